@@ -1,0 +1,52 @@
+"""POSIX shell commands as values; the one place that quotes."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A piece of POSIX shell in which every value is already quoted."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __and__(self, other: Command) -> Command:
+        return Command(f"{self.text} && {other.text}")
+
+    def __or__(self, other: Command) -> Command:
+        return Command(f"{self.text} || {other.text}")
+
+    def quiet(self) -> Command:
+        """The same command with both outputs thrown away."""
+        return Command(f"{self.text} >/dev/null 2>&1")
+
+    def to_file(self, path: str) -> Command:
+        """The same command with its output in the file `path`."""
+        return Command(f"{self.text} >{shlex.quote(path)}")
+
+
+def cmd(*words: object) -> Command:
+    """One command from its words; each becomes exactly one argument on the far side."""
+    return Command(shlex.join(str(word) for word in words))
+
+
+def lines(*commands: Command | str) -> str:
+    """Commands one below the other, as the text of a script."""
+    return "\n".join(str(command) for command in commands)
+
+
+def as_user(user: str, command: Command | str) -> Command:
+    """The command run by `user`; `su` is the one tool for it that every host has."""
+    return cmd("su", "-s", "/bin/sh", user, "-c", str(command))
+
+
+def assign(name: str, value: object) -> Command:
+    """The shell assignment name=value, for scripts that name a value more than once."""
+    if not name.isidentifier():
+        raise ValueError(f"not a shell variable name: {name!r}")
+    return Command(f"{name}={shlex.quote(str(value))}")

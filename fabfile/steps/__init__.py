@@ -1,0 +1,1 @@
+"""Desired states of a host: what looks (`probe`) and what is missing (`diff`), both pure."""

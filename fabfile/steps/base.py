@@ -1,0 +1,81 @@
+"""The vocabulary of every step: payload, probe, found, action."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import Problem
+
+
+class CannotLook(Problem):
+    """A probe's answer does not tell in what state the host is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Bytes that travel on the channel's stdin, never in argv: file contents, secrets, archives.
+
+    On the host they are a 0600 file in a 0700 directory that goes away with the channel.
+    """
+
+    content: bytes | Path
+
+    def size(self) -> int:
+        """How many bytes will travel."""
+        return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A script that only looks. `$1`, `$2` … in it are the paths of its payloads."""
+
+    script: str
+    payloads: tuple[Payload, ...] = ()
+    limit: float = 30.0
+    """Seconds after which the host counts as hung."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a script answered: its exit status and all it printed (both streams)."""
+
+    status: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One change. `$1`, `$2` … in the script are the paths of its payloads.
+
+    The script runs under `set -e`, as root, without stdin. The shell function
+    `say WORDS` shows the operator a phase while it runs. A script must survive being
+    stopped anywhere and run again.
+    """
+
+    says: str
+    """What it does, in the imperative, for the report: `install packages gcc, make`."""
+    script: str
+    payloads: tuple[Payload, ...] = ()
+    limit: float = 60.0
+    diff: str = field(default="", compare=False)
+    """A unified diff for the operator, secrets already masked; empty where there is none."""
+
+
+class Step(Protocol):
+    """A desired state of one host."""
+
+    @property
+    def name(self) -> str:
+        """Unique within a host's plan; shown in reports."""
+
+    def probe(self) -> Probe:
+        """The script that looks."""
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        """What is missing for the desired state; empty when the host is right.
+
+        Raises CannotLook when the answer says neither.
+        """
