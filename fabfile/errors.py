@@ -5,6 +5,7 @@ A subclass exists only where somebody catches it or where the exit status differ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -12,6 +13,13 @@ class Problem(Exception):
     """One clear sentence: what, where, what to do. Ends the run with `exit_status`."""
 
     exit_status: ClassVar[int] = 1
+
+    def __init__(self, text: str, *, changes: Sequence[str] = (), detail: str = "") -> None:
+        super().__init__(text)
+        self.changes = tuple(changes)
+        """What had been done before it went wrong."""
+        self.detail = detail
+        """What the failing command printed."""
 
 
 class WrongInput(Problem):

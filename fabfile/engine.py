@@ -1,0 +1,185 @@
+"""Brings hosts to their desired states: look, compare, change, look again; all hosts at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from .errors import Problem, Unreachable
+from .inventory import Host
+from .steps.base import Action, Found, Probe, Step
+from .transport import Link, Stopped
+from .wire import Event, message
+
+HOSTS_AT_ONCE = 32
+Value = TypeVar("Value")
+Say = Callable[[str, str], None]
+"""Shows the operator what a host is doing: (host's name, step or phase)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one host. Never raises, never hides what was done before an error."""
+
+    host: str
+    status: str
+    """ok, changed, failed, unreachable or not reached."""
+    changes: tuple[str, ...] = ()
+    cause: str = ""
+    detail: str = ""
+    """The last lines of what the failing command printed."""
+    seconds: float = 0.0
+    missing: tuple[Action, ...] = field(default=(), compare=False)
+    """What a dry look found to be done."""
+
+    @property
+    def well(self) -> bool:
+        return self.status in ("ok", "changed")
+
+
+def look(link: Link, steps: Sequence[Step], on_event: Callable[[Event], None] = lambda _: None) -> list[Found]:
+    """What every step's probe finds, in one channel; equal probes travel and run once."""
+    probes = list(dict.fromkeys(step.probe() for step in steps))
+    answers = link.exchange(message((), probes), on_event)
+    return [_answer(step.probe(), probes, answers, 0) for step in steps]
+
+
+def missing(steps: Sequence[Step], found: Sequence[Found]) -> list[tuple[Step, Action]]:
+    """The actions that separate what was found from what is wanted, in the steps' order."""
+    return [(step, action) for step, answer in zip(steps, found, strict=True) for action in step.diff(answer)]
+
+
+def apply(link: Link, steps: Sequence[Step], todo: Sequence[tuple[Step, Action]], say: Callable[[str], None]) -> tuple[str, ...]:
+    """Run the actions and look again, in one channel. Raises Problem where a difference remains."""
+    actions = [action for _, action in todo]
+    probes = list(dict.fromkeys(step.probe() for step in steps))
+    done: list[str] = []
+
+    def on_event(event: Event) -> None:
+        if event.index >= len(actions):
+            return
+        if event.kind == "end" and event.status == 0:
+            done.append(actions[event.index].says)
+        elif event.kind != "end":
+            say(event.text or actions[event.index].says)
+
+    try:
+        answers = link.exchange(message(actions, probes), on_event)
+        _all_succeeded(actions, answers)
+        left = missing(steps, [_answer(step.probe(), probes, answers, len(actions)) for step in steps])
+    except Problem as error:
+        error.changes = tuple(done)
+        raise
+    if left:
+        cause = "done, but the host is still not as wanted: " + "; ".join(action.says for _, action in left)
+        raise Problem(cause, changes=done)
+    return tuple(done)
+
+
+def _all_succeeded(actions: Sequence[Action], answers: Mapping[int, Found]) -> None:
+    for index, action in enumerate(actions):
+        if (answer := answers[index]).status != 0:
+            raise Problem(f"{action.says}: exit status {answer.status}", detail=answer.text)
+
+
+def _answer(probe: Probe, probes: Sequence[Probe], answers: Mapping[int, Found], offset: int) -> Found:
+    return answers[offset + probes.index(probe)]
+
+
+def converge(link: Link, steps: Sequence[Step], say: Callable[[str], None], dry: bool = False) -> Outcome:
+    """Bring one host to the state of all its steps; an unchanged host costs one channel."""
+    say("looking")
+    todo = missing(steps, look(link, steps))
+    if not todo:
+        return Outcome("", "ok")
+    if dry:
+        return Outcome("", "changed", tuple(a.says for _, a in todo), missing=tuple(a for _, a in todo))
+    return Outcome("", "changed", apply(link, steps, todo, say))
+
+
+def on_host(name: str, work: Callable[[], Outcome]) -> Outcome:
+    """Run one host's work; whatever it raises becomes this host's outcome and nobody else's."""
+    start = time.monotonic()
+    try:
+        outcome = work()
+    except Problem as error:
+        cause = str(error).removeprefix(f"{name}: ")
+        outcome = Outcome("", _status(error), error.changes, cause, error.detail)
+    except Exception as error:  # noqa: BLE001  the one boundary: a bug in one host's work must not sink the others
+        outcome = Outcome("", "failed", cause=f"this is a bug, please report it: {type(error).__name__}: {error}")
+    return replace(outcome, host=name, seconds=time.monotonic() - start)
+
+
+def _status(error: Problem) -> str:
+    match error:
+        case Unreachable():
+            return "unreachable"
+        case Stopped():
+            return "not reached"
+        case _:
+            return "failed"
+
+
+def fan_out(
+    hosts: Iterable[Host],
+    work: Callable[[Host], Value],
+    stop: Callable[[], None] = lambda: None,
+    at_once: int = HOSTS_AT_ONCE,
+) -> dict[str, Value]:
+    """`work` for every host, `at_once` at a time; the answers by host name.
+
+    `work` must not raise. At the first Ctrl-C nothing new is started, `stop` ends what
+    is under way, and KeyboardInterrupt is raised when all of it has ended; hosts whose
+    work never began have no answer.
+    """
+    # No context manager: its exit would wait for workers that a hung host holds.
+    pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="host")
+    futures: dict[Future[Value], str] = {pool.submit(work, host): host.name for host in hosts}
+    try:
+        _wait(futures)
+    except KeyboardInterrupt:
+        for future in futures:
+            future.cancel()
+        stop()
+        _wait({future: name for future, name in futures.items() if not future.cancelled()})
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return {name: future.result() for future, name in futures.items()}
+
+
+def _wait(futures: Mapping[Future[Value], str]) -> None:
+    pending = set(futures)
+    while pending:
+        # Without a timeout the wait would not let Ctrl-C through on every platform.
+        _, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+
+
+class Recorder:
+    """Collects outcomes across threads, so that an interrupted run still has a recap."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outcomes: dict[str, Outcome] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        """Take an outcome; a host's later one adds to its changes and its seconds."""
+        with self._lock:
+            before = self._outcomes.get(outcome.host, Outcome(outcome.host, "ok"))
+            changes = before.changes + outcome.changes
+            status = "changed" if changes and outcome.status == "ok" else outcome.status
+            self._outcomes[outcome.host] = replace(
+                outcome, status=status, changes=changes, seconds=before.seconds + outcome.seconds
+            )
+
+    def going_on(self, host: Host) -> bool:
+        """Whether nothing has gone wrong on this host so far."""
+        return host.name not in self._outcomes or self._outcomes[host.name].well
+
+    def outcomes(self, hosts: Iterable[Host]) -> list[Outcome]:
+        """One outcome per host, in the hosts' order; a host that was never begun is not reached."""
+        return [self._outcomes.get(host.name, Outcome(host.name, "not reached")) for host in hosts]

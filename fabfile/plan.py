@@ -1,0 +1,105 @@
+"""What a host should be: (fleet, host) -> steps. Pure; nothing is asked and nothing is sent here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from . import render
+from .inventory import PYTHON, Fleet, Host, Program
+from .steps.account import Account
+from .steps.base import Step
+from .steps.files import Directory, File
+from .steps.packages import Packages
+from .steps.release import Release
+from .steps.runtime import RUNTIME_PACKAGES, RuntimeSpec
+from .steps.stores import STORE_PACKAGES, MySQL, Redis
+from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Supervisord
+
+PINS = Path(__file__).parent / "pins" / "py27.txt"
+STORES = ("mysql", "redis")
+
+
+def runtime_spec(fleet: Fleet) -> RuntimeSpec:
+    """The Python and the packages that every host of the cluster runs pyspider with."""
+    return RuntimeSpec(fleet.python.version, fleet.python.sha256, hashlib.sha256(PINS.read_bytes()).hexdigest())
+
+
+def place(fleet: Fleet) -> Place:
+    """Where supervisord lives."""
+    cluster = fleet.cluster
+    return Place(cluster.user, cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket, PYTHON)
+
+
+def packages(fleet: Fleet, host: Host) -> Packages:
+    """The runtime's libraries, and the stores' servers where the host has their role."""
+    del fleet
+    wanted = [RUNTIME_PACKAGES, *(STORE_PACKAGES[role] for role in STORES if host.roles.get(role))]
+    families = sorted({family for table in wanted for family in table})
+    return Packages({family: tuple(name for table in wanted for name in table.get(family, ())) for family in families})
+
+
+def account(fleet: Fleet) -> list[Step]:
+    """The user that everything runs as, and the directories it owns."""
+    cluster = fleet.cluster
+    own = [Directory(path, cluster.user, cluster.user, mode) for path, mode in ((cluster.home, 0o750), (cluster.logs, 0o755))]
+    return [Account(cluster.user), *own]
+
+
+def stores(fleet: Fleet, host: Host) -> list[Step]:
+    """The managed MySQL and Redis, on the hosts that have their role."""
+    steps: list[Step] = []
+    mysql, redis = fleet.stores.mysql, fleet.stores.redis
+    if host.roles.get("mysql"):
+        names = tuple(sorted(mysql.databases.names()))
+        steps.append(MySQL(names, mysql.user, mysql.password.reveal(), host.address, mysql.port))
+    if host.roles.get("redis"):
+        assert redis.password is not None
+        steps.append(Redis(redis.password.reveal(), host.address, redis.port))
+    return steps
+
+
+def release(fleet: Fleet, host: Host) -> Release:
+    """config.json, the launcher and the program sections of a host."""
+    made = render.release(fleet, host, runtime_spec(fleet).digest)
+    return Release(fleet.cluster.user, fleet.cluster.home, made.id, made.files)
+
+
+def supervisord_conf(fleet: Fleet, host: Host) -> File:
+    """The daemon's own configuration; it includes the release's program sections."""
+    text = render.supervisord_conf(fleet, host)
+    return File(fleet.cluster.supervisord_conf, text.encode(), "root", "root", 0o644)
+
+
+def chosen_programs(fleet: Fleet, host: Host, roles: Collection[str]) -> list[Program]:
+    """The host's programs, or those of the given roles only."""
+    return [program for program in fleet.programs(host) if not roles or program.role in roles]
+
+
+def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
+    """From a stale socket to every program RUNNING."""
+    where = place(fleet)
+    fingerprints = render.fingerprints(fleet, host, runtime_spec(fleet).digest)
+    digest = hashlib.sha256(render.supervisord_conf(fleet, host).encode()).hexdigest()[:12]
+    wanted = tuple((program.name, fingerprints[program.name]) for program in chosen_programs(fleet, host, roles))
+    everything = frozenset(program.name for program in fleet.programs(host))
+    return [
+        Sockets(where),
+        Leftovers(where),
+        Supervisord(where, digest, keep_running=bool(roles)),
+        Programs(where, wanted, everything, frozenset(roles)),
+    ]
+
+
+def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
+    """A host's release, and what has to run of it."""
+    return [release(fleet, host), supervisord_conf(fleet, host), *supervision(fleet, host, roles)]
+
+
+def questions(fleet: Fleet, host: Host) -> Questions:
+    """What status asks on a host beside its programs: the web UI, and from there the RPC servers."""
+    webui = next((program for program in fleet.programs(host) if program.role == "webui"), None)
+    if webui is None or webui.port is None:
+        return Questions()
+    return Questions(render.webui_login(fleet, host, webui.port), render.rpc_addresses(fleet))

@@ -1,0 +1,353 @@
+"""Runs on a host, under the runtime's Python 2.7: what runs there, as data; and changes to it.
+
+    supervise.py look OPTIONS      prints one JSON object
+    supervise.py apply OPTIONS     brings the named programs to their sections; exit 1 if one does not come up
+    supervise.py reload OPTIONS    supervisorctl reload, then waits for the named programs
+    supervise.py clear OPTIONS     removes the socket, if nothing answers on it at this very moment
+    supervise.py end OPTIONS       ends the given processes; exit 1 if one is still there
+
+OPTIONS is JSON, or the path of a file that holds it.
+
+supervisorctl answers in English; supervisord's XML-RPC and /proc answer in data.
+"""
+
+from __future__ import print_function
+
+import errno
+import json
+import os
+import signal
+import socket
+import sys
+import time
+
+try:
+    import httplib
+    import xmlrpclib
+except ImportError:
+    import http.client as httplib
+    import xmlrpc.client as xmlrpclib
+
+RPC_SECONDS = 10
+HEALTHY = "RUNNING"
+
+
+class UnixConnection(httplib.HTTPConnection):
+    def __init__(self, path, timeout):
+        httplib.HTTPConnection.__init__(self, "localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class UnixTransport(xmlrpclib.Transport):
+    def __init__(self, path, timeout):
+        xmlrpclib.Transport.__init__(self)
+        self.path, self.seconds = path, timeout
+
+    def make_connection(self, _host):
+        return UnixConnection(self.path, self.seconds)
+
+
+class TimeoutTransport(xmlrpclib.Transport):
+    def make_connection(self, host):
+        return httplib.HTTPConnection(host, timeout=RPC_SECONDS)
+
+
+def supervisor(path, timeout=RPC_SECONDS):
+    return xmlrpclib.ServerProxy("http://localhost/RPC2", transport=UnixTransport(path, timeout)).supervisor
+
+
+def read(path):
+    try:
+        with open(path, "rb") as stream:
+            return stream.read().decode("utf-8", "replace")
+    except (IOError, OSError):
+        return ""
+
+
+class Process(object):
+    """One line of /proc, read once."""
+
+    def __init__(self, pid):
+        stat = read("/proc/%d/stat" % pid).rpartition(")")[2].split()
+        self.pid = pid
+        self.alive = bool(stat) and stat[0] not in "ZX"
+        self.parent = int(stat[1]) if stat else 0
+        self.ticks = int(stat[19]) if stat else 0
+        self.words = read("/proc/%d/cmdline" % pid).split("\0")[:-1]
+        pairs = (item.partition("=") for item in read("/proc/%d/environ" % pid).split("\0"))
+        self.environment = dict((name, value) for name, _, value in pairs)
+
+    def role(self, home):
+        """The pyspider component that it is, or None: run.py's first word that is no option."""
+        for index, word in enumerate(self.words):
+            name = os.path.basename(word)
+            if (name == "run.py" and "pyspider" in word) or name == "pyspider":
+                return component(self.words[index + 1:])
+        if self.words and os.path.basename(self.words[0]) == "phantomjs" and any("phantomjs_fetcher.js" in w for w in self.words):
+            return "phantomjs"
+        return None
+
+
+def component(words):
+    takes_value = ("-c", "--config", "--logging-config")
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in takes_value:
+            skip = True
+        elif not word.startswith("-"):
+            return word
+    return "all"
+
+
+def processes():
+    return dict((pid, Process(pid)) for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()))
+
+
+def ancestors(pid, table):
+    seen = set()
+    while pid in table and pid not in seen:
+        seen.add(pid)
+        pid = table[pid].parent
+        yield pid
+
+
+def is_supervisord(process):
+    return process.alive and any(os.path.basename(word) == "supervisord" for word in process.words[:3])
+
+
+def ask_supervisord(options):
+    """State and programs of the supervisord that answers on the socket, or why none does."""
+    server = supervisor(options["socket"])
+    try:
+        state, pid, now = server.getState()["statename"], server.getPID(), time.time()
+        infos = server.getAllProcessInfo()
+    except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error) as error:
+        return {"answers": False, "errno": getattr(error, "errno", None), "why": str(error)}, []
+    keys = ("name", "group", "statename", "pid", "start", "now", "exitstatus", "spawnerr")
+    return {"answers": True, "state": state, "pid": pid, "asked": now}, [dict((k, info[k]) for k in keys) for info in infos]
+
+
+def programs(infos, table, options):
+    found = []
+    for info in infos:
+        process = table.get(info["pid"]) if info["pid"] else None
+        found.append({
+            "name": info["name"],
+            "state": info["statename"],
+            "pid": info["pid"] or None,
+            "uptime_s": info["now"] - info["start"] if info["pid"] else None,
+            "release": process.environment.get("PYSPIDER_RELEASE") if process else None,
+            "log": os.path.exists(os.path.join(options["logs"], info["name"] + ".log")),
+            "why": info["spawnerr"],
+        })
+    return found
+
+
+def leftovers(table, options):
+    """Processes that a supervisord of this cluster started and that no supervisord holds any more."""
+    url = "unix://" + options["socket"]
+    found = []
+    for pid, process in sorted(table.items()):
+        if process.environment.get("SUPERVISOR_SERVER_URL") != url or not process.alive or is_supervisord(process):
+            continue
+        if not any(is_supervisord(table[parent]) for parent in ancestors(pid, table) if parent in table):
+            found.append({"pid": pid, "ticks": process.ticks, "name": process.environment.get("SUPERVISOR_PROCESS_NAME", "?")})
+    return found
+
+
+def supervisord_processes(table, options):
+    found = []
+    for pid, process in sorted(table.items()):
+        if is_supervisord(process) and options["conf"] in process.words:
+            found.append({"pid": pid, "ticks": process.ticks, "conf": process.environment.get("PYSPIDER_SUPERVISORD")})
+    return found
+
+
+def schedulers(table):
+    """Pids of live schedulers, whoever started them; a wrapper and its child count once."""
+    pids = [pid for pid, process in table.items() if process.alive and process.role("") in ("scheduler", "all")]
+    return sorted(pid for pid in pids if table[pid].parent not in pids)
+
+
+def webui_answer(ask):
+    """The queue sizes as the web UI tells them; the body is checked, since 200 alone proves nothing."""
+    import base64
+    connection = httplib.HTTPConnection(ask["host"], ask["port"], timeout=RPC_SECONDS)
+    headers = {}
+    if ask.get("username"):
+        pair = "%s:%s" % (ask["username"], ask["password"])
+        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode("utf-8")).decode("ascii")
+    try:
+        connection.request("GET", "/queues", headers=headers)
+        response = connection.getresponse()
+        body = response.read().decode("utf-8", "replace")
+        if response.status != 200:
+            return {"ok": False, "why": "HTTP status %d" % response.status}
+        queues = json.loads(body)
+    except (socket.error, httplib.HTTPException) as error:
+        return {"ok": False, "why": str(error) or type(error).__name__}
+    except ValueError:
+        return {"ok": False, "why": "its answer is not JSON"}
+    if not isinstance(queues, dict) or "scheduler2fetcher" not in queues:
+        return {"ok": False, "why": "its answer names no queues"}
+    return {"ok": True}
+
+
+def rpc_answer(url):
+    try:
+        size = xmlrpclib.ServerProxy(url, transport=TimeoutTransport()).size()
+    except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error) as error:
+        return {"ok": False, "why": str(error) or type(error).__name__}
+    return {"ok": isinstance(size, int), "size": size}
+
+
+def look(options):
+    server, infos = ask_supervisord(options)
+    # After the supervisor's answer: a pid that it names must be in the table.
+    table = processes()
+    answer = {
+        "supervisord": server,
+        "socket": os.path.exists(options["socket"]),
+        "programs": programs(infos, table, options),
+        "leftovers": leftovers(table, options),
+        "supervisords": supervisord_processes(table, options),
+        "schedulers": schedulers(table),
+    }
+    if options.get("webui"):
+        answer["webui"] = webui_answer(options["webui"])
+    for name, url in options.get("rpc", {}).items():
+        answer[name] = rpc_answer(url)
+    return answer
+
+
+def restart(server, names, added, changed):
+    for name in names:
+        if name not in added:
+            stop(server, name)
+            if name in changed:
+                server.removeProcessGroup(name)
+        if name in added or name in changed:
+            # Starts it too: every section says autostart.
+            server.addProcessGroup(name)
+        else:
+            server.startProcessGroup(name, False)
+
+
+def stop(server, name):
+    try:
+        server.stopProcessGroup(name)
+    except xmlrpclib.Fault as fault:
+        if fault.faultCode not in (10, 70):  # BAD_NAME, NOT_RUNNING: already as wanted
+            raise
+
+
+def apply(options):
+    """reread, then exactly the named programs are updated, restarted or removed; waits for them."""
+    server = supervisor(options["socket"], options["seconds"])
+    added, changed, removed = server.reloadConfig()[0]
+    for name in options["remove"]:
+        stop(server, name)
+        if name in removed:
+            server.removeProcessGroup(name)
+    restart(server, options["restart"], added, changed)
+    for name in options["reopen"]:
+        server.clearProcessLogs(name)
+    return await_running(server, options)
+
+
+def await_running(server, options):
+    deadline = time.time() + options["seconds"]
+    wanted = set(options["wait"])
+    while True:
+        states = dict((info["name"], info) for info in server.getAllProcessInfo())
+        waiting = sorted(n for n in wanted if states.get(n, {}).get("statename") != HEALTHY)
+        fatal = [n for n in waiting if states.get(n, {}).get("statename") == "FATAL"]
+        if not waiting:
+            return 0
+        if fatal or time.time() > deadline:
+            for name in fatal or waiting:
+                report(name, states.get(name), options)
+            return 1
+        time.sleep(0.2)
+
+
+def report(name, info, options):
+    state = info["statename"] if info else "not known to supervisord"
+    print("%s is %s %s" % (name, state, (info or {}).get("spawnerr", "")))
+    for line in read(os.path.join(options["logs"], name + ".log")).splitlines()[-20:]:
+        print("  | " + line)
+
+
+def reload(options):
+    server = supervisor(options["socket"])
+    before = [info["pid"] for info in server.getAllProcessInfo() if info["pid"]]
+    server.restart()
+    deadline = time.time() + options["seconds"]
+    while time.time() < deadline:
+        try:
+            now = [info["pid"] for info in server.getAllProcessInfo() if info["pid"]]
+            if not set(before) & set(now):
+                return await_running(server, options)
+        except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error):
+            pass  # it answers again when it has read its configuration
+        time.sleep(0.2)
+    print("supervisord has not come back after the reload")
+    return 1
+
+
+def clear(options):
+    try:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(RPC_SECONDS)
+        connection.connect(options["socket"])
+    except (socket.error, OSError) as error:
+        if error.errno == errno.ECONNREFUSED:
+            os.unlink(options["socket"])
+        return 0
+    print("somebody answers on it again: not removed")
+    return 1
+
+
+def end(options):
+    """End processes (by pid and start time, so that a recycled pid is safe): gently, then not."""
+    status = end_all(options["end"], options["signals"])
+    # What an ended supervisord leaves behind is seen only now.
+    return end_all(leftovers(processes(), options), options["signals"]) or status
+
+
+def end_all(items, signals):
+    for name, seconds in signals:
+        for item in [item for item in items if same(item)]:
+            try:
+                os.kill(item["pid"], getattr(signal, name))
+            except OSError as error:
+                if error.errno != errno.ESRCH:
+                    raise
+        deadline = time.time() + seconds
+        while any(same(item) for item in items) and time.time() < deadline:
+            time.sleep(0.05)
+    return 1 if any(same(item) for item in items) else 0
+
+
+def same(item):
+    process = Process(item["pid"])
+    return process.alive and process.ticks == item["ticks"]
+
+
+def main(verb, text):
+    options = json.loads(text if text.startswith("{") else read(text))
+    if verb == "look":
+        print(json.dumps(look(options)))
+        return 0
+    return {"apply": apply, "reload": reload, "clear": clear, "end": end}[verb](options)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

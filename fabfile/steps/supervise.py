@@ -1,0 +1,242 @@
+"""supervisord and its programs: sockets, leftovers, the daemon itself, what it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..shell import as_user, cmd, lines
+from .base import Action, CannotLook, Found, Payload, Probe
+
+SCRIPT = Path(__file__).parent.parent / "remote" / "supervise.py"
+REFUSED = 111
+"""ECONNREFUSED on Linux: a socket file without a process behind it."""
+DOWN = ("STOPPED", "EXITED", "FATAL", "UNKNOWN", "STOPPING")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a cluster's supervisord lives on every one of its hosts."""
+
+    user: str
+    home: str
+    logs: str
+    conf: str
+    socket: str
+    python: str
+
+    def options(self, **more: object) -> dict[str, object]:
+        return {"socket": self.socket, "conf": self.conf, "logs": self.logs, **more}
+
+    def as_root(self, verb: str, **more: object) -> str:
+        """A script that runs supervise.py (its first payload) as root."""
+        return str(cmd(self.python, "-")) + " " + str(cmd(verb, json.dumps(self.options(**more)))) + ' <"$1"'
+
+    def as_work(self, verb: str, **more: object) -> str:
+        """The same as the cluster's user; the script comes on stdin, since that user can't read the payload."""
+        return str(as_user(self.user, cmd(self.python, "-", verb, json.dumps(self.options(**more))))) + ' <"$1"'
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What else to ask on this host: the web UI over HTTP, RPC servers by name."""
+
+    webui: Mapping[str, object] = field(default_factory=dict)
+    rpc: Mapping[str, str] = field(default_factory=dict)
+
+
+def look(place: Place, questions: Questions | None = None) -> Probe:
+    """Everything about programs on one host, as one JSON object; shared by all steps here and by status."""
+    asked = questions or Questions()
+    options = place.options(webui=dict(asked.webui), rpc=dict(asked.rpc))
+    script = lines(
+        f"[ -x {cmd(place.python)} ] || {{ echo null; exit 0; }}",
+        f'{cmd(place.python)} "$1" look "$2"',
+    )
+    return Probe(script, (Payload(SCRIPT), Payload(json.dumps(options).encode())), limit=45)
+
+
+def state(found: Found) -> dict[str, Any] | None:
+    """The parsed answer of `look`; None where the host has no runtime."""
+    try:
+        answer = json.loads(found.text)
+    except ValueError as error:
+        raise CannotLook(f"what runs there can't be seen: {found.text[-300:]}") from error
+    if answer is None or isinstance(answer, dict):
+        return answer
+    raise CannotLook(f"what runs there can't be seen: {found.text[-300:]}")
+
+
+def _needed(found: Found) -> dict[str, Any]:
+    if (answer := state(found)) is None:
+        raise CannotLook("there is no Python for pyspider; run `fab bootstrap` for this host first")
+    return answer
+
+
+def _action(says: str, script: str, limit: float = 60) -> Action:
+    return Action(says, script, (Payload(SCRIPT),), limit=limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """No stale supervisor.sock: one on which nothing answers and whose process is gone."""
+
+    place: Place
+    name: str = "sockets"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        answer = state(found)
+        if answer is None:
+            return []
+        server = answer["supervisord"]
+        # A live supervisord's socket is the only guard against a second one: never remove it.
+        stale = answer["socket"] and not server["answers"] and server["errno"] == REFUSED and not answer["supervisords"]
+        return [_action(f"remove the stale {self.place.socket}", self.place.as_root("clear"))] if stale else []
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """No process of this cluster whose supervisord is dead: it would run beside its successor."""
+
+    place: Place
+    name: str = "leftovers"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        left = (state(found) or {}).get("leftovers", [])
+        if not left:
+            return []
+        names = ", ".join(sorted(item["name"] for item in left))
+        script = self.place.as_root("end", end=left, signals=[("SIGINT", 5), ("SIGTERM", 5), ("SIGKILL", 5)])
+        return [_action(f"end what a dead supervisord left running: {names}", script)]
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisord:
+    """Exactly one supervisord for this cluster, as its user, with its present configuration."""
+
+    place: Place
+    digest: str
+    """Of supervisord.conf; the running daemon carries it in its environment."""
+    keep_running: bool = False
+    """Leave a daemon alone that runs with an older supervisord.conf (a deploy of some roles only)."""
+    name: str = "supervisord"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        answer = _needed(found)
+        server = answer["supervisord"]
+        live = server.get("pid") if server["answers"] else None
+        silent = [item for item in answer["supervisords"] if item["pid"] != live]
+        current = [item for item in answer["supervisords"] if item["pid"] == live]
+        outdated = [item for item in current if item["conf"] != self.digest and not self.keep_running]
+        actions = []
+        if silent:
+            actions.append(self._end("end the supervisord that does not answer", silent))
+        if outdated:
+            actions.append(self._end("stop supervisord: its own configuration changed", outdated))
+        if live is None or outdated:
+            actions.append(self._start())
+        return actions
+
+    def _end(self, says: str, items: list[dict[str, Any]]) -> Action:
+        return _action(says, self.place.as_root("end", end=items, signals=[("SIGTERM", 30), ("SIGKILL", 5)]), limit=90)
+
+    def _start(self) -> Action:
+        daemon = Path(self.place.python).with_name("supervisord")
+        start = cmd("cd", self.place.home) & cmd("exec", "env", f"PYSPIDER_SUPERVISORD={self.digest}", daemon, "-c", self.place.conf)
+        # Without 3>&- the daemon would hold this exchange's channel open for ever.
+        return Action("start supervisord", f"{as_user(self.place.user, start)} 3>&-")
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Every program RUNNING with the release it should have, with its log file; none that should not be there."""
+
+    place: Place
+    wanted: tuple[tuple[str, str], ...]
+    """Name and release fingerprint, in start order."""
+    all_names: frozenset[str]
+    """Every program that this host has; any other is removed."""
+    roles: frozenset[str] = frozenset()
+    """Only programs of these roles are touched; of all, where it is empty."""
+    seconds: float = 60
+    name: str = "programs"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        answer = _needed(found)
+        if not answer["supervisord"]["answers"] or answer["supervisord"]["state"] != "RUNNING":
+            names = [name for name, _ in self.wanted]
+            return [self._apply(f"wait for {', '.join(names)}", wait=names)] if names else []
+        live = {item["name"]: item for item in answer["programs"]}
+        restart = [name for name, release in self.wanted if _outdated(live.get(name), release)]
+        waiting = [name for name, _ in self.wanted if name in live and live[name]["state"] in ("STARTING", "BACKOFF")]
+        reopen = [name for name, _ in self.wanted if name in live and not live[name]["log"] and name not in restart]
+        remove = [name for name in live if name not in self.all_names and self._touches(name)]
+        if not (restart or waiting or reopen or remove):
+            return []
+        return [self._apply(_says(live, restart, waiting, reopen, remove), restart, waiting, reopen, remove)]
+
+    def _touches(self, name: str) -> bool:
+        return not self.roles or name.rstrip("0123456789") in self.roles
+
+    def _apply(
+        self,
+        says: str,
+        restart: Sequence[str] = (),
+        wait: Sequence[str] = (),
+        reopen: Sequence[str] = (),
+        remove: Sequence[str] = (),
+    ) -> Action:
+        script = self.place.as_work(
+            "apply", restart=restart, wait=[*restart, *wait], reopen=reopen, remove=remove, seconds=self.seconds
+        )
+        return _action(says, script, limit=self.seconds * 2 + 30)
+
+    def reload(self) -> Action:
+        """The full `supervisorctl reload`: supervisord and every program start again."""
+        names = sorted(self.all_names)
+        return _action("reload supervisord and all its programs", self.place.as_work("reload", wait=names, seconds=self.seconds), 150)
+
+
+def _outdated(live: Mapping[str, Any] | None, release: str) -> bool:
+    if live is None or live["state"] in DOWN:
+        return True
+    # A program between two starts has no process whose environment could tell.
+    return live["release"] not in (release, None) or (live["release"] is None and live["state"] == "RUNNING")
+
+
+def _says(live: Mapping[str, Any], restart: list[str], waiting: list[str], reopen: list[str], remove: list[str]) -> str:
+    begun = [name for name in restart if name not in live or live[name]["state"] in DOWN]
+    again = [name for name in restart if name not in begun]
+    parts = {"start": begun, "restart": again, "wait for": waiting, "reopen the log of": reopen, "remove": remove}
+    return "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts.items() if names)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A look at a host of which nothing is wanted."""
+
+    place: Place
+    questions: Questions | None = None
+    name: str = "look"
+
+    def probe(self) -> Probe:
+        return look(self.place, self.questions)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        del found
+        return []

@@ -1,0 +1,187 @@
+"""`fab bootstrap`: from a bare host to one that can run pyspider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from invoke import task
+
+from .. import plan, sources
+from ..cache import cache_dir
+from ..engine import Outcome, apply, missing
+from ..errors import Problem
+from ..inventory import Fleet, Host
+from ..steps.base import Step
+from ..steps.packages import Packages
+from ..steps.phantomjs import PhantomJS
+from ..steps.runtime import BUILD_PACKAGES, Build, Platform, Runtime, Ship, archive_path, complete_on, pack_action, wanted_on
+from .target import Looked, Run, Target, target
+
+Say = Callable[[str], None]
+
+
+@task(
+    help={
+        "role": "only hosts with one of these roles (comma-separated)",
+        "json": "print one JSON object instead of the recap",
+    }
+)  # type: ignore[untyped-decorator]
+def bootstrap(c: Any, role: str = "", json: bool = False) -> None:
+    """Bring bare hosts to where pyspider can run: packages, user, directories, Python 2.7, stores.
+
+    Python and the pinned packages are built from source on one host per platform and shipped to
+    the others. A second run changes nothing; one that was stopped goes on where it was.
+    """
+    chosen = target(c, role)
+    run = Run(chosen, json)
+    phantomjs = _phantomjs(chosen)
+    looked = run.look(lambda host: steps(chosen.fleet, host, phantomjs))
+    distribute(run, looked)
+    run.finish()
+
+
+def steps(fleet: Fleet, host: Host, phantomjs: Path | None) -> list[Step]:
+    """All that a host must be before anything is deployed to it."""
+    found: list[Step] = [plan.packages(fleet, host), *plan.account(fleet), *plan.stores(fleet, host)]
+    if any(program.role != "phantomjs" for program in fleet.programs(host)):
+        found.append(Runtime(plan.runtime_spec(fleet), fleet.cluster.user))
+    if host.roles.get("phantomjs") and phantomjs:
+        found.append(PhantomJS(phantomjs, fleet.phantomjs.sha256))
+    return found
+
+
+def _phantomjs(chosen: Target) -> Path | None:
+    if not any(host.roles.get("phantomjs") for host in chosen.hosts):
+        return None
+    spec = chosen.fleet.phantomjs
+    return sources.phantomjs_binary(spec.source, spec.sha256, chosen.fleet.path.parent, _note)
+
+
+def _note(text: str) -> None:
+    import sys
+
+    print(text, file=sys.stderr)
+
+
+def distribute(run: Run, looked: Mapping[str, Looked]) -> None:
+    """Everything at once on all hosts; per platform one makes the runtime, the others wait for it."""
+    lacking = {name: platform for name, one in looked.items() if (platform := _lacks_runtime(one))}
+    makers = _makers(run.target, looked, lacking)
+    archives: dict[Platform, Future[Path]] = {platform: Future() for platform in lacking.values()}
+    # Whoever makes a runtime comes first: one that waits must never hold the place of one that works.
+    first = [host for host in run.target.hosts if host.name in makers]
+    others = [host for host in run.target.hosts if host.name not in makers]
+
+    def work(host: Host, say: Say) -> Outcome:
+        if host.name not in looked:
+            return Outcome("", "ok")
+        changes = _without_runtime(run.target, host, looked[host.name], say)
+        if host.name in makers:
+            changes += _make(run.target, host, looked[host.name], makers[host.name], archives[makers[host.name]], say)
+        elif host.name in lacking:
+            changes += _ship(run.target, host, looked[host.name], archives[lacking[host.name]], say)
+        return Outcome("", "changed" if changes else "ok", changes)
+
+    run.each(work, [*first, *others])
+
+
+def _runtime(looked: Looked) -> tuple[Runtime, Any] | None:
+    for step, found in zip(looked.steps, looked.found, strict=True):
+        if isinstance(step, Runtime):
+            return step, found
+    return None
+
+
+def _lacks_runtime(looked: Looked) -> Platform | None:
+    pair = _runtime(looked)
+    return wanted_on(*pair) if pair else None
+
+
+def _cached(fleet: Fleet, platform: Platform) -> Path:
+    return cache_dir("runtimes") / f"{plan.runtime_spec(fleet).id(platform)}.tar.gz"
+
+
+def _makers(chosen: Target, looked: Mapping[str, Looked], lacking: Mapping[str, Platform]) -> dict[str, Platform]:
+    """One host per platform of which this machine has no finished runtime; one that has it already, if there is one."""
+    makers: dict[str, Platform] = {}
+    for platform in dict.fromkeys(lacking.values()):
+        if _cached(chosen.fleet, platform).exists():
+            continue
+        having = [name for name, one in looked.items() if (pair := _runtime(one)) and complete_on(*pair) == platform]
+        without = [name for name, other in lacking.items() if other == platform]
+        makers[(having + without)[0]] = platform
+    return makers
+
+
+def _without_runtime(chosen: Target, host: Host, looked: Looked, say: Say) -> tuple[str, ...]:
+    """Everything but the runtime, which may have to be waited for."""
+    pairs = [pair for pair in zip(looked.steps, looked.found, strict=True) if not isinstance(pair[0], Runtime)]
+    steps, found = [step for step, _ in pairs], [answer for _, answer in pairs]
+    todo = missing(steps, found)
+    return apply(chosen.links[host], steps, todo, say) if todo else ()
+
+
+def _make(
+    chosen: Target, host: Host, looked: Looked, platform: Platform, archive: Future[Path], say: Say
+) -> tuple[str, ...]:
+    """Build the runtime here, or pack the one that is here, and bring it to the control machine's cache."""
+    try:
+        pair = _runtime(looked)
+        assert pair
+        changes: tuple[str, ...] = ()
+        if wanted_on(*pair) is None:
+            _run(chosen, host, [], [pack_action(plan.runtime_spec(chosen.fleet).id(platform))], say)
+        else:
+            changes = _build(chosen, host, *pair, say)
+        archive.set_result(_fetch(chosen, host, platform, say))
+        return changes
+    except BaseException as error:
+        if not archive.done():
+            archive.set_exception(Problem(f"not reached: no Python came from {host.name}: {error}"))
+        raise
+
+
+def _build(chosen: Target, host: Host, step: Runtime, found: Any, say: Say) -> tuple[str, ...]:
+    fleet = chosen.fleet
+    say("fetching sources and packages (control machine)")
+    python = fleet.python
+    tarball = sources.python_tarball(python.version, python.sha256, python.sources, fleet.path.parent, say)
+    origin = Build(tarball, sources.wheelhouse(plan.PINS, say))
+    compilers = Packages(BUILD_PACKAGES, name="build packages")
+    steps: list[Step] = [compilers, Runtime(step.spec, step.user, origin)]
+    link = chosen.links[host]
+    from ..engine import look
+
+    return apply(link, steps, missing(steps, look(link, steps)), say)
+
+
+def _fetch(chosen: Target, host: Host, platform: Platform, say: Say) -> Path:
+    """The finished archive from the host that made it, into the cache under its own name by one rename."""
+    target = _cached(chosen.fleet, platform)
+    say("fetching the finished Python")
+    partial = target.with_name(f".{target.name}.{host.name}")
+    with partial.open("wb") as stream:
+        chosen.links[host].fetch(archive_path(plan.runtime_spec(chosen.fleet).id(platform)), stream)
+    return partial.rename(target)
+
+
+def _ship(
+    chosen: Target, host: Host, looked: Looked, archive: Future[Path], say: Say
+) -> tuple[str, ...]:
+    pair = _runtime(looked)
+    assert pair
+    step, found = pair
+    cached = _cached(chosen.fleet, _lacks_runtime(looked) or wanted_on(step, found))  # type: ignore[arg-type]
+    if not cached.exists():
+        say("waiting for Python to be built")
+        cached = archive.result()
+    shipped = Runtime(step.spec, step.user, Ship(cached))
+    return apply(chosen.links[host], [shipped], missing([shipped], [found]), say)
+
+
+def _run(chosen: Target, host: Host, steps: Sequence[Step], actions: Sequence[Any], say: Say) -> None:
+    placeholder: Any = None
+    apply(chosen.links[host], steps, [(placeholder, action) for action in actions], say)

@@ -1,0 +1,33 @@
+"""`fab -H node1,node2 -- uptime`: one command on all chosen hosts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from invoke import task
+
+from ..engine import Outcome
+from ..errors import Problem
+from ..inventory import Host
+from ..steps.base import Action
+from ..wire import message
+from .target import Run, target
+
+COMMAND_SECONDS = 3600.0
+
+
+@task  # type: ignore[untyped-decorator]
+def everywhere(c: Any, words: str) -> None:
+    """Run one shell command on every chosen host."""
+    chosen = target(c)
+    run = Run(chosen)
+
+    def one(host: Host, _say: Callable[[str], None]) -> Outcome:
+        answer = chosen.links[host].exchange(message([Action(words, words, limit=COMMAND_SECONDS)], ()), lambda _: None)[0]
+        if answer.status != 0:
+            raise Problem(f"exit status {answer.status}", detail=answer.text)
+        return Outcome("", "ok", tuple(answer.text.splitlines()))
+
+    run.each(one)
+    run.finish()

@@ -1,0 +1,105 @@
+"""`fab deploy` and `fab reload`: what runs on the hosts is what hosts.toml says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from invoke import task
+
+from .. import plan
+from ..engine import Outcome, apply
+from ..errors import Problem
+from ..inventory import Host
+from ..steps.base import Step
+from ..steps.supervise import Programs, Sight, state
+from .target import Looked, Run, Target, target
+
+Say = Callable[[str], None]
+
+
+@task(
+    help={
+        "role": "only programs of these roles (comma-separated); no other program is restarted",
+        "reload": "restart supervisord and every program on the chosen hosts, also where nothing changed",
+        "json": "print one JSON object instead of the recap",
+    }
+)  # type: ignore[untyped-decorator]
+def deploy(c: Any, role: str = "", reload: bool = False, json: bool = False) -> None:
+    """Bring configuration and programs to the state of hosts.toml; restart exactly what changed.
+
+    Uploads a release (config.json, launcher, program sections), clears stale sockets as root,
+    ends what a dead supervisord left running, starts supervisord as the cluster's user, and waits
+    until every program is RUNNING. A second scheduler is refused.
+    """
+    chosen = target(c, role)
+    run = Run(chosen, json)
+    looked, strays = look(run)
+    for hosts in waves(chosen, strays):
+        run.converge(looked, hosts)
+    if reload:
+        run.each(lambda host, say: _reload(chosen, host, say))
+    run.finish()
+
+
+@task(help={"json": "print one JSON object instead of the recap"})  # type: ignore[untyped-decorator]
+def reload(c: Any, json: bool = False) -> None:
+    """Restart supervisord and all programs on the chosen hosts (supervisorctl reload)."""
+    chosen = target(c)
+    run = Run(chosen, json)
+    run.each(lambda host, say: _reload(chosen, host, say))
+    run.finish()
+
+
+def _reload(chosen: Target, host: Host, say: Say) -> Outcome:
+    programs = next(step for step in plan.supervision(chosen.fleet, host) if isinstance(step, Programs))
+    return Outcome("", "changed", apply(chosen.links[host], [programs], [(programs, programs.reload())], say))
+
+
+def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
+    """What is found on the chosen hosts, and the schedulers that live on any host that should have none.
+
+    If this run can start a scheduler, the rest of the cluster is looked at too, in the same
+    breath. A host that can't be reached has no say: its scheduler, if there is one, shows in
+    `fab status` as soon as the host is back.
+    """
+    chosen = run.target
+    home = chosen.fleet.with_role("scheduler")[0]
+    starts = home in chosen.hosts and (not chosen.roles or "scheduler" in chosen.roles)
+    others = [host for host in chosen.fleet.hosts if starts and host not in chosen.hosts]
+    chosen.also(others)
+
+    def steps(host: Host) -> Sequence[Step]:
+        if host in others:
+            return [Sight(plan.place(chosen.fleet))]
+        return plan.deploy(chosen.fleet, host, chosen.roles)
+
+    looked = run.look(steps, [*chosen.hosts, *others])
+    strays = {name: pids for name, one in looked.items() if starts and name != home.name and (pids := _schedulers(one))}
+    return looked, strays
+
+
+def _schedulers(looked: Looked) -> Sequence[int]:
+    for step, found in zip(looked.steps, looked.found, strict=True):
+        if isinstance(step, Sight | Programs):
+            pids: Sequence[int] = (state(found) or {}).get("schedulers", ())
+            return pids
+    return ()
+
+
+def waves(chosen: Target, strays: Mapping[str, Sequence[int]]) -> list[tuple[Host, ...]]:
+    """The hosts in the order in which they may change, so that no two schedulers ever run.
+
+    One wave, unless this run both ends a scheduler on one host and starts it on another:
+    then the one that ends goes first. Raises Problem when a scheduler runs that this run would not end.
+    """
+    home = chosen.fleet.with_role("scheduler")[0]
+    for name, pids in strays.items():
+        if chosen.fleet.host(name) not in chosen.hosts:
+            raise Problem(
+                f"{name}: a scheduler runs there (pid {', '.join(map(str, pids))}), but hosts.toml puts it on {home.name}; "
+                f"deploy both together, so that it moves: fab -H {name},{home.name} deploy"
+            )
+    if not strays:
+        return [chosen.hosts]
+    return [tuple(host for host in chosen.hosts if host != home), (home,)]

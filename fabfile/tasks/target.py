@@ -1,0 +1,121 @@
+"""From a task's arguments to the hosts it works on; how every task runs its work and ends."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invoke.exceptions import Exit
+
+from .. import report
+from ..engine import Outcome, Recorder, apply, fan_out, look, missing, on_host
+from ..errors import WrongInput
+from ..inventory import Fleet, Host, load
+from ..links import Links
+from ..steps.base import Found, Step
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a task works on: the cluster, the chosen hosts, and a link to each."""
+
+    fleet: Fleet
+    hosts: tuple[Host, ...]
+    roles: tuple[str, ...]
+    links: Links
+    config: Any
+
+    def also(self, hosts: Iterable[Host]) -> Links:
+        """Links to further hosts of the cluster, for looking."""
+        return self.links.prepare(self.config, self.fleet, hosts)
+
+
+def target(c: Any, role: str = "") -> Target:
+    """The hosts that `-H` and `--role` choose together; all of the cluster's without either."""
+    fleet = load()
+    roles = tuple(word.strip() for word in role.split(",") if word.strip())
+    hosts = fleet.select(tuple(c.config["chosen"]), roles)
+    if not hosts:
+        raise WrongInput(f"no host of {fleet.path.name} is chosen by -H {','.join(c.config['chosen'])} --role {role}")
+    return Target(fleet, hosts, roles, c.config["links"].prepare(c.config, fleet, hosts), c.config)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was found on one host, step by step."""
+
+    steps: tuple[Step, ...]
+    found: tuple[Found, ...]
+
+
+@dataclass
+class Run:
+    """One task's run over its hosts: progress while it lasts, a recap at its end, also after Ctrl-C."""
+
+    target: Target
+    json: bool = False
+    dry: bool = False
+
+    def __post_init__(self) -> None:
+        self.recorder = Recorder()
+        self.start = time.monotonic()
+        self.progress = report.Progress([host.name for host in self.target.hosts])
+
+    def look(self, steps: Callable[[Host], Sequence[Step]], hosts: Sequence[Host] | None = None) -> dict[str, Looked]:
+        """What is found on every host, by name, in one channel each; who can't be looked at has its outcome."""
+        found: dict[str, Looked] = {}
+
+        def one(host: Host, say: Callable[[str], None]) -> Outcome:
+            say("looking")
+            wanted = steps(host)
+            found[host.name] = Looked(tuple(wanted), tuple(look(self.target.links[host], wanted)))
+            return Outcome("", "ok")
+
+        self.each(one, hosts)
+        return found
+
+    def each(self, work: Callable[[Host, Callable[[str], None]], Outcome], hosts: Sequence[Host] | None = None) -> None:
+        """`work` on every host at once that has not failed so far. Ctrl-C ends remote work, then the run."""
+
+        def one(host: Host) -> None:
+            outcome = on_host(host.name, lambda: work(host, lambda text: self.progress.say(host.name, text)))
+            self.progress.done(host.name)
+            self.recorder.add(outcome)
+
+        chosen = self.target.hosts if hosts is None else hosts
+        try:
+            with self.progress:
+                fan_out([host for host in chosen if self.recorder.going_on(host)], one, self.target.links.stop)
+        except KeyboardInterrupt:
+            self._print()
+            raise Exit("fab: interrupted; what had been begun on the hosts was ended", INTERRUPTED) from None
+
+    def converge(self, looked: Mapping[str, Looked], hosts: Sequence[Host] | None = None) -> None:
+        """Do what was found to be missing, on every host at once; a host that lacks nothing costs no channel."""
+
+        def one(host: Host, say: Callable[[str], None]) -> Outcome:
+            state = looked[host.name]
+            if not (todo := missing(state.steps, state.found)):
+                return Outcome("", "ok")
+            return Outcome("", "changed", apply(self.target.links[host], state.steps, todo, say))
+
+        self.each(one, [host for host in (self.target.hosts if hosts is None else hosts) if host.name in looked])
+
+    def finish(self) -> None:
+        """Print the recap and leave with the exit status of the worst outcome."""
+        self._print()
+        if status := report.exit_status(self.recorder.outcomes(self.target.hosts)):
+            sys.stdout.flush()
+            raise Exit(code=status)
+
+    def _print(self) -> None:
+        outcomes = self.recorder.outcomes(self.target.hosts)
+        if self.json:
+            print(report.as_json(outcomes))
+        else:
+            report.recap(outcomes, time.monotonic() - self.start, self.dry)

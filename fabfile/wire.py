@@ -1,0 +1,159 @@
+"""What goes over one exec channel: many scripts in, one framed answer out.
+
+The far side gets a fixed receiver in argv and everything else on stdin: first the sizes of what
+follows, then one generated main script, then the payloads. Nothing runs before all of it has
+arrived, so a cut upload changes nothing. The main script answers with lines that start with a mark
+that is new for every exchange; anything else on the stream (a login banner, a chatty profile) is
+not ours and is ignored.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from .shell import cmd
+from .steps.base import Action, Found, Payload, Probe
+
+# The receiver outlives the script: it waits for the end of stdin, which comes when the control
+# machine has read the last answer or is gone. Then what still runs of this exchange is ended.
+_RECEIVER = """\
+umask 077
+LC_ALL=C; export LC_ALL
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+D=$(mktemp -d "${TMPDIR:-/tmp}/fab.XXXXXXXXXX") || exit 73
+trap 'rm -rf "$D"' EXIT
+trap 'exit 129' HUP INT TERM
+read -r sizes || exit 74
+i=0
+for n in $sizes; do
+  head -c "$n" >"$D/$i" || exit 73
+  [ "$(wc -c <"$D/$i")" -eq "$n" ] || exit 74
+  i=$((i+1))
+done
+{ setsid sh "$D/0" "$D" </dev/null; : >"$D/finished"; } &
+cat >/dev/null
+[ -e "$D/finished" ] || { p=$(cat "$D/pid" 2>/dev/null) && kill -TERM -"$p" && sleep 2; kill -KILL -"$p"; } 2>/dev/null
+:
+"""
+
+_PRELUDE = """\
+D=$1
+echo $$ >"$D/pid"
+exec 3>&1
+say() { printf '\\n%s say %s %s\\n' "$M" "$I" "$*" >&3; }
+p() {
+  I=$1; printf '\\n%s begin %s\\n' "$M" "$I"
+  o=$("i$I" 2>&1); r=$?
+  printf '\\n%s end %s %s %s\\n%s\\n' "$M" "$I" "$r" "${#o}" "$o"
+}
+# An action may start a daemon that keeps its output open: a file is no pipe to hang on.
+a() {
+  I=$1; printf '\\n%s begin %s\\n' "$M" "$I"
+  ( set -e; "i$I" ) >"$D/out" 2>&1; r=$?
+  printf '\\n%s end %s %s %s\\n' "$M" "$I" "$r" "$(($(wc -c <"$D/out")))"; cat "$D/out"; echo
+}
+"""
+
+
+def receiver(sudo: Sequence[str] = ()) -> str:
+    """The one command line of every exchange; holds no data of its own."""
+    return str(cmd(*sudo, "/bin/sh", "-c", _RECEIVER))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One exchange's stdin: a head with sizes and the script, then the payloads in order."""
+
+    mark: str
+    script: bytes
+    payloads: tuple[Payload, ...]
+    limits: tuple[float, ...]
+
+    def head(self) -> bytes:
+        """What goes out first: one line of sizes, then the main script itself."""
+        sizes = [len(self.script), *(payload.size() for payload in self.payloads)]
+        return " ".join(map(str, sizes)).encode() + b"\n" + self.script
+
+
+def message(actions: Sequence[Action], probes: Sequence[Probe]) -> Message:
+    """Actions first, stopping at the first that fails; then all probes, whatever happened before."""
+    mark = "@" + secrets.token_hex(8)
+    payloads: list[Payload] = []
+    body = [f"M={mark}", _PRELUDE, "r=0"]
+    for index, item in enumerate([*actions, *probes]):
+        names = " ".join(f'"$D/{len(payloads) + 1 + offset}"' for offset in range(len(item.payloads)))
+        payloads += item.payloads
+        call = f'[ "$r" != 0 ] || a {index}' if index < len(actions) else f"p {index}"
+        body.append(f"i{index}() {{\nset -- {names}\n{item.script}\n}}\n{call}")
+    body.append("printf '\\n%s done\\n' \"$M\"\n")
+    limits = tuple(item.limit for item in [*actions, *probes])
+    return Message(mark, "\n".join(body).encode(), tuple(payloads), limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to item `index`: `begin`, `say` (a phase) or `end`."""
+
+    kind: str
+    index: int
+    text: str = ""
+    status: int = 0
+
+
+@dataclass
+class Reader:
+    """Turns the bytes of an answer into events and findings; tolerates noise between frames."""
+
+    mark: str
+    on_event: Callable[[Event], None] = lambda _event: None
+    found: dict[int, Found] = field(default_factory=dict)
+    noise: list[str] = field(default_factory=list)
+    done: bool = False
+    current: int | None = None
+    _buffer: bytes = b""
+    _body: tuple[int, int, int] | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream; `done` turns true after the last frame."""
+        self._buffer += data
+        while not self.done and (self._take_body() if self._body else self._take_line()):
+            pass
+
+    def _take_body(self) -> bool:
+        assert self._body is not None
+        index, status, size = self._body
+        if len(self._buffer) < size:
+            return False
+        text, self._buffer, self._body = self._buffer[:size].decode(errors="replace"), self._buffer[size:], None
+        self.found[index] = Found(status, text)
+        self.current = None
+        self.on_event(Event("end", index, text, status))
+        return True
+
+    def _take_line(self) -> bool:
+        line, separator, rest = self._buffer.partition(b"\n")
+        if not separator:
+            return False
+        self._buffer = rest
+        words = line.decode(errors="replace").split(" ", 3)
+        if words[0] != self.mark:
+            if line.strip():
+                self.noise.append(line.decode(errors="replace"))
+            return True
+        self._frame(words)
+        return True
+
+    def _frame(self, words: list[str]) -> None:
+        match words[1:]:
+            case ["begin", index]:
+                self.current = int(index)
+                self.on_event(Event("begin", int(index)))
+            case ["say", index, *text]:
+                self.on_event(Event("say", int(index), " ".join(text)))
+            case ["end", index, numbers]:
+                status, size = numbers.split()
+                self._body = (int(index), int(status), int(size))
+            case ["done"]:
+                self.done = True

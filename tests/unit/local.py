@@ -1,0 +1,65 @@
+"""The fake at the SSH boundary: a link whose far side is this machine's own sh."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fabfile.steps.base import Action, Found, Payload, Probe
+from fabfile.wire import Event, Message, Reader, receiver
+
+
+@dataclass
+class LocalLink:
+    """Runs real messages through the real receiver, without root and without a network."""
+
+    exchanges: int = 0
+    noise: bytes = b""
+
+    def exchange(self, message: Message, on_event: Callable[[Event], None] = lambda _: None) -> dict[int, Found]:
+        self.exchanges += 1
+        process = subprocess.Popen(
+            ["sh", "-c", receiver()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert process.stdin and process.stdout
+        process.stdin.write(message.head())
+        for payload in message.payloads:
+            process.stdin.write(content(payload))
+        process.stdin.flush()
+        reader = Reader(message.mark, on_event)
+        reader.feed(self.noise)
+        while not reader.done and (data := process.stdout.read1(65536)):
+            reader.feed(data)
+        process.stdin.close()
+        process.wait(10)
+        assert reader.done, reader.noise
+        return reader.found
+
+    def close(self) -> None:
+        pass
+
+
+def content(payload: Payload) -> bytes:
+    return payload.content.read_bytes() if isinstance(payload.content, Path) else payload.content
+
+
+@dataclass(frozen=True)
+class FileStep:
+    """The smallest real step: a file holds a text."""
+
+    path: Path
+    text: str
+    fail: str = ""
+    name: str = "file"
+    needs: tuple[str, ...] = field(default=())
+
+    def probe(self) -> Probe:
+        return Probe(f"cat '{self.path}'")
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        if found.status == 0 and found.text == self.text:
+            return []
+        script = f"say writing it\n{self.fail}\ncat \"$1\" >'{self.path}'"
+        return [Action(f"write {self.path.name}", script, (Payload(self.text.encode()),))]

@@ -1,0 +1,186 @@
+"""The engine over this machine's own sh: everything but SSH is real."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from fabfile import engine
+from fabfile.engine import Outcome, converge, fan_out, on_host
+from fabfile.errors import Problem, Unreachable
+from fabfile.inventory import Host
+from fabfile.steps.base import Action, Payload, Probe
+from fabfile.wire import Event, Reader, message
+
+from .local import FileStep, LocalLink
+
+
+def quiet(_text: str) -> None:
+    pass
+
+
+def host(name: str) -> Host:
+    return Host(name=name, address="192.0.2.1")
+
+
+def test_a_missing_state_is_made_and_looked_at_again(tmp_path: Path) -> None:
+    link = LocalLink()
+    outcome = converge(link, [FileStep(tmp_path / "a", "one")], quiet)
+    assert (outcome.status, outcome.changes) == ("changed", ("write a",))
+    assert (tmp_path / "a").read_text() == "one"
+    assert link.exchanges == 2
+
+
+def test_an_unchanged_host_costs_one_exchange(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("one")
+    link = LocalLink()
+    assert converge(link, [FileStep(tmp_path / "a", "one")], quiet).status == "ok"
+    assert link.exchanges == 1
+
+
+def test_equal_probes_travel_once(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+
+    class Counting(FileStep):
+        def probe(self) -> Probe:
+            return Probe(f"echo x >>'{count}'; cat '{self.path}'")
+
+    (tmp_path / "a").write_text("one")
+    converge(LocalLink(), [Counting(tmp_path / "a", "one"), Counting(tmp_path / "a", "one")], quiet)
+    assert count.read_text() == "x\n"
+
+
+def test_a_dry_run_names_what_is_missing_and_changes_nothing(tmp_path: Path) -> None:
+    outcome = converge(LocalLink(), [FileStep(tmp_path / "a", "one")], quiet, dry=True)
+    assert outcome.changes == ("write a",)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_failing_action_stops_its_host_and_keeps_what_was_done(tmp_path: Path) -> None:
+    steps = [
+        FileStep(tmp_path / "a", "one"),
+        FileStep(tmp_path / "b", "two", fail="echo why; false"),
+        FileStep(tmp_path / "c", "three"),
+    ]
+    outcome = on_host("node1", lambda: converge(LocalLink(), steps, quiet))
+    assert outcome.status == "failed"
+    assert outcome.changes == ("write a",)
+    assert outcome.detail == "why\n"
+    assert not (tmp_path / "b").exists()
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_difference_that_remains_after_applying_is_a_failure(tmp_path: Path) -> None:
+    class Useless(FileStep):
+        def diff(self, found: engine.Found) -> list[Action]:
+            return [Action("do nothing", "true")]
+
+    outcome = on_host("node1", lambda: converge(LocalLink(), [Useless(tmp_path / "a", "one")], quiet))
+    assert outcome.status == "failed"
+    assert "not as wanted" in outcome.cause
+
+
+def test_an_error_in_the_middle_of_a_line_list_is_seen_by_set_e() -> None:
+    answers = LocalLink().exchange(message([Action("x", "false\ntrue"), Action("y", "echo never")], ()))
+    assert answers[0].status == 1
+    assert 1 not in answers
+
+
+def test_a_probe_that_exits_does_not_end_the_others() -> None:
+    answers = LocalLink().exchange(message((), [Probe("exit 7"), Probe("echo still here")]))
+    assert (answers[0].status, answers[1].text) == (7, "still here")
+
+
+@pytest.mark.parametrize("data", [b"", b"a", b"\x00\xff\n" * 5000, b"'; rm -rf / #"])
+def test_payloads_arrive_byte_for_byte(data: bytes) -> None:
+    import hashlib
+
+    answers = LocalLink().exchange(message((), [Probe('sha256sum <"$2"', (Payload(b"first"), Payload(data)))]))
+    assert answers[0].text.split()[0] == hashlib.sha256(data).hexdigest()
+
+
+def test_payloads_are_private_and_gone_afterwards() -> None:
+    script = 'stat -c %a "$1"; stat -c %a "$(dirname "$1")"; dirname "$1"'
+    file_mode, folder_mode, folder = LocalLink().exchange(message((), [Probe(script, (Payload(b"x"),))]))[0].text.split()
+    assert (file_mode, folder_mode) == ("600", "700")
+    assert not Path(folder).exists()
+
+
+def test_multibyte_output_is_counted_in_bytes() -> None:
+    answers = LocalLink().exchange(message((), [Probe("printf 'żółć 中文'"), Probe("echo next")]))
+    assert (answers[0].text, answers[1].text) == ("żółć 中文", "next")
+
+
+def test_a_chatty_login_shell_does_not_disturb_the_answer() -> None:
+    link = LocalLink(noise=b"Welcome to node1!\n@0000 end 0 0 1\n")
+    assert link.exchange(message((), [Probe("echo real")]))[0].text == "real"
+
+
+def test_frames_may_arrive_one_byte_at_a_time() -> None:
+    events: list[Event] = []
+    reader = Reader("@m", events.append)
+    for byte in b"hello\n@m begin 0\n\n@m say 0 two words\n\n@m end 0 3 4\nabcd\n\n@m done\n":
+        reader.feed(bytes([byte]))
+    assert reader.done
+    assert reader.found[0].status == 3
+    assert [(e.kind, e.text) for e in events] == [("begin", ""), ("say", "two words"), ("end", "abcd")]
+
+
+def test_an_action_may_leave_a_daemon_behind_that_keeps_its_output_open() -> None:
+    answers = LocalLink().exchange(message([Action("start", "sleep 3 & echo started")], ()))
+    assert answers[0].text == "started\n"
+
+
+def test_phases_reach_the_operator_while_the_action_runs() -> None:
+    events: list[Event] = []
+    LocalLink().exchange(message([Action("build", "say configure; say make 50%")], ()), events.append)
+    assert [event.text for event in events if event.kind == "say"] == ["configure", "make 50%"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (Unreachable("node1: no answer"), "unreachable"),
+        (Problem("node1: disk full"), "failed"),
+        (ZeroDivisionError("oops"), "failed"),
+    ],
+)
+def test_whatever_a_host_raises_becomes_its_own_outcome(error: Exception, status: str) -> None:
+    def work() -> Outcome:
+        raise error
+
+    outcome = on_host("node1", work)
+    assert (outcome.host, outcome.status) == ("node1", status)
+    assert not outcome.cause.startswith("node1")
+
+
+def test_one_dead_host_does_not_hide_the_others() -> None:
+    def one(which: Host) -> Outcome:
+        def work() -> Outcome:
+            if which.name == "b":
+                raise Unreachable("b: dead")
+            return Outcome("", "ok")
+
+        return on_host(which.name, work)
+
+    outcomes = fan_out([host("a"), host("b"), host("c")], one)
+    assert {name: outcome.status for name, outcome in outcomes.items()} == {"a": "ok", "b": "unreachable", "c": "ok"}
+
+
+def test_no_more_hosts_than_allowed_are_worked_on_at_once() -> None:
+    running, most, lock = 0, 0, threading.Lock()
+    barrier = threading.Barrier(2)
+
+    def one(_host: Host) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        barrier.wait(5)
+        with lock:
+            running -= 1
+
+    fan_out([host(f"h{n}") for n in range(8)], one, at_once=2)
+    assert most == 2
