@@ -53,7 +53,9 @@ def missing(steps: Sequence[Step], found: Sequence[Found]) -> list[tuple[Step, A
     return [(step, action) for step, answer in zip(steps, found, strict=True) for action in step.diff(answer)]
 
 
-def apply(link: Link, steps: Sequence[Step], todo: Sequence[tuple[Step, Action]], say: Callable[[str], None]) -> tuple[str, ...]:
+def apply(
+    link: Link, steps: Sequence[Step], todo: Sequence[tuple[Step, Action]], say: Callable[[str], None]
+) -> tuple[str, ...]:
     """Run the actions and look again, in one channel. Raises Problem where a difference remains."""
     actions = [action for _, action in todo]
     probes = list(dict.fromkeys(step.probe() for step in steps))

@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from . import render
-from .inventory import PYTHON, Fleet, Host, Program
+from .inventory import Fleet, Host, Program
+from .sources import lock_digest
 from .steps.account import Account
 from .steps.base import Step
 from .steps.files import Directory, File
 from .steps.packages import Packages
 from .steps.release import Release
-from .steps.runtime import RUNTIME_PACKAGES, RuntimeSpec
+from .steps.runtime import PYTHON, RUNTIME_PACKAGES, RuntimeSpec
 from .steps.stores import STORE_PACKAGES, MySQL, Redis
 from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Supervisord
 
@@ -23,7 +24,7 @@ STORES = ("mysql", "redis")
 
 def runtime_spec(fleet: Fleet) -> RuntimeSpec:
     """The Python and the packages that every host of the cluster runs pyspider with."""
-    return RuntimeSpec(fleet.python.version, fleet.python.sha256, hashlib.sha256(PINS.read_bytes()).hexdigest())
+    return RuntimeSpec(fleet.python.version, fleet.python.sha256, lock_digest(PINS))
 
 
 def place(fleet: Fleet) -> Place:
@@ -43,7 +44,10 @@ def packages(fleet: Fleet, host: Host) -> Packages:
 def account(fleet: Fleet) -> list[Step]:
     """The user that everything runs as, and the directories it owns."""
     cluster = fleet.cluster
-    own = [Directory(path, cluster.user, cluster.user, mode) for path, mode in ((cluster.home, 0o750), (cluster.logs, 0o755))]
+    own = [
+        Directory(path, cluster.user, cluster.user, mode)
+        for path, mode in ((cluster.home, 0o750), (cluster.logs, 0o755))
+    ]
     return [Account(cluster.user), *own]
 
 

@@ -50,7 +50,9 @@ def recap(outcomes: Sequence[Outcome], seconds: float, dry: bool = False) -> Non
     width = max((len(outcome.host) for outcome in outcomes), default=0)
     for outcome in outcomes:
         status = "would change" if dry and outcome.status == "changed" else outcome.status
-        console.print(f"{outcome.host:<{width}}  ", _styled(status, outcome.status), f"  ({outcome.seconds:.1f} s)", sep="")
+        console.print(
+            f"{outcome.host:<{width}}  ", _styled(status, outcome.status), f"  ({outcome.seconds:.1f} s)", sep=""
+        )
         for change in outcome.changes:
             console.print(f"{'':<{width}}    {change}", markup=False, highlight=False)
     _causes(console, outcomes)
@@ -123,7 +125,9 @@ class Progress:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live:
             self._live.stop()
 

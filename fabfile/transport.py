@@ -59,7 +59,9 @@ class SSHLink:
             self._send(channel, message)
             return self._receive(channel, message, on_event)
         except TimeoutError as error:
-            raise Unreachable(f"{self.host.name}: no answer for {channel.gettimeout():.0f} s; is the host hung?") from error
+            raise Unreachable(
+                f"{self.host.name}: no answer for {channel.gettimeout():.0f} s; is the host hung?"
+            ) from error
         except (OSError, EOFError) as error:
             raise self._lost(error) from error
         finally:
@@ -87,9 +89,7 @@ class SSHLink:
 
         transport = self._open()
         try:
-            return transport.open_channel(
-                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS
-            )
+            return transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS)
         except (SSHException, OSError) as error:
             raise Problem(f"{address}:{port}: no connection from {self.host.name}") from error
 
@@ -208,7 +208,9 @@ def _connect(host: Host, connection: Any) -> None:
     except paramiko.BadHostKeyException as error:
         raise Unreachable(_changed_key(where, host, error)) from error
     except paramiko.PasswordRequiredException as error:
-        raise Unreachable(f"{where}: the key {host.key} has a passphrase; give it to an agent, or use --prompt-for-passphrase") from error
+        raise Unreachable(
+            f"{where}: the key {host.key} has a passphrase; give it to an agent, or use --prompt-for-passphrase"
+        ) from error
     except paramiko.AuthenticationException as error:
         raise Unreachable(f"{where}: login refused; check user and key in hosts.toml") from error
     except TimeoutError as error:

@@ -40,7 +40,9 @@ class WebUI:
             if answer.startswith("{") and json.loads(answer).get("result") is True:
                 return
             if time.monotonic() > deadline:
-                raise Problem(f"{self.address}: the scheduler did not take project {project} within {seconds:.0f} s: {answer[:200]}")
+                raise Problem(
+                    f"{self.address}: the scheduler did not take {project} within {seconds:.0f} s: {answer[:200]}"
+                )
             time.sleep(0.5)
 
     def _expect(self, wanted: str, path: str, **fields: str) -> None:

@@ -47,14 +47,20 @@ class Release:
         script = lines(
             assign("H", self.home),
             assign("R", self.id),
-            "umask 077; mkdir -p \"$H/releases\"; cd \"$H/releases\"",
+            'umask 077; mkdir -p "$H/releases"; cd "$H/releases"',
             'rm -rf ".$R"; mkdir -m 0700 ".$R"; tar -xpf - -C ".$R"',
             # An incomplete release of the same id can only be one that somebody changed by hand.
             'if [ -e "$R" ]; then mv "$R" ".$R.old"; fi; mv ".$R" "$R"; rm -rf ".$R.old"',
             'ln -s "releases/$R" "$H/.current.$$"; mv -T "$H/.current.$$" "$H/current"',
             f'ls -1t | grep -v -x "$R" | tail -n +{KEEP} | while read -r old; do rm -rf "./$old"; done',
         )
-        return [Action(f"make release {self.id} current", f'{as_user(self.user, "set -e" + chr(10) + script)} <"$1"', (Payload(self._archive()),))]
+        return [
+            Action(
+                f"make release {self.id} current",
+                f'{as_user(self.user, "set -e" + chr(10) + script)} <"$1"',
+                (Payload(self._archive()),),
+            )
+        ]
 
     def _expected(self) -> list[str]:
         folder = f"{self.home}/releases/{self.id}"

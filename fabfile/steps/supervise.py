@@ -154,7 +154,9 @@ class Supervisord:
 
     def _start(self) -> Action:
         daemon = Path(self.place.python).with_name("supervisord")
-        start = cmd("cd", self.place.home) & cmd("exec", "env", f"PYSPIDER_SUPERVISORD={self.digest}", daemon, "-c", self.place.conf)
+        start = cmd("cd", self.place.home) & cmd(
+            "exec", "env", f"PYSPIDER_SUPERVISORD={self.digest}", daemon, "-c", self.place.conf
+        )
         # Without 3>&- the daemon would hold this exchange's channel open for ever.
         return Action("start supervisord", f"{as_user(self.place.user, start)} 3>&-")
 
@@ -209,7 +211,11 @@ class Programs:
     def reload(self) -> Action:
         """The full `supervisorctl reload`: supervisord and every program start again."""
         names = sorted(self.all_names)
-        return _action("reload supervisord and all its programs", self.place.as_work("reload", wait=names, seconds=self.seconds), 150)
+        return _action(
+            "reload supervisord and all its programs",
+            self.place.as_work("reload", wait=names, seconds=self.seconds),
+            150,
+        )
 
 
 def _outdated(live: Mapping[str, Any] | None, release: str) -> bool:

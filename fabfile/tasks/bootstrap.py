@@ -11,13 +11,23 @@ from invoke import task
 
 from .. import plan, sources
 from ..cache import cache_dir
-from ..engine import Outcome, apply, missing
+from ..engine import Outcome, apply, look, missing
 from ..errors import Problem
 from ..inventory import Fleet, Host
 from ..steps.base import Step
 from ..steps.packages import Packages
 from ..steps.phantomjs import PhantomJS
-from ..steps.runtime import BUILD_PACKAGES, Build, Platform, Runtime, Ship, archive_path, complete_on, pack_action, wanted_on
+from ..steps.runtime import (
+    BUILD_PACKAGES,
+    Build,
+    Platform,
+    Runtime,
+    Ship,
+    archive_path,
+    complete_on,
+    pack_action,
+    wanted_on,
+)
 from .target import Looked, Run, Target, target
 
 Say = Callable[[str], None]
@@ -78,7 +88,7 @@ def distribute(run: Run, looked: Mapping[str, Looked]) -> None:
     def work(host: Host, say: Say) -> Outcome:
         if host.name not in looked:
             return Outcome("", "ok")
-        changes = _without_runtime(run.target, host, looked[host.name], say)
+        changes = _but_the_runtime(run.target, host, looked[host.name], host.name in lacking, say)
         if host.name in makers:
             changes += _make(run.target, host, looked[host.name], makers[host.name], archives[makers[host.name]], say)
         elif host.name in lacking:
@@ -116,9 +126,10 @@ def _makers(chosen: Target, looked: Mapping[str, Looked], lacking: Mapping[str, 
     return makers
 
 
-def _without_runtime(chosen: Target, host: Host, looked: Looked, say: Say) -> tuple[str, ...]:
-    """Everything but the runtime, which may have to be waited for."""
-    pairs = [pair for pair in zip(looked.steps, looked.found, strict=True) if not isinstance(pair[0], Runtime)]
+def _but_the_runtime(chosen: Target, host: Host, looked: Looked, lacks_it: bool, say: Say) -> tuple[str, ...]:
+    """Everything that need not wait for a runtime to be built; one that is there is only made current."""
+    both = zip(looked.steps, looked.found, strict=True)
+    pairs = [pair for pair in both if not (lacks_it and isinstance(pair[0], Runtime))]
     steps, found = [step for step, _ in pairs], [answer for _, answer in pairs]
     todo = missing(steps, found)
     return apply(chosen.links[host], steps, todo, say) if todo else ()
@@ -135,7 +146,7 @@ def _make(
         if wanted_on(*pair) is None:
             _run(chosen, host, [], [pack_action(plan.runtime_spec(chosen.fleet).id(platform))], say)
         else:
-            changes = _build(chosen, host, *pair, say)
+            changes = _build(chosen, host, pair[0], say)
         archive.set_result(_fetch(chosen, host, platform, say))
         return changes
     except BaseException as error:
@@ -144,7 +155,7 @@ def _make(
         raise
 
 
-def _build(chosen: Target, host: Host, step: Runtime, found: Any, say: Say) -> tuple[str, ...]:
+def _build(chosen: Target, host: Host, step: Runtime, say: Say) -> tuple[str, ...]:
     fleet = chosen.fleet
     say("fetching sources and packages (control machine)")
     python = fleet.python
@@ -153,8 +164,6 @@ def _build(chosen: Target, host: Host, step: Runtime, found: Any, say: Say) -> t
     compilers = Packages(BUILD_PACKAGES, name="build packages")
     steps: list[Step] = [compilers, Runtime(step.spec, step.user, origin)]
     link = chosen.links[host]
-    from ..engine import look
-
     return apply(link, steps, missing(steps, look(link, steps)), say)
 
 
@@ -168,13 +177,14 @@ def _fetch(chosen: Target, host: Host, platform: Platform, say: Say) -> Path:
     return partial.rename(target)
 
 
-def _ship(
-    chosen: Target, host: Host, looked: Looked, archive: Future[Path], say: Say
-) -> tuple[str, ...]:
+def _ship(chosen: Target, host: Host, looked: Looked, archive: Future[Path], say: Say) -> tuple[str, ...]:
+    """The runtime that another host of the platform made, unpacked here."""
     pair = _runtime(looked)
     assert pair
     step, found = pair
-    cached = _cached(chosen.fleet, _lacks_runtime(looked) or wanted_on(step, found))  # type: ignore[arg-type]
+    platform = wanted_on(step, found)
+    assert platform
+    cached = _cached(chosen.fleet, platform)
     if not cached.exists():
         say("waiting for Python to be built")
         cached = archive.result()

@@ -24,7 +24,9 @@ def everywhere(c: Any, words: str) -> None:
     run = Run(chosen)
 
     def one(host: Host, _say: Callable[[str], None]) -> Outcome:
-        answer = chosen.links[host].exchange(message([Action(words, words, limit=COMMAND_SECONDS)], ()), lambda _: None)[0]
+        answer = chosen.links[host].exchange(
+            message([Action(words, words, limit=COMMAND_SECONDS)], ()), lambda _: None
+        )[0]
         if answer.status != 0:
             raise Problem(f"exit status {answer.status}", detail=answer.text)
         return Outcome("", "ok", tuple(answer.text.splitlines()))

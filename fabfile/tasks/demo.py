@@ -61,7 +61,10 @@ def watch(count: Callable[[], int], wanted: int) -> int:
     shown = -1
     while (now := count()) < wanted:
         if time.monotonic() > deadline:
-            raise Problem(f"only {now} of {wanted} pages arrived within {CRAWL_SECONDS:.0f} s; see `fab status` and the logs on the hosts")
+            raise Problem(
+                f"only {now} of {wanted} pages arrived within {CRAWL_SECONDS:.0f} s; "
+                "see `fab status` and the logs on the hosts"
+            )
         if now != shown:
             end = "\r" if sys.stdout.isatty() else "\n"
             print(f"  {now:4} of {wanted} pages", end=end, flush=True)
@@ -96,12 +99,18 @@ def documentation(say: Callable[[str], None]) -> Path:
 
 def _download(package: str, scratch: Path) -> None:
     """The package and what it depends on, unpacked below `scratch`/tree; nothing is installed."""
-    asked = subprocess.run(["apt-cache", "show", "--no-all-versions", package], capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        ["apt-cache", "show", "--no-all-versions", package], capture_output=True, text=True, check=False
+    )
     fields = dict(line.split(": ", 1) for line in asked.stdout.splitlines() if ": " in line and line[0] != " ")
     names = [package, *(word.split()[0] for word in fields.get("Depends", "").split(",") if word.split())]
     docs = [name for name in names if name.endswith("-doc")]
-    result = subprocess.run(["apt-get", "download", "-q", *docs], cwd=scratch, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        ["apt-get", "download", "-q", *docs], cwd=scratch, capture_output=True, text=True, check=False
+    )
     if result.returncode != 0:
-        raise Problem(f"apt-get download {' '.join(docs)} failed: {result.stderr.strip()[-300:]}; run apt-get update first")
+        raise Problem(
+            f"apt-get download {' '.join(docs)} failed: {result.stderr.strip()[-300:]}; run apt-get update first"
+        )
     for archive in scratch.glob("*.deb"):
         subprocess.run(["dpkg-deb", "-x", archive, scratch / "tree"], check=True)

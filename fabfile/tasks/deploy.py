@@ -7,7 +7,7 @@ from typing import Any
 
 from invoke import task
 
-from .. import plan
+from .. import engine, plan
 from ..engine import Outcome, apply
 from ..errors import Problem
 from ..inventory import Host
@@ -37,6 +37,8 @@ def deploy(c: Any, role: str = "", reload: bool = False, json: bool = False) -> 
     looked, strays = look(run)
     for hosts in waves(chosen, strays):
         run.converge(looked, hosts)
+        if strays and home(chosen) not in hosts:
+            run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)])
     if reload:
         run.each(lambda host, say: _reload(chosen, host, say))
     run.finish()
@@ -64,8 +66,7 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
     `fab status` as soon as the host is back.
     """
     chosen = run.target
-    home = chosen.fleet.with_role("scheduler")[0]
-    starts = home in chosen.hosts and (not chosen.roles or "scheduler" in chosen.roles)
+    starts = home(chosen) in chosen.hosts and (not chosen.roles or "scheduler" in chosen.roles)
     others = [host for host in chosen.fleet.hosts if starts and host not in chosen.hosts]
     chosen.also(others)
 
@@ -75,7 +76,11 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
         return plan.deploy(chosen.fleet, host, chosen.roles)
 
     looked = run.look(steps, [*chosen.hosts, *others])
-    strays = {name: pids for name, one in looked.items() if starts and name != home.name and (pids := _schedulers(one))}
+    strays = {
+        name: pids
+        for name, one in looked.items()
+        if starts and name != home(chosen).name and (pids := _schedulers(one))
+    }
     return looked, strays
 
 
@@ -87,19 +92,35 @@ def _schedulers(looked: Looked) -> Sequence[int]:
     return ()
 
 
+def home(chosen: Target) -> Host:
+    """The one host that has the scheduler."""
+    return chosen.fleet.with_role("scheduler")[0]
+
+
+def _refuse_while_one_runs(run: Run, strays: Mapping[str, Sequence[int]]) -> Outcome:
+    sight = Sight(plan.place(run.target.fleet))
+    for name in strays:
+        found = engine.look(run.target.links[run.target.fleet.host(name)], [sight])
+        if pids := _schedulers(Looked((sight,), tuple(found))):
+            raise Problem(
+                f"not started: a scheduler still runs on {name} (pid {', '.join(map(str, pids))}) and is not "
+                "supervisord's; end it there, then deploy again"
+            )
+    return Outcome("", "ok")
+
+
 def waves(chosen: Target, strays: Mapping[str, Sequence[int]]) -> list[tuple[Host, ...]]:
     """The hosts in the order in which they may change, so that no two schedulers ever run.
 
     One wave, unless this run both ends a scheduler on one host and starts it on another:
     then the one that ends goes first. Raises Problem when a scheduler runs that this run would not end.
     """
-    home = chosen.fleet.with_role("scheduler")[0]
     for name, pids in strays.items():
         if chosen.fleet.host(name) not in chosen.hosts:
             raise Problem(
-                f"{name}: a scheduler runs there (pid {', '.join(map(str, pids))}), but hosts.toml puts it on {home.name}; "
-                f"deploy both together, so that it moves: fab -H {name},{home.name} deploy"
+                f"{name}: a scheduler runs there (pid {', '.join(map(str, pids))}), but its place is {home(chosen).name}; "
+                f"deploy both together, so that it moves: fab -H {name},{home(chosen).name} deploy"
             )
     if not strays:
         return [chosen.hosts]
-    return [tuple(host for host in chosen.hosts if host != home), (home,)]
+    return [tuple(host for host in chosen.hosts if host != home(chosen)), (home(chosen),)]

@@ -76,7 +76,7 @@ def _redis(chosen: Target, reachable: list[Host]) -> stores.RedisReport:
 
 
 def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Callable[[], Any]:
-    """Opens a way to a store as the cluster itself goes: from the scheduler's host, else from any other that answers."""
+    """Opens a way to a store as the cluster itself goes: from the scheduler's host, else from another one."""
     ordered = sorted(reachable, key=lambda host: not host.roles.get("scheduler"))
 
     def opener() -> Any:
@@ -104,7 +104,13 @@ def show(view: ClusterView) -> None:
             table.add_row(name, "-", Text("no programs", "bold red" if host.wanted else "dim"), "", "")
         for program in host.programs:
             style = "green" if program["state"] == RUNNING else "bold red"
-            table.add_row(name, program["name"], Text(program["state"], style), str(program["pid"] or "-"), _uptime(program["uptime_s"]))
+            table.add_row(
+                name,
+                program["name"],
+                Text(program["state"], style),
+                str(program["pid"] or "-"),
+                _uptime(program["uptime_s"]),
+            )
             name = ""
     console.print(table)
     if view.complete:
@@ -113,7 +119,9 @@ def show(view: ClusterView) -> None:
     for problem in problems:
         console.print(f"! {problem}", style="bold red", markup=False, highlight=False)
     verdict = "healthy" if not problems else f"NOT healthy: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    console.print(f"{view.fleet.cluster.name}: {verdict}", style="bold green" if not problems else "bold red", highlight=False)
+    console.print(
+        f"{view.fleet.cluster.name}: {verdict}", style="bold green" if not problems else "bold red", highlight=False
+    )
 
 
 def _show_services(console: Any, view: ClusterView) -> None:

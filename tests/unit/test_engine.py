@@ -103,7 +103,9 @@ def test_payloads_arrive_byte_for_byte(data: bytes) -> None:
 
 def test_payloads_are_private_and_gone_afterwards() -> None:
     script = 'stat -c %a "$1"; stat -c %a "$(dirname "$1")"; dirname "$1"'
-    file_mode, folder_mode, folder = LocalLink().exchange(message((), [Probe(script, (Payload(b"x"),))]))[0].text.split()
+    file_mode, folder_mode, folder = (
+        LocalLink().exchange(message((), [Probe(script, (Payload(b"x"),))]))[0].text.split()
+    )
     assert (file_mode, folder_mode) == ("600", "700")
     assert not Path(folder).exists()
 

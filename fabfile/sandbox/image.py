@@ -1,0 +1,87 @@
+"""The root file systems that hosts are laid over: built once by mmdebstrap, kept in the cache."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal
+
+from ..cache import cache_dir
+from ..errors import Problem
+from .archive import Archive, own_archive
+
+Base = Literal["full", "bare"]
+
+BUILD_SECONDS = 1800.0
+BARE = ("openssh-server",)
+FULL = (
+    *("openssh-server", "iproute2", "procps", "ca-certificates", "sudo", "util-linux", "curl"),
+    *("build-essential", "libssl-dev", "zlib1g-dev", "libbz2-dev", "libreadline-dev", "libsqlite3-dev"),
+    *("libncurses-dev", "libffi-dev", "libcurl4-openssl-dev"),
+    *("libfontconfig1", "libfreetype6", "mariadb-server", "mariadb-client", "redis-server"),
+)
+PACKAGES: dict[Base, tuple[str, ...]] = {"full": FULL, "bare": BARE}
+PREPARE = Path(__file__).with_name("prepare.sh")
+
+# In namespaces of their own the build and all it mounts are gone as soon as its starter is, even
+# when that is killed: what is left is a plain directory that can be removed.
+_CONTAINED = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
+
+
+def image(base: Base, say: Callable[[str], None]) -> Path:
+    """The root directory of a base, built where the cache has none. Never changed once it is there.
+
+    Waits for a build of the same base that somebody else has begun. Raises Problem when it fails.
+    """
+    archive = own_archive()
+    folder = cache_dir("bases", base)
+    root = folder / f"{archive.release}-{digest(base)}"
+    with ExitStack() as held:
+        lock = held.enter_context((folder / "lock").open("w"))
+        if not root.is_dir():
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.is_dir():
+            _discard_half_built(folder)
+            say(f"building the {base} base of {archive.release}: once, takes a minute or two")
+            _build(archive, PACKAGES[base], root)
+    return root
+
+
+def digest(base: Base) -> str:
+    """What makes two builds of a base differ, beside the release."""
+    return hashlib.sha256("\n".join((*PACKAGES[base], PREPARE.read_text())).encode()).hexdigest()[:12]
+
+
+def _discard_half_built(folder: Path) -> None:
+    for left in folder.glob("*.partial"):
+        shutil.rmtree(left)
+
+
+def _build(archive: Archive, packages: tuple[str, ...], root: Path) -> None:
+    partial = root.with_name(root.name + ".partial")
+    log = root.with_name(root.name + ".log")
+    argv = [
+        *_CONTAINED,
+        *("mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase"),
+        f"--include={','.join(packages)}",
+        *(f"--aptopt={option}" for option in archive.options),
+        f"--customize-hook={PREPARE.read_text()}",
+        *(archive.release, str(partial), *archive.sources),
+    ]
+    with log.open("wb") as output:
+        result = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False, timeout=BUILD_SECONDS
+        )
+    if result.returncode != 0:
+        tail = log.read_text(errors="replace")[-2000:]
+        raise Problem(f"mmdebstrap could not build a base of {archive.release}; its output is in {log}", detail=tail)
+    partial.chmod(0o755)
+    partial.rename(root)

@@ -1,0 +1,1 @@
+"""Stands in for setuptools while pip downloads source packages: no setup.py is ever run."""

@@ -1,0 +1,310 @@
+"""Directories, files, links and absences as steps; every write is atomic."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import hashlib
+import posixpath
+import shlex
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import Problem
+from ..shell import Command, cmd, lines
+from .base import Action, CannotLook, Found, Payload, Probe
+
+SHOWN_BYTES = 64 * 1024
+"""A larger file is compared by its checksum only; a diff of it would tell nobody anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What stood at a path."""
+
+    kind: int
+    """The file type bits of st_mode; 0 where there is nothing."""
+    mode: int = 0
+    owner: str = ""
+    group: str = ""
+    sha256: str = ""
+    content: bytes | None = None
+    """None where it was not asked for or too large."""
+
+    @property
+    def exists(self) -> bool:
+        return self.kind != 0
+
+    def owned(self, owner: str, group: str, mode: int) -> bool:
+        """Whether these are its owner, group and permission bits."""
+        return (self.owner, self.group, self.mode) == (owner, group, mode)
+
+
+NOTHING = Seen(0)
+
+
+def stat_line(path: str | Command, follow: bool = False) -> Command:
+    """Prints `MODE_IN_HEX OWNER GROUP` of what stands at `path`, or nothing."""
+    look = cmd("stat", "-L", "-c", "%f %U %G") if follow else cmd("stat", "-c", "%f %U %G")
+    return Command(f"{look} {_word(path)} 2>/dev/null")
+
+
+def parse_stat(line: str) -> Seen:
+    """The answer of `stat_line`. Raises CannotLook where it makes no sense."""
+    if not line:
+        return NOTHING
+    try:
+        mode, owner, group = line.split(" ")
+        bits = int(mode, 16)
+    except ValueError as error:
+        raise CannotLook(f"stat answered {line!r}") from error
+    return Seen(stat.S_IFMT(bits), stat.S_IMODE(bits), owner, group)
+
+
+def swap_in(path: str | Command, owner: str | Command, mode: int) -> str:
+    """A script that puts its first payload at `path`: whole, with owner (`user:group`) and mode, or not at all.
+
+    A Command in place of a plain text is a shell word that expands to it on the host.
+    """
+    # One fixed name for the new file: what a stopped run leaves behind, the next one replaces. The
+    # dot keeps it out of every `include *.conf`.
+    return f"""\
+target={_word(path)}
+parent=$(dirname "$target")
+[ -d "$parent" ] || {{ echo "$target: its directory $parent is missing"; exit 1; }}
+[ ! -d "$target" ] || [ -L "$target" ] || {{ echo "$target: a directory is in the way"; exit 1; }}
+new="$parent/.${{target##*/}}.new"
+rm -rf "$new"
+{{ (umask 077; set -C; cat <"$1" >"$new") &&
+  chown -h {_word(owner)} "$new" && chmod {mode:04o} "$new" && mv -fT "$new" "$target"
+}} || {{ rm -f "$new"; exit 1; }}"""
+
+
+def unified(path: str, before: bytes, after: bytes) -> str:
+    """The change of a text file as a unified diff; of a binary one as its sizes."""
+    try:
+        old, new = before.decode(), after.decode()
+    except UnicodeDecodeError:
+        return f"{path}: {len(before)} -> {len(after)} bytes, not text\n"
+    changed = difflib.unified_diff(old.splitlines(), new.splitlines(), f"{path} (now)", f"{path} (new)", lineterm="")
+    return "".join(line + "\n" for line in changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory with its owner and mode; missing parents are made as root's, 0755."""
+
+    path: str
+    owner: str = "root"
+    group: str = "root"
+    mode: int = 0o755
+
+    @property
+    def name(self) -> str:
+        return f"directory {self.path}"
+
+    def probe(self) -> Probe:
+        return Probe(lines(stat_line(self.path, follow=True), "true"))
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        seen = parse_stat(found.text.strip())
+        if seen.exists and not stat.S_ISDIR(seen.kind):
+            raise Problem(f"{self.path}: something that is no directory is in the way; move it away")
+        if seen.owned(self.owner, self.group, self.mode):
+            return []
+        return [Action(f"{'set owner and mode of' if seen.exists else 'make'} directory {self.path}", self._script())]
+
+    def _script(self) -> str:
+        return lines(
+            Command(f"(umask 022; {cmd('mkdir', '-p', posixpath.dirname(self.path))})"),
+            Command(f"[ -d {_word(self.path)} ] || {cmd('mkdir', '-m', '0700', self.path)}"),
+            cmd("chown", f"{self.owner}:{self.group}", self.path),
+            cmd("chmod", f"{self.mode:04o}", self.path),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A regular file with exactly this content, owner and mode. Its directory must be there."""
+
+    path: str
+    content: bytes | Path = field(repr=False)
+    """The bytes, or a file of the control machine that holds them."""
+    owner: str = "root"
+    group: str = "root"
+    mode: int = 0o644
+    secret: bool = False
+    """Neither the old nor the new content is ever shown."""
+    masked: str = ""
+    """What a diff may show of a secret file: the new text with its secrets masked."""
+
+    @property
+    def name(self) -> str:
+        return f"file {self.path}"
+
+    def probe(self) -> Probe:
+        shown = "" if self.secret or isinstance(self.content, Path) else self._sha256()
+        return Probe(look_at(self.path, shown))
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        seen = parse_look(found.text)
+        if stat.S_ISDIR(seen.kind):
+            raise Problem(f"{self.path}: a directory is in the way; move it away")
+        if not stat.S_ISREG(seen.kind) or seen.sha256 != self._sha256():
+            return [self.write(seen)]
+        if not seen.owned(self.owner, self.group, self.mode):
+            script = lines(
+                cmd("chown", "-h", f"{self.owner}:{self.group}", self.path), cmd("chmod", f"{self.mode:04o}", self.path)
+            )
+            return [Action(f"set owner and mode of {self.path}", script)]
+        return []
+
+    def write(self, seen: Seen = NOTHING) -> Action:
+        """The action that puts it there, whatever is there now."""
+        script = swap_in(self.path, f"{self.owner}:{self.group}", self.mode)
+        return Action(f"write {self.path}", script, (Payload(self.content),), diff=self._shown(seen))
+
+    def _shown(self, seen: Seen) -> str:
+        if isinstance(self.content, Path):
+            return f"{self.path}: {self.content.stat().st_size} bytes\n"
+        if self.secret:
+            after = self.masked or f"(secret, {len(self.content.splitlines())} lines)"
+            return unified(self.path, b"", after.encode())
+        if seen.exists and seen.content is None:
+            return f"{self.path}: too large to compare here, or no regular file; {len(self.content)} bytes now\n"
+        return unified(self.path, seen.content or b"", self.content)
+
+    def _sha256(self) -> str:
+        if isinstance(self.content, Path):
+            with self.content.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def look_at(path: str | Command, shown_unless: str = "") -> str:
+    """A script: the stat line, the checksum, and the content in base64 unless its checksum is `shown_unless`.
+
+    Where `shown_unless` is empty the content is never sent: so a secret stays on its host. Three processes at most.
+    """
+    show = ""
+    if shown_unless:
+        show = f"""
+    case $sum in
+      {shown_unless}*) ;;
+      *) [ "$(wc -c <"$path")" -gt {SHOWN_BYTES} ] || base64 <"$path" ;;
+    esac"""
+    return f"""\
+path={_word(path)}
+if {stat_line(Command('"$path"'))}; then
+  if [ -f "$path" ] && [ ! -L "$path" ]; then
+    sum=$(sha256sum <"$path") || exit 1
+    echo "${{sum%% *}}"{show}
+  fi
+fi"""
+
+
+def parse_look(text: str) -> Seen:
+    """The answer of `look_at`. Raises CannotLook where it makes no sense."""
+    head, *rest = text.splitlines() or [""]
+    seen = parse_stat(head)
+    if not rest:
+        if stat.S_ISREG(seen.kind):
+            raise CannotLook("no checksum came back for a file that is there")
+        return seen
+    if len(rest[0]) != 64:
+        raise CannotLook(f"sha256sum answered {rest[0]!r}")
+    try:
+        # An empty file and one that was not sent look alike: the checksum tells them apart.
+        content = base64.b64decode("".join(rest[1:]), validate=True)
+    except binascii.Error as error:
+        raise CannotLook(f"base64 answered {rest[1]!r}") from error
+    known = content if hashlib.sha256(content).hexdigest() == rest[0] else None
+    return Seen(seen.kind, seen.mode, seen.owner, seen.group, rest[0], known)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Several files as one step of a plan."""
+
+    name: str
+    files: tuple[File, ...]
+
+    def probe(self) -> Probe:
+        looks = [f"({file.probe().script}\n) | sed 's/^/{index} /'" for index, file in enumerate(self.files)]
+        return Probe(lines(*looks))
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        parts: dict[str, list[str]] = {}
+        for line in found.text.splitlines():
+            index, _, rest = line.partition(" ")
+            parts.setdefault(index, []).append(rest)
+        if strange := parts.keys() - {str(index) for index in range(len(self.files))}:
+            raise CannotLook(f"{self.name}: the host answered {sorted(strange)[0]!r}")
+        answers = (Found(found.status, "\n".join(parts.get(str(index), []))) for index in range(len(self.files)))
+        return [action for file, answer in zip(self.files, answers, strict=True) for action in file.diff(answer)]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link, swapped by rename: there is no moment without it."""
+
+    path: str
+    target: str
+
+    @property
+    def name(self) -> str:
+        return f"link {self.path}"
+
+    def probe(self) -> Probe:
+        path = _word(self.path)
+        link = f"[ -L {path} ]; then echo link; readlink {path}"
+        return Probe(f"if {link}; elif [ -e {path} ]; then echo other; else echo absent; fi")
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        match found.text.splitlines():
+            case ["link", target] if target == self.target:
+                return []
+            case ["link", _] | ["absent"]:
+                return [Action(f"point {self.path} to {self.target}", self._script())]
+            case ["other"]:
+                raise Problem(f"{self.path}: something that is no link is in the way; move it away")
+        raise CannotLook(f"{self.path}: the host answered {found.text!r}")
+
+    def _script(self) -> str:
+        folder, base = posixpath.split(self.path)
+        new = posixpath.join(folder, f".{base}.new")
+        return lines(cmd("rm", "-rf", new), cmd("ln", "-s", self.target, new), cmd("mv", "-fT", new, self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nothing at this path; a directory goes with all that is in it."""
+
+    path: str
+
+    def __post_init__(self) -> None:
+        if posixpath.normpath(self.path) != self.path or self.path.count("/") < 2 or not self.path.startswith("/"):
+            raise ValueError(f"not a path to remove: {self.path!r}")
+
+    @property
+    def name(self) -> str:
+        return f"no {self.path}"
+
+    def probe(self) -> Probe:
+        path = _word(self.path)
+        return Probe(f"if [ -e {path} ] || [ -L {path} ]; then echo there; else echo absent; fi")
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        match found.text.strip():
+            case "absent":
+                return []
+            case "there":
+                return [Action(f"remove {self.path}", str(cmd("rm", "-rf", "--one-file-system", self.path)))]
+        raise CannotLook(f"{self.path}: the host answered {found.text!r}")
+
+
+def _word(text: str | Command) -> str:
+    return str(text) if isinstance(text, Command) else shlex.quote(text)

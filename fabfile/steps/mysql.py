@@ -1,0 +1,233 @@
+"""MariaDB (or MySQL) as a managed store: its configuration, its databases, its one user."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..errors import WrongInput
+from ..shell import Command, lines
+from .base import Action, CannotLook, Found, Payload, Probe
+from .files import Seen, look_at, parse_look, swap_in, unified
+from .service import Service, look, parse
+
+SERVICE = Service(("mariadb", "mysql", "mysqld"))
+
+NOT_OURS = frozenset({"", "root", "mysql", "mariadb.sys", "mysql.sys", "mysql.session", "debian-sys-maint"})
+"""Accounts that the server itself needs; this project changes none of them."""
+
+_FIND = """\
+client=$(command -v mariadb || command -v mysql) || client=false
+conf=
+for dir in /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d /etc/my.cnf.d; do
+  [ ! -d "$dir" ] || { conf=$dir/90-pyspider.cnf; break; }
+done
+"""
+# What SHOW GRANTS prints of a password is its hash: it stays on the host.
+_ASK = """\
+root() { "$client" --user=root --batch --raw --skip-column-names --connect-timeout=10 "$@"; }
+root --force <"$1" 2>&1 | sed "s/'[*][0-9A-F]*'/'*'/; s/^/sql /"
+socket=$(echo 'SELECT @@socket' | root 2>/dev/null)
+echo 'SELECT 1' | "$client" --defaults-file="$2" --socket="$socket" --connect-timeout=10 >/dev/null 2>&1 && echo login
+:
+"""
+_WAIT = """\
+tries=0
+until echo 'SELECT 1' | "$client" --user=root --connect-timeout=5 >/dev/null 2>&1; do
+  tries=$((tries+1))
+  [ "$tries" -lt 60 ] || { echo "$svc does not answer root on its socket"; exit 1; }
+  sleep 1
+done
+"""
+# A syntax error quotes the statement, and so perhaps a password.
+_RUN = """\
+"$client" --user=root --batch <"$1" >"$1.out" 2>&1 || { sed "s/ near '.*//" "$1.out"; exit 1; }
+"""
+_RIGHT = re.compile(r"GRANT (?P<what>.+?) ON (?P<where>\S+) TO \S+(?P<rest>.*)")
+_ALL = {"ALL", "ALL PRIVILEGES"}
+
+
+@dataclass(frozen=True, slots=True)
+class MySQL:
+    """The server listens where the cluster expects it, with the databases and one user for just these.
+
+    The user may come from any address ('%'): who reaches the server at all is decided by `bind` and
+    the network, while addresses in accounts would have to follow every change of the host list, and
+    are wrong behind a gateway.
+    """
+
+    databases: tuple[str, ...]
+    user: str
+    password: str = field(repr=False)
+    bind: str
+    port: int = 3306
+    max_connections: int = 500
+    """Each pyspider process holds about three. A server with 1024 files can serve 600."""
+    name: str = "mysql"
+
+    def __post_init__(self) -> None:
+        if self.user in NOT_OURS:
+            raise WrongInput(f"stores.mysql.user: {self.user!r} is the server's own account; name another one")
+
+    def conf(self) -> bytes:
+        """The drop-in for the server's configuration."""
+        settings = "".join(f"{key} = {value}\n" for key, value in self._settings().items())
+        text = f"# Made by `fab bootstrap`, which puts it back when it is changed here.\n[mysqld]\n{settings}"
+        return (text + "character-set-server = utf8mb4\n").encode()
+
+    def _settings(self) -> dict[str, object]:
+        # Without skip_name_resolve every new connection waits for the DNS of the client's address.
+        return {
+            "bind_address": self.bind,
+            "port": self.port,
+            "max_connections": self.max_connections,
+            "max_allowed_packet": 64 << 20,
+            "skip_name_resolve": 1,
+        }
+
+    def probe(self) -> Probe:
+        wanted = hashlib.sha256(self.conf()).hexdigest()
+        conf = look_at(Command('"$conf"'), wanted)
+        script = f"""\
+{look(SERVICE.alternatives)}
+{_FIND}[ -z "$conf" ] || (
+{conf}
+) | sed 's/^/conf /'
+svc_runs || exit 0
+{_ASK}"""
+        return Probe(script, (Payload(self._questions()), Payload(self._login())), limit=60.0)
+
+    def _questions(self) -> bytes:
+        settings = ", ".join(f"@@{key}" for key in self._settings())
+        user = _text(self.user)
+        return lines(
+            f"SELECT 'settings', {settings};",
+            f"SELECT 'database', schema_name FROM information_schema.schemata WHERE {self._ours('schema_name')};",
+            f"SELECT 'account', user, host FROM mysql.user WHERE user IN ({user}, '');",
+            f"SHOW GRANTS FOR {user}@'%';\n",
+        ).encode()
+
+    def _ours(self, column: str) -> str:
+        return f"{column} IN ({', '.join(map(_text, self.databases))})"
+
+    def _login(self) -> bytes:
+        return f'[client]\nuser="{self.user}"\npassword="{self.password}"\n'.encode()
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        service = parse(found.text)
+        conf = parse_look("\n".join(_rows(found, "conf")))
+        server = _Server.parse(_rows(found, "sql"), "login" in found.text.splitlines()) if service.runs else None
+        return [*self._conf(conf), *self._restart(server), *SERVICE.boot(service), *self._contents(server)]
+
+    def _conf(self, seen: Seen) -> list[Action]:
+        right = seen.sha256 == hashlib.sha256(self.conf()).hexdigest() and seen.owned("root", "root", 0o644)
+        if stat.S_ISREG(seen.kind) and right:
+            return []
+        found = '[ -n "$conf" ] || { echo "this host has no directory for the configuration of MySQL"; exit 1; }'
+        script = _FIND + lines(found, swap_in(Command('"$conf"'), "root:root", 0o644))
+        diff = unified("90-pyspider.cnf", seen.content or b"", self.conf())
+        return [Action("write 90-pyspider.cnf for MySQL", script, (Payload(self.conf()),), diff=diff)]
+
+    def _restart(self, server: _Server | None) -> list[Action]:
+        if server is None:
+            return [SERVICE.restart("it does not run", _FIND, _WAIT)]
+        wanted = {key: str(value) for key, value in self._settings().items()}
+        wrong = [key for key, now in zip(wanted, server.settings, strict=True) if now != wanted[key]]
+        reason = ", ".join(f"{key} is to be {wanted[key]}" for key in wrong)
+        return [SERVICE.restart(reason, _FIND, _WAIT)] if wrong else []
+
+    def _contents(self, server: _Server | None) -> list[Action]:
+        seen = server or _Server()
+        actions = []
+        if missing := [name for name in self.databases if name not in seen.databases]:
+            sql = [f"CREATE DATABASE IF NOT EXISTS {_name(name)} CHARACTER SET utf8mb4;" for name in missing]
+            actions.append(self._sql(f"create databases {', '.join(missing)}", sql))
+        if not seen.login or seen.accounts != {(self.user, "%")}:
+            actions.append(self._sql(f"make MySQL user {self.user}", [*self._forget(seen.login), *self._rights()]))
+        elif not self._right(seen.grants):
+            actions.append(self._sql(f"set the rights of MySQL user {self.user}", self._rights()))
+        return actions
+
+    def _right(self, grants: Sequence[str]) -> bool:
+        """Whether these are all rights on each database, and none besides."""
+        found = [match for line in grants if (match := _RIGHT.fullmatch(line))]
+        plain = len(found) == len(grants) and not any("GRANT OPTION" in match["rest"] for match in found)
+        places = {_unquoted(match["where"]) for match in found if match["what"] in _ALL}
+        others = [match for match in found if match["what"] not in _ALL and match["what"] != "USAGE"]
+        return plain and not others and places == {f"{_pattern(name)}.*" for name in self.databases}
+
+    def _forget(self, login: bool) -> list[str]:
+        """Drops every account of this name, and the nameless ones: at localhost those come before 'user'@'%'.
+
+        An account that can log in stays. What there is may have come with a package that this very
+        run installs: so the server makes the list, not the control machine.
+        """
+        account = f"{_text(self.user)}@'%'"
+        keep = f" AND NOT (user = {_text(self.user)} AND host = '%')" if login else ""
+        create = [] if login else [f"CREATE USER {account} IDENTIFIED BY {_text(self.password)};"]
+        return [
+            "SELECT GROUP_CONCAT(QUOTE(user), '@', QUOTE(host)) INTO @old FROM mysql.user"
+            f" WHERE user IN ({_text(self.user)}, ''){keep};",
+            "SET @sql = IF(@old IS NULL, 'DO 0', CONCAT('DROP USER ', @old));",
+            "PREPARE forget FROM @sql;",
+            "EXECUTE forget;",
+            *create,
+        ]
+
+    def _rights(self) -> list[str]:
+        account = f"{_text(self.user)}@'%'"
+        grants = [f"GRANT ALL PRIVILEGES ON {_name(_pattern(name))}.* TO {account};" for name in self.databases]
+        return [f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {account};", *grants]
+
+    def _sql(self, says: str, statements: Sequence[str]) -> Action:
+        return Action(says, _FIND + _RUN, (Payload((lines(*statements) + "\n").encode()),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """What a running MySQL answered."""
+
+    settings: tuple[str, ...] = ()
+    databases: frozenset[str] = frozenset()
+    accounts: frozenset[tuple[str, str]] = frozenset()
+    grants: tuple[str, ...] = ()
+    login: bool = False
+
+    @classmethod
+    def parse(cls, answer: Sequence[str], login: bool) -> _Server:
+        """From tab-separated rows. Raises CannotLook where root was not let in."""
+        rows = [line.split("\t") for line in answer]
+        settings = next((row[1:] for row in rows if row[0] == "settings"), None)
+        if settings is None:
+            raise CannotLook(
+                "MySQL runs, but does not let root in over its socket; repair that or use it unmanaged",
+                detail="\n".join(answer),
+            )
+        databases = frozenset(row[1] for row in rows if row[0] == "database")
+        accounts = frozenset((row[1], row[2]) for row in rows if row[0] == "account")
+        grants = tuple(line for line in answer if line.startswith("GRANT "))
+        return cls(tuple(settings), databases, accounts, grants, login)
+
+
+def _rows(found: Found, kind: str) -> list[str]:
+    return [line.removeprefix(f"{kind} ") for line in found.text.splitlines() if line.startswith(f"{kind} ")]
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _name(value: str) -> str:
+    return "`" + value.replace("`", "``") + "`"
+
+
+def _pattern(database: str) -> str:
+    """A database's name where GRANT wants a pattern: a bare _ would give rights on strangers' databases too."""
+    return re.sub(r"([_%])", r"\\\1", database)
+
+
+def _unquoted(place: str) -> str:
+    return place.replace("`", "")

@@ -1,0 +1,157 @@
+"""Redis (or Valkey) as a managed store: the cluster's queues."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..shell import Command, assign, lines
+from .base import Action, CannotLook, Found, Payload, Probe
+from .files import Seen, look_at, parse_look, parse_stat, stat_line, swap_in
+from .service import Service, look, parse
+
+SERVICE = Service(("redis-server", "redis", "valkey-server", "valkey"))
+
+_FIND = """\
+cli=$(command -v redis-cli || command -v valkey-cli) || cli=false
+main= own=
+for one in /etc/redis/redis.conf /etc/redis.conf /etc/valkey/valkey.conf; do
+  [ ! -f "$one" ] || { main=$(readlink -f "$one"); break; }
+done
+case $main in
+  '') ;;
+  /etc/*/*) own=${main%/*}/pyspider.conf ;;
+  *) own=${main%.conf}-pyspider.conf ;;
+esac
+"""
+_INCLUDE = """\
+grep -qxF "include $own" "$main" || {
+  new="${main%/*}/.${main##*/}.new"
+  rm -f "$new"
+  cp -p "$main" "$new"
+  printf '\\n# Made by `fab bootstrap`; must stay the last setting of this file.\\ninclude %s\\n' "$own" >>"$new"
+  mv -fT "$new" "$main"
+}
+"""
+# A Redis that is switched from snapshots to the append-only file by a restart begins empty: it has
+# to write that file while it still holds the queues.
+_KEEP = """\
+for one in "$port" 6379; do
+  "$cli" -p "$one" <"$1" >/dev/null 2>&1 || continue
+  for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    "$cli" -p "$one" <"$1" 2>/dev/null | grep -q '^aof_rewrite_[a-z_]*:1' || break
+    sleep 1
+  done
+done
+"""
+_WAIT = """\
+tries=0
+until "$cli" -p "$port" <"$2" 2>/dev/null | grep -qx PONG; do
+  tries=$((tries+1))
+  [ "$tries" -lt 60 ] || { echo "$svc does not answer on port $port with its password"; exit 1; }
+  sleep 1
+done
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Redis:
+    """The server listens where the cluster expects it, with a password, and never drops a queue's entries.
+
+    Its data are kept in the append-only file, written every second: a lost entry of newtask_queue
+    is a page that is never crawled, one of processor2result a result that is never saved, and
+    a snapshot of queues that change within seconds is of no use after a crash.
+    """
+
+    password: str = field(repr=False)
+    bind: str
+    port: int = 6379
+    maxmemory_policy: str = "noeviction"
+    name: str = "redis"
+
+    def conf(self) -> bytes:
+        """The file that the main configuration includes at its end, so that it has the last word."""
+        # The queues are small and their traffic is not: snapshots beside the file would write it all twice.
+        settings = self._settings() | {"appendfsync": "everysec", "protected-mode": "yes", "requirepass": self.password}
+        text = "".join(key + " " + (value or '""') + "\n" for key, value in settings.items())
+        return ("# Made by `fab bootstrap`, which puts it back when it is changed here.\n" + text).encode()
+
+    def _settings(self) -> dict[str, str]:
+        """What a running server is asked for."""
+        everywhere = self.bind in ("0.0.0.0", "127.0.0.1")  # noqa: S104  a comparison, not a bind
+        return {
+            "bind": self.bind if everywhere else f"{self.bind} 127.0.0.1",
+            "port": str(self.port),
+            "maxmemory-policy": self.maxmemory_policy,
+            "appendonly": "yes",
+            "save": "",
+        }
+
+    def probe(self) -> Probe:
+        main = stat_line(Command('"$main"'))
+        script = f"""\
+{look(SERVICE.alternatives)}
+{_FIND}[ -z "$main" ] || {{
+  echo "main $({main})"
+  (
+{look_at(Command('"$own"'))}
+  ) | sed 's/^/own /'
+  grep -qxF "include $own" "$main" && echo included
+}}
+svc_runs || exit 0
+printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')\""""
+        questions = [f"CONFIG GET {key}" for key in self._settings()]
+        return Probe(script, (self._commands(*questions),))
+
+    def _commands(self, *words: str) -> Payload:
+        return Payload(("\n".join((f"AUTH {self.password}", *words)) + "\n").encode())
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        service = parse(found.text)
+        return [*self._conf(found), *self._restart(found, service.runs), *SERVICE.boot(service)]
+
+    def _conf(self, found: Found) -> list[Action]:
+        main = parse_stat(next(iter(_rows(found, "main")), ""))
+        own = parse_look("\n".join(_rows(found, "own")))
+        if self._right(own, main) and "included" in found.text.splitlines():
+            return []
+        owner = Command('"$(stat -c %U:%G "$main")"')
+        absent = '[ -n "$main" ] || { echo "this host has no configuration of Redis"; exit 1; }'
+        script = _FIND + lines(absent, swap_in(Command('"$own"'), owner, 0o640), _INCLUDE)
+        diff = f"--- Redis's pyspider.conf (now)\n+++ Redis's pyspider.conf (new)\n+{self._masked()}"
+        return [Action("write pyspider.conf for Redis", script, (Payload(self.conf()),), diff=diff)]
+
+    def _right(self, own: Seen, main: Seen) -> bool:
+        same = own.sha256 == hashlib.sha256(self.conf()).hexdigest()
+        return stat.S_ISREG(own.kind) and same and own.owned(main.owner, main.group, 0o640)
+
+    def _masked(self) -> str:
+        shown = self.conf().decode().replace(f"requirepass {self.password}", "requirepass (secret)")
+        return "\n+".join(shown.splitlines()) + "\n"
+
+    def _restart(self, found: Found, runs: bool) -> list[Action]:
+        if reason := self._wrong(found) if runs else "it does not run":
+            keep = self._commands("CONFIG SET appendonly yes", "INFO persistence")
+            before = _FIND + lines(assign("port", self.port), _KEEP)
+            return [SERVICE.restart(reason, before, _WAIT, (keep, self._commands("PING")))]
+        return []
+
+    def _wrong(self, found: Found) -> str:
+        """Why the server that runs is not the one that is wanted; empty where it is."""
+        answers = _rows(found, "answer")
+        if not answers:
+            raise CannotLook(f"Redis runs, but the host answered {found.text!r}")
+        login, *rest = answers[0].split("|")
+        if login != "OK":
+            return f"it does not answer on port {self.port} with its password"
+        # Each answer is the setting's name and its value, on a line each.
+        now = dict(zip(rest[::2], rest[1::2], strict=False))
+        return ", ".join(
+            f"{key} is to be {value or 'off'}" for key, value in self._settings().items() if now.get(key) != value
+        )
+
+
+def _rows(found: Found, kind: str) -> list[str]:
+    return [line.removeprefix(f"{kind} ") for line in found.text.splitlines() if line.startswith(f"{kind} ")]

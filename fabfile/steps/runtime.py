@@ -1,0 +1,325 @@
+"""The runtime: CPython 2.7 from source with the pinned packages, addressed by what it was made from.
+
+It is built on one host per platform and shipped to the others. On a host, `current` points at the
+runtime in use; only a runtime that is complete and has been tried becomes current.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import Problem
+from ..shell import as_user, assign, cmd, lines
+from .base import Action, CannotLook, Found, Payload, Probe
+from .packages import Name
+
+HOME = "/opt/pyspider"
+RUNTIMES = f"{HOME}/runtimes"
+ARCHIVES = f"{HOME}/archives"
+CURRENT = f"{HOME}/current"
+PYTHON = f"{CURRENT}/bin/python2.7"
+
+REMOTE = Path(__file__).parent.parent / "remote"
+ARCH = "x86_64"
+"""The one architecture that the pinned packages are for."""
+BUILD_SECONDS = 3600.0
+SHIP_SECONDS = 600.0
+
+RUNTIME_PACKAGES: Mapping[str, tuple[Name, ...]] = {
+    # Of alternatives, the newest release's name comes first.
+    "debian": (
+        "ca-certificates",
+        ("libssl3t64", "libssl3", "libssl1.1"),
+        ("libffi8", "libffi7"),
+        ("libreadline8t64", "libreadline8"),
+        ("libcurl4t64", "libcurl4"),
+        "libsqlite3-0",
+        "libncursesw6",
+        "libbz2-1.0",
+        "zlib1g",
+    ),
+    "redhat": (
+        "ca-certificates",
+        "openssl-libs",
+        "libffi",
+        "readline",
+        ("libcurl", "libcurl-minimal"),
+        ("sqlite-libs", "sqlite"),
+        "ncurses-libs",
+        "bzip2-libs",
+        ("zlib", "zlib-ng-compat"),
+    ),
+}
+"""The libraries that a runtime is linked with, by family."""
+
+BUILD_PACKAGES: Mapping[str, tuple[Name, ...]] = {
+    "debian": (
+        "gcc",
+        "libc6-dev",
+        "make",
+        "libssl-dev",
+        "zlib1g-dev",
+        "libbz2-dev",
+        "libreadline-dev",
+        "libsqlite3-dev",
+        "libncurses-dev",
+        "libffi-dev",
+        "libcurl4-openssl-dev",
+    ),
+    "redhat": (
+        "gcc",
+        "make",
+        "tar",
+        "gzip",
+        "openssl-devel",
+        ("zlib-devel", "zlib-ng-compat-devel"),
+        "bzip2-devel",
+        "readline-devel",
+        "sqlite-devel",
+        "ncurses-devel",
+        "libffi-devel",
+        "libcurl-devel",
+    ),
+}
+"""What the host that builds needs on top, by family."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Hosts with equal values run each other's binaries."""
+
+    os_id: str
+    os_version: str
+    arch: str
+    libc: str
+
+    def __str__(self) -> str:
+        return f"{self.os_id} {self.os_version} {self.arch} {self.libc}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSpec:
+    """What a runtime is made from: Python's version and source, the pins, the way it is built."""
+
+    version: str
+    source_sha256: str
+    pins_digest: str
+
+    @property
+    def digest(self) -> str:
+        """The same on every platform."""
+        return _digest(self.version, self.source_sha256, self.pins_digest, _recipe())
+
+    def id(self, platform: Platform) -> str:
+        """The runtime's name on hosts of this platform: the version and 12 hexadecimal digits."""
+        return f"{self.version}-{_digest(self.digest, str(platform))[:12]}"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _recipe() -> str:
+    """The build script without its comments: a better explanation must not rebuild every cluster."""
+    return "\n".join(line for line in _remote("build.sh").splitlines() if not line.lstrip().startswith("#"))
+
+
+def _remote(name: str) -> str:
+    return (REMOTE / name).read_text()
+
+
+def archive_path(runtime_id: str) -> str:
+    """Where the host that made a runtime keeps it packed, to be shipped to others."""
+    return f"{ARCHIVES}/{runtime_id}.tar.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A runtime comes from its source tarball and a tar of the pinned packages with their lock."""
+
+    tarball: Path
+    wheelhouse: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ship:
+    """A runtime comes from the archive that another host of the platform made."""
+
+    archive: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    platform: Platform
+    complete: frozenset[str]
+    current: str
+    faults: tuple[str, ...]
+    """Why the current runtime can't be used; empty when it was tried and works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The runtime of `spec` is complete, usable by `user`, and current."""
+
+    spec: RuntimeSpec
+    user: str = "work"
+    origin: Build | Ship | None = None
+    name: str = "runtime"
+
+    def probe(self) -> Probe:
+        proof = cmd(PYTHON, "-sEB", "-c", _remote("prove.py"))
+        return Probe(
+            _PROBE.format(home=cmd(HOME), user=cmd(self.user), as_user=as_user(self.user, proof), as_root=proof)
+        )
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        state = _state(found)
+        wanted = self.spec.id(state.platform)
+        if wanted in state.complete:
+            right = state.current == f"runtimes/{wanted}" and not state.faults
+            return [] if right else [_activate(wanted)]
+        if state.platform.arch != ARCH:
+            raise Problem(f"runtime: the pinned packages are for {ARCH}, this host is {state.platform.arch}")
+        return [self._install(wanted), _activate(wanted)]
+
+    def _install(self, wanted: str) -> Action:
+        match self.origin:
+            case Build(tarball, wheelhouse):
+                return _build(wanted, tarball, wheelhouse)
+            case Ship(archive):
+                return _ship(wanted, archive)
+        raise Problem(f"runtime: {wanted} is not there; run `fab bootstrap` for this host")
+
+
+def wanted_on(step: Runtime, found: Found) -> Platform | None:
+    """The host's platform if the step's runtime has yet to be built or shipped there."""
+    platform = _state(found).platform
+    return None if complete_on(step, found) else platform
+
+
+def complete_on(step: Runtime, found: Found) -> Platform | None:
+    """The host's platform if the step's runtime is complete there, current or not."""
+    state = _state(found)
+    return state.platform if step.spec.id(state.platform) in state.complete else None
+
+
+def faults(found: Found) -> tuple[str, ...]:
+    """What does not work in the host's current runtime, one sentence each."""
+    return _state(found).faults
+
+
+# Read line by line, since a value may hold anything; a runtime that fails its trial counts as
+# complete only as long as all its files are as they were made: then a library of the host is missing.
+_PROBE = """\
+cd {home} 2>/dev/null || cd /
+ID=rhel VERSION_ID=
+if [ -r /etc/os-release ]; then . /etc/os-release; else VERSION_ID=$(rpm -E '%{{rhel}}' 2>/dev/null); fi
+echo "os_id=$ID"
+echo "os_version=$VERSION_ID"
+echo "arch=$(uname -m)"
+echo "libc=$(getconf GNU_LIBC_VERSION 2>/dev/null)"
+current=$(readlink current)
+echo "current=$current"
+damaged=
+if [ -x current/bin/python2.7 ]; then
+  if id {user} >/dev/null 2>&1; then {as_user}; else {as_root}; fi
+  if [ $? = 0 ]; then echo works=yes
+  elif ! (cd current && sha256sum -c --quiet .manifest) >/dev/null 2>&1; then damaged=$current; fi
+fi
+for one in runtimes/*/.complete; do
+  one=${{one%/.complete}}
+  if [ -e "$one/.complete" ] && [ "$one" != "$damaged" ]; then echo "complete=${{one#runtimes/}}"; fi
+done
+echo end=
+"""
+
+
+def _state(found: Found) -> _State:
+    pairs = [
+        (key, value) for key, separator, value in (line.partition("=") for line in found.text.splitlines()) if separator
+    ]
+    known = dict(pairs)
+    if "end" not in known or not {"os_id", "os_version", "arch", "libc", "current"} <= known.keys():
+        raise CannotLook(f"runtime: the host's answer is cut short: {found.text[-300:]!r}")
+    broken = tuple(value for key, value in pairs if key == "fault")
+    return _State(
+        Platform(known["os_id"], _release(known["os_id"], known["os_version"]), known["arch"], known["libc"]),
+        frozenset(value for key, value in pairs if key == "complete"),
+        known["current"],
+        () if "works" in known else broken or ("it does not start",),
+    )
+
+
+def _release(os_id: str, version: str) -> str:
+    """The part of a release's number that says whether binaries fit: minor releases of this family are compatible."""
+    return version.split(".", maxsplit=1)[0] if os_id in ("rhel", "centos", "rocky", "almalinux", "ol") else version
+
+
+def _places(runtime_id: str) -> str:
+    return lines(
+        "umask 022",
+        assign("HOME_DIR", HOME),
+        assign("ID", runtime_id),
+        assign("PREFIX", f"{RUNTIMES}/{runtime_id}"),
+        assign("BUILD", f"{HOME}/build/{runtime_id}"),
+        assign("ARCHIVE", archive_path(runtime_id)),
+        assign("PROOF", _remote("prove.py")),
+    )
+
+
+def _build(runtime_id: str, tarball: Path, wheelhouse: Path) -> Action:
+    script = lines(_places(runtime_id), _remote("build.sh"))
+    return Action(f"build Python {runtime_id}", script, (Payload(tarball), Payload(wheelhouse)), limit=BUILD_SECONDS)
+
+
+def _ship(runtime_id: str, archive: Path) -> Action:
+    script = lines(_places(runtime_id), _SHIP)
+    return Action(f"unpack Python {runtime_id}", script, (Payload(archive),), limit=SHIP_SECONDS)
+
+
+_SHIP = """\
+say 'Python: unpack'
+mkdir -p "$HOME_DIR/runtimes"
+cd "$HOME_DIR/runtimes"
+rm -rf ".$ID.new" ".$ID.old"
+mkdir ".$ID.new"
+tar -xpzf "$1" --no-same-owner -C ".$ID.new"
+cd ".$ID.new/$ID"
+sha256sum -c --quiet .manifest
+say 'Python: try it'
+bin/python2.7 -sEB -c "$PROOF"
+sync
+: >.complete
+cd "$HOME_DIR/runtimes"
+if [ -e "$ID" ]; then mv "$ID" ".$ID.old"; fi
+mv ".$ID.new/$ID" "$ID"
+rm -rf ".$ID.new" ".$ID.old"
+"""
+
+
+def _activate(runtime_id: str) -> Action:
+    script = lines(_places(runtime_id), _ACTIVATE)
+    return Action(f"make Python {runtime_id} current", script)
+
+
+_ACTIVATE = """\
+"$PREFIX/bin/python2.7" -sEB -c "$PROOF"
+rm -f "$HOME_DIR"/.current.*
+ln -s "runtimes/$ID" "$HOME_DIR/.current.$$"
+mv -T "$HOME_DIR/.current.$$" "$HOME_DIR/current"
+"""
+
+
+def pack_action(runtime_id: str) -> Action:
+    """Pack a runtime that is complete on this host into its archive."""
+    script = lines(
+        _places(runtime_id),
+        'mkdir -p "$HOME_DIR/archives"',
+        'cd "$HOME_DIR/runtimes"',
+        'tar --numeric-owner --owner=0 --group=0 --exclude=.complete -czf "$ARCHIVE.part" "$ID"',
+        'mv "$ARCHIVE.part" "$ARCHIVE"',
+    )
+    return Action(f"pack Python {runtime_id} for the other hosts", script, limit=SHIP_SECONDS)

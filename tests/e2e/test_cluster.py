@@ -1,0 +1,188 @@
+"""What the project promises, on real hosts with real sshd, supervisord, pyspider, MariaDB and Redis."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import Cluster
+
+pytestmark = pytest.mark.e2e
+
+
+def until(claim: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def test_status_finds_everything_well(cluster: Cluster) -> None:
+    view = json.loads(cluster.fab("status", "--json").stdout)
+    assert view["problems"] == []
+    assert view["healthy"] is True
+    assert set(view["queues"]) == {
+        "newtask_queue",
+        "status_queue",
+        "scheduler2fetcher",
+        "fetcher2processor",
+        "processor2result",
+    }
+    assert view["stores"]["mysql"]["ok"] and view["stores"]["redis"]["ok"]
+    assert view["webui"]["ok"] and view["scheduler"]["ok"] and view["fetcher"]["ok"]
+    programs = {one["name"] for host in view["hosts"].values() for one in host["programs"]}
+    assert {"scheduler", "webui1", "fetcher1", "processor1", "processor2", "result_worker1", "phantomjs1"} <= programs
+
+
+def test_a_second_bootstrap_and_a_second_deploy_change_nothing(cluster: Cluster) -> None:
+    before = cluster.pids()
+    for words in (("-H", "node1,node2", "bootstrap"), ("deploy",)):
+        assert "nothing changed" in cluster.fab(*words).stdout
+    assert cluster.pids() == before
+
+
+def test_deploying_one_role_restarts_no_other_program(cluster: Cluster) -> None:
+    before = cluster.pids()
+    changed = cluster.variant(
+        "limit.toml", (r"^# process-time-limit = .*$|^process-time-limit = .*$", "process-time-limit = 25")
+    )
+    cluster.fab("deploy", "--role", "processor", hosts_toml=changed)
+    after = cluster.pids()
+    restarted = {name.split("/")[1].rstrip("0123456789") for name in before if after[name] != before[name]}
+    assert restarted == {"processor"}
+    cluster.fab("deploy")
+    assert cluster.status()["healthy"]
+
+
+def test_after_a_kill_of_supervisord_status_tells_and_deploy_mends(cluster: Cluster) -> None:
+    for host in ("node1", "node2"):
+        cluster.on(host, "kill -9 $(cat /home/work/supervisor/supervisord.pid)")
+    view = json.loads(cluster.fab("status", "--json", status=1).stdout)
+    assert any("node1: supervisord does not answer" in problem for problem in view["problems"])
+    assert any("run without a supervisord" in problem for problem in view["problems"])
+    cluster.fab("deploy")
+    view = cluster.status()
+    assert view["problems"] == []
+    for host in ("node1", "node2", "node3"):
+        # A process of ours whose parent is 1 and that is no supervisord has been orphaned.
+        orphans = cluster.on(host, "ps -eo ppid=,args= | grep -E 'run[.]py|phantomjs' | awk '$1 == 1' || true")
+        assert orphans == ""
+        running = cluster.on(host, "ps -eo args= | grep -c '[s]upervisord -c' || true")
+        assert int(running) == 1
+    schedulers = sum(
+        int(cluster.on(host, "ps -eo args= | grep -c 'run[.]py.* scheduler' || true"))
+        for host in ("node1", "node2", "node3")
+    )
+    assert schedulers == 1
+
+
+def test_a_second_scheduler_is_refused_before_anything_is_started(cluster: Cluster) -> None:
+    moved = cluster.variant(
+        "moved.toml", (r"scheduler = 1, ?", ""), (r"(fetcher = 1, processor = 2)", r"scheduler = 1, \1")
+    )
+    refused = cluster.fab("deploy", status=2, hosts_toml=moved)
+    assert "exactly one scheduler" in refused.stderr
+    assert cluster.status()["healthy"]
+
+
+def test_the_scheduler_moves_only_together_with_its_old_host(cluster: Cluster) -> None:
+    text = cluster.hosts_toml.read_text()
+    assert text.count("scheduler = 1") == 1
+    moved = cluster.folder / "moved.toml"
+    moved.write_text(re.sub(r"fetcher = 1", "scheduler = 1, fetcher = 1", text.replace("scheduler = 1, ", ""), count=1))
+    refused = cluster.fab("-H", "node2", "deploy", status=1, hosts_toml=moved)
+    assert "a scheduler runs there" in refused.stderr
+    cluster.fab("deploy", hosts_toml=moved)
+    assert "node2/scheduler" in cluster.pids()
+    cluster.fab("deploy")
+    assert "node1/scheduler" in cluster.pids()
+    assert cluster.status()["problems"] == []
+
+
+def test_a_program_that_does_not_come_up_shows_its_log_and_exits_1(cluster: Cluster) -> None:
+    cluster.on("node3", "mv /opt/pyspider/current/lib/python2.7/site-packages/pyspider/processor /tmp/gone")
+    try:
+        changed = cluster.variant(
+            "broken.toml", (r"^# process-time-limit = .*$|^process-time-limit = .*$", "process-time-limit = 27")
+        )
+        failed = cluster.fab("-H", "node3", "deploy", "--role", "processor", status=1, hosts_toml=changed)
+        assert "ImportError" in failed.stdout
+    finally:
+        cluster.on("node3", "mv /tmp/gone /opt/pyspider/current/lib/python2.7/site-packages/pyspider/processor")
+    cluster.fab("deploy")
+    assert cluster.status()["healthy"]
+
+
+def test_a_dead_host_is_a_row_and_the_others_are_served(cluster: Cluster) -> None:
+    cluster.sandbox.kill("node3")
+    try:
+        result = cluster.fab("status", "--json", status=3)
+        view = json.loads(result.stdout)
+        assert view["hosts"]["node3"]["reachable"] is False
+        assert view["hosts"]["node2"]["reachable"] is True
+        assert view["healthy"] is False
+        assert "1 unreachable" in cluster.fab("deploy", status=3).stdout
+    finally:
+        cluster.sandbox.start("node3")
+    cluster.fab("deploy")
+    assert cluster.status()["healthy"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-H", "nod1", "deploy"), "node1"),
+        (("deploy", "--role", "procesor"), "processor"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_a_suggestion(cluster: Cluster, words: tuple[str, ...], message: str) -> None:
+    assert f"did you mean '{message}'" in cluster.fab(*words, status=2).stderr
+
+
+def test_every_step_runs_by_itself(cluster: Cluster) -> None:
+    for name in (
+        "packages",
+        "python",
+        "account",
+        "stores",
+        "release",
+        "supervisord-conf",
+        "sockets",
+        "leftovers",
+        "supervisord",
+        "programs",
+    ):
+        assert "nothing changed" in cluster.fab("-H", "node2", f"step.{name}").stdout
+
+
+def test_reload_restarts_everything_and_all_comes_back(cluster: Cluster) -> None:
+    before = cluster.pids()
+    cluster.fab("-H", "node2", "reload")
+    after = cluster.pids()
+    assert {name for name in before if before[name] != after[name]} == {
+        name for name in before if name.startswith("node2/")
+    }
+    assert cluster.status()["healthy"]
+
+
+def test_no_password_is_in_any_argv_or_world_readable_file(cluster: Cluster) -> None:
+    text = (cluster.folder / ".secrets" / "demo.toml").read_text()
+    passwords = re.findall(r'"([A-Za-z0-9_-]{16,})"', text)
+    assert len(passwords) >= 3
+    assert (cluster.folder / ".secrets" / "demo.toml").stat().st_mode & 0o77 == 0
+    output = "".join(
+        cluster.fab(*words, status=None).stdout for words in (("deploy",), ("status",), ("status", "--json"))
+    )
+    for host in ("node1", "node2", "node3"):
+        processes = cluster.on(host, "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'")
+        places = "/etc /home /opt/pyspider /root /run /tmp /var/lib /var/log"
+        public = cluster.on(
+            host, f"find {places} -xdev -type f -perm -o+r -size -1024k -exec cat {{}} + 2>/dev/null || true"
+        )
+        assert "supervisord" in processes and "[program:" in public
+        for password in passwords:
+            assert password not in output + processes + public

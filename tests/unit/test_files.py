@@ -1,0 +1,225 @@
+"""Directories, files, links and absences, on this machine's own file system."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from fabfile.engine import converge
+from fabfile.errors import Problem
+from fabfile.shell import Command, cmd
+from fabfile.steps.base import CannotLook, Found, Step
+from fabfile.steps.files import (
+    NOTHING,
+    SHOWN_BYTES,
+    Absent,
+    Directory,
+    File,
+    Files,
+    Link,
+    parse_look,
+    parse_stat,
+    swap_in,
+)
+
+from .local import LocalLink
+
+ME = getpass.getuser()
+MINE = grp.getgrgid(os.getgid()).gr_name
+
+
+def mine(path: Path, content: bytes = b"text\n", mode: int = 0o640, **more: object) -> File:
+    return File(str(path), content, ME, MINE, mode, **more)  # type: ignore[arg-type]
+
+
+def applied(*steps: Step) -> str:
+    return converge(LocalLink(), steps, lambda _: None).status
+
+
+def diffs(step: Step) -> list[str]:
+    return [action.diff for action in converge(LocalLink(), [step], lambda _: None, dry=True).missing]
+
+
+def test_a_file_is_written_with_its_owner_and_mode_and_then_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "it's a name; $(touch x)"
+    assert applied(mine(path)) == "changed"
+    assert path.read_bytes() == b"text\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert applied(mine(path)) == "ok"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_content_that_is_no_text_and_has_no_last_newline_arrives_unchanged(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 400
+    assert applied(mine(tmp_path / "a", content), mine(tmp_path / "b", b"")) == "changed"
+    assert (tmp_path / "a").read_bytes() == content
+    assert applied(mine(tmp_path / "a", content), mine(tmp_path / "b", b"")) == "ok"
+
+
+def test_a_file_of_the_control_machine_is_sent_as_it_is(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"\0" * 100_000)
+    step = File(str(tmp_path / "target"), source, ME, MINE, 0o755)
+    assert diffs(step) == [f"{tmp_path}/target: 100000 bytes\n"]
+    assert applied(step) == "changed"
+    assert (tmp_path / "target").read_bytes() == source.read_bytes()
+    assert applied(step) == "ok"
+
+
+def test_a_wrong_mode_alone_is_repaired_without_writing_the_file_again(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"text\n")
+    path.chmod(0o666)
+    inode = path.stat().st_ino
+    assert applied(mine(path)) == "changed"
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_ino) == (0o640, inode)
+
+
+def test_a_changed_file_shows_what_changes(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("one\ntwo\n")
+    (shown,) = diffs(mine(path, b"one\nthree\n"))
+    assert shown == f"--- {path} (now)\n+++ {path} (new)\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
+
+
+def test_a_secret_is_shown_neither_as_it_was_nor_as_it_will_be(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("old-secret")
+    bare = mine(path, b"new-secret\nx\n", secret=True)
+    masked = mine(path, b"new-secret\n", secret=True, masked="password = ***\n")
+    assert "(secret, 2 lines)" in diffs(bare)[0]
+    assert "+password = ***" in diffs(masked)[0]
+    found = LocalLink().exchange(message_of(bare), lambda _: None)[0]
+    assert "b2xkLXNlY3JldA" not in found.text  # base64 of the old one
+    assert "secret" not in diffs(bare)[0].replace("(secret,", "") and "new-secret" not in repr(bare)
+    assert "new-secret" not in bare.probe().script + bare.write().script
+
+
+def message_of(step: Step):  # type: ignore[no-untyped-def]
+    from fabfile.wire import message
+
+    return message((), [step.probe()])
+
+
+def test_a_file_too_large_to_be_shown_is_still_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * (SHOWN_BYTES + 1))
+    (shown,) = diffs(mine(path))
+    assert "too large" in shown
+    assert applied(mine(path)) == "changed"
+
+
+def test_a_missing_directory_and_one_in_the_way_are_said_clearly(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    with pytest.raises(Problem) as caught:
+        applied(mine(tmp_path / "no" / "f"))
+    assert f"its directory {tmp_path}/no is missing" in caught.value.detail
+    with pytest.raises(Problem, match="a directory is in the way"):
+        applied(mine(tmp_path / "d"))
+
+
+def test_what_a_stopped_run_left_is_no_obstacle_and_a_planted_link_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("keep")
+    (tmp_path / ".f.new").symlink_to(victim)
+    (tmp_path / "f").symlink_to(victim)
+    assert applied(mine(tmp_path / "f")) == "changed"
+    assert victim.read_text() == "keep"
+    assert not (tmp_path / "f").is_symlink()
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("old")
+    with pytest.raises(Problem):
+        applied(File(str(path), b"new", "nobody-of-this-name", MINE, 0o644))
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_path_can_be_found_on_the_host(tmp_path: Path) -> None:
+    script = swap_in(Command('"$where"'), f"{ME}:{MINE}", 0o600)
+    assert 'target="$where"' in script
+    assert str(cmd("a b")) in swap_in("a b", "x:y", 0o600)
+
+
+def test_several_files_are_one_step_and_only_the_wrong_ones_are_written(tmp_path: Path) -> None:
+    files = tuple(mine(tmp_path / name, name.encode()) for name in ("a", "b", "c"))
+    assert applied(Files("three", files)) == "changed"
+    (tmp_path / "b").unlink()
+    outcome = converge(LocalLink(), [Files("three", files)], lambda _: None)
+    assert outcome.changes == (f"write {tmp_path}/b",)
+    assert applied(Files("three", files)) == "ok"
+    with pytest.raises(CannotLook):
+        Files("three", files).diff(Found(0, "sh: not found"))
+
+
+def test_a_directory_is_made_with_its_parents_and_repaired(tmp_path: Path) -> None:
+    step = Directory(str(tmp_path / "a/b/c"), ME, MINE, 0o750)
+    assert applied(step) == "changed"
+    assert stat.S_IMODE((tmp_path / "a/b/c").stat().st_mode) == 0o750
+    assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o755
+    (tmp_path / "a/b/c").chmod(0o700)
+    assert applied(step) == "changed"
+    assert applied(step) == "ok"
+
+
+def test_a_directory_may_be_a_link_to_a_larger_disk_but_not_a_file(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir(mode=0o755)
+    (tmp_path / "logs").symlink_to(tmp_path / "disk")
+    assert applied(Directory(str(tmp_path / "logs"), ME, MINE, 0o755)) == "ok"
+    (tmp_path / "file").touch()
+    with pytest.raises(Problem, match="no directory is in the way"):
+        applied(Directory(str(tmp_path / "file"), ME, MINE))
+
+
+def test_a_link_is_made_swapped_and_left_alone_but_never_replaces_a_file(tmp_path: Path) -> None:
+    for target in ("releases/1", "releases/2"):
+        assert applied(Link(str(tmp_path / "current"), target)) == "changed"
+        assert (tmp_path / "current").readlink() == Path(target)
+        assert applied(Link(str(tmp_path / "current"), target)) == "ok"
+    (tmp_path / "file").touch()
+    with pytest.raises(Problem, match="no link is in the way"):
+        applied(Link(str(tmp_path / "file"), "x"))
+
+
+def test_a_link_to_a_directory_is_swapped_and_not_filled(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        applied(Link(str(tmp_path / "current"), str(tmp_path / name)))
+    assert (tmp_path / "current").readlink() == tmp_path / "two"
+    assert not list((tmp_path / "one").iterdir())
+
+
+def test_absent_removes_a_tree_and_a_dangling_link(tmp_path: Path) -> None:
+    (tmp_path / "tree/deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("nowhere")
+    steps = [Absent(str(tmp_path / "tree")), Absent(str(tmp_path / "link"))]
+    assert applied(*steps) == "changed"
+    assert not list(tmp_path.iterdir())
+    assert applied(*steps) == "ok"
+
+
+@pytest.mark.parametrize("path", ["/", "/etc", "etc/x", "/etc/../..", "/etc/x/", ""])
+def test_absent_refuses_a_path_that_would_take_too_much(path: str) -> None:
+    with pytest.raises(ValueError, match="not a path to remove"):
+        Absent(path)
+
+
+@pytest.mark.parametrize("text", ["stat: not found", "zz root root", "81a4 root root\nshort"])
+def test_an_answer_that_makes_no_sense_is_never_taken_for_an_absent_file(text: str) -> None:
+    with pytest.raises(CannotLook):
+        parse_look(text)
+
+
+def test_nothing_is_told_from_something() -> None:
+    assert parse_stat("") == NOTHING
+    seen = parse_stat("41ed work work")
+    assert stat.S_ISDIR(seen.kind) and seen.owned("work", "work", 0o755)
+    with pytest.raises(CannotLook, match="no checksum"):
+        parse_look("81a4 root root")
