@@ -30,6 +30,7 @@ class Timed(io.RawIOBase):
 
     def __init__(self, connection: SocketLike, seconds: float) -> None:
         self._connection, self._deadline = connection, time.monotonic() + seconds
+        self._asked: float | None = None
 
     def sendall(self, data: bytes) -> None:
         with self._in_time():
@@ -53,8 +54,9 @@ class Timed(io.RawIOBase):
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)
 
-    def settimeout(self, _seconds: float | None) -> None:
-        """The deadline stays what it is, whatever a library thinks."""
+    def settimeout(self, seconds: float | None) -> None:
+        """A library may shorten a call; the deadline stays what it is."""
+        self._asked = seconds
 
     def shutdown(self, _how: int) -> None:
         """Comes with `close`."""
@@ -70,7 +72,7 @@ class Timed(io.RawIOBase):
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError(OVER)
-        self._connection.settimeout(left)
+        self._connection.settimeout(left if self._asked is None else min(left, self._asked))
         try:
             yield
         except TimeoutError:

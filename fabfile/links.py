@@ -38,6 +38,7 @@ class Links:
         from .transport import link
 
         if host.name not in self._links:
-            gateway = self._prepare(config, fleet, fleet.host(host.gateway)) if host.gateway else None
-            self._links[host.name] = link(host, config, gateway)
+            gateway = fleet.gateway(host)
+            via = self._prepare(config, fleet, gateway) if gateway else None
+            self._links[host.name] = link(host, config, via)
         return self._links[host.name]

@@ -104,6 +104,19 @@ def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
 def questions(fleet: Fleet, host: Host) -> Questions:
     """What status asks on a host beside its programs: the web UI, and from there the RPC servers."""
     webui = next((program for program in fleet.programs(host) if program.role == "webui"), None)
-    if webui is None or webui.port is None:
+    if webui is None:
         return Questions()
-    return Questions(render.webui_login(fleet, host, webui.port), render.rpc_addresses(fleet))
+    options, bound = fleet.pyspider.webui, fleet.bind_address(host)
+    password = fleet.webui_password.reveal() if fleet.webui_password else None
+    login = {"host": "127.0.0.1" if bound == "0.0.0.0" else bound, "port": webui.port}  # noqa: S104  compared, not bound
+    return Questions(login | {"username": options.username, "password": password}, rpc_addresses(fleet))
+
+
+def rpc_addresses(fleet: Fleet) -> dict[str, str]:
+    """Where the scheduler and the first fetcher answer XML-RPC."""
+    found = {}
+    for role in ("scheduler", "fetcher"):
+        host = fleet.with_role(role)[0]
+        port = next(program.port for program in fleet.programs(host) if program.role == role)
+        found[role] = f"http://{host.address}:{port}/"
+    return found

@@ -183,7 +183,7 @@ def _mysql_sentence(error: Exception, seconds: float) -> str:
         if OVER in str(text):
             return f"MySQL did not answer within {seconds:g} s"
         return "MySQL ended the connection; does it run, and is it MySQL that listens there?"
-    return f"MySQL answered with error {code}: {text}" if code else f"MySQL: {type(error).__name__}"
+    return f"MySQL answered with error {code}: {text}" if isinstance(code, int) else "what listens there is not MySQL"
 
 
 @contextmanager
@@ -197,7 +197,7 @@ def _redis(open: Open, password: str | None, db: int, seconds: float) -> Iterato
         with closing(Timed(open(), seconds)) as stream:
             pool = redis.ConnectionPool(
                 connection_class=_redis_connection(), stream=stream, password=password, db=db, max_connections=1,
-                protocol=2, lib_name=None, lib_version=None, retry=Retry(NoBackoff(), 0), decode_responses=True,
+                protocol=2, retry=Retry(NoBackoff(), 0), decode_responses=True,
             )  # fmt: skip
             with closing(redis.Redis(connection_pool=pool)) as client:
                 yield client

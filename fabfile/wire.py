@@ -32,7 +32,7 @@ for n in $sizes; do
   [ "$(wc -c <"$D/$i")" -eq "$n" ] || exit 74
   i=$((i+1))
 done
-{ setsid sh "$D/0" "$D" </dev/null; : >"$D/finished"; } &
+setsid sh "$D/0" "$D" </dev/null &
 cat >/dev/null
 [ -e "$D/finished" ] || { p=$(cat "$D/pid" 2>/dev/null) && kill -TERM -"$p" && sleep 2; kill -KILL -"$p"; } 2>/dev/null
 :
@@ -87,7 +87,8 @@ def message(actions: Sequence[Action], probes: Sequence[Probe]) -> Message:
         payloads += item.payloads
         call = f'[ "$r" != 0 ] || a {index}' if index < len(actions) else f"p {index}"
         body.append(f"i{index}() {{\nset -- {names}\n{item.script}\n}}\n{call}")
-    body.append("printf '\\n%s done\\n' \"$M\"\n")
+    # The mark first: stdin may end as soon as `done` is read, and what was started must not be ended then.
+    body.append(': >"$D/finished"\nprintf \'\\n%s done\\n\' "$M"\n')
     limits = tuple(item.limit for item in [*actions, *probes])
     return Message(mark, "\n".join(body).encode(), tuple(payloads), limits)
 

@@ -14,7 +14,9 @@ cd "$BUILD"
 
 # A build whose connection was lost may take its time to die: two in one folder would ruin both.
 exec 9>"$BUILD/lock"
-if command -v flock >/dev/null; then flock -w 60 9; fi
+if command -v flock >/dev/null; then
+  flock -w 60 9 || { echo "another build is still running in $BUILD"; exit 1; }
+fi
 
 phase() {
   if [ -e "$BUILD/$1.done" ]; then return 0; fi
@@ -54,8 +56,9 @@ configure() {
 compile() {
   cd source
   # A compiler that was killed leaves half an object, which make would take for a whole one.
-  find . -type f \( -name '*.o' -o -name '*.a' -o -name '*.so' -o -name python -o -name pgen \) \
+  find . -type f \( -name '*.o' -o -name '*.so' -o -name python -o -name pgen \) \
     ! -exec nm {} \; -exec rm -f {} \; >/dev/null
+  find . -name '*.a' -exec rm -f {} +
   make -j"$(getconf _NPROCESSORS_ONLN)"
 }
 
@@ -82,8 +85,8 @@ pip_install() {
 
 slim() {
   cd "$PREFIX"
-  rm -rf share/man lib/libpython2.7.a lib/python2.7/config/libpython2.7.a bin/idle
-  find lib \( -name '*.py[co]' -o -path '*/lib-tk/*' \) -type f -exec rm -f {} +
+  rm -rf share lib/libpython2.7.a lib/python2.7/config/libpython2.7.a bin/idle
+  find lib \( -name '*.py[co]' -o -name '*.exe' -o -path '*/lib-tk/*' \) -type f -exec rm -f {} +
   find lib -type d \( -name test -o -name tests \) -prune -exec rm -rf {} +
   find bin lib -type f \( -name '*.so' -o -name '*.so.*' -o -name python2.7 \) -exec strip --strip-unneeded {} +
   # Root owns the tree, so whoever uses it could not keep what Python compiles at each start.
@@ -115,4 +118,5 @@ phase prove 'try what was installed'
 phase pack 'pack it for the other hosts'
 : >"$PREFIX/.complete"
 cd /
-rm -rf "$BUILD"
+# Together with what an abandoned build of another runtime has left.
+rm -rf "$HOME_DIR/build"

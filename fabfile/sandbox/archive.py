@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
@@ -13,7 +14,9 @@ from ..errors import Problem
 KEYRINGS = Path("/usr/share/keyrings")
 _FIELDS = ("ORIGIN", "REPO_URI", "CODENAME", "RELEASE", "COMPONENT")
 # How the archive may be reached and how strictly it is read; never programs to run (Pre-Invoke and its like).
-_PASSED_ON = re.compile(r"Acquire::(Check-Valid-Until|Check-Date|Retries|ForceIPv[46]|https?::(?!.*Proxy-Auto)[\w:.-]+) ")
+_PASSED_ON = re.compile(
+    r"Acquire::(Check-Valid-Until|Check-Date|Retries|ForceIPv[46]|https?::(?!.*Proxy-Auto)[\w:.-]+) "
+)
 _PROXY = re.compile(r'Acquire::http::Proxy "(?:http://)?([^"/]+)')
 
 
@@ -29,8 +32,8 @@ class Archive:
     """Lines for an apt.conf: what this machine sets for downloads, its proxy included."""
 
     def direct_options(self) -> tuple[str, ...]:
-        """The options without this machine's proxies."""
-        return tuple(line for line in self.options if "::Proxy" not in line)
+        """The options without this machine's proxies and certificate files."""
+        return tuple(line for line in self.options if not re.search("::(Proxy|CaInfo)", line, re.IGNORECASE))
 
     def upstream_proxy(self) -> str:
         """[user:password@]host:port of the proxy that this machine's apt goes through, or nothing."""
@@ -44,7 +47,10 @@ def own_archive() -> Archive:
     release, origin = system.get("VERSION_CODENAME", ""), system.get("ID", "").capitalize()
     sources = source_lines(_targets(), origin, release) or _updated(origin, release)
     options = _output("apt-config", "dump", "--no-empty", "--format", '%F "%v";%n', "Acquire")
-    return Archive(release, sources, tuple(line for line in options.splitlines() if _PASSED_ON.match(line)))
+    chosen = [line for line in options.splitlines() if _PASSED_ON.match(line)]
+    if (proxy := os.environ.get("http_proxy")) and not any(_PROXY.match(line) for line in chosen):
+        chosen.append(f'Acquire::http::Proxy "{proxy}";')
+    return Archive(release, sources, tuple(chosen))
 
 
 def source_lines(targets: str, origin: str, release: str) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from typing import IO
 
 from ..cache import cache_dir
 from ..errors import Problem
@@ -26,6 +28,8 @@ class Source:
 
     label: str
     fetch: Callable[[Path], Path]
+    takes_time: bool = True
+    """Whether the operator wants to know that it is tried."""
 
 
 def sha256_of(path: Path) -> str:
@@ -46,11 +50,13 @@ def obtain(name: str, sha256: str, sources: Sequence[Source], say: Say) -> Path:
     for source in sources:
         with tempfile.TemporaryDirectory(dir=cache_dir("files"), prefix=".fetch.") as scratch:
             try:
-                say(f"{name}: trying {source.label}")
+                if source.takes_time:
+                    say(f"{name}: fetching from {source.label}")
                 return _keep(_verified(source.fetch(Path(scratch)), sha256), target, Path(scratch))
             except (Problem, OSError) as error:
                 reasons.append(f"{source.label}: {error}")
-                say(f"{name}: {reasons[-1]}")
+                if source.takes_time:
+                    say(f"{name}: {reasons[-1]}")
     raise Problem(f"{name}: no source has it: {'; '.join(reasons) or 'none is named'}")
 
 
@@ -76,7 +82,7 @@ def from_cache(name: str, sha256: str) -> Source:
             raise Problem("not there yet")
         return path
 
-    return Source("cache", fetch)
+    return Source("cache", fetch, takes_time=False)
 
 
 def from_path(text: str, base: Path) -> Source:
@@ -97,13 +103,20 @@ def from_url(url: str) -> Source:
 
 
 def _download(url: str, target: Path) -> Path:
-    deadline = time.monotonic() + DOWNLOAD_LIMIT
-    with urllib.request.urlopen(url, timeout=READ_TIMEOUT) as answer, target.open("wb") as file:  # noqa: S310  is_url
-        while chunk := answer.read(CHUNK):
-            file.write(chunk)
-            if time.monotonic() > deadline:
-                raise Problem(f"not complete after {DOWNLOAD_LIMIT:.0f} s")
+    try:
+        with urllib.request.urlopen(url, timeout=READ_TIMEOUT) as answer, target.open("wb") as file:  # noqa: S310  is_url
+            _copy(answer, file)
+    except (HTTPException, ValueError) as error:
+        raise Problem(f"{type(error).__name__}: {error}") from error
     return target
+
+
+def _copy(answer: IO[bytes], file: IO[bytes]) -> None:
+    deadline = time.monotonic() + DOWNLOAD_LIMIT
+    while chunk := answer.read(CHUNK):
+        file.write(chunk)
+        if time.monotonic() > deadline:
+            raise Problem(f"not complete after {DOWNLOAD_LIMIT:.0f} s")
 
 
 def is_url(text: str) -> bool:

@@ -203,7 +203,7 @@ class _Server:
         settings = next((row[1:] for row in rows if row[0] == "settings"), None)
         if settings is None:
             raise CannotLook(
-                "MySQL runs, but does not let root in over its socket; repair that or use it unmanaged",
+                "MySQL runs, but does not answer root over its socket; repair that, or name it as an existing one",
                 detail="\n".join(answer),
             )
         databases = frozenset(row[1] for row in rows if row[0] == "database")

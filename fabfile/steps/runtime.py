@@ -20,7 +20,7 @@ HOME = "/opt/pyspider"
 RUNTIMES = f"{HOME}/runtimes"
 ARCHIVES = f"{HOME}/archives"
 CURRENT = f"{HOME}/current"
-PYTHON = f"{CURRENT}/bin/python2.7"
+PYTHON = f"{CURRENT}/bin/python"
 
 REMOTE = Path(__file__).parent.parent / "remote"
 ARCH = "x86_64"

@@ -89,10 +89,14 @@ def distribute(run: Run, looked: Mapping[str, Looked]) -> None:
         if host.name not in looked:
             return Outcome("", "ok")
         changes = _but_the_runtime(run.target, host, looked[host.name], host.name in lacking, say)
-        if host.name in makers:
-            changes += _make(run.target, host, looked[host.name], makers[host.name], archives[makers[host.name]], say)
-        elif host.name in lacking:
-            changes += _ship(run.target, host, looked[host.name], archives[lacking[host.name]], say)
+        try:
+            if host.name in makers:
+                changes += _make(run.target, host, looked[host.name], makers[host.name], archives[makers[host.name]], say)
+            elif host.name in lacking:
+                changes += _ship(run.target, host, looked[host.name], archives[lacking[host.name]], say)
+        except Problem as error:
+            error.changes = changes + error.changes
+            raise
         return Outcome("", "changed" if changes else "ok", changes)
 
     run.each(work, [*first, *others])

@@ -42,8 +42,8 @@ class Daemon:
     def programs(self, **releases: str) -> None:
         sections = (
             f"[program:{name}]\ncommand={BROKEN if release == 'broken' else 'sleep 1000'}\n"
-            f'environment=PYSPIDER_RELEASE="{release}"\nstartsecs=0\nstartretries=1000\nredirect_stderr=true\n'
-            f"stdout_logfile={self.folder}/{name}.log\n"
+            f'environment=PYSPIDER_RELEASE="{release}"\nstartsecs={int(release == "broken")}\n'
+            f"startretries=1000\nredirect_stderr=true\nstdout_logfile={self.folder}/{name}.log\n"
             for name, release in releases.items()
         )
         (self.folder / "programs.conf").write_text("\n".join(sections))

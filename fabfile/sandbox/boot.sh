@@ -1,0 +1,34 @@
+# Boots a host: $1 is its folder, $2 its name. Runs in namespaces of its own, so every mount made here
+# goes away with the host's last process.
+set -eu
+cd "$1"
+root=$1/root
+
+mount -t overlay overlay -o lowerdir=base,upperdir=upper,workdir=work "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys"
+mount -t tmpfs -o mode=755,size=64m tmpfs "$root/run"
+mkdir "$root/run/sshd" "$root/run/lock"
+chmod 1777 "$root/run/lock"
+
+mount -t tmpfs -o mode=755,size=1m tmpfs "$root/dev"
+for node in null zero full random urandom tty; do
+  : >"$root/dev/$node"
+  mount --bind "/dev/$node" "$root/dev/$node"
+done
+mkdir "$root/dev/pts" "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$root/dev/pts"
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+ln -s /proc/self/fd/0 "$root/dev/stdin"
+ln -s /proc/self/fd/1 "$root/dev/stdout"
+ln -s /proc/self/fd/2 "$root/dev/stderr"
+
+hostname "$2"
+cd "$root"
+pivot_root . .
+umount -l .
+cd /
+
+exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ /sbin/init

@@ -1,0 +1,78 @@
+"""`fab sandbox.…`: throw-away hosts on this machine, for the demo and for trying things out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from invoke import task
+
+from ..sandbox import Sandbox
+
+PROJECT = Path(__file__).parent.parent.parent
+
+
+def sandbox() -> Sandbox:
+    """The project's own, or the one that SANDBOX_STATE (a directory) and SANDBOX_NETWORK (10.77.N) name."""
+    state = os.environ.get("SANDBOX_STATE") or PROJECT / ".sandbox"
+    return Sandbox(Path(state), os.environ.get("SANDBOX_NETWORK") or "10.77.0")
+
+
+@task(help={"hosts": "how many: node1, node2 …", "bare": "over a base with nothing but sshd, and a package proxy"})  # type: ignore[untyped-decorator]
+def up(_: Any, hosts: int = 3, bare: bool = False) -> None:
+    """Make the hosts, or bring back those that are off, cut or half made."""
+    here = sandbox()
+    here.up(hosts, "bare" if bare else "full", lambda text: print(text, flush=True))
+    print(f"{hosts} hosts are up; log in with: ssh -F {here.ssh_config} node1")
+
+
+@task  # type: ignore[untyped-decorator]
+def down(_: Any) -> None:
+    """Remove the hosts, their disks and their network."""
+    sandbox().down()
+
+
+@task  # type: ignore[untyped-decorator]
+def status(_: Any) -> None:
+    """Show each host: its address, power, network link and how many processes it runs."""
+    rows = [("host", "address", "power", "link", "processes")]
+    rows += [(one.name, one.address, one.power, one.link, str(one.processes)) for one in sandbox().status()]
+    for row in rows:
+        print("{:<8} {:<12} {:<7} {:<5} {}".format(*row))
+
+
+@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+def kill(_: Any, name: str) -> None:
+    """Power a host off without a word; its disk stays."""
+    sandbox().kill(name)
+
+
+@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+def start(_: Any, name: str) -> None:
+    """Power a host on again, with the same disk."""
+    sandbox().start(name)
+
+
+@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+def cut(_: Any, name: str) -> None:
+    """Pull a host's network cable."""
+    sandbox().cut(name)
+
+
+@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+def heal(_: Any, name: str) -> None:
+    """Plug a host's network cable in again."""
+    sandbox().heal(name)
+
+
+@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+def pause(_: Any, name: str) -> None:
+    """Freeze a host: it accepts connections and never answers."""
+    sandbox().pause(name)
+
+
+@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+def resume(_: Any, name: str) -> None:
+    """Let a paused host go on."""
+    sandbox().resume(name)

@@ -1,0 +1,63 @@
+"""Starts one component of pyspider, with config.json as its only input. Runs under Python 2.7.
+
+    run.py -c CONFIG.json COMPONENT [OPTIONS]
+"""
+
+from __future__ import print_function
+
+import errno
+import json
+import os
+import sys
+
+# pyspider silently goes on alone, with SQLite and a queue of its own, where one of these is missing.
+NEEDED = ("taskdb", "projectdb", "resultdb", "message-queue", "data-path")
+
+# pyspider lets these win over config.json.
+IGNORED = (
+    "DEBUG", "QUEUE_MAXSIZE", "TASKDB", "PROJECTDB", "RESULTDB", "AMQP_URL", "BEANSTALK_HOST", "PHANTOMJS_PROXY",
+    "SCHEDULER_XMLRPC_PORT", "FETCHER_XMLRPC_PORT", "WEBUI_HOST", "WEBUI_PORT", "WEBUI_USERNAME", "WEBUI_PASSWORD",
+    "MYSQL_NAME", "MONGODB_NAME", "RABBITMQ_NAME", "PHANTOMJS_NAME", "SCHEDULER_NAME",
+)
+
+
+def refuse(text):
+    sys.stderr.write("run.py: %s\n" % text)
+    sys.exit(2)
+
+
+def configuration(words):
+    if len(words) < 3 or words[0] != "-c":
+        refuse("usage: run.py -c CONFIG.json COMPONENT [OPTIONS]")
+    try:
+        with open(words[1]) as stream:
+            config = json.load(stream)
+    except (IOError, OSError) as error:
+        refuse("%s can't be read (%s); run fab deploy" % (words[1], error.strerror))
+    except ValueError as error:
+        refuse("%s is not JSON (%s); run fab deploy" % (words[1], error))
+    missing = [name for name in NEEDED if not config.get(name)]
+    if missing:
+        refuse("%s lacks %s; run fab deploy" % (words[1], ", ".join(missing)))
+    return config
+
+
+def make_directory(path):
+    # pyspider looks first and makes it then: of several programs that start at once, all but one would die.
+    try:
+        os.makedirs(path)
+    except OSError as error:
+        if error.errno != errno.EEXIST:
+            refuse("%s can't be made (%s)" % (path, error.strerror))
+
+
+def main():
+    make_directory(configuration(sys.argv[1:])["data-path"])
+    for name in IGNORED:
+        os.environ.pop(name, None)
+    from pyspider.run import main as pyspider
+    pyspider()
+
+
+if __name__ == "__main__":
+    main()

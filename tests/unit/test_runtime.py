@@ -1,0 +1,168 @@
+"""The runtime: what a host answers, what is then missing, and the scripts that don't need a real build."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fabfile.errors import Problem
+from fabfile.steps.base import CannotLook, Found
+from fabfile.steps.phantomjs import PHANTOMJS, PhantomJS
+from fabfile.steps.runtime import (
+    BUILD_PACKAGES,
+    RUNTIME_PACKAGES,
+    Build,
+    Platform,
+    Runtime,
+    RuntimeSpec,
+    Ship,
+    archive_path,
+    complete_on,
+    faults,
+    pack_action,
+    wanted_on,
+)
+
+SPEC = RuntimeSpec("2.7.18", "a" * 64, "b" * 64)
+BOOKWORM = Platform("debian", "12", "x86_64", "glibc 2.36")
+ID = SPEC.id(BOOKWORM)
+BUILD = Build(Path("Python.tgz"), Path("wheels.tar"))
+SHIP = Ship(Path("runtime.tar.gz"))
+
+
+def answer(*more: str, current: str = "", version: str = "12", os_id: str = "debian", arch: str = "x86_64") -> Found:
+    head = [f"os_id={os_id}", f"os_version={version}", f"arch={arch}", "libc=glibc 2.36", f"current={current}"]
+    return Found(0, "\n".join([*head, *more, "end="]))
+
+
+BARE = answer()
+RIGHT = answer("python=2.7.18", "works=yes", f"complete={ID}", current=f"runtimes/{ID}")
+OTHER = answer("works=yes", "complete=2.7.18-0", f"complete={ID}", current="runtimes/2.7.18-0")
+OLD = answer("works=yes", "complete=2.7.18-0", current="runtimes/2.7.18-0")
+LIBRARY = answer("fault=pycurl: ImportError: libcurl.so.4", f"complete={ID}", current=f"runtimes/{ID}")
+DAMAGED = answer("fault=lxml: ImportError: No module named lxml", current=f"runtimes/{ID}")
+
+
+def says(found: Found, origin: Build | Ship | None = BUILD) -> list[str]:
+    return [action.says.split()[0] for action in Runtime(SPEC, origin=origin).diff(found)]
+
+
+@pytest.mark.parametrize(
+    ("found", "origin", "wanted"),
+    [
+        (RIGHT, None, []),
+        (RIGHT, BUILD, []),
+        (BARE, BUILD, ["build", "make"]),
+        (BARE, SHIP, ["unpack", "make"]),
+        (OLD, SHIP, ["unpack", "make"]),
+        (OTHER, None, ["make"]),
+        (LIBRARY, None, ["make"]),
+        (DAMAGED, SHIP, ["unpack", "make"]),
+    ],
+    ids=["right", "right-build", "bare", "bare-ship", "old", "other-is-current", "library-gone", "damaged"],
+)
+def test_only_what_is_missing_is_done(found: Found, origin: Build | Ship | None, wanted: list[str]) -> None:
+    assert says(found, origin) == wanted
+
+
+def test_a_runtime_that_comes_from_nowhere_is_a_problem_that_names_the_remedy() -> None:
+    with pytest.raises(Problem, match="fab bootstrap"):
+        says(BARE, None)
+
+
+def test_another_architecture_is_refused_before_anything_is_built() -> None:
+    with pytest.raises(Problem, match="aarch64"):
+        says(answer(arch="aarch64"))
+
+
+@pytest.mark.parametrize("text", ["", "sh: not found", RIGHT.text.removesuffix("end="), "os_id=debian\nend="])
+def test_an_answer_that_is_cut_short_says_nothing_about_the_host(text: str) -> None:
+    with pytest.raises(CannotLook):
+        says(Found(0, text))
+
+
+def test_who_needs_a_runtime_and_who_could_give_one() -> None:
+    step = Runtime(SPEC)
+    assert (wanted_on(step, BARE), complete_on(step, BARE)) == (BOOKWORM, None)
+    assert (wanted_on(step, OTHER), complete_on(step, OTHER)) == (None, BOOKWORM)
+
+
+def test_the_reason_why_a_runtime_does_not_work_is_kept() -> None:
+    assert faults(LIBRARY) == ("pycurl: ImportError: libcurl.so.4",)
+    assert faults(RIGHT) == ()
+
+
+def test_every_ingredient_changes_the_id() -> None:
+    others = [
+        RuntimeSpec("2.7.17", "a" * 64, "b" * 64),
+        RuntimeSpec("2.7.18", "c", "b" * 64),
+        RuntimeSpec("2.7.18", "a" * 64, "c"),
+    ]
+    platforms = [Platform("ubuntu", "12", "x86_64", "glibc 2.36"), Platform("debian", "12", "x86_64", "glibc 2.31")]
+    ids = {ID, *(spec.id(BOOKWORM) for spec in others), *(SPEC.id(platform) for platform in platforms)}
+    assert len(ids) == 6
+    assert ID.startswith("2.7.18-")
+    assert len(ID) == len("2.7.18-") + 12
+
+
+def test_minor_releases_of_the_redhat_family_share_a_runtime_and_ubuntu_releases_do_not() -> None:
+    def platform(os_id: str, version: str) -> Platform | None:
+        return wanted_on(Runtime(SPEC), answer(os_id=os_id, version=version))
+
+    assert platform("rocky", "9.3") == platform("rocky", "9.4")
+    assert platform("ubuntu", "22.04") != platform("ubuntu", "22.10")
+
+
+def test_a_comment_in_the_build_script_does_not_rebuild_every_cluster() -> None:
+    """The recipe counts, its explanations don't."""
+    from fabfile.steps.runtime import _recipe
+
+    assert "./configure" in _recipe()
+    assert not [line for line in _recipe().splitlines() if line.strip().startswith("#")]
+
+
+def test_every_script_is_posix_shell() -> None:
+    runtime = [*Runtime(SPEC, origin=BUILD).diff(BARE), *Runtime(SPEC, origin=SHIP).diff(BARE), pack_action(ID)]
+    phantomjs = PhantomJS(Path("binary"), "d" * 64)
+    actions = [*runtime, *phantomjs.diff(Found(0, "file=\nsha256=\nstarts=no"))]
+    for script in [Runtime(SPEC).probe().script, phantomjs.probe().script, *(action.script for action in actions)]:
+        assert subprocess.run(["sh", "-n"], check=False, input=script, text=True, capture_output=True).stderr == ""
+
+
+def test_the_probe_answers_on_a_host_that_has_nothing() -> None:
+    """This machine has a system, whatever else it has."""
+    script = Runtime(SPEC, user="nobody").probe().script
+    done = subprocess.run(["sh"], input=script, text=True, capture_output=True, timeout=60, check=False)
+    assert done.stderr == ""
+    assert wanted_on(Runtime(SPEC), Found(done.returncode, done.stdout)) is not None
+
+
+def test_both_families_have_both_tables() -> None:
+    assert RUNTIME_PACKAGES.keys() == BUILD_PACKAGES.keys() == {"debian", "redhat"}
+    assert archive_path(ID) == f"/opt/pyspider/archives/{ID}.tar.gz"
+
+
+@pytest.mark.parametrize(
+    ("file", "sha256", "starts", "wanted"),
+    [
+        ("755 root", "d" * 64, "yes", []),
+        ("", "", "no", ["install"]),
+        ("755 root", "e" * 64, "yes", ["install"]),
+        ("700 root", "d" * 64, "yes", ["install"]),
+        ("755 work", "d" * 64, "yes", ["install"]),
+        ("755 root", "d" * 64, "no", ["try"]),
+    ],
+    ids=["right", "absent", "other-bytes", "private", "not-roots", "does-not-start"],
+)
+def test_phantomjs_is_the_right_file_and_starts(file: str, sha256: str, starts: str, wanted: list[str]) -> None:
+    line = f"{sha256}  {PHANTOMJS}" if sha256 else ""
+    found = Found(0, f"file={file}\nsha256={line}\nstarts={starts}")
+    actions = PhantomJS(Path("binary"), "d" * 64).diff(found)
+    assert [action.says.split()[0] for action in actions] == wanted
+
+
+def test_phantomjs_that_could_not_be_looked_at_is_not_installed_blindly() -> None:
+    with pytest.raises(CannotLook):
+        PhantomJS(Path("binary"), "d" * 64).diff(Found(1, "sh: stat: not found"))

@@ -1,0 +1,234 @@
+"""The sandbox without hosts: names, archives, processes and locks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fabfile.errors import Problem, WrongInput
+from fabfile.sandbox import Sandbox, _lock, image, processes
+from fabfile.sandbox.archive import Archive, source_lines
+from fabfile.sandbox.image import digest
+from fabfile.sandbox.network import Network, Port
+from fabfile.tasks import sandbox as tasks
+
+DEBIAN = """\
+Debian|http://archive.example/debian/|bookworm|bookworm|main
+Debian|http://archive.example/debian/|bookworm|bookworm|contrib
+Debian|http://archive.example/debian/|bookworm|bookworm|main
+Debian|http://archive.example/debian/|bookworm-updates|bookworm-updates|main
+Debian|http://archive.example/security/|bookworm-security|stable-security|main
+Debian Backports|http://archive.example/debian/|bookworm-backports|bookworm-backports|main
+Debian|http://archive.example/debian/|trixie|trixie|main
+Vendor|https://vendor.example/apt/|bookworm|bookworm|main
+"""
+UBUNTU = """\
+Ubuntu|http://archive.example/ubuntu/|noble|noble|main
+Ubuntu|http://archive.example/ubuntu/|noble|noble|universe
+Ubuntu|http://archive.example/ubuntu/|noble|noble-updates|main
+Ubuntu|http://archive.example/ubuntu/|noble|noble-security|main
+Ubuntu|http://archive.example/ubuntu/|noble|noble-backports|main
+Ubuntu|http://archive.example/ubuntu/|noble|noble-proposed|main
+"""
+
+
+def unsigned(lines: tuple[str, ...]) -> list[str]:
+    """Without the keyring, which depends on the machine that the test runs on."""
+    return [" ".join(word for word in line.split() if not word.startswith("[signed-by=")) for line in lines]
+
+
+def test_the_base_comes_from_the_machines_own_release_with_its_updates_and_security_fixes() -> None:
+    assert unsigned(source_lines(DEBIAN, "Debian", "bookworm")) == [
+        "deb http://archive.example/debian/ bookworm main contrib",
+        "deb http://archive.example/debian/ bookworm-updates main",
+        "deb http://archive.example/security/ stable-security main",
+    ]
+
+
+def test_backports_and_proposed_updates_are_left_out_where_they_share_the_releases_name() -> None:
+    assert unsigned(source_lines(UBUNTU, "Ubuntu", "noble")) == [
+        "deb http://archive.example/ubuntu/ noble main universe",
+        "deb http://archive.example/ubuntu/ noble-updates main",
+        "deb http://archive.example/ubuntu/ noble-security main",
+    ]
+
+
+def test_a_machine_whose_apt_knows_nothing_of_its_release_has_no_sources() -> None:
+    assert source_lines("", "Debian", "bookworm") == ()
+
+
+@pytest.mark.parametrize(
+    ("option", "proxy"),
+    [
+        ('Acquire::http::Proxy "http://proxy.example:3142/";', "proxy.example:3142"),
+        ('Acquire::http::Proxy "proxy.example:3142";', "proxy.example:3142"),
+        ('Acquire::http::Proxy "http://user:word@proxy.example:3142";', "user:word@proxy.example:3142"),
+        ('Acquire::https::Proxy "http://proxy.example:3142/";', ""),
+        ('Acquire::Retries "3";', ""),
+    ],
+)
+def test_the_machines_own_apt_proxy_is_the_sandbox_proxys_upstream(option: str, proxy: str) -> None:
+    assert Archive("bookworm", (), (option,)).upstream_proxy() == proxy
+
+
+def test_hosts_get_the_machines_apt_options_without_its_proxies_and_certificate_files() -> None:
+    kept = 'Acquire::Check-Valid-Until "false";'
+    dropped = ('Acquire::http::Proxy "http://a:1";', 'Acquire::https::Proxy "b";', 'Acquire::https::CAInfo "/c";')
+    assert Archive("bookworm", (), (kept, *dropped)).direct_options() == (kept,)
+
+
+def test_the_two_bases_are_kept_apart() -> None:
+    assert digest("full") != digest("bare")
+    assert set(image.PACKAGES["bare"]) < set(image.PACKAGES["full"])
+
+
+@pytest.mark.parametrize("prefix", ["10.77.255", "10.78.0", "10.77", "10.77.0.0", "192.168.1", "", "10.77.-1"])
+def test_a_network_outside_the_sandboxes_own_range_is_refused(prefix: str) -> None:
+    with pytest.raises(WrongInput, match=r"10\.77\.0"):
+        Network.parse(prefix)
+
+
+def test_every_interface_name_fits_into_the_kernels_fifteen_characters() -> None:
+    network = Network.parse("10.77.254")
+    assert max(len(network.bridge), len(Port(network, "node200", 210).device)) <= 15
+
+
+def test_no_two_networks_share_a_name() -> None:
+    names = [
+        name
+        for number in range(255)
+        for network in [Network(number)]
+        for name in (network.bridge, *(Port(network, "x", last).device for last in range(10, 211)))
+    ]
+    assert len(names) == len(set(names))
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(["sleep", "4321.5"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def eventually(claim: Callable[[], bool], limit: float = 5) -> bool:
+    deadline = time.monotonic() + limit
+    while not claim():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_a_process_is_found_by_its_whole_command_line(sleeper: subprocess.Popen[bytes]) -> None:
+    assert eventually(lambda: processes.found(processes.running(["sleep", "4321.5"])) == [sleeper.pid])
+    assert processes.found(processes.running(["sleep", "4321"])) == []
+    assert processes.found(processes.running(["sleep"])) == []
+
+
+def test_ending_processes_ends_those_that_belong_and_no_other(sleeper: subprocess.Popen[bytes]) -> None:
+    with subprocess.Popen(["sleep", "4321.75"]) as bystander:
+        processes.end(lambda pid: pid == sleeper.pid)
+        assert sleeper.wait(5) == -9
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_a_process_that_has_ended_but_is_not_reaped_counts_as_gone(sleeper: subprocess.Popen[bytes]) -> None:
+    sleeper.kill()
+    assert eventually(lambda: processes.state(sleeper.pid) == "Z")
+    assert processes.found(lambda pid: pid == sleeper.pid) == []
+
+
+def test_membership_of_a_network_namespace_is_asked_of_the_kernel() -> None:
+    assert processes.in_network(Path("/proc/self/ns/net"))(os.getpid())
+    assert not processes.in_network(Path("/proc/self/ns/uts"))(os.getpid())
+    assert processes.found(processes.in_network(Path("/run/netns/there-is-no-such-one"))) == []
+
+
+def test_a_process_without_namespaces_of_its_own_is_nobodys_first() -> None:
+    assert processes.first(lambda pid: pid == os.getpid()) is None
+
+
+def test_a_process_is_named_by_its_number_and_its_start(sleeper: subprocess.Popen[bytes]) -> None:
+    assert processes.started(sleeper.pid) >= processes.started(os.getpid()) > 0
+    sleeper.kill()
+    sleeper.wait()
+    assert processes.started(sleeper.pid) == 0
+
+
+def test_a_childs_lineage_leads_to_this_process() -> None:
+    assert processes.lineage()[:2] == [os.getpid(), os.getppid()]
+
+
+def test_a_lock_that_was_removed_with_its_directory_is_not_held_by_who_waited_for_it(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    held, got = _lock(folder / "lock"), []
+    waiter = threading.Thread(target=lambda: got.append(_lock(folder / "lock")))
+    waiter.start()
+    shutil.rmtree(folder)
+    folder.mkdir()
+    assert held
+    held.close()
+    waiter.join(5)
+    assert got[0] is not None
+    assert os.fstat(got[0].fileno()).st_ino == (folder / "lock").stat().st_ino
+    got[0].close()
+
+
+def test_where_there_is_no_directory_there_is_nothing_to_lock(tmp_path: Path) -> None:
+    assert _lock(tmp_path / "none" / "lock") is None
+
+
+def test_an_unknown_host_is_refused_with_the_hosts_that_there_are(tmp_path: Path) -> None:
+    for name in ("node1", "node10", "node2", "node", "notes"):
+        (tmp_path / name).mkdir()
+    sandbox = Sandbox(tmp_path)
+    assert sandbox.names() == ["node1", "node2", "node10"]
+    assert sandbox.address("node10") == "10.77.0.20"
+    with pytest.raises(WrongInput, match=r"no host 'node3' \(its hosts: node1, node2, node10\)"):
+        sandbox.address("node3")
+
+
+def test_a_sandbox_that_exists_keeps_its_network(tmp_path: Path) -> None:
+    (tmp_path / "network").write_text("10.77.9")
+    (tmp_path / "node1").mkdir()
+    assert Sandbox(tmp_path, "10.77.3").address("node1") == "10.77.9.11"
+
+
+@pytest.mark.parametrize("hosts", [0, -1, 201])
+def test_a_number_of_hosts_that_cannot_be_is_refused(tmp_path: Path, hosts: int) -> None:
+    with pytest.raises(WrongInput, match=f"1 to 200 hosts, not {hosts}"):
+        Sandbox(tmp_path / "state").up(hosts)
+    assert not (tmp_path / "state").exists()
+
+
+def test_without_root_it_says_so_in_one_sentence(tmp_path: Path) -> None:
+    me = os.geteuid()
+    os.seteuid(me or 65534)
+    try:
+        with pytest.raises(Problem, match=r"^the sandbox needs root[^.]*sudo$"):
+            Sandbox(tmp_path).status()
+    finally:
+        os.seteuid(me)
+
+
+def test_the_tasks_sandbox_is_the_projects_own_unless_the_environment_names_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SANDBOX_STATE", raising=False)
+    monkeypatch.delenv("SANDBOX_NETWORK", raising=False)
+    own = tasks.sandbox()
+    assert (own.state, own.network.prefix) == (Path(__file__).parents[2] / ".sandbox", "10.77.0")
+    monkeypatch.setenv("SANDBOX_STATE", str(tmp_path))
+    monkeypatch.setenv("SANDBOX_NETWORK", "10.77.42")
+    other = tasks.sandbox()
+    assert (other.state, other.network.prefix) == (tmp_path, "10.77.42")

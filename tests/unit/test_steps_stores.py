@@ -1,0 +1,184 @@
+"""Managed MySQL and Redis: what a host answers, and what is then missing."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+
+import pytest
+
+from fabfile.errors import WrongInput
+from fabfile.steps.base import Action, CannotLook, Found
+from fabfile.steps.service import Running, Service, parse
+from fabfile.steps.stores import STORE_PACKAGES, MySQL, Redis
+
+CANARY = "canary-Pw_1"
+MYSQL = MySQL(("taskdb", "projectdb", "res_db"), "pyspider", CANARY, "10.77.0.4")
+REDIS = Redis(CANARY, "10.77.0.4")
+
+CONF = hashlib.sha256(MYSQL.conf()).hexdigest()
+MYSQL_RIGHT = f"""\
+service mariadb runs boots
+conf 81a4 root root
+conf {CONF}
+sql settings\t10.77.0.4\t3306\t500\t67108864\t1
+sql database\ttaskdb
+sql database\tprojectdb
+sql database\tres_db
+sql account\tpyspider\t%
+sql GRANT USAGE ON *.* TO `pyspider`@`%` IDENTIFIED BY PASSWORD '*'
+sql GRANT ALL PRIVILEGES ON `taskdb`.* TO `pyspider`@`%`
+sql GRANT ALL PRIVILEGES ON `projectdb`.* TO `pyspider`@`%`
+sql GRANT ALL PRIVILEGES ON `res\\_db`.* TO `pyspider`@`%`
+login"""
+REDIS_RIGHT = f"""\
+service redis-server runs boots
+main 81a0 redis redis
+own 81a0 redis redis
+own {hashlib.sha256(REDIS.conf()).hexdigest()}
+included
+answer OK|bind|10.77.0.4 127.0.0.1|port|6379|maxmemory-policy|noeviction|appendonly|yes|save|||"""
+
+MAKE_USER, RIGHTS = "make MySQL user pyspider", "set the rights of MySQL user pyspider"
+
+
+def says(actions: object) -> list[str]:
+    assert isinstance(actions, list)
+    return [action.says for action in actions]
+
+
+def mysql(answer: str) -> list[str]:
+    return says(MYSQL.diff(Found(0, answer)))
+
+
+def redis(answer: str) -> list[str]:
+    return says(REDIS.diff(Found(0, answer)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        ("", "", []),
+        ("boots", "manual", ["start mariadb at boot"]),
+        ("81a4", "8180", ["write 90-pyspider.cnf for MySQL"]),
+        (CONF, "0" * 64, ["write 90-pyspider.cnf for MySQL"]),
+        ("\t10.77.0.4\t3306", "\t127.0.0.1\t3306", ["start mariadb: bind_address is to be 10.77.0.4"]),
+        ("sql database\tprojectdb\n", "", ["create databases projectdb"]),
+        ("\nlogin", "", [MAKE_USER]),
+        ("sql account\tpyspider\t%", "sql account\tpyspider\t%\nsql account\t\tlocalhost", [MAKE_USER]),
+        ("sql account\tpyspider\t%", "sql account\tpyspider\t%\nsql account\tpyspider\tlocalhost", [MAKE_USER]),
+        ("GRANT USAGE ON", "GRANT SELECT ON", [RIGHTS]),
+        ("GRANT USAGE ON", "GRANT ALL PRIVILEGES ON", [RIGHTS]),
+        ("PASSWORD '*'", "PASSWORD '*' WITH GRANT OPTION", [RIGHTS]),
+        ("PRIVILEGES ON `taskdb`.*", "PRIVILEGES ON `taskdb`.`one`", [RIGHTS]),
+        ("ALL PRIVILEGES ON `taskdb`", "SELECT, INSERT ON `taskdb`", [RIGHTS]),
+        ("`res\\_db`", "`res_db`", [RIGHTS]),
+        ("\nlogin", "\nsql GRANT `boss` TO `pyspider`@`%`\nlogin", [RIGHTS]),
+    ],
+)
+def test_mysql_is_changed_only_where_it_is_wrong(before: str, after: str, wanted: list[str]) -> None:
+    assert before in MYSQL_RIGHT
+    assert mysql(MYSQL_RIGHT.replace(before, after) if before else MYSQL_RIGHT) == wanted
+
+
+def test_the_rights_of_mysql_8_and_old_servers_read_the_same() -> None:
+    assert mysql(MYSQL_RIGHT.replace("`pyspider`@`%`", "'pyspider'@'%'")) == []
+    assert mysql(MYSQL_RIGHT.replace(" IDENTIFIED BY PASSWORD '*'", "")) == []
+
+
+def test_a_host_without_mysql_gets_all_of_it_in_order() -> None:
+    expected = ["write 90-pyspider.cnf for MySQL", "start mariadb: it does not run", "start mariadb at boot"]
+    expected += ["create databases taskdb, projectdb, res_db", MAKE_USER]
+    assert mysql("service none") == expected
+
+
+def test_a_mysql_that_does_not_answer_root_is_no_empty_mysql() -> None:
+    with pytest.raises(CannotLook, match="does not answer root") as caught:
+        mysql("service mariadb runs boots\nsql ERROR 1698 (28000): Access denied for user 'root'@'localhost'")
+    assert "1698" in caught.value.detail
+
+
+@pytest.mark.parametrize("user", ["root", "mysql", "mariadb.sys", ""])
+def test_the_servers_own_accounts_are_never_touched(user: str) -> None:
+    with pytest.raises(WrongInput, match=r"stores\.mysql\.user"):
+        MySQL(("a", "b", "c"), user, CANARY, "127.0.0.1")
+
+
+def test_an_account_that_can_log_in_is_not_dropped() -> None:
+    stray = MYSQL_RIGHT + "\nsql account\tpyspider\tlocalhost"
+    (kept,) = MYSQL.diff(Found(0, stray))
+    (made,) = MYSQL.diff(Found(0, MYSQL_RIGHT.replace("\nlogin", "")))
+    assert b"AND NOT (user = 'pyspider' AND host = '%')" in sql(kept) and b"CREATE USER" not in sql(kept)
+    assert b"AND NOT" not in sql(made) and b"CREATE USER 'pyspider'@'%' IDENTIFIED BY" in sql(made)
+
+
+def test_values_are_quoted_for_sql_and_an_underscore_is_no_pattern() -> None:
+    odd = MySQL(("a`b", "c_d", "e"), "o'hara", "x\\'", "127.0.0.1")
+    text = b"".join(sql(action) for action in odd.diff(Found(0, "service none")) if action.payloads)
+    assert b"CREATE DATABASE IF NOT EXISTS `a``b` " in text
+    assert b"ON `c\\_d`.* TO 'o''hara'@'%'" in text
+    assert b"IDENTIFIED BY 'x\\\\'''" in text
+
+
+def sql(action: Action) -> bytes:
+    content = action.payloads[0].content
+    assert isinstance(content, bytes)
+    return content
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        ("", "", []),
+        ("boots", "manual", ["start redis-server at boot"]),
+        ("included\n", "", ["write pyspider.conf for Redis"]),
+        ("own 81a0", "own 81a4", ["write pyspider.conf for Redis"]),
+        ("own 81a0 redis redis", "own 81a0 root root", ["write pyspider.conf for Redis"]),
+        ("answer OK", "answer WRONGPASS", ["start redis-server: it does not answer on port 6379 with its password"]),
+        ("noeviction", "allkeys-lru", ["start redis-server: maxmemory-policy is to be noeviction"]),
+        ("|save||", "|save|3600 1|", ["start redis-server: save is to be off"]),
+        ("10.77.0.4 127", "127", ["start redis-server: bind is to be 10.77.0.4 127.0.0.1"]),
+        ("runs", "down", ["start redis-server: it does not run"]),
+    ],
+)
+def test_redis_is_changed_only_where_it_is_wrong(before: str, after: str, wanted: list[str]) -> None:
+    assert before in REDIS_RIGHT
+    assert redis(REDIS_RIGHT.replace(before, after) if before else REDIS_RIGHT) == wanted
+
+
+def test_a_host_without_redis_gets_all_of_it_in_order() -> None:
+    expected = ["write pyspider.conf for Redis", "start redis-server: it does not run", "start redis-server at boot"]
+    assert redis("service none") == expected
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0"])
+def test_an_address_that_covers_loopback_is_named_once(bind: str) -> None:
+    assert f"bind {bind}\n".encode() in Redis("x", bind).conf()
+
+
+def test_no_password_is_in_a_script_a_diff_or_a_repr() -> None:
+    for step in (MYSQL, REDIS):
+        actions = step.diff(Found(0, "service none"))
+        shown = [repr(step), step.probe().script]
+        shown += [text for action in actions for text in (action.says, action.script, action.diff)]
+        assert not [text for text in shown if CANARY in text]
+
+
+def test_every_script_is_valid_posix_shell() -> None:
+    for step in (MYSQL, REDIS, Service(("a", "b"))):
+        scripts = [step.probe().script, *(action.script for action in step.diff(Found(0, "service none")))]
+        for script in scripts:
+            assert subprocess.run(["sh", "-n"], input=script.encode(), check=False).returncode == 0, script
+
+
+def test_a_service_is_started_now_and_at_boot() -> None:
+    step = Service(("one", "two"))
+    assert says(step.diff(Found(0, "service two runs boots"))) == []
+    assert says(step.diff(Found(0, "service two down manual"))) == ["start one: it does not run", "start one at boot"]
+    assert parse("noise\nservice two down boots\nmore") == Running("two", False, True)
+    with pytest.raises(CannotLook):
+        parse("service: unrecognized")
+
+
+def test_both_families_know_both_stores() -> None:
+    assert {frozenset(table) for table in STORE_PACKAGES.values()} == {frozenset({"debian", "redhat"})}
