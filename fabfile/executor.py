@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 from fabric.executor import Executor
-from invoke import Call, Task
+from invoke.tasks import Call, Task
 from invoke.exceptions import Exit
 
 from .errors import Problem
@@ -42,7 +43,7 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
             raise Exit(f"fab: {error}", error.exit_status) from error
         except BrokenPipeError as error:
             # The reader of our output (head, less) is gone; a second error at shutdown helps nobody.
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
             raise Exit(code=INTERRUPTED) from error
         except KeyboardInterrupt as error:
             raise Exit("fab: interrupted", INTERRUPTED) from error
@@ -56,4 +57,4 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
     def _everywhere(self, words: str) -> Any:
         from .tasks.command import everywhere
 
-        return Call(everywhere, kwargs={"words": words})
+        return Call(everywhere, kwargs={"words": words})  # type: ignore[arg-type]  # invoke's decorator hides its Task

@@ -13,13 +13,13 @@ from .steps.account import Account
 from .steps.base import Step
 from .steps.files import Directory, File
 from .steps.packages import Packages
+from .steps.phantomjs import PHANTOMJS_PACKAGES
 from .steps.release import Release
 from .steps.runtime import PYTHON, RUNTIME_PACKAGES, RuntimeSpec
 from .steps.stores import STORE_PACKAGES, MySQL, Redis
 from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Supervisord
 
 PINS = Path(__file__).parent / "pins" / "py27.txt"
-STORES = ("mysql", "redis")
 
 
 def runtime_spec(fleet: Fleet) -> RuntimeSpec:
@@ -33,10 +33,10 @@ def place(fleet: Fleet) -> Place:
     return Place(cluster.user, cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket, PYTHON)
 
 
-def packages(fleet: Fleet, host: Host) -> Packages:
-    """The runtime's libraries, and the stores' servers where the host has their role."""
-    del fleet
-    wanted = [RUNTIME_PACKAGES, *(STORE_PACKAGES[role] for role in STORES if host.roles.get(role))]
+def packages(host: Host) -> Packages:
+    """The runtime's libraries, phantomjs' and the stores' servers where the host has their role."""
+    tables = {"mysql": STORE_PACKAGES["mysql"], "redis": STORE_PACKAGES["redis"], "phantomjs": PHANTOMJS_PACKAGES}
+    wanted = [RUNTIME_PACKAGES, *(table for role, table in tables.items() if host.roles.get(role))]
     families = sorted({family for table in wanted for family in table})
     return Packages({family: tuple(name for table in wanted for name in table.get(family, ())) for family in families})
 
@@ -104,19 +104,6 @@ def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
 def questions(fleet: Fleet, host: Host) -> Questions:
     """What status asks on a host beside its programs: the web UI, and from there the RPC servers."""
     webui = next((program for program in fleet.programs(host) if program.role == "webui"), None)
-    if webui is None:
+    if webui is None or webui.port is None:
         return Questions()
-    options, bound = fleet.pyspider.webui, fleet.bind_address(host)
-    password = fleet.webui_password.reveal() if fleet.webui_password else None
-    login = {"host": "127.0.0.1" if bound == "0.0.0.0" else bound, "port": webui.port}  # noqa: S104  compared, not bound
-    return Questions(login | {"username": options.username, "password": password}, rpc_addresses(fleet))
-
-
-def rpc_addresses(fleet: Fleet) -> dict[str, str]:
-    """Where the scheduler and the first fetcher answer XML-RPC."""
-    found = {}
-    for role in ("scheduler", "fetcher"):
-        host = fleet.with_role(role)[0]
-        port = next(program.port for program in fleet.programs(host) if program.role == role)
-        found[role] = f"http://{host.address}:{port}/"
-    return found
+    return Questions(render.webui_login(fleet, host, webui.port), render.rpc_addresses(fleet))

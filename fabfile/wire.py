@@ -82,14 +82,15 @@ def message(actions: Sequence[Action], probes: Sequence[Probe]) -> Message:
     mark = "@" + secrets.token_hex(8)
     payloads: list[Payload] = []
     body = [f"M={mark}", _PRELUDE, "r=0"]
-    for index, item in enumerate([*actions, *probes]):
+    items: list[Action | Probe] = [*actions, *probes]
+    for index, item in enumerate(items):
         names = " ".join(f'"$D/{len(payloads) + 1 + offset}"' for offset in range(len(item.payloads)))
         payloads += item.payloads
         call = f'[ "$r" != 0 ] || a {index}' if index < len(actions) else f"p {index}"
         body.append(f"i{index}() {{\nset -- {names}\n{item.script}\n}}\n{call}")
     # The mark first: stdin may end as soon as `done` is read, and what was started must not be ended then.
     body.append(': >"$D/finished"\nprintf \'\\n%s done\\n\' "$M"\n')
-    limits = tuple(item.limit for item in [*actions, *probes])
+    limits = tuple(item.limit for item in items)
     return Message(mark, "\n".join(body).encode(), tuple(payloads), limits)
 
 

@@ -19,7 +19,7 @@ from .model import hint, near
 from .shape import HostsFile
 
 SCHEMA = File(__file__).parent.parent / "hosts.schema.json"
-PASSWORD_KINDS = 'must be { env = "NAME" } or { file = "path" }, never the password itself; without the key one is made'
+REFERENCE = 'must be { env = "NAME" } or { file = "path" }, never the password itself; without the key one is made'
 DERIVED = {
     "taskdb": "it comes from [stores.mysql]",
     "projectdb": "it comes from [stores.mysql]",
@@ -94,7 +94,7 @@ class _Mender:
     def mend(self, error: Any) -> None:
         path = tuple(str(part) for part in error.absolute_path if not isinstance(part, int))
         if "password" in path:
-            self._fault(path[: path.index("password") + 1], PASSWORD_KINDS)
+            self._fault(path[: path.index("password") + 1], REFERENCE)
             self._drop(path[: path.index("password") + 1])
         elif "propertyNames" in error.relative_schema_path:
             self._rename_host(path, error)
@@ -144,7 +144,7 @@ class _Mender:
             "cluster": {"name": "unnamed"},
             "hosts": {"unnamed": {"address": "unnamed.invalid"}},
             "name": "unnamed",
-            "address": f"{'.'.join(path[1:])}.invalid",
+            "address": f"unknown-{len(self.doubtful)}.invalid",
         }[key]
 
     def _rename_host(self, path: Path, error: Any) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from invoke import task
+from invoke.tasks import task
 
 from .. import plan, sources
 from ..cache import cache_dir
@@ -38,7 +38,7 @@ Say = Callable[[str], None]
         "role": "only hosts with one of these roles (comma-separated)",
         "json": "print one JSON object instead of the recap",
     }
-)  # type: ignore[untyped-decorator]
+)
 def bootstrap(c: Any, role: str = "", json: bool = False) -> None:
     """Bring bare hosts to where pyspider can run: packages, user, directories, Python 2.7, stores.
 
@@ -55,7 +55,7 @@ def bootstrap(c: Any, role: str = "", json: bool = False) -> None:
 
 def steps(fleet: Fleet, host: Host, phantomjs: Path | None) -> list[Step]:
     """All that a host must be before anything is deployed to it."""
-    found: list[Step] = [plan.packages(fleet, host), *plan.account(fleet), *plan.stores(fleet, host)]
+    found: list[Step] = [plan.packages(host), *plan.account(fleet), *plan.stores(fleet, host)]
     if any(program.role != "phantomjs" for program in fleet.programs(host)):
         found.append(Runtime(plan.runtime_spec(fleet), fleet.cluster.user))
     if host.roles.get("phantomjs") and phantomjs:

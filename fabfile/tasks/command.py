@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from invoke import task
+from invoke.tasks import task
 
 from ..engine import Outcome
 from ..errors import Problem
@@ -17,7 +17,7 @@ from .target import Run, target
 COMMAND_SECONDS = 3600.0
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def everywhere(c: Any, words: str) -> None:
     """Run one shell command on every chosen host."""
     chosen = target(c)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from invoke import task
+from invoke.tasks import task
 
 from .. import stores
 from ..cache import cache_dir
@@ -28,7 +28,7 @@ PAGES = 200
 CRAWL_SECONDS = 600.0
 
 
-@task(help={"pages": "how many pages' results end the demo"})  # type: ignore[untyped-decorator]
+@task(help={"pages": "how many pages' results end the demo"})
 def crawl(c: Any, pages: int = PAGES) -> None:
     """Crawl the Python documentation, served inside the sandbox, until its pages are in MySQL."""
     chosen = target(c)

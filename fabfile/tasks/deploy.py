@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from invoke import task
+from invoke.tasks import task
 
 from .. import engine, plan
 from ..engine import Outcome, apply
@@ -24,7 +24,7 @@ Say = Callable[[str], None]
         "reload": "restart supervisord and every program on the chosen hosts, also where nothing changed",
         "json": "print one JSON object instead of the recap",
     }
-)  # type: ignore[untyped-decorator]
+)
 def deploy(c: Any, role: str = "", reload: bool = False, json: bool = False) -> None:
     """Bring configuration and programs to the state of hosts.toml; restart exactly what changed.
 
@@ -44,7 +44,7 @@ def deploy(c: Any, role: str = "", reload: bool = False, json: bool = False) -> 
     run.finish()
 
 
-@task(help={"json": "print one JSON object instead of the recap"})  # type: ignore[untyped-decorator]
+@task(help={"json": "print one JSON object instead of the recap"})
 def reload(c: Any, json: bool = False) -> None:
     """Restart supervisord and all programs on the chosen hosts (supervisorctl reload)."""
     chosen = target(c)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from invoke import task
+from invoke.tasks import task
 
 from ..sandbox import Sandbox
 
@@ -19,7 +19,7 @@ def sandbox() -> Sandbox:
     return Sandbox(Path(state), os.environ.get("SANDBOX_NETWORK") or "10.77.0")
 
 
-@task(help={"hosts": "how many: node1, node2 …", "bare": "over a base with nothing but sshd, and a package proxy"})  # type: ignore[untyped-decorator]
+@task(help={"hosts": "how many: node1, node2 …", "bare": "over a base with nothing but sshd, and a package proxy"})
 def up(_: Any, hosts: int = 3, bare: bool = False) -> None:
     """Make the hosts, or bring back those that are off, cut or half made."""
     here = sandbox()
@@ -27,13 +27,13 @@ def up(_: Any, hosts: int = 3, bare: bool = False) -> None:
     print(f"{hosts} hosts are up; log in with: ssh -F {here.ssh_config} node1")
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def down(_: Any) -> None:
     """Remove the hosts, their disks and their network."""
     sandbox().down()
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def status(_: Any) -> None:
     """Show each host: its address, power, network link and how many processes it runs."""
     rows = [("host", "address", "power", "link", "processes")]
@@ -42,37 +42,37 @@ def status(_: Any) -> None:
         print("{:<8} {:<12} {:<7} {:<5} {}".format(*row))
 
 
-@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+@task(help={"name": "the host"})
 def kill(_: Any, name: str) -> None:
     """Power a host off without a word; its disk stays."""
     sandbox().kill(name)
 
 
-@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+@task(help={"name": "the host"})
 def start(_: Any, name: str) -> None:
     """Power a host on again, with the same disk."""
     sandbox().start(name)
 
 
-@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+@task(help={"name": "the host"})
 def cut(_: Any, name: str) -> None:
     """Pull a host's network cable."""
     sandbox().cut(name)
 
 
-@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+@task(help={"name": "the host"})
 def heal(_: Any, name: str) -> None:
     """Plug a host's network cable in again."""
     sandbox().heal(name)
 
 
-@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+@task(help={"name": "the host"})
 def pause(_: Any, name: str) -> None:
     """Freeze a host: it accepts connections and never answers."""
     sandbox().pause(name)
 
 
-@task(help={"name": "the host"})  # type: ignore[untyped-decorator]
+@task(help={"name": "the host"})
 def resume(_: Any, name: str) -> None:
     """Let a paused host go on."""
     sandbox().resume(name)

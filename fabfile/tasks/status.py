@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke import task
+from invoke.tasks import task
 from invoke.exceptions import Exit
 
 from .. import plan, stores
@@ -22,7 +22,7 @@ from .target import Target, target
 UNREACHABLE = 3
 
 
-@task(help={"json": "print one JSON object", "role": "only hosts with one of these roles (comma-separated)"})  # type: ignore[untyped-decorator]
+@task(help={"json": "print one JSON object", "role": "only hosts with one of these roles (comma-separated)"})
 def status(c: Any, json: bool = False, role: str = "") -> None:
     """Show every host, program, store and queue, and whether all of it is well (exit status 0)."""
     view = see(target(c, role))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from invoke import task
+from invoke.tasks import task
 
 from .. import plan
 from ..inventory import Fleet, Host
@@ -22,13 +22,13 @@ def _each(c: Any, steps: Callable[[Fleet, Host], Sequence[Step]]) -> None:
     run.finish()
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def packages(c: Any) -> None:
     """1. Install the libraries that Python needs, and the stores' servers on their hosts."""
-    _each(c, lambda fleet, host: [plan.packages(fleet, host)])
+    _each(c, lambda _, host: [plan.packages(host)])
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def python(c: Any) -> None:
     """2. Build or ship Python 2.7 with the pinned pyspider and supervisor."""
     chosen = target(c)
@@ -37,49 +37,49 @@ def python(c: Any) -> None:
     run.finish()
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def account(c: Any) -> None:
     """3. Make the user `work`, its home and the log directory."""
     _each(c, lambda fleet, _: plan.account(fleet))
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def stores(c: Any) -> None:
     """4. Set up the managed MySQL and Redis on the hosts that have their role."""
     _each(c, plan.stores)
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def release(c: Any) -> None:
     """5. Upload config.json, the launcher and the program sections; restarts nothing."""
     _each(c, lambda fleet, host: [plan.release(fleet, host)])
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def supervisord_conf(c: Any) -> None:
     """6. Write /etc/supervisord.conf; restarts nothing."""
     _each(c, lambda fleet, host: [plan.supervisord_conf(fleet, host)])
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def sockets(c: Any) -> None:
     """7. As root, remove a stale supervisor.sock: nothing answers on it and its process is gone."""
     _each(c, lambda fleet, host: plan.supervision(fleet, host)[:1])
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def leftovers(c: Any) -> None:
     """8. End what a dead supervisord left running."""
     _each(c, lambda fleet, host: plan.supervision(fleet, host)[1:2])
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def supervisord(c: Any) -> None:
     """9. Start supervisord as `work` where it does not run."""
     _each(c, lambda fleet, host: plan.supervision(fleet, host)[:3])
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def programs(c: Any) -> None:
     """10. Reread, update, and wait until every program is RUNNING and has its log file."""
     _each(c, plan.supervision)

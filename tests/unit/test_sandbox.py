@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from fabfile.errors import Problem, WrongInput
-from fabfile.sandbox import Sandbox, _lock, image, processes
+from fabfile.sandbox import Sandbox, _lock, processes
 from fabfile.sandbox.archive import Archive, source_lines
-from fabfile.sandbox.image import digest
+from fabfile.sandbox.image import PACKAGES, digest
 from fabfile.sandbox.network import Network, Port
 from fabfile.tasks import sandbox as tasks
 
@@ -86,7 +86,7 @@ def test_hosts_get_the_machines_apt_options_without_its_proxies_and_certificate_
 
 def test_the_two_bases_are_kept_apart() -> None:
     assert digest("full") != digest("bare")
-    assert set(image.PACKAGES["bare"]) < set(image.PACKAGES["full"])
+    assert set(PACKAGES["bare"]) < set(PACKAGES["full"])
 
 
 @pytest.mark.parametrize("prefix", ["10.77.255", "10.78.0", "10.77", "10.77.0.0", "192.168.1", "", "10.77.-1"])
@@ -174,6 +174,8 @@ def test_a_lock_that_was_removed_with_its_directory_is_not_held_by_who_waited_fo
     held, got = _lock(folder / "lock"), []
     waiter = threading.Thread(target=lambda: got.append(_lock(folder / "lock")))
     waiter.start()
+    # Both have the file open: the waiter waits, or is about to.
+    assert eventually(lambda: open_files().count(folder / "lock") == 2)
     shutil.rmtree(folder)
     folder.mkdir()
     assert held
@@ -182,6 +184,11 @@ def test_a_lock_that_was_removed_with_its_directory_is_not_held_by_who_waited_fo
     assert got[0] is not None
     assert os.fstat(got[0].fileno()).st_ino == (folder / "lock").stat().st_ino
     got[0].close()
+
+
+def open_files() -> list[Path]:
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return [link.readlink() for link in links if link.exists()]
 
 
 def test_where_there_is_no_directory_there_is_nothing_to_lock(tmp_path: Path) -> None:

@@ -1,0 +1,251 @@
+"""Faults of hosts.toml: each is found, says where and what to do, and brings no second one along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fabfile.errors import WrongInput
+from fabfile.inventory import load
+
+GOOD = """
+[cluster]
+name = "demo"
+user = "work"
+
+[defaults]
+port = 22
+
+[hosts.node1]
+address = "192.0.2.11"
+roles = { mysql = 1, redis = 1, scheduler = 1, webui = 1 }
+
+[hosts.node2]
+address = "192.0.2.12"
+roles = { fetcher = 1, processor = 2, result_worker = 1 }
+
+[stores.mysql]
+user = "pyspider"
+
+[stores.redis]
+db = 0
+
+[python]
+version = "2.7.18"
+
+[pyspider]
+debug = false
+
+[pyspider.scheduler]
+xmlrpc-port = 23333
+
+[pyspider.webui]
+host = "127.0.0.1"
+"""
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    path = folder / "hosts.toml"
+    path.write_text(text)
+    with pytest.raises(WrongInput) as caught:
+        load(path)
+    assert not (folder / ".secrets").exists(), "a faulty file must not have passwords made"
+    return str(caught.value).splitlines()
+
+
+def changed(old: str, new: str) -> str:
+    assert GOOD.count(old) == 1
+    return GOOD.replace(old, new)
+
+
+def test_the_file_that_the_others_are_made_from_has_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "hosts.toml").write_text(GOOD)
+    assert load(tmp_path / "hosts.toml").cluster.name == "demo"
+
+
+ROLES2 = "roles = { fetcher = 1, processor = 2, result_worker = 1 }"
+OPEN_WEBUI = 'host = "0.0.0.0"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        # keys and roles
+        ('user = "work"', 'usr = "work"', "cluster: unknown key 'usr' (did you mean 'user'?)"),
+        ("[defaults]", "[default]", "unknown key 'default' (did you mean 'defaults'?)"),
+        ("fetcher = 1", "fetchr = 1", "hosts.node2.roles: unknown role 'fetchr' (did you mean 'fetcher'?)"),
+        ("result_worker = 1", "result-worker = 1", "hosts.node2.roles: unknown role 'result-worker' (did you mean 'result_worker'?)"),
+        ("xmlrpc-port =", "xmlrpc_port =", "pyspider.scheduler: unknown key 'xmlrpc_port' (did you mean 'xmlrpc-port'?)"),
+        ("debug = false", 'taskdb = "x"', "pyspider.taskdb: not to be set here: it comes from [stores.mysql]; remove this key"),
+        ("debug = false", 'message_queue = "x"', "pyspider.message_queue: not to be set here: it comes from [stores.redis]"),
+        ("xmlrpc-port = 23333", 'xmlrpc-host = "x"', "pyspider.scheduler.xmlrpc-host: not to be set here: it is the address of the host"),
+        # values
+        ("processor = 2", 'processor = "two"', "hosts.node2.roles.processor: 'two' is not a count from 0 to 999"),
+        ("processor = 2", "processor = -1", "hosts.node2.roles.processor: -1 is not a count from 0 to 999"),
+        ("port = 22", "port = 0", "defaults.port: 0 is not a port from 1 to 65535"),
+        ("port = 22", "port = true", "defaults.port: true is not a port from 1 to 65535"),
+        ("debug = false", "debug = 1", "pyspider.debug: 1 is not true or false"),
+        ("debug = false", "data-path = 1979-05-27", "pyspider.data-path: 1979-05-27 is not an absolute path"),
+        ("db = 0", 'db = "db"', "stores.redis.db: 'db' is not a Redis database: a number from 0 to 15"),
+        ("db = 0", "db = 16", "stores.redis.db: 16 is not a Redis database: a number from 0 to 15"),
+        ("db = 0", "db = 0.0", None),
+        (ROLES2, "roles = 3", "hosts.node2.roles: 3 is not a table of keys"),
+        ('name = "demo"', 'name = "De mo"', "cluster.name: 'De mo' is not a name of small letters"),
+        ('name = "demo"', "", "cluster.name: missing; name the cluster"),
+        ('address = "192.0.2.12"', "", "hosts.node2.address: missing; give the host's IPv4 address or name"),
+        ('address = "192.0.2.12"', 'adress = "192.0.2.12"', "hosts.node2: unknown key 'adress' (did you mean 'address'?)"),
+        ('address = "192.0.2.12"', 'address = "a b"', "hosts.node2.address: 'a b' is not an IPv4 address or a host name"),
+        ('address = "192.0.2.12"', 'address = "192.0.2.500"', "hosts.node2.address: '192.0.2.500' is neither an IPv4 address nor a host name"),
+        ("[hosts.node2]", "[hosts.Node_2]", "hosts: 'Node_2' is not a name of small letters"),
+        ('user = "work"', 'home = "work"', "cluster.home: 'work' is not an absolute path"),
+        ('user = "work"', 'home = "/a/../b"', "cluster.home: '/a/../b' is not an absolute path"),
+        ('version = "2.7.18"', 'version = "3.11.0"', "python.version: '3.11.0' is not a version of Python 2.7"),
+        ('version = "2.7.18"', "sources = []", "python.sources: a list is not a list of sources"),
+        # the cluster as a whole
+        ("scheduler = 1, ", "", "hosts: a cluster needs exactly one scheduler, but there is none; add `scheduler = 1`"),
+        ("scheduler = 1, ", "scheduler = 2, ", "exactly one scheduler, but node1 has 2; leave `scheduler = 1` on one host only"),
+        ("fetcher = 1", "fetcher = 1, scheduler = 1", "exactly one scheduler, but node1 has 1, node2 has 1"),
+        ("fetcher = 1, ", "", "hosts: no fetcher in the cluster; add `fetcher = 1` to some host's roles"),
+        ("processor = 2, ", "processor = 0, ", "hosts: no processor in the cluster"),
+        (", result_worker = 1", "", "hosts: no result_worker in the cluster"),
+        (", webui = 1", "", "hosts: no webui in the cluster"),
+        ("mysql = 1, ", "", "stores.mysql: no mysql: add `mysql = 1` to one host's roles, or name a server"),
+        ("fetcher = 1", "fetcher = 1, redis = 1", "hosts: a cluster has one redis, but node1 has 1, node2 has 1"),
+        ('user = "pyspider"', 'host = "192.0.2.99"', "stores.mysql.host: '192.0.2.99' contradicts the role mysql of node1"),
+        ('user = "pyspider"', 'databases = { taskdb = "a", projectdb = "a" }', "stores.mysql.databases: taskdb, projectdb and resultdb must be three"),
+        ('user = "pyspider"', 'databases = { taskdb = "ResultDB" }', "stores.mysql.databases: taskdb, projectdb and resultdb must be three"),
+        ('address = "192.0.2.12"', 'address = "192.0.2.11"', "hosts.node2.address: node1 has the same address 192.0.2.11 and port"),
+        ('address = "192.0.2.12"', 'address = "192.0.2.12"\ngateway = "nod1"', "hosts.node2.gateway: unknown host 'nod1' (did you mean 'node1'?)"),
+        ('address = "192.0.2.12"', 'address = "192.0.2.12"\ngateway = "node2"', "hosts.node2.gateway: the way goes round in a circle"),
+        ("port = 22", 'gateway = "x@y:port"', "defaults.gateway: 'x@y:port' is not of the form user@address:port"),
+        ('user = "work"', 'user = "root"', "cluster.user: crawled pages and scripts are strangers' code"),
+        ('user = "work"', f'socket = "/{"x" * 120}"', "cluster.socket: a socket's path has at most 107 bytes"),
+        ('version = "2.7.18"', 'version = "2.7.17"', "python.sha256: this is the checksum of 2.7.18; give that of Python-2.7.17.tgz"),
+        # ports
+        ("xmlrpc-port = 23333", "xmlrpc-port = 5000", "hosts.node1: scheduler and webui1 would use the same port 5000; change one's port"),
+        ("xmlrpc-port = 23333", "xmlrpc-port = 3306", "hosts.node1: scheduler and mysql would use the same port 3306"),
+        ("xmlrpc-port = 23333", "xmlrpc-port = 22", "hosts.node1: scheduler and sshd would use the same port 22"),
+        ("xmlrpc-port = 23333", "[pyspider.fetcher]\nxmlrpc-port = 65535", None),
+        # the web UI
+        ('host = "127.0.0.1"', OPEN_WEBUI, "pyspider.webui.host: the web UI of node1 would be open to everybody on 0.0.0.0"),
+        ('host = "127.0.0.1"', 'host = "address"', "pyspider.webui.host: the web UI of node1 would be open to everybody on 192.0.2.11"),
+        ('host = "127.0.0.1"', 'username = "admin"', "pyspider.webui.need-auth: must be true"),
+        ('host = "127.0.0.1"', "need-auth = true", "pyspider.webui.username: missing: need-auth without it lets everybody in"),
+        ('host = "127.0.0.1"', 'host = "300.1.1.1"', "pyspider.webui.host: '300.1.1.1' is no IPv4 address"),
+        # passwords
+        ('user = "pyspider"', 'password = { env = "NOT_SET_ANYWHERE" }', "stores.mysql.password: the environment variable NOT_SET_ANYWHERE is not set"),
+        ('user = "pyspider"', 'password = { file = "nowhere" }', "nowhere can't be read: No such file or directory"),
+        ('user = "pyspider"', "password = {}", 'stores.mysql.password: give one of the two: { env = "NAME" } or { file = "path" }'),
+        ('user = "pyspider"', "password = false", 'stores.mysql.password: must be { env = "NAME" } or { file = "path" }'),
+        ("db = 0", "password = true", "stores.redis.password: true is none of"),
+        ("db = 0", "password = false", "stores.redis.password: a Redis that bootstrap sets up always has a password"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_one_line_that_says_where_and_what_to_do(tmp_path: Path, old: str, new: str, fault: str | None) -> None:
+    text = changed(old, new)
+    if fault is None:
+        (tmp_path / "hosts.toml").write_text(text)
+        load(tmp_path / "hosts.toml")
+        return
+    found = faults(tmp_path, text)
+    # An open web UI's missing login is the same fault from two sides; all others stand alone.
+    alone = [line for line in found if "would be open to everybody" not in line] or found
+    assert len(alone) == 1, found
+    assert alone[0].startswith("hosts.toml: ")
+    assert fault in alone[0]
+
+
+def test_all_faults_come_together_whatever_their_kind(tmp_path: Path) -> None:
+    text = GOOD
+    for old, new in (
+        ('user = "work"', 'colour = "red"'),
+        ("scheduler = 1, ", "scheduler = 2, "),
+        ("fetcher = 1", "fetchr = 1"),
+        ("processor = 2", 'processor = "two"'),
+        ('user = "pyspider"', 'databases = { taskdb = "a", projectdb = "a" }\npassword = "hunter2"'),
+        ("db = 0", 'password = { env = "NOT_SET_ANYWHERE" }'),
+        ('host = "127.0.0.1"', OPEN_WEBUI),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    found = faults(tmp_path, text)
+    assert [line.split(": ")[1] for line in found] == [
+        "cluster",
+        "hosts.node2.roles",
+        "hosts.node2.roles.processor",
+        "stores.mysql.password",
+        "hosts",
+        "stores.mysql.databases",
+        "pyspider.webui.host",
+        "stores.redis.password",
+    ]
+
+
+def test_a_store_that_exists_needs_its_password_named(tmp_path: Path) -> None:
+    text = changed("mysql = 1, ", "").replace('user = "pyspider"', 'host = "db.example"')
+    (found,) = faults(tmp_path, text)
+    assert "stores.mysql.password: missing, but this server exists already" in found
+
+
+@pytest.mark.parametrize("value", ['"hunter2"', "[\"hunter2\"]", '{ env = "hunter2-" }', '{ password = "hunter2" }'])
+@pytest.mark.parametrize("table", ["stores.mysql", "stores.redis", "pyspider.webui"])
+def test_a_password_in_the_file_is_refused_without_showing_it(tmp_path: Path, table: str, value: str) -> None:
+    text = GOOD.replace(f"[{table}]", f"[{table}]\npassword = {value}")
+    (found,) = faults(tmp_path, text)
+    assert "hunter2" not in found
+    assert f"{table}.password: must be {{ env" in found
+
+
+def test_a_webui_port_past_the_last_one_is_a_fault(tmp_path: Path) -> None:
+    text = changed(", webui = 1", ", webui = 2").replace('host = "127.0.0.1"', "port = 65535")
+    (found,) = faults(tmp_path, text)
+    assert "webui2 would use port 65536, past 65535" in found
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[cluster\n", "hosts.toml: line 1, column 9: not TOML: expected ']' at the end of a table declaration; correct that line"),
+        (b"a = 1\na = 2\n", "hosts.toml: line 2, column 6: not TOML: cannot overwrite a value"),
+        (b"a = \n", "hosts.toml: line 1, column 5: not TOML: invalid value"),
+        (b"\xff", "hosts.toml: not UTF-8 text"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_not_toml_is_one_sentence(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "hosts.toml").write_bytes(content)
+    with pytest.raises(WrongInput) as caught:
+        load(tmp_path / "hosts.toml")
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(WrongInput, match=str(path)) as caught:
+            load(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_empty_file_names_what_it_needs(tmp_path: Path) -> None:
+    assert [line.split(": ")[1] for line in faults(tmp_path, "")] == ["cluster", "hosts"]
+
+
+KEYS = [line.split(" = ")[0] for line in GOOD.splitlines() if " = " in line]
+VALUES = ['"x"', "0", "-5", "true", "1.5", "[]", "{}", "[1, 2]", "{ a = 1 }", "1979-05-27", '""', '"\\u0000"', "nan", "inf"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(range(len(GOOD.splitlines()))), st.sampled_from(VALUES)), min_size=1, max_size=4))
+def test_whatever_is_written_ends_as_a_fleet_or_as_wrong_input(tmp_path: Path, changes: list[tuple[int, str]]) -> None:
+    lines = GOOD.splitlines()
+    for index, value in changes:
+        if " = " in lines[index]:
+            lines[index] = f"{lines[index].split(' = ')[0]} = {value}"
+    (tmp_path / "hosts.toml").write_text("\n".join(lines))
+    try:
+        load(tmp_path / "hosts.toml")
+    except WrongInput as error:
+        assert all(line.startswith("hosts.toml: ") for line in str(error).splitlines())
