@@ -72,9 +72,9 @@ def _stores(file: HostsFile) -> Iterator[Fault]:
 
 def _store_passwords(file: HostsFile) -> Iterator[Fault]:
     for role in STORES:
-        path, exists = ("stores", role, "password"), store_host(file, role) is None
+        path, table = ("stores", role, "password"), getattr(file.stores, role)
         relies: tuple[Path, ...] = ((*ROLES_OF_ALL, role), ("stores", role, "host"))
-        if exists and getattr(file.stores, role).password is None:
+        if table.host and table.password is None and store_host(file, role) is None:
             kinds = '{ env = "NAME" }, { file = "path" }' + (" or false, for none" if role == "redis" else "")
             yield Fault(path, f"missing, but this server exists already: say where its password is by {kinds}", relies)
     path, redis = ("stores", "redis", "password"), file.stores.redis.password
@@ -145,7 +145,9 @@ def _webui(file: HostsFile) -> Iterator[Fault]:
         yield Fault((*path, "need-auth"), "must be true: without it pyspider never asks for the password", login)
     if webui.password is not None and not webui.username:
         yield Fault((*path, "username"), "missing: a password without it protects nothing; name a user", login)
-    if not (webui.username and webui.need_auth):
+    if webui.host != "address" and not _is_address(webui.host):
+        yield Fault((*path, "host"), f"'{webui.host}' is no IPv4 address")
+    elif not (webui.username and webui.need_auth):
         for name, host in file.hosts.items():
             if host.roles.webui and not _is_loopback(bound := _bound(file, host)):
                 yield Fault(
@@ -154,8 +156,6 @@ def _webui(file: HostsFile) -> Iterator[Fault]:
                     "set username and need-auth = true, or listen on 127.0.0.1 only",
                     (*login, ("hosts", name, "roles"), ("hosts", name, "address")),
                 )
-    if webui.host != "address" and not _is_address(webui.host):
-        yield Fault((*path, "host"), f"'{webui.host}' is no IPv4 address")
 
 
 def _bound(file: HostsFile, host: HostTable) -> str:

@@ -11,7 +11,7 @@ Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")
 Count = Annotated[int, Meta(ge=0, le=999, description="a count from 0 to 999")]
 Whole = Annotated[int, Meta(ge=0, description="a whole number")]
 Positive = Annotated[int, Meta(ge=1, description="a whole number above 0")]
-Rate = Annotated[float, Meta(gt=0, description="a number above 0")]
+Rate = Annotated[float, Meta(gt=0, le=1e6, description="a number above 0, at most a million")]
 Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]+$", description="text on one line, not empty")]
 Name = Annotated[
     str,
@@ -103,7 +103,7 @@ class Python(Struct, frozen=True, forbid_unknown_fields=True):
 
     version: Annotated[str, Meta(pattern=r"^2\.7\.[0-9]{1,2}$", description="a version of Python 2.7")] = PYTHON_VERSION
     sha256: Sha256 = PYTHON_SHA256
-    sources: Annotated[tuple[Text, ...], Meta(min_length=1, description="a list of sources")] = SOURCES
+    sources: Annotated[tuple[Text, ...], Meta(min_length=1, description="a list of at least one source")] = SOURCES
 
 
 class PhantomJS(Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from math import isfinite
 from pathlib import Path as File
 from typing import Any
 
@@ -64,7 +65,7 @@ _NO_DEFAULTS = (("default", None), ("default", ""))
 def mended(data: dict[str, Any]) -> tuple[list[Fault], dict[str, Any], frozenset[Path]]:
     """The faults; the data as it was probably meant, without what can't be used; the keys whose values are in doubt."""
     mender = _Mender(copy.deepcopy(data))
-    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+    validator = _validator()(json.loads(SCHEMA.read_text(encoding="utf-8")))
     for _ in range(ROUNDS):
         errors = list(validator.iter_errors(mender.data))
         if not errors:
@@ -75,6 +76,16 @@ def mended(data: dict[str, Any]) -> tuple[list[Fault], dict[str, Any], frozenset
             if _urgency(error) == first:
                 mender.mend(error)
     return list(mender.faults), mender.data, frozenset(mender.doubtful)
+
+
+def _validator() -> Any:
+    """A validator that sees numbers as TOML and the types do: 1.0 is no integer, nan no number."""
+    plain = jsonschema.Draft202012Validator
+    numbers = {
+        "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+        "number": lambda _, value: isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value),
+    }
+    return jsonschema.validators.extend(plain, type_checker=plain.TYPE_CHECKER.redefine_many(numbers))
 
 
 def _urgency(error: Any) -> int:
@@ -188,9 +199,9 @@ _PLAIN = {
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list) and value:
         return "a table" if isinstance(value, dict) else "a list"
-    text = repr(value) if isinstance(value, str | int | float) else str(value)
+    text = repr(value) if isinstance(value, str | int | float | dict | list) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

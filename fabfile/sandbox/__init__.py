@@ -68,7 +68,7 @@ class Sandbox:
             _write(self.state / "network", self.network.prefix)
             wanted = [self._host(number) for number in range(1, hosts + 1)]
             self._refuse_other_base(wanted, base)
-            self._install(wanted, base, image(base, say))
+            self._install(wanted, base, say)
             for host in wanted:
                 host.resume()
                 host.start()
@@ -154,7 +154,7 @@ class Sandbox:
         if self.network.holder() != self.state:
             raise Problem(f"the sandbox in {self.state} is not up: run fab sandbox.up first")
 
-    def _install(self, wanted: list[Host], base: Base, root: Path) -> None:
+    def _install(self, wanted: list[Host], base: Base, say: Callable[[str], None]) -> None:
         """Keys, disks and the files that tell ssh about them; what is whole stays."""
         if not self.key.exists():
             make_key(self.key, "sandbox")
@@ -163,8 +163,10 @@ class Sandbox:
             archive, proxy = own_archive(), Proxy(self.network, self.state)
             proxy.start(archive)
             files |= proxy.apt_files(archive)
-        for host in wanted:
-            if not host.installed():
+        missing = [host for host in wanted if not host.installed()]
+        if missing:
+            root = image(base, say)
+            for host in missing:
                 host.install(root, files)
         self._introduce()
 

@@ -92,7 +92,9 @@ def documentation(say: Callable[[str], None]) -> Path:
         found = sorted(Path(scratch).glob("tree/usr/share/doc/python3*/html/index.html"))
         if not found:
             raise Problem("Debian's python3-doc holds no HTML pages: the demo has nothing to crawl")
-        shutil.copytree(found[0].parent, f"{scratch}/html", ignore=shutil.ignore_patterns("_sources"))
+        # Some scripts are links into packages that the pages can do without.
+        wanted = {"ignore": shutil.ignore_patterns("_sources"), "ignore_dangling_symlinks": True}
+        shutil.copytree(found[0].parent, f"{scratch}/html", **wanted)
         Path(f"{scratch}/html").rename(folder)
     return folder
 

@@ -52,9 +52,7 @@ def removed(sandbox: Sandbox) -> Iterator[Sandbox]:
 def ssh(sandbox: Sandbox, login: str, *words: str, limit: float = 20) -> str:
     """What a command prints, run through ssh with the sandbox's own configuration."""
     argv = ["ssh", "-o", "BatchMode=yes", "-F", str(sandbox.ssh_config), login, *words]
-    result = subprocess.run(
-        argv, capture_output=True, text=True, timeout=limit, stdin=subprocess.DEVNULL, check=False
-    )
+    result = subprocess.run(argv, capture_output=True, text=True, timeout=limit, stdin=subprocess.DEVNULL, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

@@ -1,0 +1,291 @@
+"""Rendered files: golden files for every host of the tutorial, and what a change in hosts.toml changes.
+
+UPDATE_GOLDEN=1 pytest tests/unit/test_render.py writes the golden files anew.
+"""
+
+from __future__ import annotations
+
+import configparser
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from supervisor.datatypes import dict_of_key_value_pairs
+from supervisor.options import ServerOptions
+
+from fabfile import render
+from fabfile.inventory import Fleet, load
+
+PROJECT = Path(__file__).parent.parent.parent
+GOLDEN = Path(__file__).parent / "golden"
+HOSTS = ("spider1", "spider2", "spider3", "store")
+PASSWORDS = {"MYSQL": "mysql-Canary_1", "REDIS": "redis-Canary_2", "WEBUI": "webui-Canary_3"}
+
+
+def fleet(tmp_path: Path, *changes: tuple[str, str], passwords: dict[str, str] = PASSWORDS) -> Fleet:
+    """The tutorial's cluster with some text of its file replaced."""
+    text = (PROJECT / "examples" / "tutorial.toml").read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path = tmp_path / "tutorial.toml"
+    path.write_text(text)
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in passwords.items():
+            environment.setenv(f"TUTORIAL_{name}_PASSWORD", value)
+        return load(path)
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text(), f"{path} differs; if that is right: UPDATE_GOLDEN=1"
+
+
+def prints(one: Fleet, runtime: str = "rt1") -> dict[str, str]:
+    return {
+        f"{host.name}/{name}": value
+        for host in one.hosts
+        for name, value in render.fingerprints(one, host, runtime).items()
+    }
+
+
+def roles_that_restart(before: Fleet, after: Fleet) -> set[str]:
+    old, new = prints(before), prints(after)
+    return {name.split("/")[1].rstrip("0123456789") for name in old if old[name] != new.get(name)}
+
+
+def test_config_json_is_the_golden_one(tmp_path: Path) -> None:
+    golden("config.json", render.config_json(fleet(tmp_path)))
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_files_of_a_host_are_the_golden_ones(tmp_path: Path, name: str) -> None:
+    one = fleet(tmp_path)
+    golden(f"{name}/programs.conf", render.program_sections(one, one.host(name), "rt1"))
+    golden(f"{name}/supervisord.conf", render.supervisord_conf(one, one.host(name)))
+
+
+def test_the_masked_config_differs_in_the_passwords_only(tmp_path: Path) -> None:
+    one = fleet(tmp_path)
+    masked = render.config_json(one)
+    for password in PASSWORDS.values():
+        assert password in masked
+        masked = masked.replace(password, "***")
+    assert render.config_json_masked(one) == masked
+
+
+def test_no_password_is_outside_of_config_json(tmp_path: Path) -> None:
+    one = fleet(tmp_path)
+    for host in one.hosts:
+        made = render.release(one, host, "rt1")
+        assert {name: file.mode for name, file in made.files.items()} == {
+            "config.json": 0o600,
+            "programs.conf": 0o644,
+            "run.py": 0o644,
+        }
+        shown = [file.content.decode() for name, file in made.files.items() if name != "config.json"]
+        shown += [file.masked for file in made.files.values()] + [repr(made), repr(one), render.supervisord_conf(one, host)]
+        assert not [text for text in shown for password in PASSWORDS.values() if password in text]
+
+
+def test_config_json_is_the_same_on_every_host_and_a_release_is_addressed_by_its_content(tmp_path: Path) -> None:
+    one = fleet(tmp_path)
+    made = [render.release(one, host, "rt1") for host in one.hosts]
+    assert len({release.files["config.json"].content for release in made}) == 1
+    assert len({release.id for release in made}) == len(HOSTS)
+    again = fleet(tmp_path)
+    assert [render.release(again, host, "rt1").id for host in again.hosts] == [release.id for release in made]
+
+
+def test_the_id_of_a_release_depends_on_a_secret(tmp_path: Path) -> None:
+    one, other = fleet(tmp_path), fleet(tmp_path, passwords=PASSWORDS | {"WEBUI": "another"})
+    assert one.digest_key != other.digest_key
+    store, same = one.host("store"), other.host("store")
+    assert render.release(one, store, "rt1").id != render.release(other, same, "rt1").id
+    stripped = dataclasses.replace(one, webui_password=other.webui_password)
+    assert render.release(stripped, store, "rt1").id == render.release(other, same, "rt1").id
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "restarted"),
+    [
+        ("process-time-limit = 60", "process-time-limit = 61", {"processor"}),
+        ("poolsize = 50", "poolsize = 51", {"fetcher"}),
+        ("threads = 8", "threads = 9", {"scheduler"}),
+        ("max-burst = 20", "max-burst = 21", {"webui"}),
+        ("--load-images=false", "--load-images=true", {"phantomjs"}),
+        ("queue-maxsize = 200", "queue-maxsize = 201", {"processor", "result_worker", "fetcher", "scheduler", "webui"}),
+        ("db = 1", "db = 2", {"processor", "result_worker", "fetcher", "scheduler", "webui"}),
+        ("[pyspider.scheduler]", "[pyspider.scheduler]\nxmlrpc-port = 23334", {"scheduler", "webui"}),
+        ("roles = { fetcher = 2, processor = 2,", "roles = { fetcher = 2, processor = 3,", set()),
+        ('gateway = "ops@192.0.2.1:2222"', "", set()),
+    ],
+)
+def test_a_change_restarts_exactly_what_reads_it(tmp_path: Path, old: str, new: str, restarted: set[str]) -> None:
+    assert roles_that_restart(fleet(tmp_path), fleet(tmp_path, (old, new))) == restarted
+
+
+def test_another_runtime_restarts_everything(tmp_path: Path) -> None:
+    one = fleet(tmp_path)
+    old, new = prints(one), prints(one, "rt2")
+    assert not set(old.values()) & set(new.values())
+
+
+def test_one_more_instance_leaves_the_sections_of_its_siblings_alone(tmp_path: Path) -> None:
+    more = fleet(tmp_path, ("roles = { fetcher = 2, processor = 2,", "roles = { fetcher = 2, processor = 3,"))
+    before = sections(render.program_sections(fleet(tmp_path), fleet(tmp_path).host("spider2"), "rt1"))
+    after = sections(render.program_sections(more, more.host("spider2"), "rt1"))
+    assert set(after) - set(before) == {"program:processor3"}
+    assert all(after[name] == before[name] for name in before)
+
+
+def sections(text: str) -> dict[str, dict[str, str]]:
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def test_a_section_carries_its_fingerprint_in_the_environment(tmp_path: Path) -> None:
+    one = fleet(tmp_path)
+    for host in one.hosts:
+        found = sections(render.program_sections(one, host, "rt1"))
+        expected = render.fingerprints(one, host, "rt1")
+        assert {
+            name.removeprefix("program:"): dict_of_key_value_pairs(values["environment"])["PYSPIDER_RELEASE"]
+            for name, values in found.items()
+        } == expected
+
+
+class Settings(ServerOptions):  # type: ignore[misc]  # supervisor has no types
+    """supervisord's own parser, which reports instead of leaving the process."""
+
+    def usage(self, msg: str) -> None:
+        raise ValueError(msg)
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_supervisor_itself_reads_the_files_as_they_are_meant(tmp_path: Path, name: str) -> None:
+    text = (PROJECT / "examples" / "tutorial.toml").read_text()
+    assert "home = " not in text
+    for folder in ("home/current", "logs"):
+        (tmp_path / folder).mkdir(parents=True)
+    places = f'name = "tutorial"\nhome = "{tmp_path}/home"\nlogs = "{tmp_path}/logs"\n'
+    one = fleet(tmp_path, ('name = "tutorial"\n', places), ("--load-images=false", "--proxy-auth=100%s"))
+    host = one.host(name)
+    (tmp_path / "home/current/programs.conf").write_text(render.program_sections(one, host, "rt1"))
+    (tmp_path / "supervisord.conf").write_text(render.supervisord_conf(one, host))
+    options = Settings()
+    options.realize(["-c", str(tmp_path / "supervisord.conf")])
+    programs = {group.name: group.process_configs[0] for group in options.process_group_configs}
+    assert set(programs) == {program.name for program in one.programs(host)}
+    assert options.serverurl is None or options.serverurl == f"unix://{one.cluster.socket}"
+    assert options.server_configs[0]["file"] == one.cluster.socket
+    assert options.server_configs[0]["chmod"] == 0o700
+    assert (options.pidfile, options.minfds, options.umask) == (one.cluster.pidfile, 4096, 0o027)
+    for program in one.programs(host):
+        check_process(programs[program.name], program.role, program.log)
+    order = sorted(programs, key=lambda key: programs[key].priority)
+    assert [key.rstrip("0123456789") for key in order] == [program.role for program in one.programs(host)]
+
+
+def check_process(process: Any, role: str, log: str) -> None:
+    assert process.autorestart.__name__ == "RestartUnconditionally"
+    assert (process.startsecs, process.killasgroup, process.redirect_stderr) == (3, True, True)
+    assert process.startretries >= 1_000_000
+    assert process.stdout_logfile == log
+    assert process.stopasgroup is (role == "phantomjs")
+    assert ("--proxy-auth=100%s" in process.command) is (role == "phantomjs")
+    assert process.command.startswith("/opt/pyspider/")
+
+
+def test_every_config_key_is_one_that_pyspider_reads(tmp_path: Path) -> None:
+    """The names were compared with pyspider 0.3.10's run.py, which ignores what it does not know."""
+    config = json.loads(render.config_json(fleet(tmp_path)))
+    known = {
+        "": "logging-config debug queue-maxsize taskdb projectdb resultdb message-queue phantomjs-proxy data-path add-sys-path",
+        "scheduler": "xmlrpc inqueue-limit delete-time active-tasks loop-limit fail-pause-num scheduler-cls threads",
+        "fetcher": "xmlrpc poolsize proxy user-agent timeout phantomjs-endpoint splash-endpoint fetcher-cls",
+        "processor": "processor-cls process-time-limit",
+        "result_worker": "result-cls",
+        "webui": "cdn scheduler-rpc fetcher-rpc max-rate max-burst username password need-auth webui-instance process-time-limit",
+    }
+    tables = {name for name, value in config.items() if isinstance(value, dict)}
+    assert set(config) - tables <= set(known[""].split())
+    for table in tables:
+        assert set(config[table]) <= set(known[table].split())
+
+
+@pytest.mark.parametrize(
+    ("host", "bound", "asked"),
+    [("address", "192.0.2.11", "192.0.2.11"), ("127.0.0.1", "127.0.0.1", "127.0.0.1"), ("0.0.0.0", "0.0.0.0", "127.0.0.1")],
+)
+def test_the_webui_listens_where_the_file_says_and_is_asked_there(tmp_path: Path, host: str, bound: str, asked: str) -> None:
+    one = fleet(tmp_path, ('host = "address"', f'host = "{host}"'))
+    spider1 = one.host("spider1")
+    assert f" webui --host {bound} --port 5001" in render.program_sections(one, spider1, "rt1")
+    assert render.webui_login(one, spider1, 5001) == {
+        "host": asked,
+        "port": 5001,
+        "username": "spider",
+        "password": PASSWORDS["WEBUI"],
+    }
+
+
+def test_a_redis_without_a_password_has_none_in_its_url(tmp_path: Path) -> None:
+    one = fleet(
+        tmp_path,
+        ("mysql = 1, redis = 1", "mysql = 1"),
+        ('db = 1\npassword = { env = "TUTORIAL_REDIS_PASSWORD" }', 'host = "192.0.2.40"\npassword = false'),
+    )
+    assert json.loads(render.config_json(one))["message-queue"] == "redis://192.0.2.40:6379/0"
+
+
+def launch(*words: str, config: object = None, folder: Path) -> subprocess.CompletedProcess[str]:
+    """run.py with a stand-in for pyspider that shows what it was called with."""
+    package = folder / "site" / "pyspider"
+    package.mkdir(parents=True, exist_ok=True)
+    (package / "__init__.py").touch()
+    (package / "run.py").write_text("import os, sys\ndef main():\n    print(sys.argv[1:], sorted(os.environ))\n")
+    (folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
+    environment = {"PYTHONPATH": str(folder / "site"), "DEBUG": "1", "MYSQL_NAME": "x", "KEPT": "1"}
+    script = PROJECT / "templates" / "run.py"
+    command = [sys.executable, script, *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=folder)
+
+
+def complete(folder: Path) -> dict[str, str]:
+    return dict.fromkeys(("taskdb", "projectdb", "resultdb", "message-queue"), "x") | {"data-path": str(folder / "a/data")}
+
+
+def test_the_launcher_starts_pyspider_with_config_json_as_its_only_input(tmp_path: Path) -> None:
+    for _ in range(2):
+        result = launch("-c", "config.json", "processor", config=complete(tmp_path), folder=tmp_path)
+        assert result.returncode == 0, result.stderr
+        assert "['-c', 'config.json', 'processor']" in result.stdout
+        assert "KEPT" in result.stdout
+        assert "DEBUG" not in result.stdout and "MYSQL_NAME" not in result.stdout
+        assert (tmp_path / "a/data").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "config", "message"),
+    [
+        (("-c", "nowhere.json", "processor"), {}, "nowhere.json can't be read (No such file or directory); run fab deploy"),
+        (("-c", "config.json", "processor"), "{", "config.json is not JSON"),
+        (("-c", "config.json", "processor"), {"taskdb": "x"}, "lacks projectdb, resultdb, message-queue, data-path"),
+        (("processor",), {}, "usage: run.py -c CONFIG.json COMPONENT"),
+    ],
+)
+def test_the_launcher_refuses_in_one_line(tmp_path: Path, words: tuple[str, ...], config: object, message: str) -> None:
+    result = launch(*words, config=config, folder=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
