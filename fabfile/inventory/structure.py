@@ -67,7 +67,7 @@ def mended(data: dict[str, Any]) -> tuple[list[Fault], dict[str, Any], frozenset
     mender = _Mender(copy.deepcopy(data))
     validator = _validator()(json.loads(SCHEMA.read_text(encoding="utf-8")))
     for _ in range(ROUNDS):
-        errors = list(validator.iter_errors(mender.data))
+        errors = sorted(validator.iter_errors(mender.data), key=_place)
         if not errors:
             break
         # A table may hold under a wrong name what it seems to lack: names first, and hosts' own names at last.
@@ -85,7 +85,12 @@ def _validator() -> Any:
         "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
         "number": lambda _, value: isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value),
     }
-    return jsonschema.validators.extend(plain, type_checker=plain.TYPE_CHECKER.redefine_many(numbers))
+    extended: Any = jsonschema.validators
+    return extended.extend(plain, type_checker=plain.TYPE_CHECKER.redefine_many(numbers))
+
+
+def _place(error: Any) -> list[str]:
+    return [str(part) for part in error.absolute_path]
 
 
 def _urgency(error: Any) -> int:

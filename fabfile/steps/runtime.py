@@ -31,57 +31,25 @@ SHIP_SECONDS = 600.0
 RUNTIME_PACKAGES: Mapping[str, tuple[Name, ...]] = {
     # Of alternatives, the newest release's name comes first.
     "debian": (
-        "ca-certificates",
-        ("libssl3t64", "libssl3", "libssl1.1"),
-        ("libffi8", "libffi7"),
-        ("libreadline8t64", "libreadline8"),
-        ("libcurl4t64", "libcurl4"),
-        "libsqlite3-0",
-        "libncursesw6",
-        "libbz2-1.0",
-        "zlib1g",
+        *("ca-certificates", "libsqlite3-0", "libncursesw6", "libbz2-1.0", "zlib1g"),
+        *(("libssl3t64", "libssl3", "libssl1.1"), ("libffi8", "libffi7")),
+        *(("libreadline8t64", "libreadline8"), ("libcurl4t64", "libcurl4")),
     ),
     "redhat": (
-        "ca-certificates",
-        "openssl-libs",
-        "libffi",
-        "readline",
-        ("libcurl", "libcurl-minimal"),
-        ("sqlite-libs", "sqlite"),
-        "ncurses-libs",
-        "bzip2-libs",
-        ("zlib", "zlib-ng-compat"),
+        *("ca-certificates", "openssl-libs", "libffi", "readline", "ncurses-libs", "bzip2-libs"),
+        *(("libcurl", "libcurl-minimal"), ("sqlite-libs", "sqlite"), ("zlib", "zlib-ng-compat")),
     ),
 }
 """The libraries that a runtime is linked with, by family."""
 
 BUILD_PACKAGES: Mapping[str, tuple[Name, ...]] = {
     "debian": (
-        "gcc",
-        "libc6-dev",
-        "make",
-        "libssl-dev",
-        "zlib1g-dev",
-        "libbz2-dev",
-        "libreadline-dev",
-        "libsqlite3-dev",
-        "libncurses-dev",
-        "libffi-dev",
-        "libcurl4-openssl-dev",
+        *("gcc", "libc6-dev", "make", "libssl-dev", "zlib1g-dev", "libbz2-dev", "libreadline-dev"),
+        *("libsqlite3-dev", "libncurses-dev", "libffi-dev", "libcurl4-openssl-dev"),
     ),
     "redhat": (
-        "gcc",
-        "make",
-        "tar",
-        "gzip",
-        "openssl-devel",
-        ("zlib-devel", "zlib-ng-compat-devel"),
-        "bzip2-devel",
-        "readline-devel",
-        "sqlite-devel",
-        "ncurses-devel",
-        "libffi-devel",
-        "libcurl-devel",
+        *("gcc", "make", "tar", "gzip", "openssl-devel", "bzip2-devel", "readline-devel", "sqlite-devel"),
+        *("ncurses-devel", "libffi-devel", "libcurl-devel", ("zlib-devel", "zlib-ng-compat-devel")),
     ),
 }
 """What the host that builds needs on top, by family."""
@@ -307,6 +275,8 @@ def _activate(runtime_id: str) -> Action:
 
 _ACTIVATE = """\
 "$PREFIX/bin/python2.7" -sEB -c "$PROOF"
+# Whoever runs it has to get there.
+chmod 755 "$HOME_DIR" "$HOME_DIR/runtimes" "$PREFIX"
 rm -f "$HOME_DIR"/.current.*
 ln -s "runtimes/$ID" "$HOME_DIR/.current.$$"
 mv -T "$HOME_DIR/.current.$$" "$HOME_DIR/current"

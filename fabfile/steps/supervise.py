@@ -14,7 +14,7 @@ from .base import Action, CannotLook, Found, Payload, Probe
 SCRIPT = Path(__file__).parent.parent / "remote" / "supervise.py"
 REFUSED = 111
 """ECONNREFUSED on Linux: a socket file without a process behind it."""
-DOWN = ("STOPPED", "EXITED", "FATAL", "UNKNOWN", "STOPPING")
+DOWN = ("STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN", "STOPPING")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class Programs:
             return [self._apply(f"wait for {', '.join(names)}", wait=names)] if names else []
         live = {item["name"]: item for item in answer["programs"]}
         restart = [name for name, release in self.wanted if _outdated(live.get(name), release)]
-        waiting = [name for name, _ in self.wanted if name in live and live[name]["state"] in ("STARTING", "BACKOFF")]
+        waiting = [name for name, _ in self.wanted if name not in restart and live[name]["state"] == "STARTING"]
         reopen = [name for name, _ in self.wanted if name in live and not live[name]["log"] and name not in restart]
         remove = [name for name in live if name not in self.all_names and self._touches(name)]
         if not (restart or waiting or reopen or remove):
@@ -219,10 +219,8 @@ class Programs:
 
 
 def _outdated(live: Mapping[str, Any] | None, release: str) -> bool:
-    if live is None or live["state"] in DOWN:
-        return True
-    # A program between two starts has no process whose environment could tell.
-    return live["release"] not in (release, None) or (live["release"] is None and live["state"] == "RUNNING")
+    # Between two starts (BACKOFF) there is no process that could tell its release, and nothing to lose.
+    return live is None or live["state"] in DOWN or live["release"] != release
 
 
 def _says(live: Mapping[str, Any], restart: list[str], waiting: list[str], reopen: list[str], remove: list[str]) -> str:

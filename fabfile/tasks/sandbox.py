@@ -39,7 +39,7 @@ def status(_: Any) -> None:
     rows = [("host", "address", "power", "link", "processes")]
     rows += [(one.name, one.address, one.power, one.link, str(one.processes)) for one in sandbox().status()]
     for row in rows:
-        print("{:<8} {:<12} {:<7} {:<5} {}".format(*row))
+        print("{:<8} {:<14} {:<7} {:<5} {}".format(*row))
 
 
 @task(help={"name": "the host"})

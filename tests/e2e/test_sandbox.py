@@ -339,6 +339,7 @@ def test_a_bare_host_gets_packages_through_the_proxy_although_its_base_was_kille
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert eventually(lambda: not running(str(bases)), 5)
+    assert list(bases.glob("*.partial"))
     fresh.up(1, "bare")
     assert not list(bases.glob("*.partial"))
     install = (

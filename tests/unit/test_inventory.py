@@ -163,7 +163,8 @@ def test_a_gateway_for_all_is_itself_reached_directly(tmp_path: Path) -> None:
 def test_a_store_that_exists_is_named_by_address_or_by_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DB", "secret")
     text = SMALL.replace("mysql = 1, redis = 1, ", "")
-    text += '[stores.mysql]\nhost = "db.example"\npassword = { env = "DB" }\n[stores.redis]\nhost = "one"\npassword = false\n'
+    text += '[stores.mysql]\nhost = "db.example"\npassword = { env = "DB" }\n'
+    text += '[stores.redis]\nhost = "one"\npassword = false\n'
     fleet = read(tmp_path, text)
     assert (fleet.mysql_address(), fleet.stores.mysql.managed) == ("db.example", False)
     assert (fleet.redis_address(), fleet.stores.redis.managed) == ("192.0.2.1", False)

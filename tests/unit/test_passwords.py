@@ -37,7 +37,9 @@ def test_passwords_compare_by_value() -> None:
     assert len({Password("a"), Password("a")}) == 1
 
 
-@pytest.mark.parametrize("value", ["with space", "p@ss", "a:b", "a/b", "%41", "pässword", "line\nbreak", "line\n", "\u0660"])
+@pytest.mark.parametrize(
+    "value", ["with space", "p@ss", "a:b", "a/b", "%41", "pässword", "line\nbreak", "line\n", "\u0660"]
+)
 def test_a_character_that_pyspider_cannot_carry_is_refused_without_the_value(value: str) -> None:
     with pytest.raises(WrongInput) as caught:
         passwords.usable(value)

@@ -146,6 +146,17 @@ def test_a_program_that_does_not_come_up_shows_the_last_lines_of_its_log(daemon:
     assert "why it broke" in result.stdout
 
 
+def test_a_program_that_fails_over_and_over_is_restarted_with_what_is_right_now(daemon: Daemon) -> None:
+    daemon.programs(one="broken")
+    daemon.start()
+    until(lambda: daemon.states()["one"][0] == "BACKOFF")
+    daemon.programs(one="r2")
+    (action,) = wanted(daemon, one="r2").diff(daemon.look())
+    assert action.says == "start one"
+    assert daemon.apply(restart=["one"], wait=["one"]).returncode == 0
+    assert daemon.states()["one"][2] == "r2"
+
+
 def test_after_a_kill_of_supervisord_its_socket_and_its_programs_are_seen_as_leftovers(daemon: Daemon) -> None:
     started(daemon, one="r1")
     pid = daemon.states()["one"][1]

@@ -92,7 +92,11 @@ def test_no_password_is_outside_of_config_json(tmp_path: Path) -> None:
             "run.py": 0o644,
         }
         shown = [file.content.decode() for name, file in made.files.items() if name != "config.json"]
-        shown += [file.masked for file in made.files.values()] + [repr(made), repr(one), render.supervisord_conf(one, host)]
+        shown += [file.masked for file in made.files.values()] + [
+            repr(made),
+            repr(one),
+            render.supervisord_conf(one, host),
+        ]
         assert not [text for text in shown for password in PASSWORDS.values() if password in text]
 
 
@@ -210,12 +214,14 @@ def test_every_config_key_is_one_that_pyspider_reads(tmp_path: Path) -> None:
     """The names were compared with pyspider 0.3.10's run.py, which ignores what it does not know."""
     config = json.loads(render.config_json(fleet(tmp_path)))
     known = {
-        "": "logging-config debug queue-maxsize taskdb projectdb resultdb message-queue phantomjs-proxy data-path add-sys-path",
+        "": "logging-config debug queue-maxsize taskdb projectdb resultdb message-queue phantomjs-proxy "
+        "data-path add-sys-path",
         "scheduler": "xmlrpc inqueue-limit delete-time active-tasks loop-limit fail-pause-num scheduler-cls threads",
         "fetcher": "xmlrpc poolsize proxy user-agent timeout phantomjs-endpoint splash-endpoint fetcher-cls",
         "processor": "processor-cls process-time-limit",
         "result_worker": "result-cls",
-        "webui": "cdn scheduler-rpc fetcher-rpc max-rate max-burst username password need-auth webui-instance process-time-limit",
+        "webui": "cdn scheduler-rpc fetcher-rpc max-rate max-burst username password need-auth webui-instance "
+        "process-time-limit",
     }
     tables = {name for name, value in config.items() if isinstance(value, dict)}
     assert set(config) - tables <= set(known[""].split())
@@ -225,9 +231,15 @@ def test_every_config_key_is_one_that_pyspider_reads(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("host", "bound", "asked"),
-    [("address", "192.0.2.11", "192.0.2.11"), ("127.0.0.1", "127.0.0.1", "127.0.0.1"), ("0.0.0.0", "0.0.0.0", "127.0.0.1")],
+    [
+        ("address", "192.0.2.11", "192.0.2.11"),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "0.0.0.0", "127.0.0.1"),
+    ],
 )
-def test_the_webui_listens_where_the_file_says_and_is_asked_there(tmp_path: Path, host: str, bound: str, asked: str) -> None:
+def test_the_webui_listens_where_the_file_says_and_is_asked_there(
+    tmp_path: Path, host: str, bound: str, asked: str
+) -> None:
     one = fleet(tmp_path, ('host = "address"', f'host = "{host}"'))
     spider1 = one.host("spider1")
     assert f" webui --host {bound} --port 5001" in render.program_sections(one, spider1, "rt1")
@@ -256,13 +268,15 @@ def launch(*words: str, config: object = None, folder: Path) -> subprocess.Compl
     (package / "run.py").write_text("import os, sys\ndef main():\n    print(sys.argv[1:], sorted(os.environ))\n")
     (folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
     environment = {"PYTHONPATH": str(folder / "site"), "DEBUG": "1", "MYSQL_NAME": "x", "KEPT": "1"}
-    script = PROJECT / "templates" / "run.py"
+    script = str(PROJECT / "templates" / "run.py")
     command = [sys.executable, script, *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=folder)
 
 
 def complete(folder: Path) -> dict[str, str]:
-    return dict.fromkeys(("taskdb", "projectdb", "resultdb", "message-queue"), "x") | {"data-path": str(folder / "a/data")}
+    return dict.fromkeys(("taskdb", "projectdb", "resultdb", "message-queue"), "x") | {
+        "data-path": str(folder / "a/data")
+    }
 
 
 def test_the_launcher_starts_pyspider_with_config_json_as_its_only_input(tmp_path: Path) -> None:
@@ -278,7 +292,11 @@ def test_the_launcher_starts_pyspider_with_config_json_as_its_only_input(tmp_pat
 @pytest.mark.parametrize(
     ("words", "config", "message"),
     [
-        (("-c", "nowhere.json", "processor"), {}, "nowhere.json can't be read (No such file or directory); run fab deploy"),
+        (
+            ("-c", "nowhere.json", "processor"),
+            {},
+            "nowhere.json can't be read (No such file or directory); run fab deploy",
+        ),
         (("-c", "config.json", "processor"), "{", "config.json is not JSON"),
         (("-c", "config.json", "processor"), {"taskdb": "x"}, "lacks projectdb, resultdb, message-queue, data-path"),
         (("processor",), {}, "usage: run.py -c CONFIG.json COMPONENT"),
