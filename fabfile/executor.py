@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from fabric.executor import Executor
-from invoke.tasks import Call, Task
 from invoke.exceptions import Exit
+from invoke.tasks import Call, Task
 
 from .errors import Problem
 from .links import Links

@@ -30,6 +30,7 @@ except ImportError:
 
 RPC_SECONDS = 10
 HEALTHY = "RUNNING"
+COMPONENTS = ("scheduler", "fetcher", "processor", "result_worker", "webui", "phantomjs", "all", "one", "bench")
 
 
 class UnixConnection(httplib.HTTPConnection):
@@ -82,12 +83,16 @@ class Process(object):
         pairs = (item.partition("=") for item in read("/proc/%d/environ" % pid).split("\0"))
         self.environment = dict((name, value) for name, _, value in pairs)
 
-    def role(self, home):
+    def role(self):
         """The pyspider component that it is, or None: run.py's first word that is no option."""
-        for index, word in enumerate(self.words):
-            name = os.path.basename(word)
-            if (name == "run.py" and "pyspider" in word) or name == "pyspider":
-                return component(self.words[index + 1:])
+        python = bool(self.words) and os.path.basename(self.words[0]).startswith("python")
+        for index, word in enumerate(self.words[:3]):
+            found = component(self.words[index + 1:])
+            if os.path.basename(word) == "pyspider" and (found or "all") in COMPONENTS:
+                return found or "all"
+            # Ours, or one that follows pyspider's manual.
+            if os.path.basename(word) == "run.py" and index and python and found in COMPONENTS:
+                return found
         if self.words and os.path.basename(self.words[0]) == "phantomjs" and any("phantomjs_fetcher.js" in w for w in self.words):
             return "phantomjs"
         return None
@@ -103,7 +108,7 @@ def component(words):
             skip = True
         elif not word.startswith("-"):
             return word
-    return "all"
+    return None
 
 
 def processes():
@@ -172,7 +177,7 @@ def supervisord_processes(table, options):
 
 def schedulers(table):
     """Pids of live schedulers, whoever started them; a wrapper and its child count once."""
-    pids = [pid for pid, process in table.items() if process.alive and process.role("") in ("scheduler", "all")]
+    pids = [pid for pid, process in table.items() if process.alive and process.role() in ("scheduler", "all", "one")]
     return sorted(pid for pid in pids if table[pid].parent not in pids)
 
 

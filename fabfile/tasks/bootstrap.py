@@ -56,7 +56,7 @@ def bootstrap(c: Any, role: str = "", json: bool = False) -> None:
 def steps(fleet: Fleet, host: Host, phantomjs: Path | None) -> list[Step]:
     """All that a host must be before anything is deployed to it."""
     found: list[Step] = [plan.packages(host), *plan.account(fleet), *plan.stores(fleet, host)]
-    if any(program.role != "phantomjs" for program in fleet.programs(host)):
+    if fleet.programs(host):
         found.append(Runtime(plan.runtime_spec(fleet), fleet.cluster.user))
     if host.roles.get("phantomjs") and phantomjs:
         found.append(PhantomJS(phantomjs, fleet.phantomjs.sha256))
@@ -91,7 +91,8 @@ def distribute(run: Run, looked: Mapping[str, Looked]) -> None:
         changes = _but_the_runtime(run.target, host, looked[host.name], host.name in lacking, say)
         try:
             if host.name in makers:
-                changes += _make(run.target, host, looked[host.name], makers[host.name], archives[makers[host.name]], say)
+                platform = makers[host.name]
+                changes += _make(run.target, host, looked[host.name], platform, archives[platform], say)
             elif host.name in lacking:
                 changes += _ship(run.target, host, looked[host.name], archives[lacking[host.name]], say)
         except Problem as error:

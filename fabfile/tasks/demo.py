@@ -93,8 +93,7 @@ def documentation(say: Callable[[str], None]) -> Path:
         if not found:
             raise Problem("Debian's python3-doc holds no HTML pages: the demo has nothing to crawl")
         # Some scripts are links into packages that the pages can do without.
-        wanted = {"ignore": shutil.ignore_patterns("_sources"), "ignore_dangling_symlinks": True}
-        shutil.copytree(found[0].parent, f"{scratch}/html", **wanted)
+        shutil.copytree(found[0].parent, f"{scratch}/html", ignore_dangling_symlinks=True)
         Path(f"{scratch}/html").rename(folder)
     return folder
 

@@ -118,7 +118,8 @@ def waves(chosen: Target, strays: Mapping[str, Sequence[int]]) -> list[tuple[Hos
     for name, pids in strays.items():
         if chosen.fleet.host(name) not in chosen.hosts:
             raise Problem(
-                f"{name}: a scheduler runs there (pid {', '.join(map(str, pids))}), but its place is {home(chosen).name}; "
+                f"{name}: a scheduler runs there (pid {', '.join(map(str, pids))}), "
+                f"but its place is {home(chosen).name}; "
                 f"deploy both together, so that it moves: fab -H {name},{home(chosen).name} deploy"
             )
     if not strays:

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke.tasks import task
 from invoke.exceptions import Exit
+from invoke.tasks import task
 
 from .. import plan, stores
 from ..engine import Outcome, Recorder, fan_out, on_host

@@ -62,7 +62,7 @@ class Cluster:
 
     def on(self, host: str, script: str) -> str:
         """What a shell script prints at the host's console (not over SSH)."""
-        return self.sandbox.exec(host, "sh", "-c", script).stdout.decode()
+        return self.sandbox.exec(host, "sh", "-c", script).stdout.decode(errors="replace")
 
     def variant(self, name: str, *changes: tuple[str, str]) -> Path:
         """A changed copy of hosts.toml beside it; every change must apply."""

@@ -1,0 +1,41 @@
+"""Which process is which pyspider component: a table of command lines."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from fabfile.steps.supervise import SCRIPT
+
+
+def module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("supervise_on_host", SCRIPT)
+    assert spec and spec.loader
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("words", "role"),
+    [
+        ("/opt/pyspider/current/bin/python2.7 /home/work/x/current/run.py -c c.json scheduler --xmlrpc-port 23333", "scheduler"),
+        ("python run.py -c config.json --queue-maxsize=100 fetcher", "fetcher"),
+        ("/usr/bin/python /usr/bin/pyspider -c config.json result_worker", "result_worker"),
+        ("/usr/bin/python /usr/bin/pyspider", "all"),
+        ("/opt/pyspider/bin/phantomjs --disk-cache=true /x/phantomjs_fetcher.js 192.0.2.1:25555", "phantomjs"),
+        ("python run.py", None),
+        ("python run.py serve", None),
+        ("vim run.py scheduler", None),
+        ("su work -c python run.py -c config.json scheduler", None),
+        ("", None),
+    ],
+)
+def test_a_command_line_tells_the_component(words: str, role: str | None) -> None:
+    remote: Any = module()
+    process = remote.Process.__new__(remote.Process)
+    process.words = words.split()
+    assert process.role() == role
