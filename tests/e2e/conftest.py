@@ -7,7 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,31 +22,51 @@ FAB = Path(sys.executable).with_name("fab")
 FAB_SECONDS = 1200
 
 
+def until(claim: Callable[[], bool], seconds: float) -> None:
+    """Waits for a claim to come true; fails when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+        time.sleep(0.5)
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A copy of the shipped hosts.toml on a network of its own, and `fab` on it."""
 
     folder: Path
     sandbox: Sandbox
+    cache: Path | None = None
+    """In place of the user's cache."""
 
     @property
     def hosts_toml(self) -> Path:
         return self.folder / "hosts.toml"
 
+    def command(self, *words: str, hosts_toml: Path | None = None) -> dict[str, Any]:
+        """`fab` on this cluster and its sandbox, as arguments for subprocess."""
+        environment = dict(
+            os.environ,
+            HOSTS_TOML=str(hosts_toml or self.hosts_toml),
+            SANDBOX_STATE=str(self.sandbox.state),
+            SANDBOX_NETWORK=self.sandbox.network.prefix,
+            NO_COLOR="1",
+            COLUMNS="200",
+        )
+        if self.cache:
+            environment["XDG_CACHE_HOME"] = str(self.cache)
+        return {"args": [FAB, *words], "cwd": PROJECT, "env": environment, "stdin": subprocess.DEVNULL}
+
     def fab(
         self, *words: str, status: int | None = 0, hosts_toml: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run fab as a user would; checks the exit status unless it is None, and that no traceback is shown."""
-        environment = dict(os.environ, HOSTS_TOML=str(hosts_toml or self.hosts_toml), NO_COLOR="1", COLUMNS="200")
         result = subprocess.run(
-            [FAB, *words],
-            cwd=PROJECT,
-            env=environment,
+            **self.command(*words, hosts_toml=hosts_toml),
             capture_output=True,
             text=True,
             timeout=FAB_SECONDS,
             check=False,
-            stdin=subprocess.DEVNULL,
         )
         assert "Traceback" not in result.stdout + result.stderr, result.stdout + result.stderr
         assert status is None or result.returncode == status, f"{result.returncode}\n{result.stdout}\n{result.stderr}"

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable
 
 import pytest
 
 from .conftest import Cluster
 
 pytestmark = pytest.mark.e2e
-
-
-def until(claim: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
 
 
 def test_status_finds_everything_well(cluster: Cluster) -> None:

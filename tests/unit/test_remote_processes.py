@@ -22,7 +22,10 @@ def module() -> ModuleType:
 @pytest.mark.parametrize(
     ("words", "role"),
     [
-        ("/opt/pyspider/current/bin/python2.7 /home/work/x/current/run.py -c c.json scheduler --xmlrpc-port 23333", "scheduler"),
+        (
+            "/opt/pyspider/current/bin/python2.7 /srv/current/run.py -c c.json scheduler --xmlrpc-port 23333",
+            "scheduler",
+        ),
         ("python run.py -c config.json --queue-maxsize=100 fetcher", "fetcher"),
         ("/usr/bin/python /usr/bin/pyspider -c config.json result_worker", "result_worker"),
         ("/usr/bin/python /usr/bin/pyspider", "all"),

@@ -1,0 +1,82 @@
+"""A host with nothing but sshd: bootstrap itself installs the compiler, the libraries and the stores."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from fabfile.sandbox import Sandbox, free_network
+
+from .conftest import Cluster, until
+
+pytestmark = pytest.mark.e2e
+
+HOSTS = """
+[cluster]
+name = "bare"
+[defaults]
+key = ".sandbox/id_ed25519"
+known_hosts = ".sandbox/known_hosts"
+[hosts.node1]
+address = "{network}.11"
+[hosts.node1.roles]
+mysql = 1
+redis = 1
+scheduler = 1
+fetcher = 1
+processor = 1
+result_worker = 1
+webui = 1
+phantomjs = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("bare")
+    network = free_network()
+    sandbox = Sandbox(folder / ".sandbox", network)
+    try:
+        sandbox.up(1, base="bare")
+        (folder / "hosts.toml").write_text(HOSTS.format(network=network))
+        # A cache of its own: nothing that was fetched or built before may help.
+        yield Cluster(folder, sandbox, cache=folder / "cache")
+    finally:
+        sandbox.down()
+
+
+def test_a_bare_host_becomes_a_healthy_cluster_though_fab_is_killed_in_the_middle_of_the_build(bare: Cluster) -> None:
+    log = bare.folder / "first.log"
+    with log.open("wb") as stream:
+        first = subprocess.Popen(**bare.command("bootstrap"), stdout=stream, stderr=stream)  # type: ignore[call-overload]
+        try:
+            until(lambda: "Python: compile" in log.read_text() or first.poll() is not None, 600)
+            until(lambda: "cc1" in bare.on("node1", "ps -eo comm="), 60)
+        finally:
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+    assert "Python: compile" in log.read_text(), log.read_text()
+    until(lambda: "make" not in bare.on("node1", "ps -eo comm=").split(), 10)
+
+    second = bare.fab("bootstrap")
+    assert "Python: compile" in second.stderr
+    assert "Python: configure" not in second.stderr, "the build began again in place of going on"
+    assert "nothing changed" in bare.fab("bootstrap").stdout
+    bare.fab("deploy")
+    assert bare.status()["problems"] == []
+
+
+def test_the_runtime_proves_itself_on_the_host(bare: Cluster) -> None:
+    proof = (
+        "import pycurl, lxml.etree, ssl, hashlib, _hashlib, mysql.connector as m, sys;"
+        "assert not m.HAVE_CEXT and sys.maxunicode > 65535; _hashlib.openssl_sha256(); print(sys.version_info[:3])"
+    )
+    text = bare.on("node1", f"su -s /bin/sh work -c '/opt/pyspider/current/bin/python2.7 -c \"{proof}\"' 2>&1")
+    assert text.strip() == "(2, 7, 18)"
+
+
+def test_no_exchange_leaves_anything_in_the_temporary_directory(bare: Cluster) -> None:
+    assert bare.on("node1", "ls -A /tmp").split() == []
