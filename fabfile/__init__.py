@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
+from .listing import in_order
 from .tasks import bootstrap, demo, deploy, sandbox, status, step
 
 ns = Collection()
@@ -11,7 +12,6 @@ ns.add_task(bootstrap.bootstrap)
 ns.add_task(deploy.deploy)
 ns.add_task(status.status)
 ns.add_task(deploy.reload)
-ns.add_collection(Collection.from_module(step, name="step"))
-ns.add_collection(Collection.from_module(sandbox, name="sandbox"))
-ns.add_collection(Collection.from_module(demo, name="demo"))
-ns.configure({"tasks": {"auto_dash_names": True}})
+for name, module in (("step", step), ("sandbox", sandbox), ("demo", demo)):
+    ns.add_collection(in_order(Collection.from_module(module, name=name)))
+in_order(ns)

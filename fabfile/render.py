@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 PHANTOMJS_SCRIPT = "/opt/pyspider/current/lib/python2.7/site-packages/pyspider/fetcher/phantomjs_fetcher.js"
+CDN = "/libraries/"
+"""Where the web UI itself serves what its pages load; see templates/run.py."""
 PRIORITIES = {"phantomjs": 100, "result_worker": 200, "processor": 300, "fetcher": 400, "scheduler": 500, "webui": 600}
 """supervisord starts from low to high and stops from high to low; see inventory.PROGRAMS."""
 
@@ -81,7 +83,7 @@ def _config(fleet: Fleet, show: Any) -> dict[str, Any]:
     if proxy := _first(fleet, "phantomjs"):
         config["phantomjs-proxy"] = proxy
     config["fetcher"]["xmlrpc"] = True
-    webui = config["webui"] | {f"{role}-rpc": url for role, url in rpc_addresses(fleet).items()}
+    webui = {"cdn": CDN} | config["webui"] | {f"{role}-rpc": url for role, url in rpc_addresses(fleet).items()}
     config["webui"] = webui | ({"password": show(fleet.webui_password)} if fleet.webui_password else {})
     for role, names in _ON_COMMAND_LINE.items():
         config[role] = {name: value for name, value in config[role].items() if name not in names}

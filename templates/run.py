@@ -10,6 +10,9 @@ import json
 import os
 import sys
 
+# What the web UI's pages load; fab bootstrap puts it there.
+LIBRARIES = "/opt/pyspider/libraries"
+
 # pyspider silently goes on alone, with SQLite and a queue of its own, where one of these is missing.
 NEEDED = ("taskdb", "projectdb", "resultdb", "message-queue", "data-path")
 
@@ -51,11 +54,20 @@ def make_directory(path):
             refuse("%s can't be made (%s)" % (path, error.strerror))
 
 
+def serve_libraries():
+    # pyspider itself would have every browser fetch them from a CDN.
+    from flask import send_from_directory
+    from pyspider.webui.app import app
+    app.add_url_rule("/libraries/<path:name>", "libraries", lambda name: send_from_directory(LIBRARIES, name))
+
+
 def main():
     make_directory(configuration(sys.argv[1:])["data-path"])
     for name in IGNORED:
         os.environ.pop(name, None)
     from pyspider.run import main as pyspider
+    if sys.argv[3] == "webui":
+        serve_libraries()
     pyspider()
 
 

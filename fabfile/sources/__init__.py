@@ -1,10 +1,12 @@
-"""What the control machine fetches for the hosts: Python's source, pinned packages, phantomjs.
+"""What the control machine fetches for the hosts: Python's source, pinned packages, phantomjs,
+and what the web UI's pages load.
 
 Everything is verified by sha256 and kept in the project's cache under its hash. Nothing that was
 fetched is executed here.
 """
 
 from .downloads import phantomjs_binary, python_tarball
+from .libraries import libraries, libraries_digest
 from .wheels import lock_digest, wheelhouse
 
-__all__ = ["lock_digest", "phantomjs_binary", "python_tarball", "wheelhouse"]
+__all__ = ["libraries", "libraries_digest", "lock_digest", "phantomjs_binary", "python_tarball", "wheelhouse"]

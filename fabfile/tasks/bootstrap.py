@@ -15,6 +15,7 @@ from ..engine import Outcome, apply, look, missing
 from ..errors import Problem
 from ..inventory import Fleet, Host
 from ..steps.base import Step
+from ..steps.libraries import Libraries
 from ..steps.packages import Packages
 from ..steps.phantomjs import PhantomJS
 from ..steps.runtime import (
@@ -47,19 +48,21 @@ def bootstrap(c: Any, role: str = "", json: bool = False) -> None:
     """
     chosen = target(c, role)
     run = Run(chosen, json)
-    phantomjs = _phantomjs(chosen)
-    looked = run.look(lambda host: steps(chosen.fleet, host, phantomjs))
+    phantomjs, libraries = _phantomjs(chosen), _libraries(chosen)
+    looked = run.look(lambda host: steps(chosen.fleet, host, phantomjs, libraries))
     distribute(run, looked)
     run.finish()
 
 
-def steps(fleet: Fleet, host: Host, phantomjs: Path | None) -> list[Step]:
+def steps(fleet: Fleet, host: Host, phantomjs: Path | None, libraries: Path | None) -> list[Step]:
     """All that a host must be before anything is deployed to it."""
     found: list[Step] = [plan.packages(host), *plan.account(fleet), *plan.stores(fleet, host)]
     if fleet.programs(host):
         found.append(Runtime(plan.runtime_spec(fleet), fleet.cluster.user))
     if host.roles.get("phantomjs") and phantomjs:
         found.append(PhantomJS(phantomjs, fleet.phantomjs.sha256))
+    if host.roles.get("webui") and libraries:
+        found.append(Libraries(libraries, sources.libraries_digest()))
     return found
 
 
@@ -68,6 +71,10 @@ def _phantomjs(chosen: Target) -> Path | None:
         return None
     spec = chosen.fleet.phantomjs
     return sources.phantomjs_binary(spec.source, spec.sha256, chosen.fleet.path.parent, _note)
+
+
+def _libraries(chosen: Target) -> Path | None:
+    return sources.libraries(_note) if any(host.roles.get("webui") for host in chosen.hosts) else None
 
 
 def _note(text: str) -> None:

@@ -25,7 +25,7 @@ from .target import target
 PROJECT = "python_docs"
 SCRIPT = Path(__file__).parent.parent.parent / "examples" / "python_docs.py"
 PAGES = 200
-CRAWL_SECONDS = 600.0
+CRAWL_SECONDS = 300.0
 
 
 @task(help={"pages": "how many pages' results end the demo"})

@@ -24,13 +24,13 @@ def _each(c: Any, steps: Callable[[Fleet, Host], Sequence[Step]]) -> None:
 
 @task
 def packages(c: Any) -> None:
-    """1. Install the libraries that Python needs, and the stores' servers on their hosts."""
+    """Install the libraries that Python needs, and the stores' servers on their hosts."""
     _each(c, lambda _, host: [plan.packages(host)])
 
 
 @task
 def python(c: Any) -> None:
-    """2. Build or ship Python 2.7 with the pinned pyspider and supervisor."""
+    """Build or ship Python 2.7 with the pinned pyspider and supervisor."""
     chosen = target(c)
     run = Run(chosen)
     distribute(run, run.look(lambda _: [Runtime(plan.runtime_spec(chosen.fleet), chosen.fleet.cluster.user)]))
@@ -39,47 +39,47 @@ def python(c: Any) -> None:
 
 @task
 def account(c: Any) -> None:
-    """3. Make the user `work`, its home and the log directory."""
+    """Make the user `work`, its home and the log directory."""
     _each(c, lambda fleet, _: plan.account(fleet))
 
 
 @task
 def stores(c: Any) -> None:
-    """4. Set up the managed MySQL and Redis on the hosts that have their role."""
+    """Set up the managed MySQL and Redis on the hosts that have their role."""
     _each(c, plan.stores)
 
 
 @task
 def release(c: Any) -> None:
-    """5. Upload config.json, the launcher and the program sections; restarts nothing."""
+    """Upload config.json, the launcher and the program sections; restarts nothing."""
     _each(c, lambda fleet, host: [plan.release(fleet, host)])
 
 
 @task
 def supervisord_conf(c: Any) -> None:
-    """6. Write /etc/supervisord.conf; restarts nothing."""
+    """Write /etc/supervisord.conf; restarts nothing."""
     _each(c, lambda fleet, host: [plan.supervisord_conf(fleet, host)])
 
 
 @task
 def sockets(c: Any) -> None:
-    """7. As root, remove a stale supervisor.sock: nothing answers on it and its process is gone."""
+    """As root, remove a stale supervisor.sock: nothing answers on it and its process is gone."""
     _each(c, lambda fleet, host: plan.supervision(fleet, host)[:1])
 
 
 @task
 def leftovers(c: Any) -> None:
-    """8. End what a dead supervisord left running."""
+    """End what a dead supervisord left running."""
     _each(c, lambda fleet, host: plan.supervision(fleet, host)[1:2])
 
 
 @task
 def supervisord(c: Any) -> None:
-    """9. Start supervisord as `work` where it does not run."""
+    """Start supervisord as `work` where it does not run."""
     _each(c, lambda fleet, host: plan.supervision(fleet, host)[:3])
 
 
 @task
 def programs(c: Any) -> None:
-    """10. Reread, update, and wait until every program is RUNNING and has its log file."""
+    """Reread, update, and wait until every program is RUNNING and has its log file."""
     _each(c, plan.supervision)

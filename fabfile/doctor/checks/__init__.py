@@ -1,0 +1,18 @@
+"""Every fault that doctor knows, in the order in which an operator wants to hear of them."""
+
+from __future__ import annotations
+
+from ..findings import Check
+from . import config, exposure, hosts, programs, resources, runtime, services, stores, supervisor
+
+CHECKS: tuple[Check, ...] = (
+    *hosts.CHECKS,
+    *supervisor.CHECKS,
+    *programs.CHECKS,
+    *runtime.CHECKS,
+    *config.CHECKS,
+    *stores.CHECKS,
+    *services.CHECKS,
+    *resources.CHECKS,
+    *exposure.CHECKS,
+)

@@ -1,0 +1,179 @@
+"""config.json on the hosts against what pyspider really reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...inventory.model import near
+from ..findings import Check, Hit, Patient, View
+from ..known import option, unknown_keys
+
+DATABASES = ("taskdb", "projectdb", "resultdb")
+COMMON = ("mysql", "sqlalchemy+mysql", "mongodb", "sqlalchemy+postgresql", "elasticsearch", "couchdb")
+"""Databases that several hosts can share, by the first part of their address."""
+RESTART = "fab -H {host} deploy, then fab -H {host} reload"
+
+
+def _configs(host: Patient) -> Iterator[Mapping[str, Any]]:
+    """Each config.json of the host once, whoever reads it."""
+    seen = set()
+    for asked in host.asked:
+        if asked.get("config") is not None and asked["path"] not in seen:
+            seen.add(asked["path"])
+            yield asked
+
+
+def _hit(host: Patient, asked: Mapping[str, Any], text: str) -> Hit:
+    return Hit(host.name, f"{asked['path']}{text}", items=readers(host, asked))
+
+
+def readers(host: Patient, asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """The programs that were started after their config.json was changed: they have read it as it is."""
+    assert host.facts
+    changed = host.facts["clock"] - (asked["file"] or {}).get("mtime", 0)
+    mine = {one["name"] for one in host.configured if asked["path"] in one["words"]}
+    return tuple(
+        one["name"] for one in host.programs if one["name"] in mine and one["pid"] and one["uptime_s"] < changed + 1
+    )
+
+
+def unreadable(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        for asked in host.asked:
+            if asked.get("bad_config") and asked["path"] and not _by_options(host, asked["path"]):
+                yield _hit(host, asked, f": {asked['bad_config']}")
+                break
+
+
+def _by_options(host: Patient, path: str) -> bool:
+    """Whether programs say on their command line what others have in a config.json."""
+    return any("--taskdb" in one["words"] for one in host.components if path not in one["words"])
+
+
+def islands(view: View) -> Iterator[Hit]:
+    places: dict[str, list[tuple[Patient, Mapping[str, Any], str]]] = {}
+    for host in view.seen:
+        for asked in _configs(host):
+            yield from _alone(host, asked)
+            for name, place in asked["places"].items():
+                where = place.replace("this host", host.host.address)
+                places.setdefault(name, []).append((host, asked, where))
+    for name, several in places.items():
+        yield from _apart(name, several)
+
+
+def _alone(host: Patient, asked: Mapping[str, Any]) -> Iterator[Hit]:
+    config = asked["config"]
+    absent = [name for name in DATABASES if option(config, name) is None]
+    if absent:
+        yield _hit(host, asked, f" has no {', '.join(absent)}: pyspider takes SQLite in its data directory")
+    for name in DATABASES:
+        scheme = (option(config, name) or {}).get("scheme", "mysql")
+        if scheme.rpartition("+")[0] not in COMMON and scheme.split("+")[0] not in COMMON:
+            yield _hit(host, asked, f": {name} is {scheme}, which no other host can see")
+    if not any(option(config, name) for name in ("message_queue", "amqp_url", "beanstalk")):
+        yield _hit(host, asked, " has no message-queue: pyspider takes a queue inside its process")
+
+
+def _apart(name: str, several: list[tuple[Patient, Mapping[str, Any], str]]) -> Iterator[Hit]:
+    counted = Counter(where for _, _, where in several)
+    usual = counted.most_common(1)[0][0]
+    for host, asked, where in several:
+        if where != usual:
+            yield _hit(host, asked, f": {name} leads to {where}, on other hosts to {usual}")
+
+
+def ignored(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        for asked in _configs(host):
+            for key, known in unknown_keys(asked["config"]):
+                name = key.rpartition(".")[2]
+                meant = near(name.replace("-", "_"), known)
+                hint = f" (did you mean {meant.replace('_', '-')}?)" if meant else ""
+                yield _hit(host, asked, f": {key}{hint}")
+
+
+def redis_numbers(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        for asked in _configs(host):
+            queue = option(asked["config"], "message_queue")
+            number = (queue or {}).get("path", "").split("/")[0] if (queue or {}).get("scheme") == "redis" else ""
+            if number and not number.isdigit():
+                yield _hit(host, asked, f": the message-queue's address ends in /{number}")
+
+
+def odd_passwords(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        for asked in _configs(host):
+            for name in (*DATABASES, "message_queue"):
+                address = option(asked["config"], name)
+                if not isinstance(address, dict):
+                    continue
+                if address.get("bad"):
+                    yield _hit(host, asked, f": {name} can't be taken apart: {address['bad']}")
+                elif address.get("odd_password") and _refused(asked, name):
+                    yield Hit(
+                        host.name,
+                        f"{asked['path']}: the password in {name} holds other signs than letters, digits, _ and -",
+                    )
+
+
+def _refused(asked: Mapping[str, Any], name: str) -> bool:
+    if name == "message_queue":
+        return bool((asked.get("redis") or {}).get("error"))
+    return bool(((asked.get("mysql") or {}).get(name) or {}).get("errno"))
+
+
+CHECKS = (
+    Check(
+        "config-unreadable",
+        "the program ends at once; its log says that config.json can't be read or is not JSON",
+        "config.json is not there, or somebody broke its syntax: every program that starts from now on ends",
+        RESTART,
+        unreadable,
+        ("release", "restart"),
+        "python -m json.tool config.json shows the place",
+        frozenset({"backoff"}),
+    ),
+    Check(
+        "config-password",
+        "Access denied, though the password is right; or an address that leads nowhere",
+        "pyspider decodes nothing in an address: %40 stays %40, and @ : / ? # in a password end it. Only letters, "
+        "digits, _ and - are safe",
+        RESTART,
+        odd_passwords,
+        ("release", "restart"),
+        "give the store's user a password of letters, digits, _ and -, then restart pyspider",
+        frozenset({"mysql-denied", "mysql-refused", "redis-refused", "redis-noauth", "island", "backoff"}),
+    ),
+    Check(
+        "island",
+        "a node works alone: its tasks and results are never seen elsewhere, with no error at all",
+        "where taskdb, projectdb, resultdb or message-queue is missing in config.json, pyspider takes SQLite and a "
+        "queue inside the process, in silence; where they differ between hosts, there are two clusters",
+        RESTART,
+        islands,
+        ("release", "restart"),
+        "make taskdb, projectdb, resultdb and message-queue the same on every host, then restart pyspider",
+    ),
+    Check(
+        "config-unknown-key",
+        "a setting in config.json has no effect",
+        "pyspider 0.3.10 ignores every key that it does not know, without a word",
+        RESTART,
+        ignored,
+        ("release", "restart"),
+        "correct or remove the key, then restart pyspider",
+    ),
+    Check(
+        "config-redis-db",
+        "two clusters with different Redis databases get each other's tasks",
+        "what follows the last / of the Redis address has to be a number; anything else silently means 0",
+        RESTART,
+        redis_numbers,
+        ("release", "restart"),
+        "write redis://HOST:PORT/0 (or another number), then restart pyspider",
+    ),
+)

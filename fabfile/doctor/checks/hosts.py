@@ -1,0 +1,46 @@
+"""Hosts of which nothing can be said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..findings import Check, Hit, View
+
+
+def unreachable(view: View) -> Iterator[Hit]:
+    return (Hit(host.name, host.why) for host in view.hosts if not host.reachable)
+
+
+def unseen(view: View) -> Iterator[Hit]:
+    return (Hit(host.name, host.why) for host in view.hosts if host.reachable and host.why)
+
+
+def bare(view: View) -> Iterator[Hit]:
+    for host in view.hosts:
+        if host.reachable and not host.why and host.facts is None and view.fleet.programs(host.host):
+            yield Hit(host.name, "there is no Python of any version")
+
+
+CHECKS = (
+    Check(
+        "unreachable",
+        "No route to host; Connection timed out; Host key verification failed",
+        "there is no SSH connection to the host: it is off, cut off, hung, or refuses the login",
+        "ssh to it by hand; the evidence names the reason",
+        unreachable,
+    ),
+    Check(
+        "unseen",
+        "doctor can't tell",
+        "the host answers over SSH, but the look at it failed",
+        "the evidence names the reason",
+        unseen,
+    ),
+    Check(
+        "bare",
+        "pyspider: command not found",
+        "the host has never been set up",
+        "fab -H {host} bootstrap, then fab -H {host} deploy",
+        bare,
+    ),
+)

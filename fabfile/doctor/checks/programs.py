@@ -1,0 +1,303 @@
+"""What supervisord runs: states, schedulers, ports, logs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..findings import Check, Hit, Patient, View
+from .supervisor import DEPLOY
+
+PORTS = {"scheduler": "--xmlrpc-port", "fetcher": "--xmlrpc-port", "webui": "--port", "phantomjs": "--port"}
+DEFAULTS = {"scheduler": 23333, "fetcher": 24444, "webui": 5000, "phantomjs": 25555}
+ERROR = re.compile(r"^(\S*(Error|Exception|Fault|Interrupt)\b.*|run\.py: .*|Error: .*|\S+: (can't open|No such) .*)$")
+OUTAGE = re.compile(
+    r"(redis|mysql|InterfaceError|OperationalError|ConnectionError|Error 111|2003|2013|2055)", re.IGNORECASE
+)
+SETTLED = 10.0
+"""Seconds that a program has to open its port."""
+
+
+def last_error(lines: Sequence[str]) -> str:
+    """The line of a log that says why its program ended; its last line where none does."""
+    stripped = [line.strip() for line in lines if line.strip()]
+    return next(
+        (line for line in reversed(stripped) if ERROR.match(line)), stripped[-1] if stripped else "an empty log"
+    )[:300]
+
+
+def _error(host: Patient, name: str) -> str:
+    assert host.facts
+    return last_error(host.facts["logs"].get(name, {}).get("tail", ()))
+
+
+def _role(host: Patient, name: str) -> str | None:
+    return next((program["role"] for program in host.configured if program["name"] == name), None)
+
+
+def many_schedulers(view: View) -> Iterator[Hit]:
+    where = [(host, one) for host in view.seen for one in host.components if one["role"] in ("scheduler", "all", "one")]
+    if len(where) > 1:
+        places = ", ".join(f"{host.name} (pid {one['pid']})" for host, one in where)
+        home = view.fleet.with_role("scheduler")[0].name
+        strangers = [host.name for host, _ in where if host.name != home]
+        yield Hit(strangers[0] if strangers else home, f"{len(where)} schedulers run at once: {places}")
+
+
+def _failing(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], str]]:
+    for host in view.seen:
+        for program in host.programs:
+            failed = program["state"] in ("BACKOFF", "FATAL", "EXITED") or _again(host, program)
+            if failed and _role(host, program["name"]):
+                yield host, program, _error(host, program["name"])
+
+
+def _again(host: Patient, program: Mapping[str, Any]) -> bool:
+    """Between two BACKOFFs it is STARTING: supervisord's log tells how often it has ended since it last was RUNNING."""
+    assert host.facts
+    if program["state"] != "STARTING":
+        return False
+    lines = [line for line in host.facts["daemon_log"] if f" {program['name']} " in f"{line.replace(':', ' ')} "]
+    begun = max((index for index, line in enumerate(lines) if "entered RUNNING" in line), default=-1)
+    return sum(" exited: " in line for line in lines[begun + 1 :]) > 1
+
+
+def _after_outage(host: Patient, program: Mapping[str, Any], error: str) -> bool:
+    """It gave up when a store was away, and the store is back."""
+    answers = [one for asked in host.asked for one in (asked.get("mysql") or {}).values()]
+    away = any(one["errno"] for one in answers) or any((asked.get("redis") or {}).get("error") for asked in host.asked)
+    return program["state"] in ("FATAL", "EXITED") and bool(OUTAGE.search(error)) and not away
+
+
+def backoffs(view: View) -> Iterator[Hit]:
+    for host, program, error in _failing(view):
+        if program["state"] != "EXITED" and not _after_outage(host, program, error):
+            why = program["why"] or error
+            seen = f"{program['name']} is {program['state']}: {error if why.startswith('Exited') else why}"
+            yield Hit(host.name, seen, _cause(error))
+
+
+CAUSES = (
+    (
+        r"ImportError|ModuleNotFoundError",
+        "a Python package is missing or broken in this interpreter; run fab bootstrap",
+    ),
+    (r"SyntaxError", "a package is of a version that is not for this Python"),
+    (r"is not JSON|lacks |can't be read", "config.json is damaged or can't be read by the program's user"),
+    (r"\[Errno 28\]|No space left", "the disk is full"),
+    (r"\[Errno 13\]|Permission denied", "the program's user may not read or write one of its files"),
+)
+"""What an error line is known to come from."""
+
+
+def _cause(error: str) -> str:
+    return next((cause for pattern, cause in CAUSES if re.search(pattern, error)), "")
+
+
+def given_up(view: View) -> Iterator[Hit]:
+    for host, program, error in _failing(view):
+        if _after_outage(host, program, error):
+            yield Hit(host.name, f"{program['name']} is {program['state']}: {error}; the store answers again")
+
+
+def stopped(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        if not host.supervised:
+            continue
+        for program in host.programs:
+            if not _role(host, program["name"]):
+                continue
+            error = _error(host, program["name"])
+            exited = program["state"] == "EXITED" and not _after_outage(host, program, error)
+            if program["state"] == "STOPPED" or exited:
+                yield Hit(host.name, f"{program['name']} is {program['state']}")
+        yield from _absent(view, host)
+
+
+def _absent(view: View, host: Patient) -> Iterator[Hit]:
+    """Roles of which fewer programs are known to supervisord than hosts.toml wants; names may differ by hand."""
+    wanted = Counter(program.role for program in view.fleet.programs(host.host))
+    names = {program["name"] for program in host.programs}
+    known = Counter(program["role"] for program in host.configured if program["name"] in names)
+    known.update(one["role"] for one in host.components if not one["held"])
+    for role, count in wanted.items():
+        if known[role] < count:
+            yield Hit(host.name, f"supervisord knows {known[role]} {role} of {count} in hosts.toml")
+
+
+def port_of(host: Patient, program: Mapping[str, Any]) -> int | None:
+    """Where a program is to listen: its command line, else config.json, else pyspider's default."""
+    role, words = program["role"], program["words"]
+    if role not in PORTS:
+        return None
+    option = PORTS[role]
+    if option in words[:-1]:
+        return int(words[words.index(option) + 1])
+    if role == "phantomjs" and (match := re.search(r":(\d+)$", words[-1])):
+        return int(match[1])
+    section = next((asked["config"].get(role) or {} for asked in host.asked_as(role) if asked.get("config")), {})
+    if role == "fetcher" and not section.get("xmlrpc") and "--xmlrpc" not in words:
+        return None
+    return int(section.get(option[2:], DEFAULTS[role]))
+
+
+def taken_ports(view: View) -> Iterator[Hit]:
+    for host, program, port, who in _taken(view):
+        yield Hit(host.name, f"{program['name']} wants port {port}, which {who} holds")
+
+
+def taken_roles(view: View) -> set[str]:
+    """The roles of which a program's port is held by a stranger: nothing that this one answers counts."""
+    return {program["role"] for _, program, _, _ in _taken(view)}
+
+
+def _taken(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], int, str]]:
+    for host in view.seen:
+        assert host.facts
+        pids = {program["name"]: program["pid"] for program in host.programs}
+        for program in host.configured:
+            if program["name"] not in pids or not (port := port_of(host, program)):
+                continue
+            holders = {one["pid"]: one["name"] for one in host.facts["listeners"] if one["port"] == port}
+            family = {pids[program["name"]]} | _children(host, pids[program["name"]])
+            if holders and not family & set(holders):
+                who = ", ".join(f"{name} (pid {pid})" for pid, name in holders.items())
+                yield host, program, port, who
+
+
+def _children(host: Patient, pid: int | None) -> set[int]:
+    return {one["pid"] for one in host.components if one["parent"] == pid}
+
+
+def empty_replies(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        assert host.facts
+        for webui in host.facts["webuis"]:
+            if webui["kind"] == "empty":
+                process = next(one for one in host.components if one["pid"] == webui["pid"])
+                yield _empty(host, webui, process)
+
+
+def _empty(host: Patient, webui: Mapping[str, Any], process: Mapping[str, Any]) -> Hit:
+    seen = f"{webui['address']}:{webui['port']} (pid {webui['pid']}) takes the connection and answers nothing"
+    old = [one for one in host.asked_as("webui") if _version(one) and _version(one) < [2, 7]]
+    if old:
+        version = ".".join(map(str, _version(old[0])))
+        return Hit(
+            host.name, f"{seen}; its interpreter {old[0]['python']} is {version}",
+            "the interpreter behind the web UI is older than 2.7; this is not the firewall",
+            "fab -H {host} bootstrap, then fab -H {host} deploy", by_hand=True,
+        )  # fmt: skip
+    stopped = "; the process is stopped (SIGSTOP)" if process["state"] == "T" else ""
+    return Hit(
+        host.name, seen + stopped, items=(process["name"],) if process["name"] else (), by_hand=not process["name"]
+    )
+
+
+def _version(asked: Mapping[str, Any]) -> list[int]:
+    return list((asked.get("interpreter") or {}).get("version", ()))
+
+
+def closed_ports(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        assert host.facts
+        live = {one["name"]: one for one in host.programs}
+        heard = {one["port"]: one for one in host.facts["listeners"]}
+        for program in view.fleet.programs(host.host):
+            one = live.get(program.name)
+            if program.role != "webui" or not one or one["state"] != "RUNNING" or one["uptime_s"] < SETTLED:
+                continue
+            if program.port not in heard:
+                other = sorted(one["port"] for one in heard.values() if one["pid"] == live[program.name]["pid"])
+                where = f"; it listens on {', '.join(map(str, other))}" if other else ""
+                place = f"{view.fleet.bind_address(host.host)}:{program.port}"
+                seen = f"nothing listens on {place}, though {program.name} is RUNNING"
+                yield Hit(host.name, seen + where, items=(program.name,))
+
+
+def missing_logs(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        assert host.facts
+        for name, log in host.facts["logs"].items():
+            gone = [file["path"] for file in log["files"] if file["size"] is None]
+            if gone and any(one["name"] == name and one["state"] == "RUNNING" for one in host.programs):
+                yield Hit(host.name, f"{name} is RUNNING, but {', '.join(gone)} is not there")
+
+
+CHECKS = (
+    Check(
+        "two-schedulers",
+        "the crawl stalls; `unknown project` in the scheduler's log",
+        "pyspider allows one scheduler in a whole cluster and does not check it: two steal each other's tasks",
+        "end the one that hosts.toml does not name, then fab deploy",
+        many_schedulers,
+    ),
+    Check(
+        "port-in-use",
+        "[Errno 98] Address already in use",
+        "another process holds the program's port. A scheduler or fetcher says so in one line of its log and stays "
+        "RUNNING without its RPC; a web UI ends",
+        "end the process that holds the port, or set another one in hosts.toml; then fab -H {host} deploy --reload",
+        taken_ports,
+        hides=frozenset({"backoff", "rpc-down", "rpc-wrong", "port-closed"}),
+    ),
+    Check(
+        "fatal-after-outage",
+        "programs are FATAL or EXITED, long after MySQL or Redis came back",
+        "MySQL or Redis was away for longer than supervisord went on trying (startretries, autorestart=unexpected): "
+        "it gave up and does not try again by itself",
+        DEPLOY,
+        given_up,
+        ("supervision",),
+        "supervisorctl start all; set autorestart=true and a high startretries",
+        frozenset({"port-closed", "rpc-down"}),
+    ),
+    Check(
+        "backoff",
+        "RUNNING is missing: BACKOFF, FATAL",
+        "the program ends as soon as it is started; its last error line says why",
+        "read the log, mend what it names, then fab -H {host} deploy",
+        backoffs,
+        hides=frozenset({"port-closed", "rpc-down", "phantomjs-down"}),
+    ),
+    Check(
+        "stopped",
+        "RUNNING is missing: STOPPED, EXITED, or not in the list at all",
+        "somebody stopped the program, it ended by itself, or supervisord has not read its section",
+        DEPLOY,
+        stopped,
+        ("supervision",),
+        "supervisorctl reread; supervisorctl update; supervisorctl start all",
+        frozenset({"port-closed", "rpc-down", "phantomjs-down"}),
+    ),
+    Check(
+        "webui-empty-reply",
+        "curl: (52) Empty reply from server, though the port is open",
+        "the web UI's process hangs: it is alive, its port is open, it answers nobody; this is not the firewall",
+        "fab -H {host} doctor --fix",
+        empty_replies,
+        ("restart",),
+        "supervisorctl restart the web UI",
+    ),
+    Check(
+        "port-closed",
+        "Connection refused at the web UI's port",
+        "nothing listens on the port that hosts.toml names; this is not the firewall. "
+        "(`nc -z HOST PORT; echo $?`: 0 means open, 1 closed)",
+        "fab -H {host} deploy, then fab -H {host} reload",
+        closed_ports,
+        ("release", "restart"),
+        "look at the web UI's --host and --port, then supervisorctl restart it",
+    ),
+    Check(
+        "log-missing",
+        "a RUNNING program without its log file",
+        "somebody deleted the file under the running program: it goes on writing into a file that has no name any more",
+        DEPLOY,
+        missing_logs,
+        ("supervision",),
+        "supervisorctl restart the program",
+    ),
+)

@@ -1,0 +1,128 @@
+"""Disks, files and limits: figures against thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..findings import Check, Hit, View
+
+FREE = 0.05
+ENOUGH = 5 << 30
+"""Bytes: a large disk may be 96 % full and still take weeks to fill."""
+ENOUGH_INODES = 20000
+LOG_BYTES = 1 << 30
+FILES = 1024
+"""Open files. A fetcher with its 100 connections, each with a DNS lookup, needs a few hundred."""
+CLOCK_SECONDS = 30
+
+
+def disks(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        assert host.facts
+        for one in host.facts["disks"]:
+            if one["bytes"] and one["free"] < min(ENOUGH, one["bytes"] * FREE):
+                yield Hit(host.name, f"{one['path']}: {one['free'] >> 20} of {one['bytes'] >> 20} MB are free")
+
+
+def inodes(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        assert host.facts
+        for one in host.facts["disks"]:
+            if one["inodes"] and one["inodes_free"] < min(ENOUGH_INODES, one["inodes"] * FREE):
+                yield Hit(host.name, f"{one['path']}: {one['inodes_free']} of {one['inodes']} inodes are free")
+
+
+def logs(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        assert host.facts
+        for log in host.facts["logs"].values():
+            for file in log["files"]:
+                if (file["size"] or 0) > LOG_BYTES:
+                    yield Hit(host.name, f"{file['path']} is {file['size'] / (1 << 30):.1f} GB")
+
+
+def files(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        for one in host.components:
+            if one["nofile"] is not None and one["nofile"] < FILES:
+                yield Hit(host.name, f"{one['name'] or one['role']} (pid {one['pid']}) may open {one['nofile']} files")
+
+
+def clocks(view: View) -> Iterator[Hit]:
+    """Every clock against the one in the middle: with two hosts nobody knows which is wrong."""
+    times = {host.name: host.facts["clock_off"] for host in view.seen if host.facts and "clock_off" in host.facts}
+    if len(times) > 2:
+        middle = sorted(times.values())[len(times) // 2]
+        for name, off in times.items():
+            if abs(off - middle) > CLOCK_SECONDS:
+                yield Hit(
+                    name,
+                    f"its clock is {abs(off - middle):.0f} s {'ahead of' if off > middle else 'behind'} the others'",
+                )
+
+
+def strange_files(view: View) -> Iterator[Hit]:
+    user = view.fleet.cluster.user
+    for host in view.seen:
+        assert host.facts
+        foreign = host.facts["foreign"]
+        runs_as = {one["user"] for one in host.facts["daemons"]}
+        if not foreign or not foreign["count"] or (runs_as and user not in runs_as):
+            continue
+        paths = [one["path"] for one in foreign["paths"] if one["path"] != host.facts["socket_path"]]
+        if paths:
+            owners = ", ".join(sorted({one["owner"] for one in foreign["paths"]}))
+            more = f" and {foreign['count'] - 1} more" if foreign["count"] > 1 else ""
+            yield Hit(host.name, f"{paths[0]}{more} belong to {owners}, not to {user}", items=tuple(paths))
+
+
+CHECKS = (
+    Check(
+        "disk-full",
+        "[Errno 28] No space left on device",
+        "the disk is full, or nearly: logs and queues can't be written, programs end",
+        "look what fills it: du -x -h -d 2 / | sort -h | tail",
+        disks,
+        hides=frozenset({"backoff"}),
+    ),
+    Check(
+        "inodes",
+        "[Errno 28] No space left on device, though df shows space",
+        "the file system has room but can hold no more files",
+        "df -i names it; find the directory with the most files: du -x --inodes -d 3 / | sort -n | tail",
+        inodes,
+        hides=frozenset({"backoff"}),
+    ),
+    Check(
+        "log-size",
+        "a log file of gigabytes",
+        "the log is not rotated: stdout_logfile_maxbytes is 0, or a program loops (a result_worker without Redis)",
+        "set stdout_logfile_maxbytes, then supervisorctl clear the program",
+        logs,
+    ),
+    Check(
+        "nofile",
+        "[Errno 24] Too many open files",
+        "the limit of open files that the program was started with is too low",
+        "fab -H {host} reload",
+        files,
+        foreign_fix="set minfds=4096 in [supervisord], and the hard limit in limits.conf, then restart supervisord",
+    ),
+    Check(
+        "clock",
+        "tasks run too early or too late; certificates are not yet valid",
+        "this host's clock differs from the other hosts' clocks",
+        "set up NTP on the host: chrony or systemd-timesyncd",
+        clocks,
+    ),
+    Check(
+        "root-owned",
+        "Permission denied on logs, data or releases",
+        "somebody ran a command as root that made or changed files in the cluster's directories",
+        "fab -H {host} doctor --fix",
+        strange_files,
+        ("owner",),
+        "chown -R {user}: the cluster's directories",
+        frozenset({"backoff", "config-unreadable"}),
+    ),
+)

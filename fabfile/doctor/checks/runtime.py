@@ -1,0 +1,153 @@
+"""The interpreters that run pyspider: their modules and the versions of their packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from ..findings import Check, Hit, Patient, View
+
+BOOTSTRAP = "fab -H {host} bootstrap, then fab -H {host} deploy --reload"
+REBUILD = "as root on {host}: rm /opt/pyspider/current; then fab -H {host} bootstrap and fab -H {host} deploy --reload"
+
+BREAKS = (
+    ("click", (7,), "the command result_worker becomes result-worker, and its section in config.json is ignored"),
+    ("tornado", (5,), "the fetcher ends: no current event loop in thread"),
+    ("werkzeug", (1,), "the web UI ends: cannot import name DispatcherMiddleware"),
+    ("wsgidav", (3,), "the web UI ends: Invalid configuration: Deprecated option 'domaincontroller'"),
+    ("pyquery", (1, 4, 2), "the processor ends: SyntaxError, or No module named parse"),
+)
+"""Package, the first version that breaks pyspider 0.3.10 on Python 2.7, and what breaks."""
+
+
+def _interpreters(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], Mapping[str, Any]]]:
+    """Each interpreter of each host once."""
+    for host in view.seen:
+        seen = set()
+        for asked in host.asked:
+            if asked.get("interpreter") and asked["python"] not in seen:
+                seen.add(asked["python"])
+                yield host, asked, asked["interpreter"]
+
+
+def broken(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        for asked in host.asked:
+            if "broken" in asked:
+                yield Hit(
+                    host.name,
+                    f"{asked['python']}: {asked['broken'].splitlines()[-1] if asked['broken'] else 'it says nothing'}",
+                )
+                break
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version: 7.43.0.5 and 3.0b1 alike."""
+    found = []
+    for part in version.split("."):
+        digits = part[: next((i for i, sign in enumerate(part) if not sign.isdigit()), len(part))]
+        if not digits:
+            break
+        found.append(int(digits))
+    return tuple(found)
+
+
+def misfits(view: View) -> Iterator[Hit]:
+    for host, asked, inside in _interpreters(view):
+        for package, first, breaks in BREAKS:
+            version = inside["versions"].get(package)
+            if version and inside["version"][0] == 2 and numbers(version) >= first:
+                yield Hit(host.name, f"{asked['python']} has {package} {version}: {breaks}")
+
+
+def cext(view: View) -> Iterator[Hit]:
+    for host, asked, inside in _interpreters(view):
+        if inside.get("cext"):
+            version = inside["versions"].get("mysql-connector-python", "of an unknown version")
+            yield Hit(
+                host.name,
+                f"{asked['python']} has mysql-connector-python {version} with its C extension (HAVE_CEXT is True)",
+            )
+
+
+def _lacks(module: str) -> Callable[[View], Iterable[Hit]]:
+    def find(view: View) -> Iterator[Hit]:
+        for host, asked, inside in _interpreters(view):
+            if reason := inside["modules"].get(module):
+                yield Hit(host.name, f"{asked['python']}: {reason}")
+
+    return find
+
+
+def pycurl(view: View) -> Iterator[Hit]:
+    for host, asked, inside in _interpreters(view):
+        if reason := inside["modules"].get("pycurl"):
+            yield Hit(host.name, f"{asked['python']}: {reason}")
+        elif not inside.get("curl_https", True):
+            yield Hit(host.name, f"{asked['python']}: {inside['curl']} has no https")
+
+
+CHECKS = (
+    Check(
+        "interpreter",
+        "programs end at once: can't load library, No such file or directory",
+        "the interpreter that a program names is not there or does not start",
+        BOOTSTRAP,
+        broken,
+        hides=frozenset({"backoff", "fatal-after-outage"}),
+    ),
+    Check(
+        "pins",
+        "SyntaxError; Invalid configuration; cannot import name DispatcherMiddleware; no current event loop in thread",
+        "a package is newer than pyspider 0.3.10 can bear; pyspider itself names no upper versions",
+        REBUILD,
+        misfits,
+        foreign_fix="pip install 'click<7' 'tornado<5' 'Werkzeug<1' 'WsgiDAV<3' 'pyquery<1.4.2'",
+        hides=frozenset({"backoff", "no-pyspider"}),
+    ),
+    Check(
+        "mysql-cext",
+        "1045 (28000): Access denied, now and then, though the password is right; the scheduler crawls nothing",
+        "mysql.connector's C extension refuses right passwords when threads use it; the pure Python wheel does not",
+        REBUILD,
+        cext,
+        foreign_fix="pip install --force-reinstall the py2.py3-none-any wheel of mysql-connector-python 8.0.23",
+        hides=frozenset({"mysql-denied"}),
+    ),
+    Check(
+        "pycurl-ssl",
+        "599 on https pages; libcurl link-time ssl backend is different from compile-time ssl backend",
+        "pycurl can't be imported, or its libcurl has no TLS",
+        REBUILD,
+        pycurl,
+        foreign_fix="install libcurl's headers, then PYCURL_SSL_LIBRARY=openssl pip install --force-reinstall pycurl",
+        hides=frozenset({"backoff", "no-pyspider"}),
+    ),
+    Check(
+        "no-ssl",
+        "ImportError: No module named _ssl; 599 on https pages; pip can't install anything",
+        "Python was built on a host without OpenSSL's headers",
+        REBUILD,
+        _lacks("ssl"),
+        foreign_fix="install openssl-devel or libssl-dev, then build Python again",
+        hides=frozenset({"backoff", "no-pyspider", "pycurl-ssl", "no-hashlib"}),
+    ),
+    Check(
+        "no-hashlib",
+        "ImportError: No module named _hashlib; unsupported hash type md5",
+        "Python was built without OpenSSL's hashes: with OpenSSL 3, Python 2.7's setup.py leaves them out",
+        REBUILD,
+        _lacks("_hashlib"),
+        foreign_fix="build Python again, with OpenSSL's headers",
+        hides=frozenset({"backoff", "no-pyspider"}),
+    ),
+    Check(
+        "no-pyspider",
+        "ImportError: No module named pyspider",
+        "the interpreter that the programs run on has no pyspider, or one that can't be imported",
+        REBUILD,
+        _lacks("pyspider"),
+        foreign_fix="pip install pyspider==0.3.10 with that very interpreter",
+        hides=frozenset({"backoff"}),
+    ),
+)

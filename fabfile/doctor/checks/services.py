@@ -1,0 +1,140 @@
+"""What the programs ask of each other: RPC and phantomjs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..findings import Check, Hit, Patient, View
+from ..known import option
+from .config import RESTART, readers
+from .programs import taken_roles
+
+MARKS = {"scheduler": "newtask", "fetcher": "fetch"}
+"""A method that only this component has."""
+
+
+def _calls(view: View) -> Iterator[tuple[Patient, str, Mapping[str, Any]]]:
+    for host in view.seen:
+        for asked in host.asked_as("webui"):
+            for role, answer in (asked.get("rpc") or {}).items():
+                yield host, role, answer
+
+
+def wrong(view: View) -> Iterator[Hit]:
+    for host, role, answer in _calls(view):
+        if role in taken_roles(view):
+            continue
+        if answer["methods"] and MARKS[role] not in answer["methods"]:
+            other = next((name for name, mark in MARKS.items() if mark in answer["methods"]), "something else")
+            yield _hit(host, f"webui's {role}-rpc {answer['url']} is answered by the {other}")
+        elif answer["error"] and (answer["kind"] == "other" or _elsewhere(view, role, answer)):
+            where = ", ".join(_listening(view, role)) or "elsewhere"
+            yield _hit(host, f"webui's {role}-rpc {answer['url']}: {answer['error']}; the {role} listens on {where}")
+
+
+def _hit(host: Patient, text: str) -> Hit:
+    return Hit(host.name, text, items=tuple(name for asked in host.asked_as("webui") for name in readers(host, asked)))
+
+
+def _elsewhere(view: View, role: str, answer: Mapping[str, Any]) -> bool:
+    """Nobody is there, while the component listens on another address."""
+    places = _listening(view, role)
+    return answer["kind"] == "refused" and bool(places) and not any(place in answer["url"] for place in places)
+
+
+def _listening(view: View, role: str) -> list[str]:
+    found = []
+    for host in view.seen:
+        assert host.facts
+        pids = {one["pid"] for one in host.components if one["role"] == role}
+        found += [f"{host.host.address}:{one['port']}" for one in host.facts["listeners"] if one["pid"] in pids]
+    return found
+
+
+def down(view: View) -> Iterator[Hit]:
+    for host, role, answer in _calls(view):
+        if not answer["error"] or answer["kind"] == "other" or _elsewhere(view, role, answer) or _explained(view, role):
+            continue
+        alive = [(one_host, one) for one_host in view.seen for one in one_host.components if one["role"] == role]
+        names = [f"{h.name} (pid {one['pid']}{', stopped' if one['state'] == 'T' else ''})" for h, one in alive]
+        who = f"the {role} runs on {', '.join(names)}" if names else f"no {role} runs"
+        yield Hit(host.name, f"webui's {role}-rpc {answer['url']}: {answer['error']}; {who}")
+
+
+def _explained(view: View, role: str) -> bool:
+    """Whether a program of that role is known not to run well: then that is the finding, on its own host."""
+    if role in taken_roles(view):
+        return True
+    for host in view.hosts:
+        wanted = any(program.role == role for program in view.fleet.programs(host.host))
+        if wanted and (host.facts is None or not host.supervised or set(host.state(role)) != {"RUNNING"}):
+            return True
+    return False
+
+
+def phantomjs_down(view: View) -> Iterator[Hit]:
+    if _explained(view, "phantomjs"):
+        return
+    for host in view.seen:
+        for asked in host.asked_as("fetcher"):
+            answer = asked.get("phantomjs")
+            if answer and answer["error"]:
+                yield Hit(host.name, f"phantomjs-proxy {answer['where']}: {answer['error']}")
+
+
+def phantomjs_unset(view: View) -> Iterator[Hit]:
+    if not any(host.roles.get("phantomjs") for host in view.fleet.hosts):
+        return
+    for host in view.seen:
+        for asked in host.asked_as("fetcher"):
+            config = asked.get("config")
+            if config is not None and not option(config, "phantomjs_proxy") and not _endpoint(config):
+                seen = f"{asked['path']} has no phantomjs-proxy, though the cluster has a phantomjs"
+                yield Hit(host.name, seen, items=readers(host, asked))
+
+
+def _endpoint(config: Mapping[str, Any]) -> bool:
+    fetcher = option(config, "fetcher") or {}
+    return bool(option(fetcher, "phantomjs_endpoint") or option(fetcher, "splash_endpoint"))
+
+
+CHECKS = (
+    Check(
+        "rpc-wrong",
+        "webui: connect to scheduler rpc error, though the scheduler runs; /run answers false",
+        "scheduler-rpc or fetcher-rpc in config.json leads to something else than that component. It needs http://, "
+        "the component's host and its xmlrpc-port (23333, 24444)",
+        RESTART,
+        wrong,
+        ("release", "restart"),
+        'write "scheduler-rpc": "http://HOST:23333/" into the section webui, then restart the web UI',
+    ),
+    Check(
+        "rpc-down",
+        "webui: connect to scheduler rpc error",
+        "the component hangs, or listens only where the web UI's host can't reach it, or a filter drops the connection",
+        "fab deploy --reload",
+        down,
+        (),
+        "restart the scheduler with --xmlrpc-host 0.0.0.0 or its own address",
+    ),
+    Check(
+        "phantomjs-down",
+        "pages with fetch_type=js end with 599",
+        "nothing answers at phantomjs-proxy from this fetcher's host",
+        "fab deploy --reload",
+        phantomjs_down,
+        (),
+        "start phantomjs (pyspider phantomjs) and correct phantomjs-proxy",
+    ),
+    Check(
+        "phantomjs-501",
+        "pages with fetch_type=js end with 501: phantomjs is not enabled",
+        "the fetcher's config.json names no phantomjs-proxy",
+        RESTART,
+        phantomjs_unset,
+        ("release", "restart"),
+        'write "phantomjs-proxy": "HOST:25555" into config.json, then restart the fetchers',
+    ),
+)

@@ -1,0 +1,246 @@
+"""MySQL and Redis, as the components themselves are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from ..findings import Check, Hit, Patient, View
+from .config import readers
+
+DENIED = (1044, 1045, 1130, 1129, 1698, 1142, 1227)
+FULL = 1040
+NETWORK = range(2000, 3000)
+BOOTSTRAP = "fab bootstrap, then fab deploy"
+PACKET = 1 << 20
+"""Bytes. pyspider sends a whole page's result, or a script, in one statement."""
+QUEUES = {
+    "newtask_queue": "scheduler",
+    "status_queue": "scheduler",
+    "scheduler2fetcher": "fetcher",
+    "fetcher2processor": "processor",
+    "processor2result": "result_worker",
+}
+"""Who takes out of each queue (pyspider/run.py)."""
+DEPENDENTS = frozenset({"backoff", "rpc-down", "port-closed"})
+
+
+def _mysql(view: View) -> Iterator[tuple[Patient, str, Mapping[str, Any], str]]:
+    """Per host, database and answer, the equal ones once; with the address for people."""
+    for host in view.seen:
+        seen = set()
+        for asked in host.asked:
+            for name, answer in (asked.get("mysql") or {}).items():
+                where = asked["places"][name]
+                if (name, where, answer["error"]) not in seen:
+                    seen.add((name, where, answer["error"]))
+                    yield host, name, answer, where
+
+
+def _mysql_errors(matches: Callable[[int], bool]) -> Callable[[View], Iterable[Hit]]:
+    """One hit per host: what keeps the one database away mostly keeps all three away."""
+
+    def find(view: View) -> Iterator[Hit]:
+        by_error: dict[tuple[str, str], list[str]] = {}
+        for host, name, answer, where in _mysql(view):
+            if answer["error"] and matches(answer["errno"] or 0):
+                place, _, _ = where.rpartition("/")
+                by_error.setdefault((host.name, f"{place}: {answer['error']}"), []).append(name)
+        for (host_name, error), names in by_error.items():
+            yield Hit(host_name, f"{', '.join(names)} at {error}", items=_readers(view, host_name))
+
+    return find
+
+
+def _readers(view: View, name: str) -> tuple[str, ...]:
+    """The programs that have read a config.json that was changed by hand."""
+    host = next(host for host in view.seen if host.name == name)
+    return tuple(dict.fromkeys(one for asked in host.asked for one in readers(host, asked)))
+
+
+def full(view: View) -> Iterator[Hit]:
+    yield from _mysql_errors(lambda number: number == FULL)(view)
+    for host, name, answer, where in _mysql(view):
+        if name == "taskdb" and not answer["error"] and answer["connected"] > answer["max_connections"] * 0.9:
+            yield Hit(
+                host.name, f"{where}: {answer['connected']} of {answer['max_connections']} connections are in use"
+            )
+
+
+def packets(view: View) -> Iterator[Hit]:
+    for host, name, answer, where in _mysql(view):
+        if name == "resultdb" and not answer["error"] and answer["max_allowed_packet"] < PACKET:
+            yield Hit(host.name, f"{where}: max_allowed_packet is {answer['max_allowed_packet']} bytes")
+
+
+def _redis(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], str]]:
+    for host in view.seen:
+        asked = next((one for one in host.asked if one.get("redis")), None)
+        if asked:
+            yield host, asked["redis"], asked["places"]["message_queue"]
+
+
+def _redis_errors(matches: Callable[[str], bool]) -> Callable[[View], Iterable[Hit]]:
+    def find(view: View) -> Iterator[Hit]:
+        for host, answer, where in _redis(view):
+            if answer["error"] and matches(answer["code"]):
+                yield Hit(host.name, f"{where}: {answer['error']}", items=_readers(view, host.name))
+
+    return find
+
+
+def _no_login(code: str) -> bool:
+    return code in ("NOAUTH", "WRONGPASS", "NOPERM", "ERR")
+
+
+def evicting(view: View) -> Iterator[Hit]:
+    for host, answer, where in _once(view):
+        if not answer["error"] and answer["policy"] not in ("", "noeviction"):
+            yield Hit(_server(view, host, where), f"{where}: maxmemory-policy is {answer['policy']}")
+
+
+def _once(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], str]]:
+    """Each Redis once, whoever asks."""
+    seen = set()
+    for host, answer, place in _redis(view):
+        where = place.replace("this host", host.host.address)
+        if not answer["error"] and where not in seen:
+            seen.add(where)
+            yield host, answer, where
+
+
+def _server(view: View, asker: Patient, where: str) -> str:
+    """The host that the store runs on, if it is one of the cluster's."""
+    server = view.known(where.partition(":")[0])
+    return server.name if server else asker.name
+
+
+def strangers(view: View) -> Iterator[Hit]:
+    addresses = {host.host.address for host in view.hosts} | {"127.0.0.1", "::1", "[::1]"}
+    # A host that has a name for an address, or that could not be looked at, may well be among them.
+    if len(view.seen) < len(view.fleet.hosts) or any(not host.host.address[-1:].isdigit() for host in view.hosts):
+        return
+    for host, answer, where in _once(view):
+        if others := sorted(set(answer["clients"]) - addresses):
+            yield Hit(
+                _server(view, host, where),
+                f"{where}: queues are also used from {', '.join(others)}, no host of this cluster",
+            )
+
+
+def stuck(view: View) -> Iterator[Hit]:
+    limit = view.fleet.pyspider.queue_maxsize or 100
+    for host, answer, where in _once(view):
+        for queue, role in QUEUES.items():
+            if answer["queues"][queue] >= limit:
+                yield Hit(
+                    _consumer(view, role) or host.name,
+                    f"{queue} at {where} holds {answer['queues'][queue]}; {_how(view, role)}",
+                )
+
+
+def _alive(view: View, role: str) -> list[tuple[Patient, Mapping[str, Any]]]:
+    return [(host, one) for host in view.seen for one in host.components if one["role"] == role]
+
+
+def _consumer(view: View, role: str) -> str | None:
+    """The host of the consumer that hangs, else of the first."""
+    alive = sorted(_alive(view, role), key=lambda pair: pair[1]["state"] != "T")
+    return next((host.name for host, _ in alive), None)
+
+
+def _how(view: View, role: str) -> str:
+    names = [
+        f"{host.name} (pid {one['pid']}{', stopped' if one['state'] == 'T' else ''})"
+        for host, one in _alive(view, role)
+    ]
+    return f"its consumer is {role}: {', '.join(names)}" if names else f"its consumer is {role}, of which none runs"
+
+
+CHECKS = (
+    Check(
+        "mysql-refused",
+        "InterfaceError: 2003: Can't connect to MySQL server; the scheduler starts and crawls nothing",
+        "MySQL does not run, or does not listen where config.json says, or a filter is between",
+        "fab bootstrap (starts it and sets where it listens), then fab deploy",
+        _mysql_errors(lambda number: number in NETWORK),
+        ("stores",),
+        "start MySQL; set bind-address to an address that the other hosts reach",
+        DEPENDENTS,
+    ),
+    Check(
+        "mysql-denied",
+        "ProgrammingError: 1045 (28000): Access denied for user",
+        "MySQL does not accept the user, its password, or its access to this database from this host",
+        BOOTSTRAP,
+        _mysql_errors(lambda number: number in DENIED),
+        ("stores", "release", "restart"),
+        "CREATE USER and GRANT ALL on taskdb, projectdb and resultdb for the user at '%'",
+        DEPENDENTS,
+    ),
+    Check(
+        "mysql-max-connections",
+        "1040: Too many connections",
+        "each pyspider process holds about three connections; the server allows too few",
+        BOOTSTRAP,
+        full,
+        ("stores",),
+        "set max_connections in [mysqld] to 500",
+        DEPENDENTS,
+    ),
+    Check(
+        "mysql-packet",
+        "results or scripts are lost; `packet bigger than max_allowed_packet`, `MySQL server has gone away`",
+        "a result or a script travels in one statement, and the server takes no statement of that size",
+        BOOTSTRAP,
+        packets,
+        ("stores",),
+        "set max_allowed_packet in [mysqld] to 64M",
+    ),
+    Check(
+        "redis-refused",
+        "ConnectionError: Error 111 connecting to Redis; the scheduler and the processors end",
+        "Redis does not run, or does not listen where config.json says, or a filter is between",
+        "fab bootstrap (starts it and sets where it listens), then fab deploy",
+        _redis_errors(lambda code: not _no_login(code)),
+        ("stores",),
+        "start Redis; set bind to an address that the other hosts reach",
+        DEPENDENTS,
+    ),
+    Check(
+        "redis-noauth",
+        "NOAUTH Authentication required; WRONGPASS; invalid password",
+        "Redis wants another password than the one in config.json",
+        BOOTSTRAP,
+        _redis_errors(_no_login),
+        ("stores", "release", "restart"),
+        "write redis://:PASSWORD@HOST:PORT/0 as message-queue, with the password in redis.conf's requirepass",
+        DEPENDENTS,
+    ),
+    Check(
+        "redis-evicting",
+        "tasks vanish without any error",
+        "with this policy Redis throws whole queues away when its memory is full",
+        BOOTSTRAP,
+        evicting,
+        ("stores",),
+        "redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
+    ),
+    Check(
+        "other-cluster",
+        "tasks vanish, or `unknown project`: another cluster's programs take them",
+        "pyspider's queues have fixed names: programs that use the same Redis database are one cluster, wanted or not",
+        "give the other cluster a database number of its own (stores.redis.db in its hosts.toml), or end the strangers",
+        strangers,
+    ),
+    Check(
+        "queue-stuck",
+        "a queue stays at 100",
+        "who takes out of this queue hangs or does not run; everything before it then waits: newtask_queue, "
+        "scheduler2fetcher, fetcher2processor, processor2result, status_queue",
+        "fab -H {host} reload",
+        stuck,
+        (),
+        "supervisorctl restart the consumer",
+    ),
+)

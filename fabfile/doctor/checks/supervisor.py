@@ -1,0 +1,193 @@
+"""supervisord, its socket, its configuration, and what outlived it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...steps.supervise import REFUSED
+from ..findings import Check, Hit, Patient, View
+
+NEEDED = ("unix_http_server", "rpcinterface:supervisor", "supervisorctl")
+DEPLOY = "fab -H {host} deploy"
+FOLLOWS = frozenset({"stopped", "port-closed", "webui-empty-reply", "rpc-down", "phantomjs-down", "log-missing"})
+"""What a host shows as well whose supervisord is dead."""
+
+
+def _socket(host: Patient) -> str:
+    assert host.facts
+    return str(host.facts["socket_path"])
+
+
+def _errno(host: Patient) -> int | None:
+    assert host.facts
+    server = host.facts["sight"]["supervisord"]
+    return None if server["answers"] else server["errno"]
+
+
+def _alive(host: Patient) -> list[str]:
+    """The supervisords of the cluster that live on the host."""
+    assert host.facts
+    daemons = host.facts["daemons"]
+    return [f"pid {one['pid']} ({one['user']}, -c {one['conf']})" for one in daemons]
+
+
+def stale_sockets(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        if _errno(host) == REFUSED and not _alive(host):
+            assert host.facts
+            pidfile = host.facts["pidfile"]
+            gone = (
+                f"; its pidfile names pid {pidfile['pid']}, which is gone" if pidfile and not pidfile["alive"] else ""
+            )
+            yield Hit(host.name, f"unix://{_socket(host)} refused connection, and no supervisord runs{gone}")
+
+
+def missing_sockets(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        assert host.facts
+        conf = host.facts["conf"]
+        if conf and conf["ctl"] and conf["socket"] and conf["ctl"] != conf["socket"]:
+            yield Hit(
+                host.name,
+                f"{conf['path']}: supervisord listens on {conf['socket']}, supervisorctl asks {conf['ctl']}",
+                "[unix_http_server] file and [supervisorctl] serverurl name two different sockets",
+            )
+        elif host.facts["socket"] is None and not host.supervised:
+            yield _missing(host, _alive(host))
+
+
+def _missing(host: Patient, alive: list[str]) -> Hit:
+    seen = f"unix://{_socket(host)} no such file"
+    if alive:
+        return Hit(
+            host.name,
+            f"{seen}, but a supervisord lives: {', '.join(alive)}",
+            "the socket was deleted under a live supervisord, or that one runs with another configuration; "
+            "a second supervisord would now start everything twice",
+        )
+    return Hit(host.name, f"{seen}, and no supervisord runs")
+
+
+def denied_sockets(view: View) -> Iterator[Hit]:
+    user = view.fleet.cluster.user
+    for host in view.manned:
+        assert host.facts
+        socket, daemons = host.facts["socket"], host.facts["daemons"]
+        if not socket or socket["kind"] != "socket" or not host.supervised:
+            continue
+        bits = socket["mode"] & (0o200 if socket["owner"] == user else 0o022)
+        if not bits:
+            seen = f"{socket['path']} belongs to {socket['owner']}, mode {socket['mode']:04o}"
+            root = next((one for one in daemons if one["user"] != user), None)
+            runs = f"; supervisord (pid {root['pid']}) runs as {root['user']}" if root else ""
+            fix = "" if not root else f"end pid {root['pid']}, then as {user}: supervisord -c {root['conf']}"
+            yield Hit(host.name, seen + runs, fix=fix, by_hand=bool(root), items=(socket["path"],))
+
+
+def lacking_sections(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        assert host.facts
+        if not (conf := host.facts["conf"]):
+            continue
+        needed = [name for name in NEEDED if name not in conf["sections"]]
+        if conf["inet"]:
+            needed = [name for name in needed if name != "unix_http_server"]
+        if needed:
+            yield Hit(host.name, f"{conf['path']} lacks {', '.join(f'[{name}]' for name in needed)}")
+
+
+def many_supervisords(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        if len(alive := _alive(host)) > 1:
+            yield Hit(host.name, f"{len(alive)} supervisords run: {', '.join(alive)}")
+
+
+def hung_supervisords(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        assert host.facts
+        alive = _alive(host)
+        if alive and host.facts["socket"] and not host.supervised:
+            yield Hit(host.name, f"{', '.join(alive)}: {host.facts['sight']['supervisord']['why']}")
+
+
+def orphans(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        assert host.facts
+        left = {item["pid"]: item["name"] for item in host.facts["sight"]["leftovers"]}
+        # Started by hand and left behind: no environment tells of a supervisord.
+        strays = {one["pid"]: one["role"] for one in host.components if one["parent"] == 1 and not one["held"]}
+        names = [f"{name} (pid {pid})" for pid, name in sorted((strays | left).items())]
+        if names:
+            yield Hit(host.name, f"no supervisord holds {', '.join(names)}", by_hand=not set(strays) <= set(left))
+
+
+CHECKS = (
+    Check(
+        "orphans",
+        "duplicate programs; `[Errno 98] Address already in use` after a restart of supervisord",
+        "supervisord died or was killed with -9, or somebody started the program by hand: it goes on without "
+        "a supervisord, and the next supervisord starts a second one beside it",
+        DEPLOY,
+        orphans,
+        ("supervision",),
+        "kill -INT the pids, then start supervisord",
+        FOLLOWS | {"socket-stale", "socket-missing"},
+    ),
+    Check(
+        "conf-sections",
+        "supervisorctl can't connect at all, though supervisord runs",
+        "supervisord.conf needs [unix_http_server], [rpcinterface:supervisor] and [supervisorctl]: without "
+        "them nobody can talk to supervisord",
+        "fab -H {host} step.supervisord-conf",
+        lacking_sections,
+        ("conf",),
+        "echo_supervisord_conf shows the sections; add them, then restart supervisord",
+        FOLLOWS | {"socket-missing", "socket-denied"},
+    ),
+    Check(
+        "socket-stale",
+        "unix:///….sock refused connection",
+        "supervisord was killed and left its socket behind: the file is there, nobody listens",
+        DEPLOY,
+        stale_sockets,
+        ("supervision",),
+        "rm the socket as root, then as {user}: supervisord -c the configuration",
+        FOLLOWS,
+    ),
+    Check(
+        "socket-missing",
+        "unix:///….sock no such file",
+        "supervisord was never started here, or was stopped",
+        DEPLOY,
+        missing_sockets,
+        ("supervision",),
+        "as {user}: supervisord -c the configuration; where one lives already, end that one first",
+        FOLLOWS,
+    ),
+    Check(
+        "socket-denied",
+        "[Errno 13] Permission denied (of the socket)",
+        "the socket belongs to another user: supervisord was started as root, or somebody changed the file",
+        "fab -H {host} doctor --fix",
+        denied_sockets,
+        ("owner",),
+        "chown {user} the socket; start supervisord as {user} from now on",
+    ),
+    Check(
+        "two-supervisords",
+        "duplicate programs; programs that come back after they were stopped",
+        "more than one supervisord runs pyspider's programs here: each restarts its own copy of them",
+        "end the one that is not wanted (kill -TERM its pid), then fab -H {host} deploy",
+        many_supervisords,
+    ),
+    Check(
+        "supervisord-hung",
+        "supervisorctl never answers",
+        "supervisord lives, but does not answer: it was stopped (SIGSTOP), or it hangs on its disk",
+        "on {host}: kill -CONT its pid; if that does not help, fab -H {host} deploy",
+        hung_supervisords,
+        (),
+        "kill -CONT its pid; if that does not help, kill -TERM, then start it again",
+        FOLLOWS | {"socket-missing", "socket-denied"},
+    ),
+)

@@ -1,0 +1,164 @@
+"""What doctor says: a check is a value, its question a pure function of what was seen on all hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..inventory import Fleet, Host
+
+Remedy = Literal["owner", "stores", "conf", "release", "supervision", "restart"]
+"""Something that `--fix` may do: one of mend.py's steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """One host as doctor.py saw it."""
+
+    host: Host
+    facts: Mapping[str, Any] | None = None
+    """None where the host could not be looked at, or has no Python."""
+    why: str = ""
+    """Why it could not be looked at."""
+    reachable: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.host.name
+
+    @property
+    def ours(self) -> bool:
+        """Whether this project has deployed the host; if not, its files are somebody's own."""
+        return bool(self.facts and self.facts["ours"])
+
+    @property
+    def supervised(self) -> bool:
+        """Whether a supervisord answers: without one, little can be said about its programs."""
+        return bool(self.facts and self.facts["sight"]["supervisord"]["answers"])
+
+    @property
+    def programs(self) -> Sequence[Mapping[str, Any]]:
+        """What supervisord runs, with states."""
+        return self.facts["sight"]["programs"] if self.facts else ()
+
+    @property
+    def configured(self) -> Sequence[Mapping[str, Any]]:
+        """pyspider's sections in the supervisord.conf that counts."""
+        return (self.facts["conf"] or {}).get("programs", ()) if self.facts else ()
+
+    @property
+    def components(self) -> Sequence[Mapping[str, Any]]:
+        """pyspider's live processes, whoever started them."""
+        return self.facts["components"] if self.facts else ()
+
+    @property
+    def asked(self) -> Sequence[Mapping[str, Any]]:
+        """What each pair of interpreter and config.json was told."""
+        return self.facts["asked"] if self.facts else ()
+
+    def asked_as(self, role: str) -> Iterator[Mapping[str, Any]]:
+        """The pairs that programs of this role use."""
+        return (one for one in self.asked if role in one["roles"])
+
+    def state(self, role: str) -> list[str]:
+        """The states of supervisord's programs of that role."""
+        names = {program["name"] for program in self.configured if program["role"] == role}
+        return [program["state"] for program in self.programs if program["name"] in names]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that doctor saw at one moment."""
+
+    fleet: Fleet
+    hosts: tuple[Patient, ...]
+
+    @property
+    def seen(self) -> list[Patient]:
+        """The hosts with facts."""
+        return [host for host in self.hosts if host.facts is not None]
+
+    @property
+    def manned(self) -> list[Patient]:
+        """The hosts with facts on which hosts.toml puts programs."""
+        return [host for host in self.seen if self.fleet.programs(host.host)]
+
+    def known(self, address: str) -> Patient | None:
+        """The host of the cluster with this address."""
+        return next((host for host in self.hosts if host.host.address == address), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One place where a check's fault was seen. What is empty here, the check says."""
+
+    host: str
+    evidence: str
+    cause: str = ""
+    fix: str = ""
+    by_hand: bool = False
+    """`--fix` may not mend this one, though it may mend others of its kind."""
+    items: tuple[str, ...] = ()
+    """The programs to restart, or the paths to give to the cluster's user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A fault that doctor knows: how it looks to the operator, why it is, what mends it."""
+
+    id: str
+    title: str
+    """What the operator sees: the error text to search for."""
+    cause: str
+    fix: str
+    """The command; {host} and {user} are filled in."""
+    find: Callable[[View], Iterable[Hit]] = field(repr=False)
+    remedies: tuple[Remedy, ...] = ()
+    """What `--fix` does about it; empty where a person has to decide."""
+    foreign_fix: str = ""
+    """The command on a host that this project did not deploy, where that is another one."""
+    hides: frozenset[str] = frozenset()
+    """Faults on the same host that only follow from this one."""
+
+    @property
+    def fixable(self) -> bool:
+        return bool(self.remedies)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault on a host, for a person and for `--json`."""
+
+    id: str
+    host: str
+    evidence: str
+    cause: str
+    fix: str
+    fixable: bool
+    remedies: tuple[Remedy, ...] = ()
+    items: tuple[str, ...] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        """What `--json` prints; evidence never holds a password."""
+        names = ("id", "host", "evidence", "cause", "fix", "fixable")
+        return {name: getattr(self, name) for name in names}
+
+
+def findings(view: View, checks: Sequence[Check]) -> list[Finding]:
+    """Everything that is wrong, in the checks' order; what only follows from another fault is left out."""
+    found = [(check, hit) for check in checks for hit in check.find(view)]
+    hidden = {(name, hit.host) for check, hit in found for name in check.hides if name != check.id}
+    return [_finding(view, check, hit) for check, hit in found if (check.id, hit.host) not in hidden]
+
+
+def _finding(view: View, check: Check, hit: Hit) -> Finding:
+    patient = next((host for host in view.hosts if host.name == hit.host), None)
+    ours = patient is None or patient.ours or not check.foreign_fix
+    fix = hit.fix or (check.fix if ours else check.foreign_fix)
+    # What lies on a host that somebody set up by hand is never overwritten.
+    remedies = () if hit.by_hand or not (patient and patient.ours) else check.remedies
+    text = fix.replace("{host}", hit.host).replace("{user}", view.fleet.cluster.user)
+    return Finding(
+        check.id, hit.host, hit.evidence, hit.cause or check.cause, text, bool(remedies), remedies, hit.items
+    )

@@ -1,0 +1,88 @@
+"""What `--fix` does: the steps that mend a host's findings, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .. import plan
+from ..inventory import Fleet, Host
+from ..shell import Command, cmd, lines
+from ..steps.base import Action, Found, Payload, Probe, Step
+from ..steps.supervise import SCRIPT, Place, look, state
+from .findings import Finding, Remedy
+
+ORDER: tuple[Remedy, ...] = ("owner", "conf", "release", "supervision", "restart")
+"""What a later one needs comes first: programs can only start with their files in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """These paths belong to `user`. A link's target and what is gone by now are left alone."""
+
+    paths: tuple[str, ...]
+    user: str
+    name: str = "owner"
+
+    def probe(self) -> Probe:
+        return Probe(lines(Command(f"{cmd('stat', '--format', '%U %n', *self.paths)} 2>/dev/null"), "true"))
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        wrong = [line for line in found.text.splitlines() if not line.startswith(f"{self.user} ")]
+        paths = [line.partition(" ")[2] for line in wrong]
+        if not paths:
+            return []
+        others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        return [Action(f"give {paths[0]}{others} to {self.user}", str(cmd("chown", "-h", f"{self.user}:", *paths)))]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """These programs were started anew, whatever state they were in, and are RUNNING."""
+
+    place: Place
+    programs: tuple[str, ...]
+    before: frozenset[int]
+    """The processes that are to be gone."""
+    name: str = "restart"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        live = {one["name"]: one for one in (state(found) or {}).get("programs", ())}
+        names = [name for name in self.programs if name in live and live[name]["pid"] in self.before]
+        if not names:
+            return []
+        script = self.place.as_work("apply", restart=names, wait=names, reopen=[], remove=[], seconds=60)
+        return [Action(f"restart {', '.join(names)}", script, (Payload(SCRIPT),), limit=150)]
+
+
+def steps(fleet: Fleet, host: Host, found: Sequence[Finding], pids: frozenset[int]) -> list[Step]:
+    """The steps for one host's fixable findings; `pids` are the processes that ran when they were found."""
+    own = [finding for finding in found if finding.host == host.name]
+    wanted: list[Step] = []
+    if needs_stores(found) and not any("supervision" in finding.remedies for finding in own):
+        # Programs on every host end when a store is restarted.
+        wanted += plan.supervision(fleet, host)
+    for remedy in ORDER:
+        if chosen := [finding for finding in own if remedy in finding.remedies]:
+            items = tuple(dict.fromkeys(item for finding in chosen for item in finding.items))
+            wanted += _steps(fleet, host, remedy, items, pids)
+    return wanted
+
+
+def needs_stores(found: Sequence[Finding]) -> bool:
+    """Whether a store is to be mended, which comes before everything else."""
+    return any("stores" in finding.remedies for finding in found)
+
+
+def _steps(fleet: Fleet, host: Host, remedy: Remedy, items: tuple[str, ...], pids: frozenset[int]) -> list[Step]:
+    by_remedy: dict[Remedy, Callable[[], list[Step]]] = {
+        "owner": lambda: [Owner(items, fleet.cluster.user)],
+        "conf": lambda: [plan.supervisord_conf(fleet, host)],
+        "release": lambda: [plan.release(fleet, host)],
+        "supervision": lambda: plan.supervision(fleet, host),
+        "restart": lambda: [Restart(plan.place(fleet), items, pids)],
+    }
+    return by_remedy[remedy]()

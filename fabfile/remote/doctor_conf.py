@@ -1,0 +1,135 @@
+"""Runs on a host, loaded by doctor.py: what supervisord.conf says, and what its programs have logged.
+
+Works under any Python from 2.6 on; the standard library's ConfigParser refuses what supervisor accepts.
+"""
+
+from __future__ import print_function
+
+import glob
+import os
+import re
+import shlex
+
+CONFS = ("/etc/supervisord.conf", "/etc/supervisor/supervisord.conf", "/etc/supervisord/supervisord.conf", "/usr/etc/supervisord.conf")
+TAIL_BYTES = 16384
+
+
+def sections(path, read):
+    """{section: {key: value}} of an INI file as supervisor reads it, its includes too."""
+    found = {}
+    pending = [path]
+    while pending:
+        one = pending.pop(0)
+        here = os.path.dirname(one)
+        for name, values in parse(read(one)):
+            found.setdefault(name, {}).update((key, value.replace("%(here)s", here).replace("%%", "%")) for key, value in values.items())
+            if name == "include" and one == path:
+                for pattern in found[name].get("files", "").split():
+                    pending += sorted(glob.glob(os.path.join(here, pattern)))
+    return found
+
+
+def parse(text):
+    found, key = [], None
+    for line in text.splitlines():
+        bare = re.split(r"\s;", line)[0].rstrip()
+        if not bare.strip() or bare.lstrip()[0] in ";#":
+            continue
+        if bare[0] == "[" and "]" in bare:
+            found.append((bare[1:bare.index("]")], {}))
+            key = None
+        elif bare[0] in " \t" and key and found:
+            found[-1][1][key] += "\n" + bare.strip()
+        elif found:
+            key, _, value = re.sub("^([^=:]*)[=:]", lambda match: match.group(1) + "\0", bare).partition("\0")
+            key = key.strip()
+            found[-1][1][key] = value.strip()
+    return found
+
+
+def role(supervise, words):
+    process = object.__new__(supervise.Process)
+    process.words = words
+    return process.role()
+
+
+def programs(found, supervise):
+    """The pyspider programs of a supervisord.conf: what they run, as whom, and where they log."""
+    for name, values in sorted(found.items()):
+        if not name.startswith("program:"):
+            continue
+        try:
+            words = shlex.split(str(values.get("command", "")))
+        except ValueError:
+            continue
+        kind = role(supervise, words)
+        if kind:
+            yield {
+                "name": name[8:], "role": kind, "words": words, "user": values.get("user"), "directory": values.get("directory"),
+                "log": values.get("stdout_logfile"), "err": values.get("stderr_logfile"),
+                "merged": values.get("redirect_stderr", "").lower() in ("true", "1", "yes", "on"),
+            }
+
+
+def conf_facts(path, supervise):
+    """One supervisord.conf; its programs are only those of pyspider."""
+    found = sections(path, supervise.read)
+    http = found.get("inet_http_server")
+    ctl = found.get("supervisorctl", {}).get("serverurl", "")
+    return {
+        "path": path, "sections": sorted(found), "programs": list(programs(found, supervise)),
+        "socket": found.get("unix_http_server", {}).get("file"), "ctl": ctl[7:] if ctl.startswith("unix://") else ctl,
+        "pidfile": found.get("supervisord", {}).get("pidfile"), "logfile": found.get("supervisord", {}).get("logfile"),
+        "inet": {"port": http.get("port", ""), "password": bool(http.get("password"))} if http else None,
+    }
+
+
+def confs(options, supervise, table):
+    """The configurations that a supervisord runs with, hosts.toml's, and the usual ones that name pyspider."""
+    running = [after(process.words, "-c", "--configuration") for process in table.values() if supervise.is_supervisord(process)]
+    paths = [path for path in running if path and path.startswith("/")] + [options["conf"]] + list(CONFS)
+    once = [path for index, path in enumerate(paths) if path not in paths[:index]]
+    found = [conf_facts(path, supervise) for path in once if os.path.isfile(path)]
+    return [one for one in found if one["path"] == options["conf"] or one["programs"]]
+
+
+def after(words, *names):
+    for word, following in zip(words, words[1:]):
+        if word in names:
+            return following
+    for word in words:
+        for name in names:
+            if name.startswith("--") and word.startswith(name + "="):
+                return word[len(name) + 1:]
+    return None
+
+
+def effective(found, options):
+    """The configuration that counts: hosts.toml's where it is there, else the first that names pyspider."""
+    return next((one for one in found if one["path"] == options["conf"]), found[0] if found else None)
+
+
+def tail(path):
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - TAIL_BYTES))
+            return stream.read().decode("utf-8", "replace").splitlines()[-60:]
+    except (IOError, OSError, TypeError):
+        return []
+
+
+def logs(found):
+    """Per program its log files, and the last lines of the one with its errors."""
+    answer = {}
+    for program in found:
+        paths = [path for path in (program["log"], None if program["merged"] else program["err"]) if path and path.startswith("/")]
+        answer[program["name"]] = {"files": [{"path": path, "size": size(path)} for path in paths], "tail": tail(paths[-1]) if paths else []}
+    return answer
+
+
+def size(path):
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return None

@@ -1,0 +1,97 @@
+"""A line with 25 ms each way between two network namespaces, made of two tun devices and a queue.
+
+Whole packets are held back, the first of a connection as well: what TCP does over a long line, it does here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import heapq
+import os
+import select
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FAR = "10.77.255"
+HERE = "10.77.255.254"
+ONE_WAY = 0.025
+_TUNSETIFF = 0x400454CA
+_TUN_WITHOUT_HEADER = 0x0001 | 0x1000
+_NEW_NETWORK = 0x40000000
+
+
+@contextmanager
+def delayed(near: Path) -> Iterator[Path]:
+    """A new namespace from which FAR.1 to FAR.250 are in `near`, a round trip of 50 ms away; it ends with the block."""
+    words = ["nsenter", f"--net={near}", "--", sys.executable, "-m", __name__]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as process:
+        assert process.stdout and process.stdin
+        try:
+            if process.stdout.readline() != b"ready\n":
+                raise RuntimeError("the line with a delay could not be made")
+            yield Path(f"/proc/{process.pid}/ns/net")
+        finally:
+            # The end of its stdin ends it, also when this process is killed.
+            process.stdin.close()
+
+
+def main() -> None:
+    """Make the line, say `ready`, and carry packets until stdin ends."""
+    far_end = _tun("bench1")
+    _ip("addr add 10.77.255.253 peer 10.77.255.254 dev bench1", "link set bench1 up")
+    # Every address behind the line is this host's.
+    _ip("route add local 10.77.255.0/25 dev lo", "route add local 10.77.255.128/26 dev lo")
+    if ctypes.CDLL(None, use_errno=True).unshare(_NEW_NETWORK) != 0:
+        raise OSError(ctypes.get_errno(), "no new network namespace")
+    near_end = _tun("bench0")
+    _ip(f"addr add {HERE}/24 dev bench0", "link set bench0 up", "link set lo up")
+    print("ready", flush=True)
+    _carry(near_end, far_end)
+
+
+def _tun(name: str) -> int:
+    device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _TUN_WITHOUT_HEADER))
+    return device
+
+
+def _ip(*commands: str) -> None:
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)
+
+
+def _carry(one: int, other: int) -> None:
+    """Hold every packet back for ONE_WAY seconds; packets keep their order."""
+    opposite = {one: other, other: one}
+    held: list[tuple[float, int, int, bytes]] = []
+    count = 0
+    while True:
+        wait = max(0.0, held[0][0] - time.monotonic()) if held else None
+        ready, _, _ = select.select([one, other, 0], [], [], wait)
+        if 0 in ready:
+            return
+        for device in ready:
+            for packet in _packets(device):
+                count += 1
+                heapq.heappush(held, (time.monotonic() + ONE_WAY, count, opposite[device], packet))
+        now = time.monotonic()
+        while held and held[0][0] <= now:
+            _, _, device, packet = heapq.heappop(held)
+            os.write(device, packet)
+
+
+def _packets(device: int) -> Iterator[bytes]:
+    while True:
+        try:
+            yield os.read(device, 65536)
+        except BlockingIOError:
+            return
+
+
+if __name__ == "__main__":
+    main()

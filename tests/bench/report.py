@@ -1,0 +1,164 @@
+"""Samples -> medians and ratios: on the terminal, as JSON, as Markdown and as a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from .contenders import FABRIC, OURS, XARGS
+from .measure import Usage
+
+Samples = Mapping[str, Sequence[Usage]]
+"""The runs of each contender."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A promise: our median is at most `limit` times another's, or at most `limit` where there is no other."""
+
+    race: str
+    field: str
+    limit: float
+    against: str = ""
+
+
+TARGETS = (
+    Target("command, 128 hosts", "wall", 0.80, FABRIC),
+    Target("command, 128 hosts", "cpu", 0.60, FABRIC),
+    Target("changed file + command, 128 hosts", "wall", 0.60, FABRIC),
+    Target("changed file + command, 128 hosts", "cpu", 0.30, FABRIC),
+    Target("changed file + command, 32 hosts, 50 ms", "wall", 0.55, FABRIC),
+    Target("command, 128 hosts", "wall", 1.0, XARGS),
+    Target("command, 1000 hosts", "memory", 150),
+)
+UNITS = {"wall": "s", "cpu": "s", "memory": "MB"}
+
+
+def middle(runs: Sequence[Usage], field: str) -> float:
+    return float(median(getattr(run, field) for run in runs))
+
+
+def spread(runs: Sequence[Usage], field: str) -> str:
+    """The median and the extremes: `3.41 (3.30-3.92)`."""
+    values = [getattr(run, field) for run in runs]
+    return f"{median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
+def table(samples: Samples) -> list[list[str]]:
+    """A row per contender: the clock, CPU, memory, and how many times as long and as much CPU as this project."""
+    ours = samples.get(OURS)
+    rows = []
+    for name, runs in samples.items():
+        times = [f"{middle(runs, field) / middle(ours, field):.2f}" if ours else "" for field in ("wall", "cpu")]
+        memory = f"{middle(runs, 'memory'):.0f}"
+        rows.append([name, str(len(runs)), spread(runs, "wall"), spread(runs, "cpu"), memory, *times])
+    return rows
+
+
+HEAD = ["contender", "runs", "wall s", "client CPU s", "MB", "x wall", "x CPU"]
+
+
+def verdicts(races: Mapping[str, Samples]) -> Iterator[tuple[str, str, bool]]:
+    """What was promised, what was measured, and whether the promise is kept; only for what was run."""
+    for target in TARGETS:
+        samples = races.get(target.race, {})
+        if OURS not in samples or (target.against and target.against not in samples):
+            continue
+        value = middle(samples[OURS], target.field)
+        promise = f"{target.race}: {target.field} <= {target.limit:g} {UNITS[target.field]}"
+        if not target.against:
+            yield promise, f"{value:.0f}", value <= target.limit
+            continue
+        promise = f"{target.race}: {target.field} <= {target.limit:.2f} x {target.against}"
+        value /= middle(samples[target.against], target.field)
+        pairs = zip(samples[OURS], samples[target.against], strict=False)
+        turns = [getattr(a, target.field) / getattr(b, target.field) for a, b in pairs]
+        yield promise, f"{value:.2f} (turns {min(turns):.2f}-{max(turns):.2f})", value <= target.limit
+
+
+def text(rows: Sequence[Sequence[str]]) -> str:
+    """Columns for a terminal."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return "\n".join("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)) for row in rows)
+
+
+def markdown(races: Mapping[str, Samples], machine: Mapping[str, object]) -> str:
+    """The page in docs."""
+    parts = [_INTRODUCTION.format(**machine), "| promise | measured | |\n|---|---|---|"]
+    parts += [f"| {promise} | {value} | {_word(kept)} |" for promise, value, kept in verdicts(races)]
+    for race, samples in races.items():
+        parts += [f"\n## {race}", _row(HEAD), _row(["---"] * len(HEAD)), *(_row(row) for row in table(samples))]
+    return "\n".join(parts) + "\n"
+
+
+_INTRODUCTION = """\
+# Benchmark
+
+`./run bench` made this page on a machine with {cores} cores (Python {python}, Fabric {fabric}, paramiko {paramiko},
+{ssh}). All hosts are addresses of one sshd on that same machine, which takes its share of the cores. Contenders run
+in turn, as whole processes, after a warm-up each; figures are medians with the lowest and the highest. Host keys are
+checked by all but plain Fabric, which can't. A run in which one host does not show that the work was done there ends
+the benchmark. The load average was {load_before} before and {load_after} after.
+
+![The medians](benchmark.png)
+"""
+
+
+def _row(words: Sequence[str]) -> str:
+    return "| " + " | ".join(words) + " |"
+
+
+def _word(kept: bool) -> str:
+    return "met" if kept else "NOT met"
+
+
+def as_text(races: Mapping[str, Samples]) -> str:
+    """The verdicts for a terminal."""
+    rows = [[promise, value, _word(kept)] for promise, value, kept in verdicts(races)]
+    return text(rows) if rows else "no promise is about what was run"
+
+
+def as_json(races: Mapping[str, Samples], machine: Mapping[str, object]) -> str:
+    """Every single run."""
+    fields = ("wall", "cpu", "memory")
+    runs = {
+        race: {name: [{f: round(getattr(run, f), 4) for f in fields} for run in samples[name]] for name in samples}
+        for race, samples in races.items()
+    }
+    kept = [{"promise": promise, "measured": value, "met": met} for promise, value, met in verdicts(races)]
+    return json.dumps({"machine": machine, "promises": kept, "runs": runs}, indent=1) + "\n"
+
+
+def picture(races: Mapping[str, Samples], path: Path) -> None:
+    """Bars of wall time and CPU per race, with the extremes as whiskers."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(len(races), 2, figsize=(11, 1.7 * len(races)), layout="constrained", squeeze=False)
+    for row, (race, samples) in zip(axes, races.items(), strict=True):
+        for axis, field, title in zip(row, ("wall", "cpu"), ("seconds", "client CPU seconds"), strict=True):
+            _bars(axis, samples, field)
+            axis.set_title(f"{race}: {title}", fontsize=9, loc="left")
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def _bars(axis: Any, samples: Samples, field: str) -> None:
+    names = list(samples)
+    medians = [middle(samples[name], field) for name in names]
+    low = [
+        value - min(getattr(run, field) for run in samples[name]) for name, value in zip(names, medians, strict=True)
+    ]
+    high = [
+        max(getattr(run, field) for run in samples[name]) - value for name, value in zip(names, medians, strict=True)
+    ]
+    colours = ["#1f77b4" if name == OURS else "#b0b7bf" for name in names]
+    axis.barh(names, medians, xerr=[low, high], color=colours, error_kw={"linewidth": 0.8, "capsize": 2})
+    axis.invert_yaxis()
+    axis.tick_params(labelsize=8)
+    axis.spines[["top", "right"]].set_visible(False)

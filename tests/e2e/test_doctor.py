@@ -1,0 +1,225 @@
+"""Every fault that doctor names, caused for real: named with its id and no other, mended, and then silence."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from .conftest import Cluster
+
+pytestmark = pytest.mark.e2e
+
+LOGS = "/home/work/supervisor"
+CURRENT = "/home/work/distri_pyspider/current"
+BIN = "/opt/pyspider/current/bin"
+LIB = "/opt/pyspider/current/lib/python2.7"
+SHELL = f"""
+CTL="{BIN}/supervisorctl -c /etc/supervisord.conf"
+daemon() {{ cat {LOGS}/supervisord.pid; }}
+pid() {{ $CTL pid "$1"; }}
+settled() {{ n=0; until eval "$1"; do n=$((n+1)); [ $n -lt 150 ] || exit 9; sleep 0.1; done; }}
+config() {{ {BIN}/python - "$1" <<'EOF'
+import json, sys
+path = "{CURRENT}/config.json"
+c = json.load(open(path))
+exec(sys.argv[1])
+json.dump(c, open(path, "w"))
+EOF
+}}
+sql() {{ echo "$1" | mariadb --user=root; }}
+redis() {{ printf 'AUTH %s\\n%s\\n' "$(sed -n 's/^requirepass //p' /etc/redis/pyspider.conf)" "$1" | redis-cli; }}
+"""
+MENDS = "doctor --fix"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of `host`: the script that causes it, and the one that mends it where `--fix` may not."""
+
+    id: str
+    host: str
+    cause: str
+    mend: str = MENDS
+    note: str = ""
+    also: tuple[str, ...] = ()
+    """Other hosts that show it too."""
+
+
+FAULTS = [
+    Fault("socket-stale", "node2", "p=$(daemon); kill -9 $p $(pgrep -P $p); settled '! pgrep -f [r]un.py'"),
+    Fault("orphans", "node3", "p=$(daemon); kill -9 $p; settled '[ ! -d /proc/$p ]'"),
+    Fault("socket-missing", "node2", "p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'", note="stopped"),
+    Fault("socket-missing", "node2", f"rm {LOGS}/supervisor.sock", note="deleted"),
+    Fault("socket-denied", "node2", f"chown root:root {LOGS}/supervisor.sock"),
+    Fault("conf-sections", "node2", r"sed -i '/^\[supervisorctl\]/,/^$/d' /etc/supervisord.conf"),
+    Fault(
+        "two-supervisords",
+        "node2",
+        f"""cat >/tmp/second.conf <<EOF
+[unix_http_server]
+file=/tmp/second.sock
+[supervisord]
+logfile=/tmp/second.log
+pidfile=/tmp/second.pid
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix:///tmp/second.sock
+[program:processor9]
+command={BIN}/python {CURRENT}/run.py -c {CURRENT}/config.json processor
+directory=/home/work/distri_pyspider
+stdout_logfile=/tmp/processor9.log
+EOF
+su work -c '{BIN}/supervisord -c /tmp/second.conf'; settled 'pgrep -P $(cat /tmp/second.pid)'""",
+        "kill $(cat /tmp/second.pid); settled '[ ! -e /tmp/second.pid ]'; rm /tmp/second.*",
+    ),
+    Fault("supervisord-hung", "node2", "kill -STOP $(daemon)", "kill -CONT $(daemon)"),
+    Fault(
+        "two-schedulers",
+        "node2",
+        f"""setsid su work -c '{BIN}/python {CURRENT}/run.py -c {CURRENT}/config.json scheduler --xmlrpc-port 23399
+        :' >/dev/null 2>&1 </dev/null & settled 'pgrep -f [2]3399'""",
+        "pkill -f '[2]3399'; settled '! pgrep -f [2]3399'",
+    ),
+    Fault("stopped", "node3", "$CTL stop processor1"),
+    Fault("webui-empty-reply", "node1", "kill -STOP $(pid webui1)"),
+    Fault(
+        "port-closed",
+        "node1",
+        f"""sed -i 's/--port 5000/--port 5999/' {CURRENT}/programs.conf; $CTL update
+        settled '$CTL status webui1 | grep -q RUNNING'; sleep 11""",
+    ),
+    Fault(
+        "port-in-use",
+        "node1",
+        f"""$CTL stop webui1
+        setsid {BIN}/python -c 'import socket, time
+s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 5000)); s.listen(1); time.sleep(600)' >/dev/null 2>&1 </dev/null &
+        echo $! >/tmp/holder; settled 'grep -q :1388 /proc/net/tcp'
+        $CTL start webui1; settled '$CTL status webui1 | grep -q BACKOFF'""",
+        "kill $(cat /tmp/holder); settled '$CTL status webui1 | grep -q RUNNING'",
+    ),
+    Fault(
+        "backoff",
+        "node3",
+        f"""mv {LIB}/site-packages/pyspider/processor /tmp/gone; kill $(pid processor1)
+        settled '$CTL status processor1 | grep -q BACKOFF'""",
+        f"mv /tmp/gone {LIB}/site-packages/pyspider/processor; settled '$CTL status processor1 | grep -q RUNNING'",
+    ),
+    Fault("log-missing", "node3", f"rm {LOGS}/processor1.log"),
+    Fault("config-unreadable", "node2", f"echo oops >>{CURRENT}/config.json"),
+    Fault("island", "node3", "config 'del c[\"message-queue\"]'", note="queue"),
+    Fault(
+        "island",
+        "node3",
+        """config 'c["resultdb"] = "sqlite+resultdb:////tmp/result.db"'; kill $(pid result_worker1)
+        settled '$CTL status result_worker1 | grep -q RUNNING'""",
+        note="sqlite",
+    ),
+    Fault("config-unknown-key", "node2", "config 'c[\"fetcher\"][\"pool-size\"] = 10'"),
+    Fault("config-redis-db", "node2", "config 'c[\"message-queue\"] = c[\"message-queue\"][:-1] + \"db\"'"),
+    Fault("config-password", "node2", "config 'c[\"taskdb\"] = c[\"taskdb\"].replace(\"@\", \"%40@\")'"),
+    Fault("mysql-denied", "node2", "config 'c[\"taskdb\"] = c[\"taskdb\"].replace(\"@\", \"x@\")'", note="config"),
+    Fault(
+        "mysql-denied",
+        "node1",
+        "sql \"SET PASSWORD FOR pyspider@'%' = PASSWORD('another')\"",
+        note="server",
+        also=("node2", "node3"),
+    ),
+    Fault("mysql-refused", "node1", "service mariadb stop", also=("node2", "node3")),
+    Fault("mysql-max-connections", "node1", "sql 'SET GLOBAL max_connections = 10'", also=("node2", "node3")),
+    Fault("mysql-packet", "node1", "sql 'SET GLOBAL max_allowed_packet = 65536'", also=("node2", "node3")),
+    Fault("redis-refused", "node1", "service redis-server stop", also=("node2", "node3")),
+    Fault("redis-noauth", "node1", "redis 'CONFIG SET requirepass another'", also=("node2", "node3")),
+    Fault("redis-evicting", "node1", "redis 'CONFIG SET maxmemory-policy allkeys-lru'"),
+    Fault("rpc-wrong", "node1", "config 'c[\"webui\"][\"scheduler-rpc\"] = c[\"webui\"][\"fetcher-rpc\"]'"),
+    Fault("rpc-down", "node1", "kill -STOP $(pid scheduler)", "kill -CONT $(pid scheduler)"),
+    Fault("phantomjs-501", "node2", "config 'del c[\"phantomjs-proxy\"]'"),
+    Fault("root-owned", "node2", f"touch {LOGS}/made-by-root; chown root: {LOGS}/processor1.log"),
+    Fault("no-ssl", "node2", f"mv {LIB}/lib-dynload/_ssl.so /tmp", f"mv /tmp/_ssl.so {LIB}/lib-dynload"),
+    Fault("no-hashlib", "node2", f"mv {LIB}/lib-dynload/_hashlib.so /tmp", f"mv /tmp/_hashlib.so {LIB}/lib-dynload"),
+    Fault("pycurl-ssl", "node2", f"mv {LIB}/site-packages/pycurl.so /tmp", f"mv /tmp/pycurl.so {LIB}/site-packages"),
+    Fault(
+        "no-pyspider", "node2", f"mv {LIB}/site-packages/pyspider /tmp/gone", f"mv /tmp/gone {LIB}/site-packages/pyspider"
+    ),
+    Fault("interpreter", "node2", f"mv {BIN}/python2.7 /tmp", f"mv /tmp/python2.7 {BIN}"),
+    Fault(
+        "pins",
+        "node2",
+        f"mv {LIB}/site-packages/click-6.7.dist-info {LIB}/site-packages/click-7.0.dist-info",
+        f"mv {LIB}/site-packages/click-7.0.dist-info {LIB}/site-packages/click-6.7.dist-info",
+    ),
+    Fault(
+        "disk-full",
+        "node2",
+        "mount -t tmpfs -o size=1m tmpfs /var/tmp; head -c 2m /dev/zero >/var/tmp/full || true",
+        "umount /var/tmp",
+    ),
+    Fault(
+        "inodes",
+        "node2",
+        "mount -t tmpfs -o size=9m,nr_inodes=50 tmpfs /var/tmp; touch $(seq -f /var/tmp/%g 60) 2>/dev/null || true",
+        "umount /var/tmp",
+    ),
+    Fault("log-size", "node3", f"truncate -s 1500M {LOGS}/phantomjs1.log", f"truncate -s 0 {LOGS}/phantomjs1.log"),
+    Fault("nofile", "node2", "prlimit --pid $(pid fetcher1) --nofile=512:4096", "prlimit --pid $(pid fetcher1) --nofile=4096:4096"),
+    Fault("exposed", "node2", f"chmod 644 {CURRENT}/config.json", note="config"),
+    Fault(
+        "exposed", "node2", r"printf '\n[inet_http_server]\nport=0.0.0.0:9001\n' >>/etc/supervisord.conf", note="supervisor"
+    ),
+]
+
+
+def found(cluster: Cluster, *words: str) -> list[dict[str, Any]]:
+    answer: list[dict[str, Any]] = json.loads(cluster.fab("doctor", "--json", *words, status=None).stdout)["findings"]
+    return answer
+
+
+def silent(cluster: Cluster) -> None:
+    """Nothing is found, on the spot or after what was mended by hand has come up again."""
+    deadline = time.monotonic() + 30
+    while left := found(cluster):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.5)
+
+
+@contextmanager
+def healthy_again(cluster: Cluster) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if found(cluster):
+            cluster.fab("bootstrap", status=None)
+            cluster.fab("deploy", "--reload", status=None)
+
+
+def test_a_healthy_cluster_has_no_finding(cluster: Cluster) -> None:
+    assert "nothing found" in cluster.fab("doctor").stdout
+    assert found(cluster) == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(filter(None, (fault.id, fault.note))))
+def test_a_fault_is_named_alone_and_mended(cluster: Cluster, fault: Fault) -> None:
+    cluster.on(fault.host, SHELL + fault.cause)
+    try:
+        seen = found(cluster)
+        assert {one["id"] for one in seen} == {fault.id}, seen
+        assert {one["host"] for one in seen} == {fault.host, *fault.also}
+        assert all(one["evidence"] and one["cause"] and one["fix"] for one in seen)
+        assert {one["fixable"] for one in seen} == {fault.mend == MENDS}
+        if fault.mend == MENDS:
+            mended = cluster.fab("doctor", "--fix", status=None)
+            assert mended.returncode == 0, mended.stdout + mended.stderr
+    finally:
+        if fault.mend != MENDS:
+            cluster.on(fault.host, SHELL + fault.mend)
+        with healthy_again(cluster):
+            silent(cluster)

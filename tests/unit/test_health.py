@@ -1,0 +1,134 @@
+"""The verdict on a cluster: tables of what was seen and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fabfile.health import ClusterView, HostView
+from fabfile.inventory import Fleet, load
+from fabfile.stores import QUEUES, MySQLReport, RedisReport
+
+PROJECT = Path(__file__).parent.parent.parent
+DATABASES = ("taskdb", "projectdb", "resultdb")
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    copy = tmp_path / "hosts.toml"
+    copy.write_text((PROJECT / "hosts.toml").read_text())
+    return load(copy)
+
+
+def program(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "state": "RUNNING", "pid": 7, "uptime_s": 9, "release": "r", "log": True, "why": ""} | more
+
+
+def sight(*programs: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "supervisord": {"answers": True, "state": "RUNNING", "pid": 1, "errno": None},
+        "socket": True,
+        "programs": list(programs),
+        "leftovers": [],
+        "supervisords": [{"pid": 1, "ticks": 1, "conf": "d"}],
+        "schedulers": [],
+    } | more
+
+
+def well(fleet: Fleet) -> dict[str, HostView]:
+    views = {}
+    for host in fleet.hosts:
+        wanted = tuple(one.name for one in fleet.programs(host))
+        answers: dict[str, Any] = {"webui": {"ok": True}, "scheduler": {"ok": True}, "fetcher": {"ok": True}}
+        seen = sight(*map(program, wanted), **(answers | {"schedulers": [5]} if "scheduler" in wanted else {}))
+        views[host.name] = HostView(host, wanted, True, sight=seen)
+    return views
+
+
+def view(fleet: Fleet, hosts: dict[str, HostView], **more: Any) -> ClusterView:
+    mysql = MySQLReport(True, "10", dict.fromkeys(DATABASES, True))
+    redis = RedisReport(True, "7", "noeviction", dict.fromkeys(QUEUES, 0))
+    return ClusterView(fleet, tuple(hosts.values()), **({"mysql": mysql, "redis": redis} | more))
+
+
+def changed(one: HostView, **more: Any) -> HostView:
+    return HostView(one.host, one.wanted, one.reachable, one.why, dict(one.sight or {}) | more)
+
+
+def test_a_cluster_that_is_as_wanted_is_healthy(fleet: Fleet) -> None:
+    assert view(fleet, well(fleet)).problems() == []
+    assert view(fleet, well(fleet)).as_data()["healthy"] is True
+
+
+@pytest.mark.parametrize("state", ["STARTING", "BACKOFF", "FATAL", "EXITED", "STOPPED", "STOPPING", "UNKNOWN"])
+def test_a_program_that_is_not_running_is_a_problem(fleet: Fleet, state: str) -> None:
+    hosts = well(fleet)
+    programs = [program(name, state=state if name == "fetcher1" else "RUNNING") for name in hosts["node2"].wanted]
+    hosts["node2"] = changed(hosts["node2"], programs=programs)
+    assert view(fleet, hosts).problems() == [f"node2: fetcher1 is {state}"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        ({"programs": []}, "is missing; run `fab deploy`"),
+        ({"leftovers": [{"pid": 9, "ticks": 1, "name": "fetcher1"}]}, "run without a supervisord: fetcher1"),
+        ({"supervisords": [{"pid": 1}, {"pid": 2}]}, "2 supervisords run at once"),
+        ({"supervisord": {"answers": False, "errno": 111}}, "does not answer (its socket is stale)"),
+        ({"supervisord": {"answers": False, "errno": 2}, "socket": False}, "does not answer (it is not running)"),
+    ],
+)
+def test_each_fault_of_a_host_is_named(fleet: Fleet, seen: dict[str, Any], says: str) -> None:
+    hosts = well(fleet)
+    hosts["node2"] = changed(hosts["node2"], **seen)
+    problems = view(fleet, hosts).problems()
+    assert problems
+    assert all(problem.startswith("node2: ") for problem in problems)
+    assert any(says in problem for problem in problems)
+
+
+def test_a_missing_log_file_and_a_stranger_are_named(fleet: Fleet) -> None:
+    hosts = well(fleet)
+    programs = [program(name, log=name != "fetcher1") for name in (*hosts["node2"].wanted, "processor9")]
+    hosts["node2"] = changed(hosts["node2"], programs=programs)
+    assert view(fleet, hosts).problems() == [
+        "node2: fetcher1 has no log file",
+        "node2: processor9 runs, but hosts.toml does not put it there",
+    ]
+
+
+def test_two_schedulers_on_two_hosts_are_one_problem_of_the_cluster(fleet: Fleet) -> None:
+    hosts = well(fleet)
+    hosts["node3"] = changed(hosts["node3"], schedulers=[77])
+    (problem,) = view(fleet, hosts).problems()
+    assert "2 schedulers run at once" in problem
+    assert "node3 (pid 77)" in problem
+
+
+def test_an_unreachable_host_is_a_problem_and_a_row(fleet: Fleet) -> None:
+    hosts = well(fleet)
+    hosts["node3"] = HostView(hosts["node3"].host, hosts["node3"].wanted, False, "no answer within 10 s")
+    data = view(fleet, hosts).as_data()
+    assert data["problems"] == ["node3: no answer within 10 s"]
+    assert data["hosts"]["node3"]["reachable"] is False
+    assert data["hosts"]["node3"]["programs"] == []
+
+
+@pytest.mark.parametrize("name", ["webui", "scheduler", "fetcher"])
+def test_a_service_that_does_not_answer_is_a_problem(fleet: Fleet, name: str) -> None:
+    hosts = well(fleet)
+    hosts["node1"] = changed(hosts["node1"], **{name: {"ok": False, "why": "refused"}})
+    assert view(fleet, hosts).problems() == [f"{name}: refused"]
+
+
+def test_stores_that_are_not_well_are_problems(fleet: Fleet) -> None:
+    mysql, redis = MySQLReport(False, problem="MySQL refuses the user"), None
+    problems = view(fleet, well(fleet), mysql=mysql, redis=redis).problems()
+    assert problems == ["mysql: MySQL refuses the user", "redis: it could not be asked"]
+
+
+def test_of_some_hosts_nothing_is_said_about_the_cluster(fleet: Fleet) -> None:
+    hosts = {"node2": well(fleet)["node2"]}
+    assert view(fleet, hosts, mysql=None, redis=None, complete=False).problems() == []

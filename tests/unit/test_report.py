@@ -1,0 +1,65 @@
+"""Outcomes as exit status, last line and JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fabfile.engine import Outcome, Recorder
+from fabfile.inventory import Host
+from fabfile.report import as_json, exit_status, recap, totals
+
+
+def outcomes(*statuses: str) -> list[Outcome]:
+    return [Outcome(f"node{number}", status) for number, status in enumerate(statuses, 1)]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "status"),
+    [
+        (("ok", "changed"), 0),
+        (("ok", "failed"), 1),
+        (("failed", "unreachable"), 1),
+        (("ok", "unreachable"), 3),
+        (("unreachable", "not reached"), 3),
+        (("ok", "not reached"), 1),
+    ],
+)
+def test_the_exit_status_is_that_of_the_worst_outcome(statuses: tuple[str, ...], status: int) -> None:
+    assert exit_status(outcomes(*statuses)) == status
+
+
+def test_the_last_line_counts_and_says_when_nothing_changed() -> None:
+    assert totals(outcomes("ok", "ok"), 1.23) == "2 hosts: 2 ok (nothing changed) in 1.2 s"
+    assert totals(outcomes("ok", "failed"), 1.0) == "2 hosts: 1 ok, 1 failed in 1.0 s"
+    assert totals(outcomes("changed"), 1.0) == "1 host: 1 changed in 1.0 s"
+
+
+def test_equal_causes_are_shown_once_with_all_their_hosts(capsys: pytest.CaptureFixture[str]) -> None:
+    same = [Outcome(name, "failed", cause="disk full", detail="a\nb") for name in ("node1", "node2")]
+    recap([*same, Outcome("node3", "ok")], 1.0)
+    shown = capsys.readouterr().out
+    assert shown.count("disk full") == 1
+    assert "node1, node2: disk full" in shown
+
+
+def test_json_tells_every_host() -> None:
+    data = json.loads(as_json([Outcome("node1", "failed", ("did this",), "broke", seconds=1.5)]))
+    assert data == {
+        "ok": False,
+        "hosts": {"node1": {"status": "failed", "changes": ["did this"], "cause": "broke", "seconds": 1.5}},
+    }
+
+
+def test_what_a_host_had_done_before_it_failed_is_kept() -> None:
+    recorder, host = Recorder(), Host("node1", "192.0.2.1")
+    recorder.add(Outcome("node1", "changed", ("one",), seconds=1))
+    recorder.add(Outcome("node1", "failed", ("two",), "broke", seconds=2))
+    (outcome,) = recorder.outcomes([host])
+    assert (outcome.status, outcome.changes, outcome.seconds) == ("failed", ("one", "two"), 3)
+    assert not recorder.going_on(host)
+
+
+def test_a_host_that_was_never_begun_is_not_reached() -> None:
+    assert Recorder().outcomes([Host("node1", "192.0.2.1")])[0].status == "not reached"
