@@ -5,13 +5,14 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from .listing import in_order
-from .tasks import bootstrap, demo, deploy, sandbox, status, step
+from .tasks import bootstrap, command, demo, deploy, sandbox, status, step
 
 ns = Collection()
 ns.add_task(bootstrap.bootstrap)
 ns.add_task(deploy.deploy)
 ns.add_task(status.status)
 ns.add_task(deploy.reload)
+ns.add_task(command.run)
 for name, module in (("step", step), ("sandbox", sandbox), ("demo", demo)):
     ns.add_collection(in_order(Collection.from_module(module, name=name)))
 in_order(ns)

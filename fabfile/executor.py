@@ -55,6 +55,6 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
         return [word.strip() for word in (words or "").split(",") if word.strip()]
 
     def _everywhere(self, words: str) -> Any:
-        from .tasks.command import everywhere
+        from .tasks.command import run
 
-        return Call(everywhere, kwargs={"words": words})  # type: ignore[arg-type]  # invoke's decorator hides its Task
+        return Call(run, kwargs={"words": words})

@@ -15,7 +15,7 @@ from .errors import Problem, Unreachable
 from .inventory import Host
 from .shell import cmd
 from .steps.base import Found
-from .wire import Event, Message, Reader, receiver
+from .wire import BEAT_SECONDS, Event, Message, Reader, receiver
 
 CONNECT_SECONDS = 10.0
 AUTH_SECONDS = 30.0
@@ -59,9 +59,8 @@ class SSHLink:
             self._send(channel, message)
             return self._receive(channel, message, on_event)
         except TimeoutError as error:
-            raise Unreachable(
-                f"{self.host.name}: no answer for {channel.gettimeout():.0f} s; is the host hung?"
-            ) from error
+            late = str(error) or f"{CHANNEL_SECONDS:.0f} s"
+            raise Unreachable(f"{self.host.name}: no answer within {late}; is the host hung?") from error
         except (OSError, EOFError) as error:
             raise self._lost(error) from error
         finally:
@@ -131,20 +130,29 @@ class SSHLink:
 
     def _receive(self, channel: Any, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         reader = Reader(message.mark, on_event)
-        before, deadline = None, time.monotonic() + CHANNEL_SECONDS
+        before, limit = None, CHANNEL_SECONDS
+        deadline, beat = time.monotonic() + limit, time.monotonic() + BEAT_SECONDS
         while not reader.done:
             if reader.current != before:
                 before = reader.current
                 limit = CHANNEL_SECONDS if before is None else message.limits[before]
                 deadline = time.monotonic() + limit
-                channel.settimeout(limit)
-            if time.monotonic() > deadline:
-                raise TimeoutError
-            data = channel.recv(CHUNK)
-            if not data:
-                raise self._ended(channel, reader)
-            reader.feed(data)
+            now = time.monotonic()
+            if now > deadline:
+                raise TimeoutError(f"{limit:.0f} s")
+            if now > beat:
+                channel.sendall(b"\n")
+                beat = now + BEAT_SECONDS
+            channel.settimeout(max(0.01, min(deadline, beat) - now))
+            with suppress(TimeoutError):
+                self._feed(channel, reader)
         return reader.found
+
+    def _feed(self, channel: Any, reader: Reader) -> None:
+        data = channel.recv(CHUNK)
+        if not data:
+            raise self._ended(channel, reader)
+        reader.feed(data)
 
     def _ended(self, channel: Any, reader: Reader) -> Problem:
         if self._stopped.is_set():

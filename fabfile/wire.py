@@ -16,8 +16,12 @@ from dataclasses import dataclass, field
 from .shell import cmd
 from .steps.base import Action, Found, Payload, Probe
 
-# The receiver outlives the script: it waits for the end of stdin, which comes when the control
-# machine has read the last answer or is gone. Then what still runs of this exchange is ended.
+BEAT_SECONDS = 2.0
+"""How often the control machine shows that it is still there. Three beats missed in a row end what it began."""
+
+# The receiver outlives the script: it reads on until the end of stdin, which comes when the control
+# machine has read the last answer or is gone. A cut cable brings no end of stdin, so whoever changes
+# something is watched: without a beat for 6 to 8 seconds the watch ends the script as well.
 _RECEIVER = """\
 umask 077
 LC_ALL=C; export LC_ALL
@@ -25,16 +29,31 @@ PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export 
 D=$(mktemp -d "${TMPDIR:-/tmp}/fab.XXXXXXXXXX") || exit 73
 trap 'rm -rf "$D"' EXIT
 trap 'exit 129' HUP INT TERM
-read -r sizes || exit 74
+read -r watch sizes || exit 74
 i=0
 for n in $sizes; do
   head -c "$n" >"$D/$i" || exit 73
   [ "$(wc -c <"$D/$i")" -eq "$n" ] || exit 74
   i=$((i+1))
 done
+end() {
+  [ -e "$D/finished" ] && return
+  p=$(cat "$D/pid") && kill -TERM -"$p" && sleep 2
+  kill -KILL -"$p"
+}
 setsid sh "$D/0" "$D" </dev/null &
-cat >/dev/null
-[ -e "$D/finished" ] || { p=$(cat "$D/pid" 2>/dev/null) && kill -TERM -"$p" && sleep 2; kill -KILL -"$p"; } 2>/dev/null
+if [ "$watch" = watch ]; then
+  (
+    missed=0
+    while [ "$missed" -lt 3 ] && [ ! -e "$D/finished" ]; do
+      sleep 2
+      if [ -e "$D/beat" ]; then missed=0; rm -f "$D/beat"; else missed=$((missed+1)); fi
+    done
+    end; rm -rf "$D"
+  ) >/dev/null 2>&1 </dev/null &
+fi
+while read -r beat; do : >"$D/beat"; done 2>/dev/null
+end 2>/dev/null
 :
 """
 
@@ -70,11 +89,14 @@ class Message:
     script: bytes
     payloads: tuple[Payload, ...]
     limits: tuple[float, ...]
+    changes: bool
+    """Whether it holds actions: then it must not go on when the control machine is gone."""
 
     def head(self) -> bytes:
         """What goes out first: one line of sizes, then the main script itself."""
         sizes = [len(self.script), *(payload.size() for payload in self.payloads)]
-        return " ".join(map(str, sizes)).encode() + b"\n" + self.script
+        words = ["watch" if self.changes else "-", *map(str, sizes)]
+        return " ".join(words).encode() + b"\n" + self.script
 
 
 def message(actions: Sequence[Action], probes: Sequence[Probe]) -> Message:
@@ -91,7 +113,7 @@ def message(actions: Sequence[Action], probes: Sequence[Probe]) -> Message:
     # The mark first: stdin may end as soon as `done` is read, and what was started must not be ended then.
     body.append(': >"$D/finished"\nprintf \'\\n%s done\\n\' "$M"\n')
     limits = tuple(item.limit for item in items)
-    return Message(mark, "\n".join(body).encode(), tuple(payloads), limits)
+    return Message(mark, "\n".join(body).encode(), tuple(payloads), limits, bool(actions))
 
 
 @dataclass(frozen=True, slots=True)

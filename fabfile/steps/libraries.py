@@ -15,16 +15,17 @@ LIBRARIES = "/opt/pyspider/libraries"
 
 @dataclass(frozen=True, slots=True)
 class Libraries:
-    """The files with this digest are in LIBRARIES, root's, readable by everyone, as they were packed."""
+    """The files with this digest are in `folder`, root's, readable by everyone, as they were packed."""
 
     archive: Path
     digest: str
+    folder: str = LIBRARIES
     name: str = "libraries"
 
     def probe(self) -> Probe:
         return Probe(
             lines(
-                f"{cmd('cd', LIBRARIES)} 2>/dev/null || exit 1",
+                f"{cmd('cd', self.folder)} 2>/dev/null || exit 1",
                 f'[ "$(cat .digest)" = {self.digest} ] && sha256sum -c --quiet .manifest',
             )
         )
@@ -35,7 +36,7 @@ class Libraries:
     def _install(self) -> Action:
         script = lines(
             "umask 022",
-            assign("TARGET", LIBRARIES),
+            assign("TARGET", self.folder),
             assign("DIGEST", self.digest),
             'rm -rf "$TARGET.new" "$TARGET.old"; mkdir -p "$TARGET.new"; cd "$TARGET.new"',
             'tar -xzf "$1" --no-same-owner',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -48,38 +49,37 @@ def bootstrap(c: Any, role: str = "", json: bool = False) -> None:
     """
     chosen = target(c, role)
     run = Run(chosen, json)
-    phantomjs, libraries = _phantomjs(chosen), _libraries(chosen)
-    looked = run.look(lambda host: steps(chosen.fleet, host, phantomjs, libraries))
-    distribute(run, looked)
+    phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
+    distribute(run, run.look(lambda host: [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host)]))
     run.finish()
 
 
-def steps(fleet: Fleet, host: Host, phantomjs: Path | None, libraries: Path | None) -> list[Step]:
-    """All that a host must be before anything is deployed to it."""
+def steps(fleet: Fleet, host: Host) -> list[Step]:
+    """What every host must be before anything is deployed to it."""
     found: list[Step] = [plan.packages(host), *plan.account(fleet), *plan.stores(fleet, host)]
     if fleet.programs(host):
         found.append(Runtime(plan.runtime_spec(fleet), fleet.cluster.user))
-    if host.roles.get("phantomjs") and phantomjs:
-        found.append(PhantomJS(phantomjs, fleet.phantomjs.sha256))
-    if host.roles.get("webui") and libraries:
-        found.append(Libraries(libraries, sources.libraries_digest()))
     return found
 
 
-def _phantomjs(chosen: Target) -> Path | None:
-    if not any(host.roles.get("phantomjs") for host in chosen.hosts):
-        return None
+def phantomjs_steps(chosen: Target) -> Callable[[Host], list[Step]]:
+    """The binary on the hosts that render pages; fetched here first, if there is such a host."""
     spec = chosen.fleet.phantomjs
-    return sources.phantomjs_binary(spec.source, spec.sha256, chosen.fleet.path.parent, _note)
+    if not any(host.roles.get("phantomjs") for host in chosen.hosts):
+        return lambda _: []
+    binary = sources.phantomjs_binary(spec.source, spec.sha256, chosen.fleet.path.parent, _note)
+    return lambda host: [PhantomJS(binary, spec.sha256)] if host.roles.get("phantomjs") else []
 
 
-def _libraries(chosen: Target) -> Path | None:
-    return sources.libraries(_note) if any(host.roles.get("webui") for host in chosen.hosts) else None
+def library_steps(chosen: Target) -> Callable[[Host], list[Step]]:
+    """The scripts and styles of the web UI's pages on its hosts; fetched here first, if there is such a host."""
+    if not any(host.roles.get("webui") for host in chosen.hosts):
+        return lambda _: []
+    archive, digest = sources.webui_libraries(_note), sources.libraries_digest()
+    return lambda host: [Libraries(archive, digest)] if host.roles.get("webui") else []
 
 
 def _note(text: str) -> None:
-    import sys
-
     print(text, file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""`fab -H node1,node2 -- uptime`: one command on all chosen hosts at once."""
+"""`fab -H node1,node2 run uptime`: one command on all chosen hosts at once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ from .target import Run, target
 COMMAND_SECONDS = 3600.0
 
 
-@task
-def everywhere(c: Any, words: str) -> None:
-    """Run one shell command on every chosen host."""
-    chosen = target(c)
-    run = Run(chosen)
+@task(
+    positional=["words"],
+    help={
+        "words": "the command, as one argument; the host's sh runs it as root",
+        "role": "only hosts with one of these roles (comma-separated)",
+    },
+)
+def run(c: Any, words: str, role: str = "") -> None:
+    """Run one shell command on all chosen hosts at once, each with its own outcome."""
+    chosen = target(c, role)
+    all_hosts = Run(chosen)
 
     def one(host: Host, _say: Callable[[str], None]) -> Outcome:
         answer = chosen.links[host].exchange(
@@ -31,5 +37,5 @@ def everywhere(c: Any, words: str) -> None:
             raise Problem(f"exit status {answer.status}", detail=answer.text)
         return Outcome("", "ok", tuple(answer.text.splitlines()))
 
-    run.each(one)
-    run.finish()
+    all_hosts.each(one)
+    all_hosts.finish()

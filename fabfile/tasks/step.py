@@ -11,7 +11,7 @@ from .. import plan
 from ..inventory import Fleet, Host
 from ..steps.base import Step
 from ..steps.runtime import Runtime
-from .bootstrap import distribute
+from .bootstrap import distribute, library_steps, phantomjs_steps
 from .target import Run, target
 
 
@@ -35,6 +35,22 @@ def python(c: Any) -> None:
     run = Run(chosen)
     distribute(run, run.look(lambda _: [Runtime(plan.runtime_spec(chosen.fleet), chosen.fleet.cluster.user)]))
     run.finish()
+
+
+@task
+def phantomjs(c: Any) -> None:
+    """Install PhantomJS on the hosts that have its role."""
+    chosen = target(c)
+    wanted = phantomjs_steps(chosen)
+    _each(c, lambda _, host: wanted(host))
+
+
+@task
+def libraries(c: Any) -> None:
+    """Install the scripts and styles of the web UI's pages on its hosts."""
+    chosen = target(c)
+    wanted = library_steps(chosen)
+    _each(c, lambda _, host: wanted(host))
 
 
 @task

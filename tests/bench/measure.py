@@ -32,7 +32,8 @@ def measure(words: Sequence[str], environment: Mapping[str, str], folder: Path) 
         start = time.monotonic()
         process = subprocess.Popen(
             words,
-            stdin=subprocess.DEVNULL,
+            # Open and silent, as the operator's terminal is.
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             env=dict(os.environ, **environment),
@@ -47,6 +48,8 @@ def measure(words: Sequence[str], environment: Mapping[str, str], folder: Path) 
         finally:
             guard.cancel()
         wall = time.monotonic() - start
+        assert process.stdin
+        process.stdin.close()
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read().decode(errors="replace")

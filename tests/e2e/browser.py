@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, ViewportSize, expect, sync_playwright
 
 from fabfile.webui import WebUI
 
@@ -22,7 +22,8 @@ ARGUMENTS = (
     "--no-first-run",
 )
 SIZE = ViewportSize(width=1280, height=800)
-ACTION_SECONDS = 20.0
+# The crawl goes on behind the pages, and the web UI answers one request at a time.
+ACTION_SECONDS = 60.0
 
 
 @dataclass
@@ -66,6 +67,7 @@ def browser(webui: WebUI) -> Iterator[Visit]:
         try:
             context = _context(chromium, webui)
             context.set_default_timeout(ACTION_SECONDS * 1000)
+            expect.set_options(timeout=ACTION_SECONDS * 1000)
             visit = Visit(context.new_page(), webui.address)
             context.route("**/*", visit.guard)
             context.on("response", visit.note)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from .conftest import Cluster
+from .conftest import Cluster, until
 
 pytestmark = pytest.mark.e2e
 
@@ -138,6 +138,8 @@ def test_every_step_runs_by_itself(cluster: Cluster) -> None:
     for name in (
         "packages",
         "python",
+        "phantomjs",
+        "libraries",
         "account",
         "stores",
         "release",
@@ -158,6 +160,24 @@ def test_reload_restarts_everything_and_all_comes_back(cluster: Cluster) -> None
         name for name in before if name.startswith("node2/")
     }
     assert cluster.status()["healthy"]
+
+
+def test_deploy_with_reload_restarts_everything_once(cluster: Cluster) -> None:
+    before = cluster.pids()
+    result = cluster.fab("-H", "node3", "deploy", "--reload")
+    assert result.stdout.count("reload supervisord and all its programs") == 1
+    after = cluster.pids()
+    assert {name for name in before if before[name] != after[name]} == {n for n in before if n.startswith("node3/")}
+    assert cluster.status()["healthy"]
+
+
+def test_a_real_site_is_crawled_and_crawled_again(cluster: Cluster) -> None:
+    for _ in range(2):
+        result = cluster.fab("demo.crawl", "--pages", "30")
+        assert "results are in MySQL" in result.stdout
+        assert "Python 3" in result.stdout, "no page's title is shown"
+    # Whatever is still queued must not disturb the tests that follow.
+    until(lambda: not any(cluster.status()["queues"].values()), 120)
 
 
 def test_no_password_is_in_any_argv_or_world_readable_file(cluster: Cluster) -> None:

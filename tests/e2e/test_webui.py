@@ -54,6 +54,7 @@ def test_the_dashboard_shows_the_project_and_leads_to_its_results(visit: Visit) 
     expect(rows).to_have_count(20)
     expect(rows.first).to_contain_text("Python")
     if os.environ.get("UPDATE_SCREENSHOT"):
+        results.set_viewport_size({"width": 1180, "height": 660})
         results.screenshot(path=SCREENSHOT)
 
 

@@ -1,0 +1,76 @@
+"""Whatever way the control machine goes, nothing that it began goes on running on a host."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from .conftest import Cluster, until
+
+pytestmark = pytest.mark.e2e
+
+MARK = "31415"
+"""The argument of the sleep that stands for long work; nothing else on a host has it."""
+
+
+def running(cluster: Cluster, host: str) -> bool:
+    return f"sleep {MARK}" in cluster.on(host, "ps -eo args=").splitlines()
+
+
+@contextmanager
+def long_work(cluster: Cluster, *hosts: str) -> Iterator[subprocess.Popen[str]]:
+    command = cluster.command("-H", ",".join(hosts), "run", f"sleep {MARK}; echo never")
+    process = subprocess.Popen(**command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        until(lambda: all(running(cluster, host) for host in hosts), 30)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_ctrl_c_ends_the_remote_commands_prints_the_recap_and_exits_130(cluster: Cluster) -> None:
+    with long_work(cluster, "node2", "node3") as fab:
+        fab.send_signal(signal.SIGINT)
+        output, errors = fab.communicate(timeout=30)
+        assert fab.returncode == 130
+        assert "Traceback" not in output + errors
+        assert "2 not reached" in output
+        until(lambda: not running(cluster, "node2") and not running(cluster, "node3"), 10)
+
+
+def test_a_killed_fab_leaves_nothing_running(cluster: Cluster) -> None:
+    with long_work(cluster, "node2") as fab:
+        fab.kill()
+        until(lambda: not running(cluster, "node2"), 10)
+
+
+def test_a_cut_cable_leaves_nothing_running(cluster: Cluster) -> None:
+    with long_work(cluster, "node3"):
+        cluster.sandbox.cut("node3")
+        try:
+            until(lambda: not running(cluster, "node3"), 10)
+        finally:
+            cluster.sandbox.heal("node3")
+    until(lambda: cluster.on("node3", "ls -A /tmp").split() == [], 10)
+
+
+def test_a_hung_host_costs_its_own_limit_and_delays_no_other(cluster: Cluster) -> None:
+    cluster.sandbox.pause("node3")
+    try:
+        result = cluster.fab("deploy", "--json", status=3)
+    finally:
+        cluster.sandbox.resume("node3")
+    hosts = json.loads(result.stdout)["hosts"]
+    assert {name: one["status"] for name, one in hosts.items()} == {
+        "node1": "ok",
+        "node2": "ok",
+        "node3": "unreachable",
+    }
+    assert hosts["node1"]["seconds"] < hosts["node3"]["seconds"]
+    until(lambda: bool(cluster.status()["healthy"]), 60)
