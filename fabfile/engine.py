@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from .errors import Problem, Unreachable
 from .inventory import Host
-from .steps.base import Action, Found, Probe, Step
+from .steps.base import Action, CannotLook, Found, Probe, Step
 from .transport import Link, Stopped
 from .wire import Event, message
 
@@ -92,15 +92,25 @@ def _answer(probe: Probe, probes: Sequence[Probe], answers: Mapping[int, Found],
     return answers[offset + probes.index(probe)]
 
 
+def preview(steps: Sequence[Step], found: Sequence[Found]) -> Outcome:
+    """What would be done to a host, and of what that can't be known before other things are done."""
+    actions: list[Action] = []
+    for step, answer in zip(steps, found, strict=True):
+        try:
+            actions += step.diff(answer)
+        except CannotLook as error:
+            actions.append(Action(f"{step.name}: can't be known yet: {error}", ""))
+    return Outcome("", "changed" if actions else "ok", tuple(one.says for one in actions), missing=tuple(actions))
+
+
 def converge(link: Link, steps: Sequence[Step], say: Callable[[str], None], dry: bool = False) -> Outcome:
     """Bring one host to the state of all its steps; an unchanged host costs one channel."""
     say("looking")
-    todo = missing(steps, look(link, steps))
-    if not todo:
-        return Outcome("", "ok")
+    found = look(link, steps)
     if dry:
-        return Outcome("", "changed", tuple(a.says for _, a in todo), missing=tuple(a for _, a in todo))
-    return Outcome("", "changed", apply(link, steps, todo, say))
+        return preview(steps, found)
+    todo = missing(steps, found)
+    return Outcome("", "changed", apply(link, steps, todo, say)) if todo else Outcome("", "ok")
 
 
 def on_host(name: str, work: Callable[[], Outcome]) -> Outcome:

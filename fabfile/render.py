@@ -48,7 +48,10 @@ def release(fleet: Fleet, host: Host, runtime: str) -> Release:
     """The host's release; `runtime` names what the programs run on. The id gives no hint at a password."""
     texts = {"run.py": launcher(fleet), "programs.conf": program_sections(fleet, host, runtime)}
     files = {name: RenderedFile(text.encode(), 0o644, text) for name, text in texts.items()}
-    files["config.json"] = RenderedFile(config_json(fleet).encode(), 0o600, config_json_masked(fleet))
+    masked = config_json_masked(fleet)
+    files["config.json"] = RenderedFile(config_json(fleet).encode(), 0o600, masked)
+    # What a later release is compared with, so that nobody has to read the other one for it.
+    files["config.masked.json"] = RenderedFile(masked.encode(), 0o640, masked)
     parts = [part for name, file in sorted(files.items()) for part in (name, f"{file.mode:o}", file.content)]
     return Release(_digest(fleet, parts), files)
 

@@ -55,6 +55,8 @@ def recap(outcomes: Sequence[Outcome], seconds: float, dry: bool = False) -> Non
         )
         for change in outcome.changes:
             console.print(f"{'':<{width}}    {change}", markup=False, highlight=False)
+        for action in outcome.missing:
+            _diff(console, action.diff)
     _causes(console, outcomes)
     console.print(totals(outcomes, seconds, dry), markup=False, highlight=False)
 
@@ -66,6 +68,12 @@ def totals(outcomes: Sequence[Outcome], seconds: float, dry: bool = False) -> st
     hosts = f"{len(outcomes)} host{'' if len(outcomes) == 1 else 's'}"
     unchanged = " (nothing changed)" if set(counted) == {"ok"} else ""
     return f"{hosts}: {words}{unchanged}{' (dry run)' if dry else ''} in {seconds:.1f} s"
+
+
+def _diff(console: Console, text: str) -> None:
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    for line in text.splitlines():
+        console.print(f"      {line}", style=styles.get(line[:1]), markup=False, highlight=False)
 
 
 def _causes(console: Console, outcomes: Sequence[Outcome]) -> None:

@@ -19,6 +19,7 @@ from .steps.base import Action, Found, Payload, Probe
 BEAT_SECONDS = 2.0
 """How often the control machine shows that it is still there. Three beats missed in a row end what it began."""
 
+# Whoever only looks writes to no disk: its payloads are small and stay in memory.
 # The receiver outlives the script: it reads on until the end of stdin, which comes when the control
 # machine has read the last answer or is gone. A cut cable brings no end of stdin, so whoever changes
 # something is watched: without a beat for 6 to 8 seconds the watch ends the script as well.
@@ -26,10 +27,12 @@ _RECEIVER = """\
 umask 077
 LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
-D=$(mktemp -d "${TMPDIR:-/tmp}/fab.XXXXXXXXXX") || exit 73
+read -r watch sizes || exit 74
+T=${TMPDIR:-/tmp}
+[ "$watch" = watch ] || for t in /dev/shm /run; do [ ! -d "$t" ] || [ ! -w "$t" ] || T=$t; done
+D=$(mktemp -d "$T/fab.XXXXXXXXXX") || exit 73
 trap 'rm -rf "$D"' EXIT
 trap 'exit 129' HUP INT TERM
-read -r watch sizes || exit 74
 i=0
 for n in $sizes; do
   head -c "$n" >"$D/$i" || exit 73

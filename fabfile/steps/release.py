@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from ..render import RenderedFile
 from ..shell import as_user, assign, cmd, lines
 from .base import Action, Found, Payload, Probe
+from .files import unified
 
 KEEP = 5
 """How many releases stay on a host."""
+SHOWN = {"config.masked.json": "config.json", "programs.conf": "programs.conf", "run.py": "run.py"}
+"""The texts that a diff compares, and the names it shows."""
+MARK = "@@ the next file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +36,23 @@ class Release:
     def probe(self) -> Probe:
         folder = f"{self.home}/releases/{self.id}"
         names = [f"{folder}/{name}" for name in sorted(self.files)]
+        shown = [f"{self.home}/current/{name}" for name in SHOWN]
+        right = lines(cmd("stat", "--format", "%a %U", *names), cmd("sha256sum", *names))
         return Probe(
             lines(
-                cmd("readlink", f"{self.home}/current"),
-                cmd("stat", "--format", "%a %U", *names),
-                cmd("sha256sum", *names),
+                f"a=$({cmd('readlink', f'{self.home}/current')})",
+                f"b=$({{ {right}; }} 2>/dev/null)",
+                'printf "%s\\n%s\\n" "$a" "$b"',
+                # The texts are wanted only where this release is not the current one.
+                f'[ "$a" = {cmd(f"releases/{self.id}")} ] || for f in {cmd(*shown)}',
+                f'do echo; echo {cmd(MARK)}; cat "$f" 2>/dev/null; done',
+                "true",
             )
-            + " 2>/dev/null"
         )
 
     def diff(self, found: Found) -> Sequence[Action]:
-        if found.status == 0 and found.text.split() == self._expected():
+        state, *texts = found.text.split(f"\n{MARK}\n")
+        if state.split() == self._expected():
             return []
         script = lines(
             assign("H", self.home),
@@ -59,8 +69,18 @@ class Release:
                 f"make release {self.id} current",
                 f'{as_user(self.user, "set -e" + chr(10) + script)} <"$1"',
                 (Payload(self._archive()),),
+                diff=self._shown(dict(zip(SHOWN, texts, strict=False))),
             )
         ]
+
+    def _shown(self, before: Mapping[str, str]) -> str:
+        """What changes against the current release; a password that changes shows as no difference."""
+        parts = (
+            unified(f"{self.home}/current/{label}", before.get(name, "").encode(), self.files[name].content)
+            for name, label in SHOWN.items()
+            if name in self.files
+        )
+        return "".join(parts)
 
     def _expected(self) -> list[str]:
         folder = f"{self.home}/releases/{self.id}"

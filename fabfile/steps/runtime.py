@@ -159,7 +159,7 @@ class Runtime:
                 return _build(wanted, tarball, wheelhouse)
             case Ship(archive):
                 return _ship(wanted, archive)
-        raise Problem(f"runtime: {wanted} is not there; run `fab bootstrap` for this host")
+        raise CannotLook(f"Python {wanted} has to be built or shipped by `fab bootstrap`")
 
 
 def wanted_on(step: Runtime, found: Found) -> Platform | None:

@@ -12,7 +12,7 @@ from invoke.tasks import task
 
 from .. import plan, sources
 from ..cache import cache_dir
-from ..engine import Outcome, apply, look, missing
+from ..engine import Outcome, apply, look, missing, preview
 from ..errors import Problem
 from ..inventory import Fleet, Host
 from ..steps.base import Step
@@ -38,17 +38,18 @@ Say = Callable[[str], None]
 @task(
     help={
         "role": "only hosts with one of these roles (comma-separated)",
+        "dry_run": "look, show what would change and how, and change nothing on any host",
         "json": "print one JSON object instead of the recap",
     }
 )
-def bootstrap(c: Any, role: str = "", json: bool = False) -> None:
+def bootstrap(c: Any, role: str = "", dry_run: bool = False, json: bool = False) -> None:
     """Bring bare hosts to where pyspider can run: packages, user, directories, Python 2.7, stores.
 
     Python and the pinned packages are built from source on one host per platform and shipped to
     the others. A second run changes nothing; one that was stopped goes on where it was.
     """
     chosen = target(c, role)
-    run = Run(chosen, json)
+    run = Run(chosen, json, dry_run or c.config.run.dry)
     phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
     distribute(run, run.look(lambda host: [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host)]))
     run.finish()
@@ -93,8 +94,8 @@ def distribute(run: Run, looked: Mapping[str, Looked]) -> None:
     others = [host for host in run.target.hosts if host.name not in makers]
 
     def work(host: Host, say: Say) -> Outcome:
-        if host.name not in looked:
-            return Outcome("", "ok")
+        if run.dry:
+            return preview(looked[host.name].steps, looked[host.name].found)
         changes = _but_the_runtime(run.target, host, looked[host.name], host.name in lacking, say)
         try:
             if host.name in makers:
@@ -107,7 +108,7 @@ def distribute(run: Run, looked: Mapping[str, Looked]) -> None:
             raise
         return Outcome("", "changed" if changes else "ok", changes)
 
-    run.each(work, [*first, *others])
+    run.each(work, [host for host in [*first, *others] if host.name in looked])
 
 
 def _runtime(looked: Looked) -> tuple[Runtime, Any] | None:

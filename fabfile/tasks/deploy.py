@@ -22,10 +22,11 @@ Say = Callable[[str], None]
     help={
         "role": "only programs of these roles (comma-separated); no other program is restarted",
         "reload": "restart supervisord and every program on the chosen hosts, also where nothing changed",
+        "dry_run": "look, show what would change and how, and change nothing",
         "json": "print one JSON object instead of the recap",
     }
 )
-def deploy(c: Any, role: str = "", reload: bool = False, json: bool = False) -> None:
+def deploy(c: Any, role: str = "", reload: bool = False, dry_run: bool = False, json: bool = False) -> None:
     """Bring configuration and programs to the state of hosts.toml; restart exactly what changed.
 
     Uploads a release (config.json, launcher, program sections), clears stale sockets as root,
@@ -33,13 +34,13 @@ def deploy(c: Any, role: str = "", reload: bool = False, json: bool = False) -> 
     until every program is RUNNING. A second scheduler is refused.
     """
     chosen = target(c, role)
-    run = Run(chosen, json)
+    run = Run(chosen, json, dry_run or c.config.run.dry)
     looked, strays = look(run)
     for hosts in waves(chosen, strays):
         run.converge(looked, hosts)
-        if strays and home(chosen) not in hosts:
+        if strays and home(chosen) not in hosts and not run.dry:
             run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)])
-    if reload:
+    if reload and not run.dry:
         run.each(lambda host, say: _reload(chosen, host, say))
     run.finish()
 

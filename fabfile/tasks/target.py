@@ -11,7 +11,7 @@ from typing import Any
 from invoke.exceptions import Exit
 
 from .. import report
-from ..engine import Outcome, Recorder, apply, fan_out, look, missing, on_host
+from ..engine import Outcome, Recorder, apply, fan_out, look, missing, on_host, preview
 from ..errors import WrongInput
 from ..inventory import Fleet, Host, load
 from ..links import Links
@@ -100,6 +100,8 @@ class Run:
 
         def one(host: Host, say: Callable[[str], None]) -> Outcome:
             state = looked[host.name]
+            if self.dry:
+                return preview(state.steps, state.found)
             if not (todo := missing(state.steps, state.found)):
                 return Outcome("", "ok")
             return Outcome("", "changed", apply(self.target.links[host], state.steps, todo, say))

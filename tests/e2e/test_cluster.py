@@ -162,6 +162,30 @@ def test_reload_restarts_everything_and_all_comes_back(cluster: Cluster) -> None
     assert cluster.status()["healthy"]
 
 
+LIVE = (
+    "/proc /sys /run /dev /var/lib/mysql /var/lib/redis /var/log /home/work/supervisor /home/work/distri_pyspider/data"
+)
+"""What changes all by itself while a cluster runs."""
+FILES = (
+    f"find / -xdev \\( {' -o '.join(f'-path {path}' for path in LIVE.split())} \\) -prune -o "
+    "-printf '%p %y %T@ %s %m %U %l\\n'"
+)
+
+
+def test_a_dry_run_shows_the_change_and_changes_no_file_and_no_process(cluster: Cluster) -> None:
+    changed = cluster.variant("dry.toml", (r"^process-time-limit = .*$", "process-time-limit = 26"))
+    before, pids = {host: cluster.on(host, FILES) for host in ("node1", "node2", "node3")}, cluster.pids()
+    shown = cluster.fab("deploy", "--dry-run", hosts_toml=changed).stdout
+    assert '-    "process-time-limit": 30' in shown and '+    "process-time-limit": 26' in shown
+    assert "restart processor1, processor2" in shown
+    assert "node1  ok" not in shown and "would change" in shown
+    cluster.fab("bootstrap", "--dry-run", hosts_toml=changed)
+    cluster.fab("--dry", "deploy", hosts_toml=changed)
+    for host, files in before.items():
+        assert set(cluster.on(host, FILES).splitlines()) ^ set(files.splitlines()) == set()
+    assert cluster.pids() == pids
+
+
 def test_deploy_with_reload_restarts_everything_once(cluster: Cluster) -> None:
     before = cluster.pids()
     result = cluster.fab("-H", "node3", "deploy", "--reload")

@@ -123,10 +123,10 @@ s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 5000)); s.listen(
         settled '$CTL status result_worker1 | grep -q RUNNING'""",
         note="sqlite",
     ),
-    Fault("config-unknown-key", "node2", "config 'c[\"fetcher\"][\"pool-size\"] = 10'"),
-    Fault("config-redis-db", "node2", "config 'c[\"message-queue\"] = c[\"message-queue\"][:-1] + \"db\"'"),
-    Fault("config-password", "node2", "config 'c[\"taskdb\"] = c[\"taskdb\"].replace(\"@\", \"%40@\")'"),
-    Fault("mysql-denied", "node2", "config 'c[\"taskdb\"] = c[\"taskdb\"].replace(\"@\", \"x@\")'", note="config"),
+    Fault("config-unknown-key", "node2", 'config \'c["fetcher"]["pool-size"] = 10\''),
+    Fault("config-redis-db", "node2", 'config \'c["message-queue"] = c["message-queue"][:-1] + "db"\''),
+    Fault("config-password", "node2", 'config \'c["taskdb"] = c["taskdb"].replace("@", "%40@")\''),
+    Fault("mysql-denied", "node2", 'config \'c["taskdb"] = c["taskdb"].replace("@", "x@")\'', note="config"),
     Fault(
         "mysql-denied",
         "node1",
@@ -140,7 +140,7 @@ s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 5000)); s.listen(
     Fault("redis-refused", "node1", "service redis-server stop", also=("node2", "node3")),
     Fault("redis-noauth", "node1", "redis 'CONFIG SET requirepass another'", also=("node2", "node3")),
     Fault("redis-evicting", "node1", "redis 'CONFIG SET maxmemory-policy allkeys-lru'"),
-    Fault("rpc-wrong", "node1", "config 'c[\"webui\"][\"scheduler-rpc\"] = c[\"webui\"][\"fetcher-rpc\"]'"),
+    Fault("rpc-wrong", "node1", 'config \'c["webui"]["scheduler-rpc"] = c["webui"]["fetcher-rpc"]\''),
     Fault("rpc-down", "node1", "kill -STOP $(pid scheduler)", "kill -CONT $(pid scheduler)"),
     Fault("phantomjs-501", "node2", "config 'del c[\"phantomjs-proxy\"]'"),
     Fault("root-owned", "node2", f"touch {LOGS}/made-by-root; chown root: {LOGS}/processor1.log"),
@@ -148,7 +148,10 @@ s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 5000)); s.listen(
     Fault("no-hashlib", "node2", f"mv {LIB}/lib-dynload/_hashlib.so /tmp", f"mv /tmp/_hashlib.so {LIB}/lib-dynload"),
     Fault("pycurl-ssl", "node2", f"mv {LIB}/site-packages/pycurl.so /tmp", f"mv /tmp/pycurl.so {LIB}/site-packages"),
     Fault(
-        "no-pyspider", "node2", f"mv {LIB}/site-packages/pyspider /tmp/gone", f"mv /tmp/gone {LIB}/site-packages/pyspider"
+        "no-pyspider",
+        "node2",
+        f"mv {LIB}/site-packages/pyspider /tmp/gone",
+        f"mv /tmp/gone {LIB}/site-packages/pyspider",
     ),
     Fault("interpreter", "node2", f"mv {BIN}/python2.7 /tmp", f"mv /tmp/python2.7 {BIN}"),
     Fault(
@@ -170,10 +173,18 @@ s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 5000)); s.listen(
         "umount /var/tmp",
     ),
     Fault("log-size", "node3", f"truncate -s 1500M {LOGS}/phantomjs1.log", f"truncate -s 0 {LOGS}/phantomjs1.log"),
-    Fault("nofile", "node2", "prlimit --pid $(pid fetcher1) --nofile=512:4096", "prlimit --pid $(pid fetcher1) --nofile=4096:4096"),
+    Fault(
+        "nofile",
+        "node2",
+        "prlimit --pid $(pid fetcher1) --nofile=512:4096",
+        "prlimit --pid $(pid fetcher1) --nofile=4096:4096",
+    ),
     Fault("exposed", "node2", f"chmod 644 {CURRENT}/config.json", note="config"),
     Fault(
-        "exposed", "node2", r"printf '\n[inet_http_server]\nport=0.0.0.0:9001\n' >>/etc/supervisord.conf", note="supervisor"
+        "exposed",
+        "node2",
+        r"printf '\n[inet_http_server]\nport=0.0.0.0:9001\n' >>/etc/supervisord.conf",
+        note="supervisor",
     ),
 ]
 
@@ -193,12 +204,13 @@ def silent(cluster: Cluster) -> None:
 
 @contextmanager
 def healthy_again(cluster: Cluster) -> Iterator[None]:
+    """Whatever becomes of one case, the next one begins with a healthy cluster."""
     try:
         yield
-    finally:
-        if found(cluster):
-            cluster.fab("bootstrap", status=None)
-            cluster.fab("deploy", "--reload", status=None)
+    except BaseException:
+        cluster.fab("bootstrap", status=None)
+        cluster.fab("deploy", "--reload", status=None)
+        raise
 
 
 def test_a_healthy_cluster_has_no_finding(cluster: Cluster) -> None:
@@ -208,18 +220,18 @@ def test_a_healthy_cluster_has_no_finding(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(filter(None, (fault.id, fault.note))))
 def test_a_fault_is_named_alone_and_mended(cluster: Cluster, fault: Fault) -> None:
-    cluster.on(fault.host, SHELL + fault.cause)
-    try:
-        seen = found(cluster)
-        assert {one["id"] for one in seen} == {fault.id}, seen
-        assert {one["host"] for one in seen} == {fault.host, *fault.also}
-        assert all(one["evidence"] and one["cause"] and one["fix"] for one in seen)
-        assert {one["fixable"] for one in seen} == {fault.mend == MENDS}
+    with healthy_again(cluster):
+        try:
+            cluster.on(fault.host, SHELL + fault.cause)
+            seen = found(cluster)
+            assert {one["id"] for one in seen} == {fault.id}, seen
+            assert {one["host"] for one in seen} == {fault.host, *fault.also}
+            assert all(one["evidence"] and one["cause"] and one["fix"] for one in seen)
+            assert {one["fixable"] for one in seen} == {fault.mend == MENDS}
+        finally:
+            if fault.mend != MENDS:
+                cluster.on(fault.host, SHELL + fault.mend)
         if fault.mend == MENDS:
             mended = cluster.fab("doctor", "--fix", status=None)
             assert mended.returncode == 0, mended.stdout + mended.stderr
-    finally:
-        if fault.mend != MENDS:
-            cluster.on(fault.host, SHELL + fault.mend)
-        with healthy_again(cluster):
-            silent(cluster)
+        silent(cluster)

@@ -88,6 +88,7 @@ def test_no_password_is_outside_of_config_json(tmp_path: Path) -> None:
         made = render.release(one, host, "rt1")
         assert {name: file.mode for name, file in made.files.items()} == {
             "config.json": 0o600,
+            "config.masked.json": 0o640,
             "programs.conf": 0o644,
             "run.py": 0o644,
         }

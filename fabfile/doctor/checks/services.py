@@ -23,7 +23,7 @@ def _calls(view: View) -> Iterator[tuple[Patient, str, Mapping[str, Any]]]:
 
 def wrong(view: View) -> Iterator[Hit]:
     for host, role, answer in _calls(view):
-        if role in taken_roles(view):
+        if _explained(view, role):
             continue
         if answer["methods"] and MARKS[role] not in answer["methods"]:
             other = next((name for name, mark in MARKS.items() if mark in answer["methods"]), "something else")
@@ -54,7 +54,9 @@ def _listening(view: View, role: str) -> list[str]:
 
 def down(view: View) -> Iterator[Hit]:
     for host, role, answer in _calls(view):
-        if not answer["error"] or answer["kind"] == "other" or _elsewhere(view, role, answer) or _explained(view, role):
+        if _explained(view, role):
+            continue
+        if not answer["error"] or answer["kind"] == "other" or _elsewhere(view, role, answer):
             continue
         alive = [(one_host, one) for one_host in view.seen for one in one_host.components if one["role"] == role]
         names = [f"{h.name} (pid {one['pid']}{', stopped' if one['state'] == 'T' else ''})" for h, one in alive]
