@@ -5,7 +5,7 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from .listing import in_order
-from .tasks import bootstrap, command, demo, deploy, sandbox, status, step
+from .tasks import bootstrap, command, demo, deploy, lock, sandbox, status, step
 
 ns = Collection()
 ns.add_task(bootstrap.bootstrap)
@@ -13,6 +13,6 @@ ns.add_task(deploy.deploy)
 ns.add_task(status.status)
 ns.add_task(deploy.reload)
 ns.add_task(command.run)
-for name, module in (("step", step), ("sandbox", sandbox), ("demo", demo)):
+for name, module in (("step", step), ("lock", lock), ("sandbox", sandbox), ("demo", demo)):
     ns.add_collection(in_order(Collection.from_module(module, name=name)))
 in_order(ns)

@@ -31,7 +31,7 @@ class Outcome:
     changes: tuple[str, ...] = ()
     cause: str = ""
     detail: str = ""
-    """The last lines of what the failing command printed."""
+    """What the command printed that failed, or that was to be shown."""
     seconds: float = 0.0
     missing: tuple[Action, ...] = field(default=(), compare=False)
     """What a dry look found to be done."""

@@ -37,6 +37,7 @@ def as_json(outcomes: Sequence[Outcome]) -> str:
             "status": outcome.status,
             "changes": list(outcome.changes),
             "cause": outcome.cause or None,
+            "output": outcome.detail or None,
             "seconds": round(outcome.seconds, 3),
         }
         for outcome in outcomes
@@ -55,6 +56,8 @@ def recap(outcomes: Sequence[Outcome], seconds: float, dry: bool = False) -> Non
         )
         for change in outcome.changes:
             console.print(f"{'':<{width}}    {change}", markup=False, highlight=False)
+        if outcome.well:
+            _indented(console, outcome.detail.splitlines())
         for action in outcome.missing:
             _diff(console, action.diff)
     _causes(console, outcomes)
@@ -70,6 +73,11 @@ def totals(outcomes: Sequence[Outcome], seconds: float, dry: bool = False) -> st
     return f"{hosts}: {words}{unchanged}{' (dry run)' if dry else ''} in {seconds:.1f} s"
 
 
+def _indented(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        console.print(f"    {line}", markup=False, highlight=False)
+
+
 def _diff(console: Console, text: str) -> None:
     styles = {"+": "green", "-": "red", "@": "cyan"}
     for line in text.splitlines():
@@ -83,8 +91,7 @@ def _causes(console: Console, outcomes: Sequence[Outcome]) -> None:
             groups.setdefault((outcome.cause, outcome.detail), []).append(outcome.host)
     for (cause, detail), hosts in groups.items():
         console.print(f"{', '.join(hosts)}: {cause}", style="red", markup=False, highlight=False)
-        for line in detail.splitlines()[-DETAIL_LINES:]:
-            console.print(f"    {line}", markup=False, highlight=False)
+        _indented(console, detail.splitlines()[-DETAIL_LINES:])
 
 
 def _console(stream: TextIO) -> Console:

@@ -36,6 +36,9 @@ class Link(Protocol):
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """Run a message; the answer of each item that ran. Raises Unreachable or Stopped."""
 
+    def resume(self) -> None:
+        """Make it usable again after it was stopped."""
+
     def close(self) -> None:
         """End it, and with it all that still runs there on its behalf."""
 
@@ -96,6 +99,9 @@ class SSHLink:
         """End the connection from another thread; an exchange under way raises Stopped."""
         self._stopped.set()
         self.close()
+
+    def resume(self) -> None:
+        self._stopped.clear()
 
     def close(self) -> None:
         with suppress(OSError, EOFError):
@@ -204,7 +210,7 @@ def _connect(host: Host, connection: Any) -> None:
     """Open the connection with the host's key checked. Every refusal ends as one sentence."""
     import paramiko
 
-    where = f"{host.name} ({host.user}@{host.address}:{host.port})"
+    where = f"{host.name}: {host.user}@{host.address}:{host.port}"
     client = connection.client
     client.set_missing_host_key_policy(_Refuse(host, where))
     try:

@@ -18,7 +18,7 @@ class Patient:
 
     host: Host
     facts: Mapping[str, Any] | None = None
-    """None where the host could not be looked at, or has no Python."""
+    """None where the host could not be looked at, or has no Python 2.7 or 3."""
     why: str = ""
     """Why it could not be looked at."""
     reachable: bool = True

@@ -14,12 +14,12 @@ from ..shell import cmd
 from ..steps.base import Action, CannotLook, Found, Payload, Probe
 
 REMOTE = Path(__file__).parent.parent / "remote"
-PYTHONS = ("python2.7", "python3", "python2", "python", "python2.6", "/usr/libexec/platform-python")
+PYTHONS = ("python2.7", "python3", "python2", "python", "/usr/libexec/platform-python")
 """A host that was set up by hand has one of these, if it has pyspider."""
 
 _SCRIPT = """\
 for python in {pythons}; do
-  "$python" -c 'import json, socket, subprocess' >/dev/null 2>&1 || continue
+  "$python" -c 'import sys; assert sys.version_info >= (2, 7)' >/dev/null 2>&1 || continue
   exec "$python" -B "$1" "$2" "$3" "$4" "$5"
 done
 echo null"""
@@ -49,7 +49,8 @@ class Examination:
 def facts(found: Found) -> Mapping[str, Any] | None:
     """The answer of doctor.py; None where the host has no Python at all. Raises CannotLook."""
     try:
-        answer = json.loads(found.text)
+        # A broken Python complains before it works.
+        answer = json.loads(found.text.strip().rpartition("\n")[2])
     except ValueError as error:
         raise CannotLook(f"what is there can't be seen: {found.text[-300:]}") from error
     if answer is None or isinstance(answer, dict):

@@ -1,4 +1,4 @@
-"""Runs on a host, under any Python from 2.6 on: raw facts for `fab doctor`, as one JSON object. Changes nothing.
+"""Runs on a host, under Python 2.7 or 3: raw facts for `fab doctor`, as one JSON object. Changes nothing.
 
     doctor.py OPTIONS SUPERVISE CONF ASK
 
@@ -229,15 +229,15 @@ def ask(conf, found, script):
     """What each interpreter says of itself and of what its config.json leads to; all at once."""
     begun = []
     for (path, config), roles in sorted(pairs(conf, found).items(), key=str):
-        process = subprocess.Popen([path, "-B", "-", config or "/nonexistent", " ".join(sorted(roles))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        with open(script, "rb") as stream:
-            process.stdin.write(stream.read())
-        process.stdin.close()
+        words = [path, "-B", script, config or "/nonexistent", " ".join(sorted(roles))]
+        try:
+            process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        except OSError as error:
+            process = error
         begun.append((path, config, sorted(roles), process))
     answer = []
     for path, config, roles, process in begun:
-        out, err = process.stdout.read().decode("utf-8", "replace"), process.stderr.read().decode("utf-8", "replace")
-        process.wait()
+        out, err = ("", str(process)) if isinstance(process, OSError) else [part.decode("utf-8", "replace") for part in process.communicate()]
         one = {"python": path, "path": config, "roles": roles, "file": at(config) if config else None}
         try:
             one.update(json.loads(out))

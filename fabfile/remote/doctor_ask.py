@@ -200,22 +200,26 @@ def clients(server, db):
     ))
 
 
-class Transport(xmlrpclib.Transport):
-    def make_connection(self, host):
-        return httplib.HTTPConnection(host, timeout=SECONDS)
-
-
 def rpc(url):
-    """What the server at url can do: a scheduler knows `newtask`, a fetcher `fetch`."""
+    """What the server at url can do: a scheduler knows `newtask`, a fetcher `fetch`. `kind` tells silence from a wrong answer."""
+    parsed = urlparse(url)
+    found = {"url": url.replace(parsed.netloc, parsed.netloc.rpartition("@")[2]), "methods": [], "error": None}
     try:
-        return {"url": url, "methods": xmlrpclib.ServerProxy(url, transport=Transport()).system.listMethods(), "error": None}
+        if parsed.scheme != "http" or not parsed.hostname:
+            raise ValueError("it does not begin with http://")
+        connection = httplib.HTTPConnection(parsed.netloc.rpartition("@")[2], timeout=SECONDS)
+        connection.request("POST", parsed.path or "/RPC2", xmlrpclib.dumps((), "system.listMethods"), {"Content-Type": "text/xml"})
+        response = connection.getresponse()
+        if response.status != 200:
+            raise ValueError("HTTP status %d" % response.status)
+        found["methods"] = [str(name) for name in xmlrpclib.loads(response.read())[0][0]]
     except socket.timeout as error:
-        return {"url": url, "methods": [], "error": why(error), "kind": "silent"}
-    except (xmlrpclib.Error, httplib.HTTPException, ValueError) as error:
-        return {"url": url, "methods": [], "error": why(error), "kind": "other"}
+        found.update(error=why(error), kind="silent")
     except (socket.error, IOError) as error:
-        # `unsupported XML-RPC protocol` is an IOError without a number.
-        return {"url": url, "methods": [], "error": why(error), "kind": "refused" if error.errno else "other"}
+        found.update(error=why(error), kind="refused")
+    except Exception as error:
+        found.update(error=why(error), kind="other")
+    return found
 
 
 def phantomjs(proxy):

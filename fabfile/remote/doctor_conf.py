@@ -1,6 +1,6 @@
 """Runs on a host, loaded by doctor.py: what supervisord.conf says, and what its programs have logged.
 
-Works under any Python from 2.6 on; the standard library's ConfigParser refuses what supervisor accepts.
+The standard library's ConfigParser refuses what supervisor accepts.
 """
 
 from __future__ import print_function
@@ -54,21 +54,34 @@ def role(supervise, words):
 
 
 def programs(found, supervise):
-    """The pyspider programs of a supervisord.conf: what they run, as whom, and where they log."""
+    """The pyspider programs of a supervisord.conf, one by one: what they run, as whom, and where they log."""
     for name, values in sorted(found.items()):
         if not name.startswith("program:"):
             continue
-        try:
-            words = shlex.split(str(values.get("command", "")))
-        except ValueError:
-            continue
-        kind = role(supervise, words)
-        if kind:
-            yield {
-                "name": name[8:], "role": kind, "words": words, "user": values.get("user"), "directory": values.get("directory"),
-                "log": values.get("stdout_logfile"), "err": values.get("stderr_logfile"),
-                "merged": values.get("redirect_stderr", "").lower() in ("true", "1", "yes", "on"),
-            }
+        for number in numbers(values):
+            one = dict((key, expand(value, name[8:], number)) for key, value in values.items())
+            try:
+                words = shlex.split(str(one.get("command", "")))
+            except ValueError:
+                continue
+            kind = role(supervise, words)
+            if kind:
+                yield {
+                    "name": one.get("process_name", name[8:]), "role": kind, "words": words, "user": one.get("user"),
+                    "directory": one.get("directory"), "log": one.get("stdout_logfile"), "err": one.get("stderr_logfile"),
+                    "merged": one.get("redirect_stderr", "").lower() in ("true", "1", "yes", "on"),
+                }
+
+
+def numbers(values):
+    first, count = values.get("numprocs_start", "0"), values.get("numprocs", "1")
+    return range(int(first), int(first) + int(count)) if first.isdigit() and count.isdigit() else [0]
+
+
+def expand(value, name, number):
+    """supervisor's own names in a setting, as it fills them in."""
+    value = value.replace("%(program_name)s", name).replace("%(group_name)s", name)
+    return re.sub(r"%\(process_num\)(\d*d)", lambda match: ("%" + match.group(1)) % number, value)
 
 
 def conf_facts(path, supervise):

@@ -39,10 +39,11 @@ Say = Callable[[str], None]
     help={
         "role": "only hosts with one of these roles (comma-separated)",
         "dry_run": "look, show what would change and how, and change nothing on any host",
+        "lock_wait": "seconds to wait for somebody else who is changing the cluster",
         "json": "print one JSON object instead of the recap",
     }
 )
-def bootstrap(c: Any, role: str = "", dry_run: bool = False, json: bool = False) -> None:
+def bootstrap(c: Any, role: str = "", dry_run: bool = False, lock_wait: int = 0, json: bool = False) -> None:
     """Bring bare hosts to where pyspider can run: packages, user, directories, Python 2.7, stores.
 
     Python and the pinned packages are built from source on one host per platform and shipped to
@@ -51,7 +52,8 @@ def bootstrap(c: Any, role: str = "", dry_run: bool = False, json: bool = False)
     chosen = target(c, role)
     run = Run(chosen, json, dry_run or c.config.run.dry)
     phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
-    distribute(run, run.look(lambda host: [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host)]))
+    with run.alone(lock_wait):
+        distribute(run, run.look(lambda host: [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host)]))
     run.finish()
 
 

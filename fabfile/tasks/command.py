@@ -35,7 +35,7 @@ def run(c: Any, words: str, role: str = "") -> None:
         )[0]
         if answer.status != 0:
             raise Problem(f"exit status {answer.status}", detail=answer.text)
-        return Outcome("", "ok", tuple(answer.text.splitlines()))
+        return Outcome("", "ok", detail=answer.text)
 
     all_hosts.each(one)
     all_hosts.finish()

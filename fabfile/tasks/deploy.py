@@ -23,10 +23,13 @@ Say = Callable[[str], None]
         "role": "only programs of these roles (comma-separated); no other program is restarted",
         "reload": "restart supervisord and every program on the chosen hosts, also where nothing changed",
         "dry_run": "look, show what would change and how, and change nothing",
+        "lock_wait": "seconds to wait for somebody else who is changing the cluster",
         "json": "print one JSON object instead of the recap",
     }
 )
-def deploy(c: Any, role: str = "", reload: bool = False, dry_run: bool = False, json: bool = False) -> None:
+def deploy(
+    c: Any, role: str = "", reload: bool = False, dry_run: bool = False, lock_wait: int = 0, json: bool = False
+) -> None:
     """Bring configuration and programs to the state of hosts.toml; restart exactly what changed.
 
     Uploads a release (config.json, launcher, program sections), clears stale sockets as root,
@@ -35,6 +38,13 @@ def deploy(c: Any, role: str = "", reload: bool = False, dry_run: bool = False, 
     """
     chosen = target(c, role)
     run = Run(chosen, json, dry_run or c.config.run.dry)
+    with run.alone(lock_wait):
+        _deploy(run, reload)
+    run.finish()
+
+
+def _deploy(run: Run, reload: bool) -> None:
+    chosen = run.target
     looked, strays = look(run)
     for hosts in waves(chosen, strays):
         run.converge(looked, hosts)
@@ -42,7 +52,6 @@ def deploy(c: Any, role: str = "", reload: bool = False, dry_run: bool = False, 
             run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)])
     if reload and not run.dry:
         run.each(lambda host, say: _reload(chosen, host, say))
-    run.finish()
 
 
 @task(help={"json": "print one JSON object instead of the recap"})
@@ -50,7 +59,8 @@ def reload(c: Any, json: bool = False) -> None:
     """Restart supervisord and all programs on the chosen hosts (supervisorctl reload)."""
     chosen = target(c)
     run = Run(chosen, json)
-    run.each(lambda host, say: _reload(chosen, host, say))
+    with run.alone():
+        run.each(lambda host, say: _reload(chosen, host, say))
     run.finish()
 
 

@@ -18,7 +18,8 @@ from .target import Run, target
 def _each(c: Any, steps: Callable[[Fleet, Host], Sequence[Step]]) -> None:
     chosen = target(c)
     run = Run(chosen)
-    run.converge(run.look(lambda host: steps(chosen.fleet, host)))
+    with run.alone():
+        run.converge(run.look(lambda host: steps(chosen.fleet, host)))
     run.finish()
 
 
@@ -33,7 +34,8 @@ def python(c: Any) -> None:
     """Build or ship Python 2.7 with the pinned pyspider and supervisor."""
     chosen = target(c)
     run = Run(chosen)
-    distribute(run, run.look(lambda _: [Runtime(plan.runtime_spec(chosen.fleet), chosen.fleet.cluster.user)]))
+    with run.alone():
+        distribute(run, run.look(lambda _: [Runtime(plan.runtime_spec(chosen.fleet), chosen.fleet.cluster.user)]))
     run.finish()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,11 @@ from invoke.exceptions import Exit
 
 from .. import report
 from ..engine import Outcome, Recorder, apply, fan_out, look, missing, on_host, preview
-from ..errors import WrongInput
+from ..errors import Unreachable, WrongInput
 from ..inventory import Fleet, Host, load
 from ..links import Links
 from ..steps.base import Found, Step
+from .lock import cluster_lock
 
 INTERRUPTED = 130
 
@@ -65,6 +67,22 @@ class Run:
         self.recorder = Recorder()
         self.start = time.monotonic()
         self.progress = report.Progress([host.name for host in self.target.hosts])
+
+    @contextmanager
+    def alone(self, wait: float = 0) -> Iterator[None]:
+        """Hold the cluster's lock, unless nothing is going to be changed. Raises Locked.
+
+        Where the scheduler's host can't be reached there is no lock to be had: the run says so and goes on.
+        """
+        if self.dry:
+            yield
+            return
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(cluster_lock(self.target.config, self.target.fleet).held(wait))
+            except Unreachable as error:
+                print(f"fab: going on without the cluster's lock: {error}", file=sys.stderr)
+            yield
 
     def look(self, steps: Callable[[Host], Sequence[Step]], hosts: Sequence[Host] | None = None) -> dict[str, Looked]:
         """What is found on every host, by name, in one channel each; who can't be looked at has its outcome."""

@@ -37,6 +37,11 @@ sql() {{ echo "$1" | mariadb --user=root; }}
 redis() {{ printf 'AUTH %s\\n%s\\n' "$(sed -n 's/^requirepass //p' /etc/redis/pyspider.conf)" "$1" | redis-cli; }}
 """
 MENDS = "doctor --fix"
+BUSY = """sql 'SET GLOBAL max_connections = 10'
+for i in 1 2 3 4 5 6 7 8 9; do
+  setsid mariadb --user=root -e 'SELECT SLEEP(300)' >/dev/null 2>&1 </dev/null &
+done
+settled '[ "$(pgrep -c mariadb$)" -ge 8 ]'"""
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ su work -c '{BIN}/supervisord -c /tmp/second.conf'; settled 'pgrep -P $(cat /tmp
         "node1",
         f"""$CTL stop webui1
         setsid {BIN}/python -c 'import socket, time
-s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 5000)); s.listen(1); time.sleep(600)' >/dev/null 2>&1 </dev/null &
+s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 5000)); s.listen(1)
+time.sleep(600)' >/dev/null 2>&1 </dev/null &
         echo $! >/tmp/holder; settled 'grep -q :1388 /proc/net/tcp'
         $CTL start webui1; settled '$CTL status webui1 | grep -q BACKOFF'""",
         "kill $(cat /tmp/holder); settled '$CTL status webui1 | grep -q RUNNING'",
@@ -135,7 +141,7 @@ s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 5000)); s.listen(
         also=("node2", "node3"),
     ),
     Fault("mysql-refused", "node1", "service mariadb stop", also=("node2", "node3")),
-    Fault("mysql-max-connections", "node1", "sql 'SET GLOBAL max_connections = 10'", also=("node2", "node3")),
+    Fault("mysql-max-connections", "node1", BUSY, also=("node2", "node3")),
     Fault("mysql-packet", "node1", "sql 'SET GLOBAL max_allowed_packet = 65536'", also=("node2", "node3")),
     Fault("redis-refused", "node1", "service redis-server stop", also=("node2", "node3")),
     Fault("redis-noauth", "node1", "redis 'CONFIG SET requirepass another'", also=("node2", "node3")),
@@ -153,7 +159,14 @@ s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 5000)); s.listen(
         f"mv {LIB}/site-packages/pyspider /tmp/gone",
         f"mv /tmp/gone {LIB}/site-packages/pyspider",
     ),
-    Fault("interpreter", "node2", f"mv {BIN}/python2.7 /tmp", f"mv /tmp/python2.7 {BIN}"),
+    Fault("bare", "node2", f"mv {BIN}/python2.7 /tmp", f"mv /tmp/python2.7 {BIN}"),
+    Fault(
+        "interpreter",
+        "node2",
+        f"""cp -p {CURRENT}/programs.conf /tmp
+        sed -i '0,/command=[^ ]*/s::command=/opt/python2.6/bin/python:' {CURRENT}/programs.conf""",
+        f"cp -p /tmp/programs.conf {CURRENT}",
+    ),
     Fault(
         "pins",
         "node2",
@@ -234,4 +247,124 @@ def test_a_fault_is_named_alone_and_mended(cluster: Cluster, fault: Fault) -> No
         if fault.mend == MENDS:
             mended = cluster.fab("doctor", "--fix", status=None)
             assert mended.returncode == 0, mended.stdout + mended.stderr
+        silent(cluster)
+
+
+def test_programs_that_gave_up_while_mysql_was_away_are_started_again(cluster: Cluster) -> None:
+    with healthy_again(cluster):
+        cluster.on("node2", SHELL + f"sed -i s/startretries=.*/startretries=0/ {CURRENT}/programs.conf; $CTL update")
+        cluster.on("node1", "service mariadb stop")
+        cluster.on("node2", SHELL + "kill $(pid processor1); settled '$CTL status processor1 | grep -q FATAL'")
+        assert {one["id"] for one in found(cluster)} == {"mysql-refused"}
+        cluster.on("node1", "service mariadb start")
+        seen = found(cluster)
+        assert [(one["id"], one["host"]) for one in seen] == [("fatal-after-outage", "node2")]
+        cluster.fab("doctor", "--fix")
+        cluster.fab("deploy")
+        silent(cluster)
+
+
+def test_a_full_queue_names_the_consumer_that_hangs(cluster: Cluster) -> None:
+    workers = ("node2", "node3")
+    with healthy_again(cluster):
+        for host in workers:
+            cluster.on(host, SHELL + "kill -STOP $(pid result_worker1)")
+        try:
+            cluster.on("node1", SHELL + "redis \"RPUSH processor2result $(seq -s ' ' 120)\"")
+            (seen,) = found(cluster)
+        finally:
+            cluster.on("node1", SHELL + "redis 'DEL processor2result'")
+            for host in workers:
+                cluster.on(host, SHELL + "kill -CONT $(pid result_worker1)")
+        assert (seen["id"], seen["host"]) == ("queue-stuck", "node2")
+        assert "result_worker: node2" in seen["evidence"]
+        assert "stopped" in seen["evidence"]
+        silent(cluster)
+
+
+def test_a_phantomjs_that_hangs_is_named_by_every_fetchers_host(cluster: Cluster) -> None:
+    with healthy_again(cluster):
+        cluster.on("node3", SHELL + "kill -STOP $(pid phantomjs1)")
+        try:
+            seen = found(cluster)
+        finally:
+            cluster.on("node3", SHELL + "kill -CONT $(pid phantomjs1)")
+        assert {(one["id"], one["host"]) for one in seen} == {("phantomjs-down", "node2"), ("phantomjs-down", "node3")}
+        silent(cluster)
+
+
+def test_another_clusters_program_on_the_same_queues_is_named(cluster: Cluster) -> None:
+    password = cluster.on("node1", "sed -n 's/^requirepass //p' /etc/redis/pyspider.conf").strip()
+    with closing(socket.create_connection((cluster.sandbox.address("node1"), 6379), 5)) as stranger:
+        stranger.sendall(f"AUTH {password}\r\nLLEN status_queue\r\n".encode())
+        stranger.recv(100)
+        (seen,) = found(cluster)
+        assert (seen["id"], seen["host"]) == ("other-cluster", "node1")
+        assert stranger.getsockname()[0] in seen["evidence"]
+    silent(cluster)
+
+
+def test_an_unreachable_host_is_a_finding_and_hides_no_other(cluster: Cluster) -> None:
+    cluster.sandbox.cut("node3")
+    try:
+        (seen,) = json.loads(cluster.fab("doctor", "--json", status=3).stdout)["findings"]
+        assert (seen["id"], seen["host"]) == ("unreachable", "node3")
+    finally:
+        cluster.sandbox.heal("node3")
+    silent(cluster)
+
+
+BY_HAND = f"""
+p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'
+mv /home/work/distri_pyspider /home/work/kept; mv /etc/supervisord.conf /tmp
+mkdir -p /srv/spider; cp /home/work/kept/current/config.json /srv/spider/config.json; chown -R work: /srv/spider
+ln -sf {BIN}/python /usr/local/bin/python; ln -sf {BIN}/pyspider /usr/local/bin/pyspider
+cat >/etc/supervisord.conf <<EOF
+[unix_http_server]
+file=/tmp/supervisor.sock   ; the path to the socket file
+[supervisord]
+logfile=/tmp/supervisord.log
+pidfile=/tmp/supervisord.pid
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix:///tmp/supervisor.sock ; use a unix:// URL
+[program:fetcher]
+command=/usr/local/bin/pyspider -c config.json fetcher --xmlrpc-host {{address}}
+directory=/srv/spider
+stdout_logfile=/srv/spider/fetcher.log
+[program:proc]
+command=/usr/local/bin/pyspider -c config.json processor
+process_name=%(program_name)s_%(process_num)02d
+numprocs=2
+directory=/srv/spider
+stdout_logfile=/srv/spider/processor.log
+[program:results]
+command=/usr/local/bin/pyspider -c config.json result_worker
+directory=/srv/spider
+stdout_logfile=/srv/spider/results.log
+EOF
+cd /srv/spider; su work -c '{BIN}/supervisord -c /etc/supervisord.conf'
+settled '[ $($CTL status | grep -c RUNNING) = 4 ]'
+"""
+BACK = """
+p=$(cat /tmp/supervisord.pid); kill $p $(pgrep -P $p) 2>/dev/null; settled '[ ! -d /proc/$p ]'
+rm -rf /home/work/distri_pyspider /tmp/supervisor*; mv /home/work/kept /home/work/distri_pyspider
+mv /tmp/supervisord.conf /etc; rm -rf /srv/spider /usr/local/bin/python /usr/local/bin/pyspider
+"""
+
+
+def test_a_host_that_was_set_up_by_hand_is_understood_and_left_alone(cluster: Cluster) -> None:
+    address = cluster.sandbox.address("node2")
+    with healthy_again(cluster):
+        try:
+            cluster.on("node2", SHELL + BY_HAND.replace("{address}", address))
+            assert found(cluster) == []
+            cluster.on("node2", "p=$(cat /tmp/supervisord.pid); kill -9 $p $(pgrep -P $p)")
+            (seen,) = found(cluster, "--fix")
+            assert (seen["id"], seen["host"], seen["fixable"]) == ("socket-stale", "node2", False)
+            assert "/tmp/supervisor.sock" in seen["evidence"]
+        finally:
+            cluster.on("node2", SHELL + BACK)
+        cluster.fab("deploy")
         silent(cluster)

@@ -44,6 +44,22 @@ def test_ctrl_c_ends_the_remote_commands_prints_the_recap_and_exits_130(cluster:
         until(lambda: not running(cluster, "node2") and not running(cluster, "node3"), 10)
 
 
+def test_ctrl_c_releases_the_lock(cluster: Cluster) -> None:
+    process = subprocess.Popen(**cluster.command("deploy", "--reload"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        until(lambda: cluster.fab("lock.status", status=None).returncode == 4, 30)
+        assert "being changed by" in cluster.fab("deploy", status=4).stderr
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        assert process.returncode == 130
+    finally:
+        process.kill()
+        process.communicate()
+    cluster.fab("lock.status")
+    cluster.fab("deploy")
+    assert cluster.status()["healthy"]
+
+
 def test_a_killed_fab_leaves_nothing_running(cluster: Cluster) -> None:
     with long_work(cluster, "node2") as fab:
         fab.kill()

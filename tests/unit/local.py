@@ -37,6 +37,9 @@ class LocalLink:
         assert reader.done, reader.noise
         return reader.found
 
+    def resume(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -48,7 +48,9 @@ def test_json_tells_every_host() -> None:
     data = json.loads(as_json([Outcome("node1", "failed", ("did this",), "broke", seconds=1.5)]))
     assert data == {
         "ok": False,
-        "hosts": {"node1": {"status": "failed", "changes": ["did this"], "cause": "broke", "seconds": 1.5}},
+        "hosts": {
+            "node1": {"status": "failed", "changes": ["did this"], "cause": "broke", "output": None, "seconds": 1.5}
+        },
     }
 
 

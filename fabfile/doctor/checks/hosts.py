@@ -18,7 +18,7 @@ def unseen(view: View) -> Iterator[Hit]:
 def bare(view: View) -> Iterator[Hit]:
     for host in view.hosts:
         if host.reachable and not host.why and host.facts is None and view.fleet.programs(host.host):
-            yield Hit(host.name, "there is no Python of any version")
+            yield Hit(host.name, "no Python 2.7 or 3 starts here")
 
 
 CHECKS = (
@@ -38,8 +38,8 @@ CHECKS = (
     ),
     Check(
         "bare",
-        "pyspider: command not found",
-        "the host has never been set up",
+        "pyspider: command not found; bad interpreter: No such file or directory",
+        "the host has never been set up, or its Python is gone",
         "fab -H {host} bootstrap, then fab -H {host} deploy",
         bare,
     ),

@@ -160,7 +160,8 @@ def _taken(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], int, str]]:
         for program in host.configured:
             if program["name"] not in pids or not (port := port_of(host, program)):
                 continue
-            holders = {one["pid"]: one["name"] for one in host.facts["listeners"] if one["port"] == port}
+            listeners = [one for one in host.facts["listeners"] if one["port"] == port and one["pid"]]
+            holders = {one["pid"]: one["name"] for one in listeners}
             family = {pids[program["name"]]} | _children(host, pids[program["name"]])
             if holders and not family & set(holders):
                 who = ", ".join(f"{name} (pid {pid})" for pid, name in holders.items())

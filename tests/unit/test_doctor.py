@@ -1,0 +1,342 @@
+"""Doctor's checks: tables of what was seen on the hosts, and what is found in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fabfile.doctor import problems
+from fabfile.doctor.checks import CHECKS
+from fabfile.doctor.checks.programs import last_error
+from fabfile.doctor.checks.runtime import numbers
+from fabfile.doctor.findings import Finding, Patient, View, findings
+from fabfile.doctor.known import unknown_keys
+from fabfile.doctor.look import facts
+from fabfile.doctor.mend import Owner, needs_stores, steps
+from fabfile.inventory import Fleet, Host, load
+from fabfile.render import config_json_masked, program_sections
+from fabfile.steps.base import CannotLook, Found
+
+PROJECT = Path(__file__).parent.parent.parent
+Facts = dict[str, Any]
+CONF = "/etc/supervisord.conf"
+SOCKET = "/home/work/supervisor/supervisor.sock"
+CONFIG = "/home/work/distri_pyspider/current/config.json"
+RPC = {"scheduler": ["newtask", "size"], "fetcher": ["fetch", "size"]}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    path = tmp_path_factory.mktemp("cluster") / "hosts.toml"
+    path.write_text((PROJECT / "hosts.toml").read_text())
+    return load(path)
+
+
+def sections(fleet: Fleet, host: Host) -> list[Facts]:
+    commands = [line[8:] for line in program_sections(fleet, host, "r").splitlines() if line.startswith("command=")]
+    return [
+        {"name": program.name, "role": program.role, "words": shlex.split(command), "log": program.log, "merged": True}
+        for program, command in zip(fleet.programs(host), commands, strict=True)
+    ]
+
+
+def asked(fleet: Fleet, roles: list[str]) -> Facts:
+    address = fleet.hosts[0].address
+    config = json.loads(config_json_masked(fleet))
+    for name in ("taskdb", "projectdb", "resultdb"):
+        config[name] = {"scheme": f"mysql+{name}", "host": address, "port": 3306, "path": name, "odd_password": False}
+    config["message-queue"] = {"scheme": "redis", "host": address, "port": 6379, "path": "0", "odd_password": False}
+    mysql = {"errno": 0, "error": None, "max_connections": 500, "max_allowed_packet": 64 << 20, "connected": 20}
+    queues = {"newtask_queue": 0, "status_queue": 0, "scheduler2fetcher": 0}
+    return {
+        "python": "/opt/pyspider/current/bin/python", "path": CONFIG, "roles": roles,
+        "file": {"path": CONFIG, "mode": 0o600, "mtime": 100.0},
+        "interpreter": {
+            "version": [2, 7, 18], "modules": {}, "versions": {"click": "6.7", "tornado": "4.5.3"}, "cext": False,
+            "curl_https": True, "curl": "libcurl",
+        },
+        "config": config,
+        "places": {name: f"{address}:3306/{name}" for name in ("taskdb", "projectdb", "resultdb")}
+        | {"message_queue": f"{address}:6379/0"},
+        "mysql": {name: dict(mysql) for name in ("taskdb", "projectdb", "resultdb")},
+        "redis": {
+            "db": 0, "error": None, "code": "", "policy": "noeviction", "clients": [],
+            "queues": queues | {"fetcher2processor": 0, "processor2result": 0},
+        },
+        "rpc": {role: {"url": f"http://{address}/", "methods": RPC[role], "error": None} for role in RPC},
+        "phantomjs": {"where": "p:25555", "status": 403, "error": None},
+    }  # fmt: skip
+
+
+def facts_of(fleet: Fleet, host: Host) -> Facts:
+    """What doctor.py says of a host on which all is well."""
+    configured = sections(fleet, host)
+    live = [
+        {
+            "pid": 100 + index, "parent": 50, "role": one["role"], "name": one["name"], "words": one["words"],
+            "held": True, "nofile": 4096, "state": "S", "kb": 40000, "user": "work", "ticks": 1,
+        }
+        for index, one in enumerate(configured)
+    ]  # fmt: skip
+    programs = [
+        {"name": one["name"], "state": "RUNNING", "pid": one["pid"], "uptime_s": 500, "log": True, "why": ""}
+        for one in live
+    ]
+    ports = {"webui": 5000, "scheduler": 23333, "fetcher": 24444, "phantomjs": 25555}
+    listeners = [
+        {"address": host.address, "port": ports[one["role"]], "pid": one["pid"], "name": "python2.7"}
+        for one in live
+        if one["role"] in ports
+    ]
+    conf = {
+        "path": CONF, "sections": ["unix_http_server", "rpcinterface:supervisor", "supervisorctl", "supervisord"],
+        "programs": configured, "socket": SOCKET, "ctl": SOCKET, "inet": None,
+    }  # fmt: skip
+    return {
+        "ours": True, "clock": 1000.0, "clock_off": 0.1, "conf": conf, "socket_path": SOCKET,
+        "socket": {"path": SOCKET, "owner": "work", "mode": 0o700, "kind": "socket"},
+        "pidfile": {"path": "p", "pid": 50, "alive": True},
+        "sight": {
+            "supervisord": {"answers": True, "pid": 50, "errno": None, "why": ""}, "programs": programs,
+            "leftovers": [], "supervisords": [{"pid": 50}], "schedulers": [],
+        },
+        "daemons": [{"pid": 50, "user": "work", "conf": CONF, "programs": len(live)}],
+        "components": live, "listeners": listeners,
+        "webuis": [
+            {**one, "status": 401, "kind": "answer", "error": None} for one in listeners if one["port"] == 5000
+        ],
+        "disks": [{"path": "/", "bytes": 100 << 30, "free": 50 << 30, "inodes": 1000000, "inodes_free": 900000}],
+        "foreign": {"count": 0, "paths": []},
+        "logs": {one["name"]: {"files": [{"path": one["log"], "size": 9}], "tail": []} for one in configured},
+        "daemon_log": [], "asked": [asked(fleet, sorted({one["role"] for one in configured}))],
+    }  # fmt: skip
+
+
+def view(fleet: Fleet, changes: dict[str, Callable[[Facts], Any]] | None = None) -> View:
+    patients = []
+    for host in fleet.hosts:
+        seen = copy.deepcopy(facts_of(fleet, host))
+        if changes and host.name in changes:
+            changes[host.name](seen)
+        patients.append(Patient(host, seen))
+    return View(fleet, tuple(patients))
+
+
+def diagnosis(fleet: Fleet, **changes: Callable[[Facts], Any]) -> list[tuple[str, str]]:
+    return [(one.id, one.host) for one in findings(view(fleet, changes), CHECKS)]
+
+
+def set_in(path: str, value: Any) -> Callable[[Facts], None]:
+    """Change one fact: `asked.0.redis.error`."""
+
+    def change(seen: Facts) -> None:
+        *parents, last = path.split("/")
+        place: Any = seen
+        for word in parents:
+            place = place[int(word)] if isinstance(place, list) else place[word]
+        place[int(last) if isinstance(place, list) else last] = value
+
+    return change
+
+
+def both(*changes: Callable[[Facts], Any]) -> Callable[[Facts], None]:
+    def change(seen: Facts) -> None:
+        for one in changes:
+            one(seen)
+
+    return change
+
+
+def state(index: int, text: str) -> Callable[[Facts], None]:
+    return set_in(f"sight/programs/{index}/state", text)
+
+
+DEAD = {"answers": False, "errno": 111, "why": "refused"}
+GONE = both(
+    set_in("sight/supervisord", DEAD), set_in("daemons", []), set_in("components", []), set_in("sight/programs", [])
+)
+ABSENT = both(GONE, set_in("sight/supervisord", DEAD | {"errno": 2}), set_in("socket", None))
+DENIED = {"errno": 1045, "error": "1045 (28000): Access denied"}
+LOST = {"errno": 2003, "error": "2003: Can't connect"}
+OLD = set_in("asked/0/interpreter/version", [2, 6, 6])
+
+
+def second(seen: Facts) -> None:
+    seen["components"].append(seen["components"][0] | {"role": "scheduler"})
+
+
+def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
+    assert diagnosis(fleet) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "change", "wanted"),
+    [
+        ("node2", GONE, "socket-stale"),
+        ("node2", ABSENT, "socket-missing"),
+        ("node2", set_in("conf/ctl", "/tmp/supervisor.sock"), "socket-missing"),
+        ("node2", both(GONE, set_in("sight/leftovers", [{"pid": 9, "name": "fetcher1"}])), "orphans"),
+        ("node2", both(set_in("components/0/held", False), set_in("components/0/parent", 1)), "orphans"),
+        ("node2", set_in("socket/owner", "root"), "socket-denied"),
+        ("node2", set_in("conf/sections", ["supervisord", "unix_http_server"]), "conf-sections"),
+        ("node2", lambda seen: seen["daemons"].append({"pid": 51, "user": "root", "conf": "/x"}), "two-supervisords"),
+        ("node2", set_in("sight/supervisord", DEAD | {"errno": None}), "supervisord-hung"),
+        ("node2", second, "two-schedulers"),
+        ("node1", set_in("webuis/0/kind", "empty"), "webui-empty-reply"),
+        ("node1", both(set_in("webuis/0/kind", "empty"), OLD), "webui-empty-reply"),
+        ("node1", set_in("listeners/1/port", 5999), "port-closed"),
+        ("node1", set_in("listeners/1/pid", 9), "port-in-use"),
+        ("node2", state(1, "BACKOFF"), "backoff"),
+        ("node2", state(1, "STOPPED"), "stopped"),
+        ("node2", lambda seen: seen["sight"]["programs"].pop(1), "stopped"),
+        ("node2", set_in("logs/fetcher1/files/0/size", None), "log-missing"),
+        ("node2", set_in("asked/0/broken", "No such file"), "interpreter"),
+        ("node2", set_in("asked/0/interpreter/versions/click", "7.1.2"), "pins"),
+        ("node2", set_in("asked/0/interpreter/versions/tornado", "5.0"), "pins"),
+        ("node2", set_in("asked/0/interpreter/cext", True), "mysql-cext"),
+        ("node2", set_in("asked/0/interpreter/curl_https", False), "pycurl-ssl"),
+        ("node2", set_in("asked/0/interpreter/modules", {"ssl": "No module named _ssl", "pycurl": "x"}), "no-ssl"),
+        ("node2", set_in("asked/0/config/taskdb/scheme", "sqlite+taskdb"), "island"),
+        ("node2", set_in("asked/0/places/taskdb", "10.0.0.9:3306/taskdb"), "island"),
+        ("node2", lambda seen: seen["asked"][0]["config"].pop("message-queue"), "island"),
+        ("node2", set_in("asked/0/config/fetcher/pool-size", 9), "config-unknown-key"),
+        ("node2", set_in("asked/0/config/message-queue/path", "db"), "config-redis-db"),
+        ("node2", both(set_in("asked/0/config/taskdb/odd_password", True), set_in("asked/0/mysql/taskdb", DENIED)),
+         "config-password"),
+        ("node2", set_in("asked/0/mysql/taskdb", DENIED), "mysql-denied"),
+        ("node2", both(set_in("asked/0/mysql/taskdb", LOST), state(1, "BACKOFF")), "mysql-refused"),
+        ("node2", set_in("asked/0/mysql/taskdb/connected", 490), "mysql-max-connections"),
+        ("node2", set_in("asked/0/mysql/resultdb/max_allowed_packet", 65536), "mysql-packet"),
+        ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "refused")), "redis-refused"),
+        ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "NOAUTH")), "redis-noauth"),
+        ("node1", set_in("asked/0/redis/policy", "allkeys-lru"), "redis-evicting"),
+        ("node1", set_in("asked/0/redis/clients", ["192.0.2.9"]), "other-cluster"),
+        ("node1", set_in("asked/0/redis/queues/newtask_queue", 100), "queue-stuck"),
+        ("node1", set_in("asked/0/rpc/scheduler/methods", RPC["fetcher"]), "rpc-wrong"),
+        ("node1", set_in("asked/0/rpc/scheduler", {"url": "http://x/", "methods": [], "error": "x", "kind": "silent"}),
+         "rpc-down"),
+        ("node2", set_in("asked/0/phantomjs/error", "timed out"), "phantomjs-down"),
+        ("node2", lambda seen: seen["asked"][0]["config"].pop("phantomjs-proxy"), "phantomjs-501"),
+        ("node2", set_in("disks/0/free", 1 << 20), "disk-full"),
+        ("node2", set_in("disks/0/inodes_free", 10), "inodes"),
+        ("node2", set_in("logs/fetcher1/files/0/size", 2 << 30), "log-size"),
+        ("node2", set_in("components/0/nofile", 256), "nofile"),
+        ("node2", set_in("clock_off", 3600.0), "clock"),
+        ("node2", set_in("foreign", {"count": 1, "paths": [{"path": "/x", "owner": "root"}]}), "root-owned"),
+        ("node2", set_in("asked/0/file/mode", 0o644), "exposed"),
+        ("node1", set_in("webuis/0/status", 200), "exposed"),
+        ("node2", set_in("conf/inet", {"port": "*:9001", "password": False}), "exposed"),
+    ],
+)  # fmt: skip
+def test_one_fault_is_one_finding(fleet: Fleet, host: str, change: Callable[[Facts], Any], wanted: str) -> None:
+    assert set(diagnosis(fleet, **{host: change})) == {(wanted, host)}
+
+
+def test_an_unreachable_host_is_a_finding_and_nothing_is_guessed_about_it(fleet: Fleet) -> None:
+    seen = view(fleet)
+    away = Patient(seen.hosts[1].host, None, "no answer within 10 s", reachable=False)
+    cluster = View(fleet, (seen.hosts[0], away, seen.hosts[2]))
+    assert [(one.id, one.host) for one in findings(cluster, CHECKS)] == [("unreachable", "node2")]
+
+
+def test_the_same_store_by_another_name_is_no_island(fleet: Fleet) -> None:
+    assert diagnosis(fleet, node1=set_in("asked/0/places/taskdb", "this host:3306/taskdb")) == []
+
+
+def test_programs_that_gave_up_are_told_from_those_whose_store_is_still_away(fleet: Fleet) -> None:
+    fatal = both(state(1, "FATAL"), set_in("logs/processor1/tail", ["InterfaceError: 2003: Can't connect to MySQL"]))
+    assert diagnosis(fleet, node2=fatal) == [("fatal-after-outage", "node2")]
+    assert diagnosis(fleet, node2=both(fatal, set_in("asked/0/mysql/taskdb", LOST))) == [("mysql-refused", "node2")]
+
+
+def test_a_program_between_two_failures_is_failing_and_a_fresh_one_is_not(fleet: Fleet) -> None:
+    failing = [f"exited: processor1 (exit status 1; not expected){n}" for n in range(3)]
+    log = ["INFO success: processor1 entered RUNNING state", *(f"INFO {line}" for line in failing)]
+    assert diagnosis(fleet, node2=both(state(1, "STARTING"), set_in("daemon_log", log))) == [("backoff", "node2")]
+    assert diagnosis(fleet, node2=both(state(1, "STARTING"), set_in("daemon_log", log[:2]))) == []
+
+
+def test_an_old_interpreter_behind_a_silent_webui_is_the_cause_that_is_named(fleet: Fleet) -> None:
+    (one,) = findings(view(fleet, {"node1": both(set_in("webuis/0/kind", "empty"), OLD)}), CHECKS)
+    assert "older than 2.7" in one.cause
+    assert "2.6.6" in one.evidence
+    assert not one.fixable
+
+
+def test_only_programs_that_have_read_the_wrong_configuration_are_restarted(fleet: Fleet) -> None:
+    late = both(set_in("asked/0/config/oops", 1), set_in("asked/0/file/mtime", 900.0))
+    (one,) = findings(view(fleet, {"node2": both(late, set_in("sight/programs/2/uptime_s", 20))}), CHECKS)
+    assert one.items == ("processor2",)
+
+
+def test_a_host_set_up_by_hand_is_never_overwritten(fleet: Fleet) -> None:
+    (one,) = findings(view(fleet, {"node2": both(GONE, set_in("ours", False))}), CHECKS)
+    assert (one.fixable, one.remedies) == (False, ())
+    assert "supervisord -c" in one.fix
+
+
+def test_the_steps_of_a_host_mend_its_findings_and_no_others(fleet: Fleet) -> None:
+    stale = Finding("socket-stale", "node2", "", "", "", True, ("supervision",))
+    owned = Finding("root-owned", "node2", "", "", "", True, ("owner",), ("/x",))
+    store = Finding("redis-evicting", "node1", "", "", "", True, ("stores",))
+    names = {host.name: [step.name for step in steps(fleet, host, [stale, owned], frozenset())] for host in fleet.hosts}
+    assert names == {"node1": [], "node2": ["owner", "sockets", "leftovers", "supervisord", "programs"], "node3": []}
+    assert needs_stores([store])
+    assert all("programs" in [step.name for step in steps(fleet, host, [store], frozenset())] for host in fleet.hosts)
+
+
+def test_paths_that_belong_to_the_user_are_left_alone() -> None:
+    step = Owner(("/a", "/b b"), "work")
+    assert step.diff(Found(0, "work /a\nwork /b b")) == []
+    (action,) = step.diff(Found(0, "work /a\nroot /b b"))
+    assert action.script == "chown -h work: '/b b'"
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        (["Traceback", "ImportError: no x", "  at y"], "ImportError: no x"),
+        (["mysql.connector.errors.InterfaceError: 2003: x", ""], "mysql.connector.errors.InterfaceError: 2003: x"),
+        (["all is well"], "all is well"),
+        ([], "an empty log"),
+    ],
+)
+def test_the_last_error_of_a_log_is_the_line_that_names_it(lines: list[str], wanted: str) -> None:
+    assert last_error(lines) == wanted
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    assert numbers("7.43.0.5") == (7, 43, 0, 5)
+    assert numbers("3.0b1") == (3, 0)
+    assert numbers("0.16.1") < (1,)
+
+
+def test_keys_are_known_however_they_are_spelled() -> None:
+    config = {
+        "message_queue": 1,
+        "message-queue": 1,
+        "result_worker": {"result-cls": 1},
+        "webui": {"need_auth": 1, "x": 1},
+    }
+    assert [key for key, _ in unknown_keys(config)] == ["webui.x"]
+    assert [key for key, _ in unknown_keys({"fetchr": {"poolsize": 1}})] == ["fetchr"]
+
+
+def test_an_answer_after_complaints_is_understood_and_a_broken_one_is_an_error() -> None:
+    assert facts(Found(0, 'ERROR:root:code for hash md5 was not found.\n{"ours": true}')) == {"ours": True}
+    assert facts(Found(0, "null")) is None
+    with pytest.raises(CannotLook):
+        facts(Found(1, "Traceback"))
+
+
+def test_every_check_can_be_found_in_the_problem_list() -> None:
+    assert len({check.id for check in CHECKS}) == len(CHECKS)
+    known = {check.id for check in CHECKS}
+    assert all(check.hides <= known for check in CHECKS), "a check hides what does not exist"
+    assert problems.PATH.read_text(encoding="utf-8") == problems.page(), "run: python -m fabfile.doctor.problems"
