@@ -71,11 +71,6 @@ def state(pid, supervise):
     return (supervise.read("/proc/%d/stat" % pid).rpartition(")")[2].split() or [""])[0]
 
 
-def kilobytes(pid, supervise):
-    match = re.search(r"VmRSS:\s+(\d+)", supervise.read("/proc/%d/status" % pid))
-    return int(match.group(1)) if match else 0
-
-
 def components(supervise, table):
     found = []
     for pid, process in sorted(table.items()):
@@ -87,7 +82,7 @@ def components(supervise, table):
         found.append({
             "pid": pid, "ticks": process.ticks, "parent": process.parent, "role": kind, "user": owner(uid_of(pid)), "words": process.words,
             "name": process.environment.get("SUPERVISOR_PROCESS_NAME"), "held": held, "nofile": limit(pid, supervise),
-            "state": state(pid, supervise), "kb": kilobytes(pid, supervise), "directory": directory(pid),
+            "state": state(pid, supervise), "directory": directory(pid),
         })
     return found
 
@@ -103,7 +98,8 @@ def daemons(supervise, conf, table, paths):
     """Every supervisord that holds a pyspider program, or runs with a configuration that names one."""
     found = []
     for pid, process in sorted(table.items()):
-        if not supervise.is_supervisord(process):
+        # One that it has forked and that is not yet what it will be looks the same.
+        if not supervise.is_supervisord(process) or process.parent in table and supervise.is_supervisord(table[process.parent]):
             continue
         path = conf.after(process.words, "-c", "--configuration")
         holds = sum(1 for one in table.values() if one.parent == pid and one.role())
@@ -113,7 +109,7 @@ def daemons(supervise, conf, table, paths):
 
 
 def listeners(supervise, table):
-    """TCP ports that somebody listens on: [{address, port, pid, name}]; pid is None where it can't be seen."""
+    """TCP ports that somebody listens on: [{address, port, pid, name, line: it and its ancestors}]; pid is None where it can't be seen."""
     inodes = {}
     for name in ("tcp", "tcp6"):
         for line in supervise.read("/proc/net/" + name).splitlines()[1:]:
@@ -131,6 +127,7 @@ def listeners(supervise, table):
     for one in inodes.values():
         words = table[one["pid"]].words if one["pid"] in table else []
         one["name"] = os.path.basename(words[0]) if words else "?"
+        one["line"] = [one["pid"]] + list(supervise.ancestors(one["pid"], table)) if words else []
     return sorted(inodes.values(), key=lambda one: (one["port"], one["address"]))
 
 
@@ -256,9 +253,9 @@ def look(options, supervise, conf, script):
     table = supervise.processes()
     live = components(supervise, table)
     configured = [program for one in found for program in one["programs"]]
-    mine = dict((one["pid"], one) for one in live)
     ports = listeners(supervise, table)
-    webuis = [one for one in ports if one["pid"] in mine and mine[one["pid"]]["role"] == "webui"]
+    mine = set(one["pid"] for one in live if one["role"] == "webui")
+    webuis = [one for one in ports if mine.intersection(one["line"])]
     return {
         "python": list(sys.version_info[:3]), "clock": time.time(), "ours": os.path.islink(os.path.join(options["home"], "current")), "sight": sight, "conf": own or None, "confs": found,
         "socket": at(where["socket"]), "socket_path": where["socket"], "pidfile": pidfile(own.get("pidfile"), table),

@@ -38,10 +38,21 @@ redis() {{ printf 'AUTH %s\\n%s\\n' "$(sed -n 's/^requirepass //p' /etc/redis/py
 """
 MENDS = "doctor --fix"
 BUSY = """sql 'SET GLOBAL max_connections = 10'
-for i in 1 2 3 4 5 6 7 8 9; do
-  setsid mariadb --user=root -e 'SELECT SLEEP(300)' >/dev/null 2>&1 </dev/null &
-done
-settled '[ "$(pgrep -c mariadb$)" -ge 8 ]'"""
+config 'import mysql.connector, os
+from urlparse import urlparse
+url, held = urlparse(c["taskdb"]), []
+try:
+    while True:
+        held.append(mysql.connector.connect(host=url.hostname, user=url.username, password=url.password))
+except mysql.connector.Error:
+    if os.fork():
+        os._exit(0)
+    import time
+    os.setsid()
+    for number in (0, 1, 2):
+        os.dup2(os.open("/dev/null", os.O_RDWR), number)
+    time.sleep(300)
+    os._exit(0)'"""
 
 
 @dataclass(frozen=True)
@@ -189,8 +200,8 @@ time.sleep(600)' >/dev/null 2>&1 </dev/null &
     Fault(
         "nofile",
         "node2",
-        "prlimit --pid $(pid fetcher1) --nofile=512:4096",
-        "prlimit --pid $(pid fetcher1) --nofile=4096:4096",
+        "prlimit --pid $(pid fetcher1) --nofile=512:",
+        "prlimit --pid $(pid fetcher1) --nofile=4096:",
     ),
     Fault("exposed", "node2", f"chmod 644 {CURRENT}/config.json", note="config"),
     Fault(
@@ -317,7 +328,9 @@ def test_an_unreachable_host_is_a_finding_and_hides_no_other(cluster: Cluster) -
 BY_HAND = f"""
 p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'
 mv /home/work/distri_pyspider /home/work/kept; mv /etc/supervisord.conf /tmp
-mkdir -p /srv/spider; cp /home/work/kept/current/config.json /srv/spider/config.json; chown -R work: /srv/spider
+mkdir -p /srv/spider/data; cd /srv/spider
+sed s:/home/work/distri_pyspider:/srv/spider: /home/work/kept/current/config.json >config.json
+chmod 600 /srv/spider/config.json; chown -R work: /srv/spider
 ln -sf {BIN}/python /usr/local/bin/python; ln -sf {BIN}/pyspider /usr/local/bin/pyspider
 cat >/etc/supervisord.conf <<EOF
 [unix_http_server]

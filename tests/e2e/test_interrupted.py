@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,16 @@ def running(cluster: Cluster, host: str) -> bool:
     return f"sleep {MARK}" in cluster.on(host, "ps -eo args=").splitlines()
 
 
+def begun(command: dict[str, Any]) -> "subprocess.Popen[str]":
+    """A process that takes SIGINT, also where the tests themselves run in the background and ignore it."""
+    words = ["env", "--default-signal=INT", *command.pop("args")]
+    return subprocess.Popen(words, **command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 @contextmanager
 def long_work(cluster: Cluster, *hosts: str) -> Iterator[subprocess.Popen[str]]:
     command = cluster.command("-H", ",".join(hosts), "run", f"sleep {MARK}; echo never")
-    process = subprocess.Popen(**command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = begun(command)
     try:
         until(lambda: all(running(cluster, host) for host in hosts), 30)
         yield process
@@ -45,7 +52,7 @@ def test_ctrl_c_ends_the_remote_commands_prints_the_recap_and_exits_130(cluster:
 
 
 def test_ctrl_c_releases_the_lock(cluster: Cluster) -> None:
-    process = subprocess.Popen(**cluster.command("deploy", "--reload"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = begun(cluster.command("deploy", "--reload"))
     try:
         until(lambda: cluster.fab("lock.status", status=None).returncode == 4, 30)
         assert "being changed by" in cluster.fab("deploy", status=4).stderr

@@ -90,7 +90,13 @@ def facts_of(fleet: Fleet, host: Host) -> Facts:
     ]
     ports = {"webui": 5000, "scheduler": 23333, "fetcher": 24444, "phantomjs": 25555}
     listeners = [
-        {"address": host.address, "port": ports[one["role"]], "pid": one["pid"], "name": "python2.7"}
+        {
+            "address": host.address,
+            "port": ports[one["role"]],
+            "pid": one["pid"],
+            "name": "python2.7",
+            "line": [one["pid"], 50],
+        }
         for one in live
         if one["role"] in ports
     ]
@@ -191,7 +197,7 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
         ("node1", set_in("webuis/0/kind", "empty"), "webui-empty-reply"),
         ("node1", both(set_in("webuis/0/kind", "empty"), OLD), "webui-empty-reply"),
         ("node1", set_in("listeners/1/port", 5999), "port-closed"),
-        ("node1", set_in("listeners/1/pid", 9), "port-in-use"),
+        ("node1", both(set_in("listeners/1/pid", 9), set_in("listeners/1/line", [9])), "port-in-use"),
         ("node2", state(1, "BACKOFF"), "backoff"),
         ("node2", state(1, "STOPPED"), "stopped"),
         ("node2", lambda seen: seen["sight"]["programs"].pop(1), "stopped"),

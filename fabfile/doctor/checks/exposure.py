@@ -56,7 +56,7 @@ def public_ports(view: View) -> Iterator[Hit]:
             one["pid"]: f"the {one['role']}'s RPC" for one in host.components if one["role"] in ("scheduler", "fetcher")
         }
         for one in host.facts["listeners"]:
-            what = roles.get(one["pid"]) or ports.get(one["port"])
+            what = next((roles[pid] for pid in one["line"] if pid in roles), None) or ports.get(one["port"])
             if what and _public(one["address"], host.host.address):
                 yield Hit(host.name, f"{what} listens on {one['address']}:{one['port']}, an address of the internet")
 

@@ -162,14 +162,9 @@ def _taken(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], int, str]]:
                 continue
             listeners = [one for one in host.facts["listeners"] if one["port"] == port and one["pid"]]
             holders = {one["pid"]: one["name"] for one in listeners}
-            family = {pids[program["name"]]} | _children(host, pids[program["name"]])
-            if holders and not family & set(holders):
+            if holders and not any(pids[program["name"]] in one["line"] for one in listeners):
                 who = ", ".join(f"{name} (pid {pid})" for pid, name in holders.items())
                 yield host, program, port, who
-
-
-def _children(host: Patient, pid: int | None) -> set[int]:
-    return {one["pid"] for one in host.components if one["parent"] == pid}
 
 
 def empty_replies(view: View) -> Iterator[Hit]:
@@ -177,7 +172,7 @@ def empty_replies(view: View) -> Iterator[Hit]:
         assert host.facts
         for webui in host.facts["webuis"]:
             if webui["kind"] == "empty":
-                process = next(one for one in host.components if one["pid"] == webui["pid"])
+                process = next(one for one in host.components if one["pid"] in webui["line"])
                 yield _empty(host, webui, process)
 
 
@@ -211,7 +206,7 @@ def closed_ports(view: View) -> Iterator[Hit]:
             if program.role != "webui" or not one or one["state"] != "RUNNING" or one["uptime_s"] < SETTLED:
                 continue
             if program.port not in heard:
-                other = sorted(one["port"] for one in heard.values() if one["pid"] == live[program.name]["pid"])
+                other = sorted(one["port"] for one in heard.values() if live[program.name]["pid"] in one["line"])
                 where = f"; it listens on {', '.join(map(str, other))}" if other else ""
                 place = f"{view.fleet.bind_address(host.host)}:{program.port}"
                 seen = f"nothing listens on {place}, though {program.name} is RUNNING"

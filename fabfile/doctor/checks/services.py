@@ -48,7 +48,7 @@ def _listening(view: View, role: str) -> list[str]:
     for host in view.seen:
         assert host.facts
         pids = {one["pid"] for one in host.components if one["role"] == role}
-        found += [f"{host.host.address}:{one['port']}" for one in host.facts["listeners"] if one["pid"] in pids]
+        found += [f"{host.host.address}:{one['port']}" for one in host.facts["listeners"] if pids & set(one["line"])]
     return found
 
 

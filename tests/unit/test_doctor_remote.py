@@ -1,0 +1,113 @@
+"""doctor.py and what it loads, run on this machine; on hosts they run under Python 2.7."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fabfile.doctor.look import REMOTE
+
+SECRET = "s3cret"
+BY_HAND = """\
+[unix_http_server]
+file=/tmp/supervisor.sock   ; the path to the socket file
+; a comment
+[supervisorctl]
+serverurl=unix:///tmp/supervisor.sock ; use a unix:// URL
+[include]
+files = more/*.ini
+[program:proc]
+process_name=%(program_name)s_%(process_num)02d
+numprocs=2
+command=/usr/bin/pyspider -c config.json
+    processor
+stdout_logfile=/var/log/%(program_name)s_%(process_num)02d.log
+[program:nginx]
+command=/usr/sbin/nginx -g 'daemon off;'
+"""
+
+
+def remote(name: str) -> Any:
+    module = types.ModuleType(name)
+    exec(compile((REMOTE / f"{name}.py").read_text(), name, "exec"), module.__dict__)
+    return module
+
+
+CONF, ASK, SUPERVISE = remote("doctor_conf"), remote("doctor_ask"), remote("supervise")
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Any:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "webui.ini").write_text("[program:webui]\ncommand=python2.7 %(here)s/run.py -c c.json webui\n")
+    (tmp_path / "s.conf").write_text(BY_HAND)
+    return CONF.conf_facts(str(tmp_path / "s.conf"), SUPERVISE)
+
+
+def test_a_configuration_by_hand_is_read_as_supervisor_reads_it(conf: Any) -> None:
+    assert (conf["socket"], conf["ctl"]) == ("/tmp/supervisor.sock", "/tmp/supervisor.sock")
+    assert "rpcinterface:supervisor" not in conf["sections"]
+    programs = {one["name"]: one for one in conf["programs"]}
+    assert set(programs) == {"proc_00", "proc_01", "webui"}
+    assert programs["proc_01"]["log"] == "/var/log/proc_01.log"
+    assert programs["proc_01"]["role"] == "processor"
+    assert programs["webui"]["words"][1].endswith("/more/run.py")
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("mysql+taskdb://u:pass@h:3306/taskdb", {"host": "h", "port": 3306, "path": "taskdb", "odd_password": False}),
+        ("mysql+taskdb://u:pa%40ss@h:3306/taskdb", {"host": "h", "odd_password": True}),
+        (f"mysql+taskdb://u:{SECRET}/x@h:3306/taskdb", {"host": None, "bad": "its port is no number"}),
+        ("sqlite+taskdb:////tmp/task.db", {"scheme": "sqlite+taskdb", "host": None}),
+        ("redis://h:6379/db", {"scheme": "redis", "path": "db", "odd_password": False}),
+    ],
+)
+def test_an_address_is_taken_apart_as_pyspider_does(url: str, wanted: dict[str, Any]) -> None:
+    found, _ = ASK.split(url)
+    assert {name: found[name] for name in wanted} == wanted
+    assert SECRET not in json.dumps(found)
+
+
+def test_no_password_of_a_configuration_is_shown() -> None:
+    config = {
+        "taskdb": f"mysql+taskdb://u:{SECRET}@h/taskdb",
+        "message_queue": f"redis://:{SECRET}@h:6379/0",
+        "amqp-url": f"amqp://u:{SECRET}@h/",
+        "fetcher": {"proxy": f"u:{SECRET}@h:3128", "poolsize": 10},
+        "webui": {"password": SECRET, "username": "u"},
+        "my-password": SECRET,
+    }
+    shown = ASK.shown(config)
+    assert SECRET not in json.dumps(shown)
+    assert shown["fetcher"]["poolsize"] == 10
+    assert set(shown) == set(config)
+
+
+def test_a_look_at_a_host_without_anything_changes_and_breaks_nothing(tmp_path: Path) -> None:
+    places = {
+        "home": f"{tmp_path}/home",
+        "logs": f"{tmp_path}/logs",
+        "conf": f"{tmp_path}/no",
+        "socket": f"{tmp_path}/no",
+    }
+    (tmp_path / "options").write_text(json.dumps(places | {"user": "nobody"}))
+    scripts = [REMOTE / name for name in ("supervise.py", "doctor_conf.py", "doctor_ask.py")]
+    before = sorted(tmp_path.rglob("*"))
+    result = subprocess.run(
+        [sys.executable, "-B", REMOTE / "doctor.py", tmp_path / "options", *scripts], capture_output=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    facts = json.loads(result.stdout)
+    assert facts["ours"] is False
+    assert facts["socket"] is None
+    assert not facts["sight"]["supervisord"]["answers"]
+    assert any(one["path"] == "/" or one["free"] > 0 for one in facts["disks"])
+    assert sorted(tmp_path.rglob("*")) == before

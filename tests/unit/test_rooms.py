@@ -1,0 +1,98 @@
+"""The arrows between the rooms of the project: who may import whom, and that only tasks print."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FABFILE = Path(__file__).parent.parent.parent / "fabfile"
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "shell": set(),
+    "cache": set(),
+    "deadline": set(),
+    "listing": set(),
+    "passwords": {"errors"},
+    "inventory": {"errors", "passwords"},
+    "render": {"inventory", "passwords"},
+    "sources": {"cache", "errors"},
+    "stores": {"deadline", "errors"},
+    "webui": {"errors", "passwords"},
+    "sandbox": {"cache", "errors"},
+    "steps": {"errors", "render", "shell", "sources"},
+    "wire": {"shell", "steps"},
+    "transport": {"errors", "inventory", "shell", "steps", "wire"},
+    "links": {"inventory", "transport"},
+    "lock": {"errors", "shell", "steps", "transport", "wire"},
+    "engine": {"errors", "inventory", "steps", "transport", "wire"},
+    "plan": {"inventory", "render", "sources", "steps"},
+    "health": {"inventory", "stores"},
+    "report": {"engine"},
+    "executor": {"errors", "links", "tasks"},
+    "doctor": {
+        "engine",
+        "errors",
+        "health",
+        "inventory",
+        "plan",
+        "shell",
+        "steps",
+        "stores",
+        "render",
+        "transport",
+        "wire",
+    },
+}
+ANYTHING = ("tasks", "__init__")
+PRINTERS = ("tasks", "report")
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in FABFILE.rglob("*.py") if "remote" not in path.parts and "backend" not in path.parts)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(FABFILE).with_suffix("").parts[0]
+
+
+def imported_rooms(path: Path) -> Iterator[str]:
+    """The rooms that a module's relative imports lead to, its own left out."""
+    package = path.relative_to(FABFILE).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = package[: len(package) - node.level + 1]
+        full = (*base, *(node.module.split(".") if node.module else ()))
+        names = [full[0]] if full else [alias.name for alias in node.names]
+        yield from (name for name in names if name != room(path))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(FABFILE)))
+def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
+    if room(path) in ANYTHING:
+        return
+    assert set(imported_rooms(path)) <= MAY_IMPORT[room(path)]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(FABFILE)))
+def test_only_tasks_and_reports_print(path: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    prints = [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+    assert prints == [] or room(path) in PRINTERS
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(FABFILE)))
+def test_a_module_is_short_enough_to_be_read_in_one_go(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 330
+
+
+def test_no_module_takes_the_name_of_one_that_others_import() -> None:
+    """`fab` puts fabfile/ itself on sys.path."""
+    import sys
+
+    names = {path.stem for path in FABFILE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert names & (set(sys.stdlib_module_names) | {"fabric", "invoke", "jinja2", "pymysql", "redis", "rich"}) == set()
