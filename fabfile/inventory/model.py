@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,10 +119,17 @@ class Fleet:
         """The hosts with at least one of that role, in the order of the file. Raises WrongInput."""
         return self.select(roles=(role,))
 
-    def select(self, names: Sequence[str] = (), roles: Sequence[str] = ()) -> tuple[Host, ...]:
+    def select(
+        self,
+        names: Sequence[str] = (),
+        roles: Sequence[str] = (),
+        limit: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+    ) -> tuple[Host, ...]:
         """The hosts that have one of the names and one of the roles, in the order of the file. Raises WrongInput.
 
-        No names stands for all of them, no roles likewise.
+        No names stands for all of them, no roles likewise. Of these, those that match one of the patterns
+        of `limit` and none of `exclude`; a pattern (with * ? or [) may match nothing, a name must be known.
         """
         wanted = {self.host(name) for name in names}
         for role in roles:
@@ -130,7 +138,16 @@ class Fleet:
         return tuple(
             host
             for host in self.hosts
-            if (not names or host in wanted) and (not roles or any(host.roles.get(role) for role in roles))
+            if (not names or host in wanted)
+            and (not roles or any(host.roles.get(role) for role in roles))
+            and (not limit or self._matches(host, limit))
+            and not self._matches(host, exclude)
+        )
+
+    def _matches(self, host: Host, patterns: Sequence[str]) -> bool:
+        return any(
+            fnmatch.fnmatchcase(host.name, pattern) if set(pattern) & set("*?[") else host == self.host(pattern)
+            for pattern in patterns
         )
 
     def programs(self, host: Host) -> tuple[Program, ...]:

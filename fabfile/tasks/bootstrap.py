@@ -30,7 +30,7 @@ from ..steps.runtime import (
     pack_action,
     wanted_on,
 )
-from .target import Looked, Run, Target, target
+from .target import EXCLUDE, LIMIT, Looked, Run, Target, target
 
 Say = Callable[[str], None]
 
@@ -38,18 +38,28 @@ Say = Callable[[str], None]
 @task(
     help={
         "role": "only hosts with one of these roles (comma-separated)",
+        "limit": LIMIT,
+        "exclude": EXCLUDE,
         "dry_run": "look, show what would change and how, and change nothing on any host",
         "lock_wait": "seconds to wait for somebody else who is changing the cluster",
         "json": "print one JSON object instead of the recap",
     }
 )
-def bootstrap(c: Any, role: str = "", dry_run: bool = False, lock_wait: int = 0, json: bool = False) -> None:
+def bootstrap(
+    c: Any,
+    role: str = "",
+    limit: str = "",
+    exclude: str = "",
+    dry_run: bool = False,
+    lock_wait: int = 0,
+    json: bool = False,
+) -> None:
     """Bring bare hosts to where pyspider can run: packages, user, directories, Python 2.7, stores.
 
     Python and the pinned packages are built from source on one host per platform and shipped to
     the others. A second run changes nothing; one that was stopped goes on where it was.
     """
-    chosen = target(c, role)
+    chosen = target(c, role, limit, exclude)
     run = Run(chosen, json, dry_run or c.config.run.dry)
     phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
     with run.alone(lock_wait):

@@ -12,7 +12,7 @@ from ..errors import Problem
 from ..inventory import Host
 from ..steps.base import Action
 from ..wire import message
-from .target import Run, target
+from .target import EXCLUDE, LIMIT, Run, target
 
 COMMAND_SECONDS = 3600.0
 
@@ -22,11 +22,13 @@ COMMAND_SECONDS = 3600.0
     help={
         "words": "the command, as one argument; the host's sh runs it as root",
         "role": "only hosts with one of these roles (comma-separated)",
+        "limit": LIMIT,
+        "exclude": EXCLUDE,
     },
 )
-def run(c: Any, words: str, role: str = "") -> None:
+def run(c: Any, words: str, role: str = "", limit: str = "", exclude: str = "") -> None:
     """Run one shell command on all chosen hosts at once, each with its own outcome."""
-    chosen = target(c, role)
+    chosen = target(c, role, limit, exclude)
     all_hosts = Run(chosen)
 
     def one(host: Host, _say: Callable[[str], None]) -> Outcome:

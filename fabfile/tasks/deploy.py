@@ -13,7 +13,7 @@ from ..errors import Problem
 from ..inventory import Host
 from ..steps.base import Step
 from ..steps.supervise import Programs, Sight, state
-from .target import Looked, Run, Target, target
+from .target import EXCLUDE, LIMIT, Looked, Run, Target, target
 
 Say = Callable[[str], None]
 
@@ -21,6 +21,8 @@ Say = Callable[[str], None]
 @task(
     help={
         "role": "only programs of these roles (comma-separated); no other program is restarted",
+        "limit": LIMIT,
+        "exclude": EXCLUDE,
         "reload": "restart supervisord and every program on the chosen hosts, also where nothing changed",
         "dry_run": "look, show what would change and how, and change nothing",
         "lock_wait": "seconds to wait for somebody else who is changing the cluster",
@@ -28,7 +30,14 @@ Say = Callable[[str], None]
     }
 )
 def deploy(
-    c: Any, role: str = "", reload: bool = False, dry_run: bool = False, lock_wait: int = 0, json: bool = False
+    c: Any,
+    role: str = "",
+    limit: str = "",
+    exclude: str = "",
+    reload: bool = False,
+    dry_run: bool = False,
+    lock_wait: int = 0,
+    json: bool = False,
 ) -> None:
     """Bring configuration and programs to the state of hosts.toml; restart exactly what changed.
 
@@ -36,7 +45,7 @@ def deploy(
     ends what a dead supervisord left running, starts supervisord as the cluster's user, and waits
     until every program is RUNNING. A second scheduler is refused.
     """
-    chosen = target(c, role)
+    chosen = target(c, role, limit, exclude)
     run = Run(chosen, json, dry_run or c.config.run.dry)
     with run.alone(lock_wait):
         _deploy(run, reload)

@@ -17,15 +17,22 @@ from ..errors import Problem
 from ..health import RUNNING, ClusterView, HostView
 from ..inventory import Fleet, Host
 from ..steps.supervise import Sight, state
-from .target import Target, target
+from .target import EXCLUDE, LIMIT, Target, target
 
 UNREACHABLE = 3
 
 
-@task(help={"json": "print one JSON object", "role": "only hosts with one of these roles (comma-separated)"})
-def status(c: Any, json: bool = False, role: str = "") -> None:
+@task(
+    help={
+        "json": "print one JSON object",
+        "role": "only hosts with one of these roles (comma-separated)",
+        "limit": LIMIT,
+        "exclude": EXCLUDE,
+    }
+)
+def status(c: Any, json: bool = False, role: str = "", limit: str = "", exclude: str = "") -> None:
     """Show every host, program, store and queue, and whether all of it is well (exit status 0)."""
-    view = see(target(c, role))
+    view = see(target(c, role, limit, exclude))
     if json:
         print(json_module.dumps(view.as_data(), indent=2))
     else:

@@ -37,14 +37,24 @@ class Target:
         return self.links.prepare(self.config, self.fleet, hosts)
 
 
-def target(c: Any, role: str = "") -> Target:
-    """The hosts that `-H` and `--role` choose together; all of the cluster's without either."""
+LIMIT = "of the chosen hosts only these: names or patterns like node[12]* (comma-separated)"
+EXCLUDE = "of the chosen hosts all but these: names or patterns (comma-separated)"
+
+
+def target(c: Any, role: str = "", limit: str = "", exclude: str = "") -> Target:
+    """The hosts that `-H` and the flags choose together; all of the cluster's without any. Raises WrongInput."""
     fleet = load()
-    roles = tuple(word.strip() for word in role.split(",") if word.strip())
-    hosts = fleet.select(tuple(c.config["chosen"]), roles)
+    roles = _words(role)
+    hosts = fleet.select(tuple(c.config["chosen"]), roles, _words(limit), _words(exclude))
     if not hosts:
-        raise WrongInput(f"no host of {fleet.path.name} is chosen by -H {','.join(c.config['chosen'])} --role {role}")
+        given = {"-H": ",".join(c.config["chosen"]), "--role": role, "--limit": limit, "--exclude": exclude}
+        flags = " ".join(f"{flag} {value}" for flag, value in given.items() if value)
+        raise WrongInput(f"no host of {fleet.path.name} is chosen by {flags}")
     return Target(fleet, hosts, roles, c.config["links"].prepare(c.config, fleet, hosts), c.config)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,9 @@ try:
     while True:
         held.append(mysql.connector.connect(host=url.hostname, user=url.username, password=url.password))
 except mysql.connector.Error:
-    if os.fork():
+    holder = os.fork()
+    if holder:
+        open("/tmp/holder", "w").write(str(holder))
         os._exit(0)
     import time
     os.setsid()
@@ -152,7 +154,13 @@ time.sleep(600)' >/dev/null 2>&1 </dev/null &
         also=("node2", "node3"),
     ),
     Fault("mysql-refused", "node1", "service mariadb stop", also=("node2", "node3")),
-    Fault("mysql-max-connections", "node1", BUSY, also=("node2", "node3")),
+    Fault(
+        "mysql-max-connections",
+        "node1",
+        BUSY,
+        "kill $(cat /tmp/holder); settled \"sql 'SET GLOBAL max_connections = 500'\"",
+        also=("node2", "node3"),
+    ),
     Fault("mysql-packet", "node1", "sql 'SET GLOBAL max_allowed_packet = 65536'", also=("node2", "node3")),
     Fault("redis-refused", "node1", "service redis-server stop", also=("node2", "node3")),
     Fault("redis-noauth", "node1", "redis 'CONFIG SET requirepass another'", also=("node2", "node3")),
@@ -200,8 +208,8 @@ time.sleep(600)' >/dev/null 2>&1 </dev/null &
     Fault(
         "nofile",
         "node2",
-        "prlimit --pid $(pid fetcher1) --nofile=512:",
-        "prlimit --pid $(pid fetcher1) --nofile=4096:",
+        'su work -c "prlimit --pid $(pid fetcher1) --nofile=512:"',
+        'su work -c "prlimit --pid $(pid fetcher1) --nofile=4096:"',
     ),
     Fault("exposed", "node2", f"chmod 644 {CURRENT}/config.json", note="config"),
     Fault(

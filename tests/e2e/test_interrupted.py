@@ -23,7 +23,7 @@ def running(cluster: Cluster, host: str) -> bool:
     return f"sleep {MARK}" in cluster.on(host, "ps -eo args=").splitlines()
 
 
-def begun(command: dict[str, Any]) -> "subprocess.Popen[str]":
+def begun(command: dict[str, Any]) -> subprocess.Popen[str]:
     """A process that takes SIGINT, also where the tests themselves run in the background and ignore it."""
     words = ["env", "--default-signal=INT", *command.pop("args")]
     return subprocess.Popen(words, **command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -52,17 +52,20 @@ def test_ctrl_c_ends_the_remote_commands_prints_the_recap_and_exits_130(cluster:
 
 
 def test_ctrl_c_releases_the_lock(cluster: Cluster) -> None:
-    process = begun(cluster.command("deploy", "--reload"))
+    # A hung host keeps the first deployer busy for as long as it takes.
+    cluster.sandbox.pause("node3")
+    first = begun(cluster.command("deploy"))
     try:
         until(lambda: cluster.fab("lock.status", status=None).returncode == 4, 30)
         assert "being changed by" in cluster.fab("deploy", status=4).stderr
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-        assert process.returncode == 130
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=30)
+        assert first.returncode == 130
+        cluster.fab("lock.status")
     finally:
-        process.kill()
-        process.communicate()
-    cluster.fab("lock.status")
+        cluster.sandbox.resume("node3")
+        first.kill()
+        first.communicate()
     cluster.fab("deploy")
     assert cluster.status()["healthy"]
 

@@ -213,3 +213,37 @@ def test_a_fleet_cannot_be_changed(shipped: Fleet) -> None:
 
 if __name__ == "__main__":
     SCHEMA.write_text(schema_text())
+
+
+@pytest.mark.parametrize(
+    ("names", "roles", "limit", "exclude", "found"),
+    [
+        ((), (), (), (), ["node1", "node2", "node3"]),
+        (("node2", "node3"), (), (), (), ["node2", "node3"]),
+        ((), ("processor",), (), (), ["node2", "node3"]),
+        (("node1", "node2"), ("processor",), (), (), ["node2"]),
+        ((), (), ("node[12]",), (), ["node1", "node2"]),
+        ((), (), (), ("node1",), ["node2", "node3"]),
+        ((), ("processor",), ("node*",), ("*3",), ["node2"]),
+        ((), (), ("other*",), (), []),
+    ],
+)
+def test_hosts_are_chosen_by_names_roles_limit_and_exclude_together(
+    tmp_path: Path,
+    names: tuple[str, ...],
+    roles: tuple[str, ...],
+    limit: tuple[str, ...],
+    exclude: tuple[str, ...],
+    found: list[str],
+) -> None:
+    copy = tmp_path / "hosts.toml"
+    copy.write_text((PROJECT / "hosts.toml").read_text())
+    assert [host.name for host in load(copy).select(names, roles, limit, exclude)] == found
+
+
+@pytest.mark.parametrize("flags", [{"limit": ("nod1",)}, {"exclude": ("nod1",)}, {"names": ("nod1",)}])
+def test_an_unknown_name_is_refused_wherever_it_stands(tmp_path: Path, flags: dict[str, tuple[str, ...]]) -> None:
+    copy = tmp_path / "hosts.toml"
+    copy.write_text((PROJECT / "hosts.toml").read_text())
+    with pytest.raises(WrongInput, match="did you mean 'node1'"):
+        load(copy).select(**flags)
