@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from .errors import Problem, Unreachable
+from .hostkeys import HostKeyPolicy, changed_key, known_hosts
 from .inventory import Host
 from .shell import cmd
 from .steps.base import Found
@@ -212,15 +213,16 @@ def _connect(host: Host, connection: Any) -> None:
 
     where = f"{host.name}: {host.user}@{host.address}:{host.port}"
     client = connection.client
-    client.set_missing_host_key_policy(_Refuse(host, where))
+    client.set_missing_host_key_policy(HostKeyPolicy(host, where))
     try:
-        client.load_system_host_keys(str(host.known_hosts) if host.known_hosts else None)
+        if known_hosts(host).exists():
+            client.load_system_host_keys(str(known_hosts(host)))
     except OSError as error:
         raise Unreachable(f"{where}: known_hosts can't be read: {error}") from error
     try:
         connection.open()
     except paramiko.BadHostKeyException as error:
-        raise Unreachable(_changed_key(where, host, error)) from error
+        raise Unreachable(changed_key(where, host, error)) from error
     except paramiko.PasswordRequiredException as error:
         raise Unreachable(
             f"{where}: the key {host.key} has a passphrase; give it to an agent, or use --prompt-for-passphrase"
@@ -235,28 +237,6 @@ def _connect(host: Host, connection: Any) -> None:
         raise Unreachable(f"{where}: it does not answer as sshd does: {error}") from error
     except (OSError, EOFError, ValueError) as error:
         raise Unreachable(f"{where}: {_os_reason(error)}") from error
-
-
-class _Refuse:
-    """An unknown host key ends the connection; paramiko's own policy says so only in English."""
-
-    def __init__(self, host: Host, where: str) -> None:
-        self._host, self._where = host, where
-
-    def missing_host_key(self, _client: Any, _name: str, key: Any) -> None:
-        file = self._host.known_hosts or "~/.ssh/known_hosts"
-        raise Unreachable(
-            f"{self._where}: its host key ({key.fingerprint}) is not in {file}; check it on the host, "
-            f"then add it: ssh-keyscan -p {self._host.port} {self._host.address} >>{file}"
-        )
-
-
-def _changed_key(where: str, host: Host, error: Any) -> str:
-    return (
-        f"{where}: the host key has CHANGED: known_hosts ({host.known_hosts or '~/.ssh/known_hosts'}) holds "
-        f"{error.expected_key.fingerprint}, the host showed {error.key.fingerprint}; "
-        "somebody may be in between, or the host was installed anew"
-    )
 
 
 def _os_reason(error: BaseException) -> str:

@@ -163,6 +163,7 @@ def _host(name: str, table: HostTable, defaults: Login, folder: Path) -> Host:
         user=login("user"),
         key=file("key"),
         known_hosts=file("known_hosts"),
+        host_keys=login("host_keys"),
         # The way to everybody's gateway does not lead through itself.
         gateway=None if login("gateway") == name else login("gateway"),
         roles={role: count for role in ROLES if (count := getattr(table.roles, role))},

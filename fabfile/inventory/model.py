@@ -34,6 +34,8 @@ class Host:
     user: str = "root"
     key: Path | None = None
     known_hosts: Path | None = None
+    host_keys: str = "strict"
+    """`strict` refuses a key that known_hosts does not hold, `accept-new` adds it; a changed one is always refused."""
     gateway: str | None = None
     """The name of another host of the cluster, or user@address:port."""
     roles: Mapping[str, int] = field(default_factory=dict, hash=False)
@@ -113,7 +115,7 @@ class Fleet:
             return self.host(host.gateway) if host.gateway else None
         user, _, where = host.gateway.partition("@")
         address, _, port = where.partition(":")
-        return Host(host.gateway, address, int(port or 22), user, host.key, host.known_hosts)
+        return Host(host.gateway, address, int(port or 22), user, host.key, host.known_hosts, host.host_keys)
 
     def with_role(self, role: str) -> tuple[Host, ...]:
         """The hosts with at least one of that role, in the order of the file. Raises WrongInput."""

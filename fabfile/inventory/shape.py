@@ -67,6 +67,8 @@ Binding = Annotated[
     ),
 ]
 
+HostKeys = Annotated[str, Meta(pattern=r"^(strict|accept-new)$", description='"strict" or "accept-new"')]
+
 PYTHON_VERSION = "2.7.18"
 PYTHON_SHA256 = "da3080e3b488f648a3d7a4560ddee895284c3380b11d6de75edb986526b9a814"
 PHANTOMJS_SHA256 = "4f63e6055c323b8657f0a546d4dd36afda5cd4e961c375f31b48d506a7c4296f"
@@ -223,6 +225,7 @@ class Login(Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 22
     key: Text | None = None
     known_hosts: Text | None = None
+    host_keys: HostKeys = "strict"
     gateway: Text | None = None
 
 
@@ -248,6 +251,7 @@ class HostTable(Struct, frozen=True, forbid_unknown_fields=True):
     port: Port | None = None
     key: Text | None = None
     known_hosts: Text | None = None
+    host_keys: HostKeys | None = None
     gateway: Text | None = None
 
 

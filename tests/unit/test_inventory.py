@@ -211,10 +211,6 @@ def test_a_fleet_cannot_be_changed(shipped: Fleet) -> None:
         shipped.cluster.name = "other"  # type: ignore[misc]
 
 
-if __name__ == "__main__":
-    SCHEMA.write_text(schema_text())
-
-
 @pytest.mark.parametrize(
     ("names", "roles", "limit", "exclude", "found"),
     [
@@ -247,3 +243,7 @@ def test_an_unknown_name_is_refused_wherever_it_stands(tmp_path: Path, flags: di
     copy.write_text((PROJECT / "hosts.toml").read_text())
     with pytest.raises(WrongInput, match="did you mean 'node1'"):
         load(copy).select(**flags)
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(schema_text())
