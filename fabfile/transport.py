@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -47,19 +47,18 @@ class Link(Protocol):
 class SSHLink:
     """One connection to one host, opened at its first use and kept for the whole run."""
 
-    def __init__(self, host: Host, connection: Any) -> None:
+    def __init__(self, host: Host, connection: Any, sudo_password: str | None = None) -> None:
         self.host = host
         self._connection = connection
+        self._sudo_password = sudo_password
         self._stopped = threading.Event()
         self._opening = threading.Lock()
 
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """One exec channel: everything in, everything out, within the items' own limits."""
-        sudo = () if self.host.user == "root" else ("sudo", "-n")
         channel = self._channel()
         try:
-            channel.exec_command(receiver(sudo))
-            channel.settimeout(CHANNEL_SECONDS)
+            self._begin(channel, receiver(self._sudo()))
             self._send(channel, message)
             return self._receive(channel, message, on_event)
         except TimeoutError as error:
@@ -74,9 +73,7 @@ class SSHLink:
         """Copy a file of the host into `target`, byte by byte."""
         channel = self._channel()
         try:
-            channel.settimeout(CHANNEL_SECONDS)
-            sudo = () if self.host.user == "root" else ("sudo", "-n")
-            channel.exec_command(str(cmd(*sudo, "cat", path)))
+            self._begin(channel, str(cmd(*self._sudo(), "cat", path)))
             for chunk in iter(lambda: channel.recv(CHUNK), b""):
                 target.write(chunk)
             if (status := channel.recv_exit_status()) != 0:
@@ -115,6 +112,7 @@ class SSHLink:
                 _connect(self.host, self._connection)
                 transport = self._connection.client.get_transport()
                 transport.set_keepalive(KEEPALIVE_SECONDS)
+                self._check_sudo(transport)
             if self._stopped.is_set():
                 raise Stopped(f"{self.host.name}: stopped")
             return transport
@@ -129,11 +127,39 @@ class SSHLink:
         channel.set_combine_stderr(True)
         return channel
 
+    def _sudo(self) -> tuple[str, ...]:
+        if self.host.user == "root":
+            return ()
+        # -k: whether the password is read must not depend on what was typed there before.
+        return ("sudo", "-S", "-k", "-p", "") if self._sudo_password else ("sudo", "-n")
+
+    def _begin(self, channel: Any, command: str) -> None:
+        channel.exec_command(command)
+        channel.settimeout(CHANNEL_SECONDS)
+        if self._sudo_password and self.host.user != "root":
+            channel.sendall(self._sudo_password.encode() + b"\n")
+
+    def _check_sudo(self, transport: Any) -> None:
+        """A wrong password is found out here: sudo would take what follows it for further tries."""
+        if self.host.user == "root" or not self._sudo_password:
+            return
+        with closing(transport.open_session(timeout=CHANNEL_SECONDS)) as channel:
+            self._begin(channel, str(cmd(*self._sudo(), "true")))
+            channel.shutdown_write()
+            if channel.recv_exit_status() != 0:
+                raise Problem(f"{self.host.name}: sudo refuses {self.host.user}: the password is wrong, or it may not")
+
     def _send(self, channel: Any, message: Message) -> None:
-        channel.sendall(message.head())
-        for payload in message.payloads:
-            for chunk in _chunks(payload.content):
-                channel.sendall(chunk)
+        try:
+            channel.sendall(message.head())
+            for payload in message.payloads:
+                for chunk in _chunks(payload.content):
+                    channel.sendall(chunk)
+        except TimeoutError:
+            raise
+        except OSError:
+            # The far side has ended already: what it said about it is still to be read.
+            return
 
     def _receive(self, channel: Any, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         reader = Reader(message.mark, on_event)
@@ -164,12 +190,16 @@ class SSHLink:
     def _ended(self, channel: Any, reader: Reader) -> Problem:
         if self._stopped.is_set():
             return Stopped(f"{self.host.name}: stopped")
-        status = channel.recv_exit_status() if channel.exit_status_ready() else -1
+        # The end of the output may come before the status; on a lost connection none comes (-1).
+        channel.status_event.wait(CHANNEL_SECONDS)
+        status = channel.exit_status
         said = "; ".join(reader.noise[-3:])
         if status == 73:
             return Problem(f"{self.host.name}: its temporary directory can't be written: {said or 'is the disk full?'}")
         if status > 0:
-            return Problem(f"{self.host.name}: the login shell ended with status {status}: {said or 'it said nothing'}")
+            hint = "" if self.host.user == "root" else "; if sudo wants a password: --prompt-for-sudo-password"
+            said = said or "it said nothing"
+            return Problem(f"{self.host.name}: the login shell ended with status {status}: {said}{hint}")
         return Unreachable(f"{self.host.name}: the connection was lost in the middle of a command")
 
     def _lost(self, error: Exception) -> Problem:
@@ -204,7 +234,7 @@ def link(host: Host, config: Any, gateway: SSHLink | None = None) -> SSHLink:
         connect_timeout=int(CONNECT_SECONDS),
         connect_kwargs=kwargs,
     )
-    return SSHLink(host, connection)
+    return SSHLink(host, connection, config.sudo.password)
 
 
 def _connect(host: Host, connection: Any) -> None:

@@ -19,6 +19,7 @@ from .steps.base import Action, Found, Payload, Probe
 BEAT_SECONDS = 2.0
 """How often the control machine shows that it is still there. Three beats missed in a row end what it began."""
 
+# A line before the first one is a password that sudo did not ask for.
 # Whoever only looks writes to no disk: its payloads are small and stay in memory.
 # The receiver outlives the script: it reads on until the end of stdin, which comes when the control
 # machine has read the last answer or is gone. A cut cable brings no end of stdin, so whoever changes
@@ -27,7 +28,8 @@ _RECEIVER = """\
 umask 077
 LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
-read -r watch sizes || exit 74
+watch=
+until [ "$watch" = watch ] || [ "$watch" = look ]; do read -r watch sizes || exit 74; done
 T=${TMPDIR:-/tmp}
 [ "$watch" = watch ] || for t in /dev/shm /run; do [ ! -d "$t" ] || [ ! -w "$t" ] || T=$t; done
 D=$(mktemp -d "$T/fab.XXXXXXXXXX") || exit 73
@@ -98,7 +100,7 @@ class Message:
     def head(self) -> bytes:
         """What goes out first: one line of sizes, then the main script itself."""
         sizes = [len(self.script), *(payload.size() for payload in self.payloads)]
-        words = ["watch" if self.changes else "-", *map(str, sizes)]
+        words = ["watch" if self.changes else "look", *map(str, sizes)]
         return " ".join(words).encode() + b"\n" + self.script
 
 

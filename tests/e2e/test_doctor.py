@@ -37,7 +37,8 @@ sql() {{ echo "$1" | mariadb --user=root; }}
 redis() {{ printf 'AUTH %s\\n%s\\n' "$(sed -n 's/^requirepass //p' /etc/redis/pyspider.conf)" "$1" | redis-cli; }}
 """
 MENDS = "doctor --fix"
-BUSY = """sql 'SET GLOBAL max_connections = 10'
+BUSY = """sql "SET @now = (SELECT variable_value FROM information_schema.global_status
+  WHERE variable_name = 'Threads_connected'); SET @few = @now + 12; SET GLOBAL max_connections = @few"
 config 'import mysql.connector, os
 from urlparse import urlparse
 url, held = urlparse(c["taskdb"]), []
