@@ -22,6 +22,8 @@ CONNECT_SECONDS = 10.0
 AUTH_SECONDS = 30.0
 CHANNEL_SECONDS = 20.0
 KEEPALIVE_SECONDS = 15
+THROUGH_A_GATEWAY = 8
+"""How many connections are set up through one gateway at a time: below what sshd begins to refuse."""
 CHUNK = 1 << 17
 
 
@@ -47,8 +49,12 @@ class Link(Protocol):
 class SSHLink:
     """One connection to one host, opened at its first use and kept for the whole run."""
 
-    def __init__(self, host: Host, connection: Any, sudo_password: str | None = None) -> None:
+    def __init__(
+        self, host: Host, connection: Any, sudo_password: str | None = None, gateway: SSHLink | None = None
+    ) -> None:
         self.host = host
+        self._gateway = gateway
+        self._through_me = threading.BoundedSemaphore(THROUGH_A_GATEWAY)
         self._connection = connection
         self._sudo_password = sudo_password
         self._stopped = threading.Event()
@@ -109,13 +115,22 @@ class SSHLink:
         with self._opening:
             transport = self._connection.client.get_transport()
             if transport is None or not transport.is_active():
-                _connect(self.host, self._connection)
+                self._connect()
                 transport = self._connection.client.get_transport()
                 transport.set_keepalive(KEEPALIVE_SECONDS)
                 self._check_sudo(transport)
             if self._stopped.is_set():
                 raise Stopped(f"{self.host.name}: stopped")
             return transport
+
+    def _connect(self) -> None:
+        if not self._gateway:
+            _connect(self.host, self._connection)
+            return
+        # Its own link opens it: once, with its host key checked.
+        self._gateway._open()
+        with self._gateway._through_me:
+            _connect(self.host, self._connection)
 
     def _channel(self) -> Any:
         from paramiko import SSHException
@@ -234,7 +249,7 @@ def link(host: Host, config: Any, gateway: SSHLink | None = None) -> SSHLink:
         connect_timeout=int(CONNECT_SECONDS),
         connect_kwargs=kwargs,
     )
-    return SSHLink(host, connection, config.sudo.password)
+    return SSHLink(host, connection, config.sudo.password, gateway)
 
 
 def _connect(host: Host, connection: Any) -> None:

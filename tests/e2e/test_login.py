@@ -68,3 +68,15 @@ def test_a_wrong_sudo_password_is_one_sentence_for_all_hosts(cluster: Cluster, o
 def test_without_the_password_the_sentence_names_the_flag(cluster: Cluster, operator: Path) -> None:
     result = cluster.fab("-H", "node2", "status", status=1, hosts_toml=operator)
     assert "--prompt-for-sudo-password" in result.stdout
+
+
+@pytest.mark.parametrize("gateway", ["node1", "root@{node1}"])
+def test_through_a_gateway_every_host_is_reached_from_there_with_its_own_key_checked(
+    cluster: Cluster, gateway: str
+) -> None:
+    address = cluster.sandbox.address("node1")
+    line = f'gateway = "{gateway.format(node1=address)}"'
+    file = cluster.variant("gateway.toml", (r"^\[defaults\]$", f"[defaults]\n{line}"))
+    output = cluster.fab("-H", "node2,node3", "run", "echo from ${SSH_CONNECTION%% *}", hosts_toml=file).stdout
+    assert output.count(f"from {address}") == 2
+    cluster.fab("status", hosts_toml=file)
