@@ -1,4 +1,7 @@
-"""`fab --list` in the order of the work, where Invoke sorts by name."""
+"""The groups of `fab --list` in the order of their work, where Invoke sorts by name.
+
+The top level stays sorted: Invoke copies it into a collection of its own.
+"""
 
 from __future__ import annotations
 

@@ -170,7 +170,9 @@ def leftovers(table, options):
 def supervisord_processes(table, options):
     found = []
     for pid, process in sorted(table.items()):
-        if is_supervisord(process) and options["conf"] in process.words:
+        # A child that it has just forked looks like itself until it becomes the program.
+        forked = process.parent in table and is_supervisord(table[process.parent])
+        if is_supervisord(process) and not forked and options["conf"] in process.words:
             found.append({"pid": pid, "ticks": process.ticks, "conf": process.environment.get("PYSPIDER_SUPERVISORD")})
     return found
 
