@@ -9,10 +9,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from .errors import Problem, Unreachable
+from .errors import NotReached, Problem, Unreachable
 from .inventory import Host
 from .steps.base import Action, CannotLook, Found, Probe, Step
-from .transport import Link, Stopped
+from .transport import Link
 from .wire import Event, message
 
 HOSTS_AT_ONCE = 32
@@ -130,7 +130,7 @@ def _status(error: Problem) -> str:
     match error:
         case Unreachable():
             return "unreachable"
-        case Stopped():
+        case NotReached():
             return "not reached"
         case _:
             return "failed"

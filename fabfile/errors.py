@@ -34,6 +34,10 @@ class Unreachable(Problem):
     exit_status = 3
 
 
+class NotReached(Problem):
+    """A host's work was not begun, or not finished, because of something that is no fault of its own."""
+
+
 class Locked(Problem):
     """Somebody else is changing this cluster right now."""
 

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from .errors import Problem, Unreachable
+from .errors import NotReached, Problem, Unreachable
 from .hostkeys import HostKeyPolicy, changed_key, known_hosts
 from .inventory import Host
 from .shell import cmd
@@ -27,7 +27,7 @@ THROUGH_A_GATEWAY = 8
 CHUNK = 1 << 17
 
 
-class Stopped(Problem):
+class Stopped(NotReached):
     """The operator ended the run while this exchange was under way."""
 
     exit_status = 130

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from invoke.tasks import task
 from .. import plan, sources
 from ..cache import cache_dir
 from ..engine import Outcome, apply, look, missing, preview
-from ..errors import Problem
+from ..errors import NotReached, Problem
 from ..inventory import Fleet, Host
 from ..steps.base import Step
 from ..steps.libraries import Libraries
@@ -108,6 +110,12 @@ def distribute(run: Run, looked: Mapping[str, Looked]) -> None:
     def work(host: Host, say: Say) -> Outcome:
         if run.dry:
             return preview(looked[host.name].steps, looked[host.name].found)
+        if host.name not in makers:
+            return serve(host, say)
+        with promised(archives[makers[host.name]], host.name):
+            return serve(host, say)
+
+    def serve(host: Host, say: Say) -> Outcome:
         changes = _but_the_runtime(run.target, host, looked[host.name], host.name in lacking, say)
         try:
             if host.name in makers:
@@ -164,19 +172,25 @@ def _make(
     chosen: Target, host: Host, looked: Looked, platform: Platform, archive: Future[Path], say: Say
 ) -> tuple[str, ...]:
     """Build the runtime here, or pack the one that is here, and bring it to the control machine's cache."""
+    pair = _runtime(looked)
+    assert pair
+    changes: tuple[str, ...] = ()
+    if wanted_on(*pair) is None:
+        _run(chosen, host, [], [pack_action(plan.runtime_spec(chosen.fleet).id(platform))], say)
+    else:
+        changes = _build(chosen, host, pair[0], say)
+    archive.set_result(_fetch(chosen, host, platform, say))
+    return changes
+
+
+@contextmanager
+def promised(archive: Future[Path], maker: str) -> Iterator[None]:
+    """Whoever waits for the archive is told when nothing will come, whatever the reason."""
     try:
-        pair = _runtime(looked)
-        assert pair
-        changes: tuple[str, ...] = ()
-        if wanted_on(*pair) is None:
-            _run(chosen, host, [], [pack_action(plan.runtime_spec(chosen.fleet).id(platform))], say)
-        else:
-            changes = _build(chosen, host, pair[0], say)
-        archive.set_result(_fetch(chosen, host, platform, say))
-        return changes
+        yield
     except BaseException as error:
         if not archive.done():
-            archive.set_exception(Problem(f"not reached: no Python came from {host.name}: {error}"))
+            archive.set_exception(NotReached(f"no Python came from {maker}: {error}"))
         raise
 
 
@@ -196,7 +210,7 @@ def _fetch(chosen: Target, host: Host, platform: Platform, say: Say) -> Path:
     """The finished archive from the host that made it, into the cache under its own name by one rename."""
     target = _cached(chosen.fleet, platform)
     say("fetching the finished Python")
-    partial = target.with_name(f".{target.name}.{host.name}")
+    partial = target.with_name(f".{target.name}.{host.name}.{os.getpid()}")
     with partial.open("wb") as stream:
         chosen.links[host].fetch(archive_path(plan.runtime_spec(chosen.fleet).id(platform)), stream)
     return partial.rename(target)

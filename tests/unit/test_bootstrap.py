@@ -1,0 +1,35 @@
+"""Hosts that wait for another one's runtime."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from fabfile.engine import Outcome, on_host
+from fabfile.errors import Unreachable
+from fabfile.tasks.bootstrap import promised
+
+
+@pytest.mark.parametrize("error", [Unreachable("node1: gone"), ZeroDivisionError("a bug"), KeyboardInterrupt()])
+def test_whoever_waits_for_a_runtime_is_told_when_its_maker_fails(error: BaseException) -> None:
+    archive: Future[Path] = Future()
+    with pytest.raises(type(error)), promised(archive, "node1"):
+        raise error
+
+    def wait() -> Outcome:
+        archive.result(0)
+        return Outcome("", "ok")
+
+    outcome = on_host("node2", wait)
+    assert outcome.status == "not reached"
+    assert "no Python came from node1" in outcome.cause
+
+
+def test_a_runtime_that_came_stays_even_if_its_maker_fails_afterwards() -> None:
+    archive: Future[Path] = Future()
+    with pytest.raises(Unreachable), promised(archive, "node1"):
+        archive.set_result(Path("runtime.tar.gz"))
+        raise Unreachable("node1: gone")
+    assert archive.result(0) == Path("runtime.tar.gz")
