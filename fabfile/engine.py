@@ -70,7 +70,7 @@ def apply(
             say(event.text or actions[event.index].says)
 
     try:
-        answers = link.exchange(message(actions, probes), on_event)
+        answers = link.exchange(message(actions, probes, link.operator), on_event)
         _all_succeeded(actions, answers)
         left = missing(steps, [_answer(step.probe(), probes, answers, len(actions)) for step in steps])
     except Problem as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import socket
 import threading
@@ -36,6 +37,10 @@ class Stopped(NotReached):
 class Link(Protocol):
     """A way to run messages on one host."""
 
+    @property
+    def operator(self) -> str:
+        """Who works through it, for the host's own journal; empty where none is kept."""
+
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """Run a message; the answer of each item that ran. Raises Unreachable or Stopped."""
 
@@ -59,6 +64,10 @@ class SSHLink:
         self._sudo_password = sudo_password
         self._stopped = threading.Event()
         self._opening = threading.Lock()
+
+    @property
+    def operator(self) -> str:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
 
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """One exec channel: everything in, everything out, within the items' own limits."""

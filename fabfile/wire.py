@@ -104,8 +104,15 @@ class Message:
         return " ".join(words).encode() + b"\n" + self.script
 
 
-def message(actions: Sequence[Action], probes: Sequence[Probe]) -> Message:
-    """Actions first, stopping at the first that fails; then all probes, whatever happened before."""
+JOURNAL = "/var/log/pyspider-fabfile.log"
+"""On every host: who changed what, when, and how it ended; one line for each exchange that changes something."""
+
+
+def message(actions: Sequence[Action], probes: Sequence[Probe], who: str = "", journal: str = JOURNAL) -> Message:
+    """Actions first, stopping at the first that fails; then all probes, whatever happened before.
+
+    With `who` the host keeps a line about it.
+    """
     mark = "@" + secrets.token_hex(8)
     payloads: list[Payload] = []
     body = [f"M={mark}", _PRELUDE, "r=0"]
@@ -115,10 +122,18 @@ def message(actions: Sequence[Action], probes: Sequence[Probe]) -> Message:
         payloads += item.payloads
         call = f'[ "$r" != 0 ] || a {index}' if index < len(actions) else f"p {index}"
         body.append(f"i{index}() {{\nset -- {names}\n{item.script}\n}}\n{call}")
+        if who and index == len(actions) - 1:
+            body.append(_journal(who, actions, journal))
     # The mark first: stdin may end as soon as `done` is read, and what was started must not be ended then.
     body.append(': >"$D/finished"\nprintf \'\\n%s done\\n\' "$M"\n')
     limits = tuple(item.limit for item in items)
     return Message(mark, "\n".join(body).encode(), tuple(payloads), limits, bool(actions))
+
+
+def _journal(who: str, actions: Sequence[Action], journal: str) -> str:
+    values = cmd(who, "; ".join(action.says for action in actions))
+    line = 'printf \'%s %s: exit status %s: %s\\n\' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$r" "$2"'
+    return f"( set -- {values}; {line} >>{cmd(journal)} ) 2>/dev/null"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def test_deploying_one_role_restarts_no_other_program(cluster: Cluster) -> None:
     after = cluster.pids()
     restarted = {name.split("/")[1].rstrip("0123456789") for name in before if after[name] != before[name]}
     assert restarted == {"processor"}
+    assert "exit status 0: make release" in cluster.on("node2", "tail -1 /var/log/pyspider-fabfile.log")
     cluster.fab("deploy")
     assert cluster.status()["healthy"]
 

@@ -17,6 +17,7 @@ class LocalLink:
 
     exchanges: int = 0
     noise: bytes = b""
+    operator: str = ""
 
     def exchange(self, message: Message, on_event: Callable[[Event], None] = lambda _: None) -> dict[int, Found]:
         self.exchanges += 1

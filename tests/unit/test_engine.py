@@ -135,6 +135,15 @@ def test_an_action_may_leave_a_daemon_behind_that_keeps_its_output_open() -> Non
     assert answers[0].text == "started\n"
 
 
+def test_a_host_keeps_a_line_about_who_changed_what_and_how_it_ended(tmp_path: Path) -> None:
+    journal = str(tmp_path / "journal")
+    for script in ("true", "exit 3"):
+        LocalLink().exchange(message([Action("say 'hello'", script)], [Probe("exit 9")], "me@here", journal))
+    first, second = (tmp_path / "journal").read_text().splitlines()
+    assert first.endswith("Z me@here: exit status 0: say 'hello'")
+    assert second.endswith("Z me@here: exit status 3: say 'hello'")
+
+
 def test_phases_reach_the_operator_while_the_action_runs() -> None:
     events: list[Event] = []
     LocalLink().exchange(message([Action("build", "say configure; say make 50%")], ()), events.append)
