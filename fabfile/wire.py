@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from .shell import cmd
 from .steps.base import Action, Found, Payload, Probe
 
-BEAT_SECONDS = 2.0
-"""How often the control machine shows that it is still there. Three beats missed in a row end what it began."""
+BEAT_SECONDS = 1.0
+"""How often the control machine shows that it is still there. Five seconds without a beat end what it began."""
 
 # A line before the first one is a password that sudo did not ask for.
 # Whoever only looks writes to no disk: its payloads are small and stay in memory.
 # The receiver outlives the script: it reads on until the end of stdin, which comes when the control
 # machine has read the last answer or is gone. A cut cable brings no end of stdin, so whoever changes
-# something is watched: without a beat for 6 to 8 seconds the watch ends the script as well.
+# something is watched: without a beat for five seconds the watch ends the script as well.
 _RECEIVER = """\
 umask 077
 LC_ALL=C; export LC_ALL
@@ -50,11 +50,11 @@ setsid sh "$D/0" "$D" </dev/null &
 if [ "$watch" = watch ]; then
   (
     missed=0
-    while [ "$missed" -lt 3 ] && [ ! -e "$D/finished" ]; do
-      sleep 2
+    while [ "$missed" -lt 5 ] && [ ! -e "$D/finished" ]; do
+      sleep 1
       if [ -e "$D/beat" ]; then missed=0; rm -f "$D/beat"; else missed=$((missed+1)); fi
     done
-    end; rm -rf "$D"
+    [ -e "$D/finished" ] || { end; kill "$$"; }
   ) >/dev/null 2>&1 </dev/null &
 fi
 while read -r beat; do : >"$D/beat"; done 2>/dev/null

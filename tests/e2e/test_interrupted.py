@@ -23,6 +23,12 @@ def running(cluster: Cluster, host: str) -> bool:
     return f"sleep {MARK}" in cluster.on(host, "ps -eo args=").splitlines()
 
 
+def nothing_of_fab(cluster: Cluster, host: str) -> bool:
+    """Neither the work nor the shell that received it."""
+    lines = cluster.on(host, "ps -eo args=").splitlines()
+    return not running(cluster, host) and not any("fab.XXXX" in line for line in lines if "ps -eo" not in line)
+
+
 def begun(command: dict[str, Any]) -> subprocess.Popen[str]:
     """A process that takes SIGINT, also where the tests themselves run in the background and ignore it."""
     words = ["env", "--default-signal=INT", *command.pop("args")]
@@ -73,14 +79,14 @@ def test_ctrl_c_releases_the_lock(cluster: Cluster) -> None:
 def test_a_killed_fab_leaves_nothing_running(cluster: Cluster) -> None:
     with long_work(cluster, "node2") as fab:
         fab.kill()
-        until(lambda: not running(cluster, "node2"), 10)
+        until(lambda: nothing_of_fab(cluster, "node2"), 10)
 
 
 def test_a_cut_cable_leaves_nothing_running(cluster: Cluster) -> None:
     with long_work(cluster, "node3"):
         cluster.sandbox.cut("node3")
         try:
-            until(lambda: not running(cluster, "node3"), 10)
+            until(lambda: nothing_of_fab(cluster, "node3"), 10)
         finally:
             cluster.sandbox.heal("node3")
     until(lambda: cluster.on("node3", "ls -A /tmp").split() == [], 10)
