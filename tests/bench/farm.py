@@ -17,13 +17,20 @@ from .delay import FAR, delayed
 from .job import FOLDER
 
 PORT = 2222
-SSHD = {
-    "Port": PORT,
-    "PidFile": "none",
-    # All connections come from one machine, and plain Fabric opens them all at once.
-    "MaxStartups": 2000,
-    "PerSourceMaxStartups": "none",
-}
+SSHD = f"""\
+Port {PORT}
+PidFile none
+HostKey /etc/ssh/ssh_host_ed25519_key
+AuthorizedKeysFile /etc/ssh/authorized_keys
+PasswordAuthentication no
+UsePAM no
+UseDNS no
+# As Debian ships it.
+Subsystem sftp /usr/lib/openssh/sftp-server
+# All connections come from one machine, and plain Fabric opens them all at once.
+MaxStartups 2000
+PerSourceMaxStartups none
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,8 @@ def farm() -> Iterator[Farm]:
         sandbox = Sandbox(work / "sandbox", free_network())
         try:
             sandbox.up(1)
-            options = [word for name, value in SSHD.items() for word in ("-o", f"{name}={value}")]
-            sandbox.exec("node1", "/usr/sbin/sshd", "-f", "/etc/ssh/sshd_sandbox", *options)
+            sandbox.exec("node1", "tee", "/etc/ssh/sshd_bench", input=SSHD.encode())
+            sandbox.exec("node1", "/usr/sbin/sshd", "-f", "/etc/ssh/sshd_bench")
             sandbox.exec("node1", "mkdir", "-p", FOLDER)
             near = Port(sandbox.network, "node1", 0).namespace
             with delayed(near) as far:

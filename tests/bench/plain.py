@@ -8,7 +8,7 @@ from typing import Any
 
 from fabric import Connection, ThreadingGroup
 
-from .job import WORKERS, Job, load, target
+from .job import Job, load, target
 
 
 def run(job: Job) -> int:
@@ -17,8 +17,8 @@ def run(job: Job) -> int:
     if job.workload == "command":
         results = ThreadingGroup(*job.addresses, **login).run(job.command, hide=True)
         return sum(result.stdout == "ran\n" for result in results.values())
-    # A group puts a file at the same path everywhere, but here all hosts share one disk.
-    with ThreadPoolExecutor(WORKERS) as pool:
+    # A group puts a file at the same path everywhere, but here all hosts share one disk. A thread per host, as in a group.
+    with ThreadPoolExecutor(len(job.addresses)) as pool:
         return sum(pool.map(lambda address: _put_and_run(job, Connection(address, **login)), job.addresses))
 
 

@@ -105,7 +105,8 @@ def test_a_server_that_does_not_answer_properly_is_one_sentence_in_time(
     start = time.monotonic()
     first = mysql_report(listen(serve), "pyspider", CANARY, DATABASES, SECONDS)
     second = redis_report(listen(serve), CANARY, 0, seconds=SECONDS)
-    assert time.monotonic() - start < 4 * SECONDS + 1
+    # Far more than the deadlines, far less than a hang: a busy machine must not fail this.
+    assert time.monotonic() - start < 4 * SECONDS + 20
     assert not first.ok and first.problem is not None and first.problem.startswith(mysql)
     assert not second.ok and second.problem is not None and second.problem.startswith(redis_says)
     assert first.databases == dict.fromkeys(DATABASES, False)
