@@ -17,7 +17,8 @@ def run(job: Job) -> int:
     if job.workload == "command":
         results = ThreadingGroup(*job.addresses, **login).run(job.command, hide=True)
         return sum(result.stdout == "ran\n" for result in results.values())
-    # A group puts a file at the same path everywhere, but here all hosts share one disk. A thread per host, as in a group.
+    # A group puts a file at the same path everywhere, but here all hosts share one disk.
+    # A thread per host, as in a group.
     with ThreadPoolExecutor(len(job.addresses)) as pool:
         return sum(pool.map(lambda address: _put_and_run(job, Connection(address, **login)), job.addresses))
 
