@@ -43,8 +43,7 @@ def _module(name: str) -> Callable[[Job, Path], list[str]]:
 
 
 def _fab(job: Job, _file: Path) -> list[str]:
-    # Without a task's name Fabric reads no project's configuration by itself.
-    return [str(Path(sys.executable).with_name("fab")), "-f", str(PROJECT / "fabric.yaml"), "--", job.command]
+    return [str(Path(sys.executable).with_name("fab")), "run", job.command]
 
 
 def _xargs(job: Job, file: Path) -> list[str]:
@@ -90,7 +89,8 @@ ALL: tuple[Workload, ...] = ("command", "changed", "unchanged")
 CONTENDERS = (
     Contender(OURS, _module("ours"), ALL),
     Contender(FABRIC, _module("plain"), ALL),
-    Contender("this project, fab", _fab, ("command",)),
+    Contender("fab run COMMAND", _fab, ("command",)),
+    Contender("bare paramiko", _module("bare"), ("command",)),
     Contender(XARGS, _xargs, ("command",), "xargs"),
     Contender("pyinfra", _pyinfra, ALL, "pyinfra"),
     # Its other modules need Python on the hosts; a bare host has none.

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LIMIT_SECONDS = 300.0
+LIMIT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)

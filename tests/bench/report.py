@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,13 +51,14 @@ def spread(runs: Sequence[Usage], field: str) -> str:
 
 def table(samples: Samples) -> list[list[str]]:
     """A row per contender: the clock, CPU, memory, and how many times as long and as much CPU as this project."""
-    ours = samples.get(OURS)
-    rows = []
-    for name, runs in samples.items():
-        times = [f"{middle(runs, field) / middle(ours, field):.2f}" if ours else "" for field in ("wall", "cpu")]
-        memory = f"{middle(runs, 'memory'):.0f}"
-        rows.append([name, str(len(runs)), spread(runs, "wall"), spread(runs, "cpu"), memory, *times])
-    return rows
+    return [_table_row(name, runs, samples.get(OURS, [])) for name, runs in samples.items()]
+
+
+def _table_row(name: str, runs: Sequence[Usage], ours: Sequence[Usage]) -> list[str]:
+    if not runs:
+        return [name, "0", "failed", "", "", "", ""]
+    times = [f"{middle(runs, field) / middle(ours, field):.2f}" if ours else "" for field in ("wall", "cpu")]
+    return [name, str(len(runs)), spread(runs, "wall"), spread(runs, "cpu"), f"{middle(runs, 'memory'):.0f}", *times]
 
 
 HEAD = ["contender", "runs", "wall s", "client CPU s", "MB", "x wall", "x CPU"]
@@ -66,18 +68,22 @@ def verdicts(races: Mapping[str, Samples]) -> Iterator[tuple[str, str, bool]]:
     """What was promised, what was measured, and whether the promise is kept; only for what was run."""
     for target in TARGETS:
         samples = races.get(target.race, {})
-        if OURS not in samples or (target.against and target.against not in samples):
+        if OURS not in samples or (target.against and not samples.get(target.against)):
             continue
-        value = middle(samples[OURS], target.field)
-        promise = f"{target.race}: {target.field} <= {target.limit:g} {UNITS[target.field]}"
-        if not target.against:
-            yield promise, f"{value:.0f}", value <= target.limit
-            continue
-        promise = f"{target.race}: {target.field} <= {target.limit:.2f} x {target.against}"
-        value /= middle(samples[target.against], target.field)
-        pairs = zip(samples[OURS], samples[target.against], strict=False)
-        turns = [getattr(a, target.field) / getattr(b, target.field) for a, b in pairs]
-        yield promise, f"{value:.2f} (turns {min(turns):.2f}-{max(turns):.2f})", value <= target.limit
+        value, turns = _measured(target, samples) if samples[OURS] else (math.inf, "failed")
+        unit = f"x {target.against}" if target.against else UNITS[target.field]
+        yield f"{target.race}: {target.field} <= {target.limit:g} {unit}", turns, value <= target.limit
+
+
+def _measured(target: Target, samples: Samples) -> tuple[float, str]:
+    """The figure that counts, and that figure with its spread over the turns."""
+    ours = [getattr(run, target.field) for run in samples[OURS]]
+    if not target.against:
+        return median(ours), f"{median(ours):.0f}"
+    theirs = [getattr(run, target.field) for run in samples[target.against]]
+    ratio = median(ours) / median(theirs)
+    turns = [one / other for one, other in zip(ours, theirs, strict=False)]
+    return ratio, f"{ratio:.2f} (turns {min(turns):.2f}-{max(turns):.2f})"
 
 
 def text(rows: Sequence[Sequence[str]]) -> str:
@@ -101,8 +107,9 @@ _INTRODUCTION = """\
 `./run bench` made this page on a machine with {cores} cores (Python {python}, Fabric {fabric}, paramiko {paramiko},
 {ssh}). All hosts are addresses of one sshd on that same machine, which takes its share of the cores. Contenders run
 in turn, as whole processes, after a warm-up each; figures are medians with the lowest and the highest. Host keys are
-checked by all but plain Fabric, which can't. A run in which one host does not show that the work was done there ends
-the benchmark. The load average was {load_before} before and {load_after} after.
+checked by all but plain Fabric, which can't. A contender of which one host does not show that the work was done there
+has failed. Plain Fabric cannot see that a file is unchanged and puts it again. The load
+average was {load_before} before and {load_after} after.
 
 ![The medians](benchmark.png)
 """
@@ -149,7 +156,7 @@ def picture(races: Mapping[str, Samples], path: Path) -> None:
 
 
 def _bars(axis: Any, samples: Samples, field: str) -> None:
-    names = list(samples)
+    names = [name for name in samples if samples[name]]
     medians = [middle(samples[name], field) for name in names]
     low = [
         value - min(getattr(run, field) for run in samples[name]) for name, value in zip(names, medians, strict=True)
