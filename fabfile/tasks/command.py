@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from invoke.tasks import task
 
-from ..engine import Outcome
-from ..errors import Problem
-from ..inventory import Host
-from ..steps.base import Action
-from ..wire import message
-from .target import EXCLUDE, LIMIT, Run, target
-
-COMMAND_SECONDS = 3600.0
+from ..options import Options
+from .flags import CHOICE
 
 
-@task(
-    positional=["words"],
-    help={
-        "words": "the command, as one argument; the host's sh runs it as root",
-        "role": "only hosts with one of these roles (comma-separated)",
-        "limit": LIMIT,
-        "exclude": EXCLUDE,
-    },
-)
+@task(positional=["words"], help={"words": "the command, as one argument; the host's sh runs it as root", **CHOICE})
 def run(c: Any, words: str, role: str = "", limit: str = "", exclude: str = "") -> None:
     """Run one shell command on all chosen hosts at once, each with its own outcome."""
-    chosen = target(c, role, limit, exclude)
-    all_hosts = Run(chosen)
+    from ..jobs import command as job
 
-    def one(host: Host, _say: Callable[[str], None]) -> Outcome:
-        answer = chosen.links[host].exchange(
-            message([Action(words, words, limit=COMMAND_SECONDS)], ()), lambda _: None
-        )[0]
-        if answer.status != 0:
-            raise Problem(f"exit status {answer.status}", detail=answer.text)
-        return Outcome("", "ok", detail=answer.text)
-
-    all_hosts.each(one)
-    all_hosts.finish()
+    job.run(c, words, Options(role, limit, exclude))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.tasks import task
 
-from ..sandbox import Sandbox
+if TYPE_CHECKING:
+    from ..sandbox import Sandbox
 
 PROJECT = Path(__file__).parent.parent.parent
 
 
 def sandbox() -> Sandbox:
     """The project's own, or the one that SANDBOX_STATE (a directory) and SANDBOX_NETWORK (10.77.N) name."""
+    from ..sandbox import Sandbox
+
     state = os.environ.get("SANDBOX_STATE") or PROJECT / ".sandbox"
     return Sandbox(Path(state), os.environ.get("SANDBOX_NETWORK") or "10.77.0")
 

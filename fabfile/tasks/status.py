@@ -2,153 +2,17 @@
 
 from __future__ import annotations
 
-import json as json_module
-import sys
-from collections.abc import Callable
 from typing import Any
 
-from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from .. import plan, stores
-from ..engine import Outcome, Recorder, fan_out, on_host
-from ..engine import look as look_at
-from ..errors import Problem
-from ..health import RUNNING, ClusterView, HostView
-from ..inventory import Fleet, Host
-from ..steps.supervise import Sight, state
-from .target import EXCLUDE, LIMIT, Target, target
-
-UNREACHABLE = 3
+from ..options import Options
+from .flags import CHOICE, JSON
 
 
-@task(
-    help={
-        "json": "print one JSON object",
-        "role": "only hosts with one of these roles (comma-separated)",
-        "limit": LIMIT,
-        "exclude": EXCLUDE,
-    }
-)
+@task(help=JSON | CHOICE)
 def status(c: Any, json: bool = False, role: str = "", limit: str = "", exclude: str = "") -> None:
     """Show every host, program, store and queue, and whether all of it is well (exit status 0)."""
-    view = see(target(c, role, limit, exclude))
-    if json:
-        print(json_module.dumps(view.as_data(), indent=2))
-    else:
-        show(view)
-    if view.problems():
-        sys.stdout.flush()
-        only_unreachable = all(not host.reachable for host in view.hosts if host.problems())
-        raise Exit(code=UNREACHABLE if only_unreachable and any(host.problems() for host in view.hosts) else 1)
+    from ..jobs import status as job
 
-
-def see(chosen: Target) -> ClusterView:
-    """Ask everything at once: the hosts in one channel each, the stores through SSH beside them."""
-    recorder, sights = Recorder(), dict[str, Any]()
-
-    def one(host: Host) -> None:
-        def work() -> Outcome:
-            asked = Sight(plan.place(chosen.fleet), plan.questions(chosen.fleet, host))
-            sights[host.name] = state(look_at(chosen.links[host], [asked])[0])
-            return Outcome("", "ok")
-
-        recorder.add(on_host(host.name, work))
-
-    fan_out(chosen.hosts, one, chosen.links.stop)
-    outcomes = {outcome.host: outcome for outcome in recorder.outcomes(chosen.hosts)}
-    views = tuple(_view(chosen.fleet, host, outcomes[host.name], sights) for host in chosen.hosts)
-    if len(views) < len(chosen.fleet.hosts):
-        return ClusterView(chosen.fleet, views, complete=False)
-    reachable = [view.host for view in views if view.reachable]
-    return ClusterView(chosen.fleet, views, _mysql(chosen, reachable), _redis(chosen, reachable))
-
-
-def _view(fleet: Fleet, host: Host, outcome: Outcome, sights: dict[str, Any]) -> HostView:
-    wanted = tuple(program.name for program in fleet.programs(host))
-    return HostView(host, wanted, outcome.status != "unreachable", outcome.cause, sights.get(host.name))
-
-
-def _mysql(chosen: Target, reachable: list[Host]) -> stores.MySQLReport:
-    where = chosen.fleet.stores.mysql
-    address = chosen.fleet.mysql_address()
-    opener = route(chosen, reachable, address, where.port)
-    return stores.mysql_report(opener, where.user, where.password.reveal(), where.databases.names())
-
-
-def _redis(chosen: Target, reachable: list[Host]) -> stores.RedisReport:
-    where = chosen.fleet.stores.redis
-    opener = route(chosen, reachable, chosen.fleet.redis_address(), where.port)
-    return stores.redis_report(opener, where.password.reveal() if where.password else None, where.db)
-
-
-def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Callable[[], Any]:
-    """Opens a way to a store as the cluster itself goes: from the scheduler's host, else from another one."""
-    ordered = sorted(reachable, key=lambda host: not host.roles.get("scheduler"))
-
-    def opener() -> Any:
-        if not ordered:
-            raise Problem("no host of the cluster can be reached, so nothing can be said about it")
-        return chosen.links[ordered[0]].tunnel(address, port)
-
-    return opener
-
-
-def show(view: ClusterView) -> None:
-    """The tables that a person reads."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(soft_wrap=True)
-    table = Table("HOST", "PROGRAM", "STATE", "PID", "UPTIME", box=box.SIMPLE_HEAD, pad_edge=False)
-    for host in view.hosts:
-        name = host.host.name
-        if not host.reachable:
-            table.add_row(name, "-", Text("unreachable", "bold magenta"), "", "")
-        elif not host.programs:
-            table.add_row(name, "-", Text("no programs", "bold red" if host.wanted else "dim"), "", "")
-        for program in host.programs:
-            style = "green" if program["state"] == RUNNING else "bold red"
-            table.add_row(
-                name,
-                program["name"],
-                Text(program["state"], style),
-                str(program["pid"] or "-"),
-                _uptime(program["uptime_s"]),
-            )
-            name = ""
-    console.print(table)
-    if view.complete:
-        _show_services(console, view)
-    problems = view.problems()
-    for problem in problems:
-        console.print(f"! {problem}", style="bold red", markup=False, highlight=False)
-    verdict = "healthy" if not problems else f"NOT healthy: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    console.print(
-        f"{view.fleet.cluster.name}: {verdict}", style="bold green" if not problems else "bold red", highlight=False
-    )
-
-
-def _show_services(console: Any, view: ClusterView) -> None:
-    lines = []
-    if view.mysql and view.mysql.ok:
-        lines.append(f"mysql      {view.mysql.version}, databases {', '.join(sorted(view.mysql.databases))}")
-    if view.redis and view.redis.ok:
-        lines.append(f"redis      {view.redis.version}, {view.redis.policy}")
-        lines.append("queues     " + ", ".join(f"{name} {size}" for name, size in view.redis.queues.items()))
-    for name in ("webui", "scheduler", "fetcher"):
-        if (answer := view.answers(name)) and answer["ok"]:
-            lines.append(f"{name:<10} answers")
-    for line in lines:
-        console.print(line, markup=False, highlight=False)
-    if lines:
-        console.print()
-
-
-def _uptime(seconds: int | None) -> str:
-    if seconds is None:
-        return "-"
-    days, rest = divmod(int(seconds), 86400)
-    return f"{f'{days} d ' if days else ''}{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
+    job.status(c, Options(role, limit, exclude, json=json))

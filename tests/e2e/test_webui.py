@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Error, expect
 
 from fabfile.inventory import load
-from fabfile.tasks.demo import PROJECT, web_ui
+from fabfile.jobs.demo import PROJECT, web_ui
 from fabfile.webui import WebUI
 
 from .browser import Visit, browser

@@ -9,7 +9,7 @@ import pytest
 
 from fabfile.engine import Outcome, on_host
 from fabfile.errors import Unreachable
-from fabfile.tasks.bootstrap import promised
+from fabfile.jobs.bootstrap import promised
 
 
 @pytest.mark.parametrize("error", [Unreachable("node1: gone"), ZeroDivisionError("a bug"), KeyboardInterrupt()])

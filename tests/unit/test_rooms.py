@@ -16,6 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cache": set(),
     "deadline": set(),
     "listing": set(),
+    "options": set(),
     "passwords": {"errors"},
     "inventory": {"errors", "passwords"},
     "render": {"inventory", "passwords"},
@@ -48,8 +49,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire",
     },
 }
-ANYTHING = ("tasks", "__init__")
-PRINTERS = ("tasks", "report")
+ANYTHING = ("tasks", "jobs", "__init__")
+PRINTERS = ("tasks", "jobs", "report")
 
 
 def modules() -> list[Path]:
@@ -97,3 +98,17 @@ def test_no_module_takes_the_name_of_one_that_others_import() -> None:
 
     names = {path.stem for path in FABFILE.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert names & (set(sys.stdlib_module_names) | {"fabric", "invoke", "jinja2", "pymysql", "redis", "rich"}) == set()
+
+
+def test_listing_the_tasks_loads_nothing_of_what_they_do() -> None:
+    import subprocess
+    import sys
+
+    script = "import sys, fabric; before = set(sys.modules); import fabfile; print(*(set(sys.modules) - before))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=FABFILE.parent, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "fabfile.tasks.deploy" in loaded
+    own = {name.split(".")[1] for name in loaded if name.startswith("fabfile.")}
+    assert own == {"listing", "options", "tasks"}
+    assert not {"rich", "msgspec", "jsonschema", "jinja2", "pymysql", "redis", "urllib.request"} & set(loaded)

@@ -1,60 +1,25 @@
-"""From a task's arguments to the hosts it works on; how every task runs its work and ends."""
+"""How every job runs its work over its hosts, and how it ends."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from invoke.exceptions import Exit
 
 from .. import report
 from ..engine import Outcome, Recorder, apply, fan_out, look, missing, on_host, preview
-from ..errors import Unreachable, WrongInput
-from ..inventory import Fleet, Host, load
-from ..links import Links
+from ..errors import Unreachable
+from ..inventory import Host
+from ..options import Options
 from ..steps.base import Found, Step
 from .lock import cluster_lock
+from .target import Target
 
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a task works on: the cluster, the chosen hosts, and a link to each."""
-
-    fleet: Fleet
-    hosts: tuple[Host, ...]
-    roles: tuple[str, ...]
-    links: Links
-    config: Any
-
-    def also(self, hosts: Iterable[Host]) -> Links:
-        """Links to further hosts of the cluster, for looking."""
-        return self.links.prepare(self.config, self.fleet, hosts)
-
-
-LIMIT = "of the chosen hosts only these: names or patterns like node[12]* (comma-separated)"
-EXCLUDE = "of the chosen hosts all but these: names or patterns (comma-separated)"
-
-
-def target(c: Any, role: str = "", limit: str = "", exclude: str = "") -> Target:
-    """The hosts that `-H` and the flags choose together; all of the cluster's without any. Raises WrongInput."""
-    fleet = load()
-    roles = _words(role)
-    hosts = fleet.select(tuple(c.config["chosen"]), roles, _words(limit), _words(exclude))
-    if not hosts:
-        given = {"-H": ",".join(c.config["chosen"]), "--role": role, "--limit": limit, "--exclude": exclude}
-        flags = " ".join(f"{flag} {value}" for flag, value in given.items() if value)
-        raise WrongInput(f"no host of {fleet.path.name} is chosen by {flags}")
-    return Target(fleet, hosts, roles, c.config["links"].prepare(c.config, fleet, hosts), c.config)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +35,10 @@ class Run:
     """One task's run over its hosts: progress while it lasts, a recap at its end, also after Ctrl-C."""
 
     target: Target
-    json: bool = False
-    dry: bool = False
+    options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
+        self.dry: bool = self.options.dry_run or self.target.config.run.dry
         self.recorder = Recorder()
         self.start = time.monotonic()
         self.progress = report.Progress([host.name for host in self.target.hosts])
@@ -145,7 +110,7 @@ class Run:
 
     def _print(self) -> None:
         outcomes = self.recorder.outcomes(self.target.hosts)
-        if self.json:
+        if self.options.json:
             print(report.as_json(outcomes))
         else:
             report.recap(outcomes, time.monotonic() - self.start, self.dry)

@@ -1,0 +1,34 @@
+"""`fab -H node1,node2 run uptime`: one command on all chosen hosts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..engine import Outcome
+from ..errors import Problem
+from ..inventory import Host
+from ..options import Options
+from ..steps.base import Action
+from ..wire import message
+from .run import Run
+from .target import target
+
+COMMAND_SECONDS = 3600.0
+
+
+def run(c: Any, words: str, options: Options) -> None:
+    """Run one shell command on all chosen hosts at once, each with its own outcome."""
+    chosen = target(c, options)
+    all_hosts = Run(chosen, options)
+
+    def one(host: Host, _say: Callable[[str], None]) -> Outcome:
+        answer = chosen.links[host].exchange(
+            message([Action(words, words, limit=COMMAND_SECONDS)], ()), lambda _: None
+        )[0]
+        if answer.status != 0:
+            raise Problem(f"exit status {answer.status}", detail=answer.text)
+        return Outcome("", "ok", detail=answer.text)
+
+    all_hosts.each(one)
+    all_hosts.finish()

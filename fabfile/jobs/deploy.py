@@ -1,0 +1,121 @@
+"""`fab deploy` and `fab reload`: what runs on the hosts is what hosts.toml says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .. import engine, plan
+from ..engine import Outcome, apply
+from ..errors import Problem
+from ..inventory import Host
+from ..options import Options
+from ..steps.base import Step
+from ..steps.supervise import Programs, Sight, state
+from .run import Looked, Run
+from .target import Target, target
+
+Say = Callable[[str], None]
+
+
+def deploy(c: Any, options: Options, reload: bool) -> None:
+    """Look at all chosen hosts, then change what differs; with `reload` restart everything besides."""
+    chosen = target(c, options)
+    run = Run(chosen, options)
+    with run.alone(options.lock_wait):
+        _deploy(run, reload)
+    run.finish()
+
+
+def _deploy(run: Run, reload: bool) -> None:
+    chosen = run.target
+    looked, strays = look(run)
+    for hosts in waves(chosen, strays):
+        run.converge(looked, hosts)
+        if strays and home(chosen) not in hosts and not run.dry:
+            run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)])
+    if reload and not run.dry:
+        run.each(lambda host, say: _reload(chosen, host, say))
+
+
+def reload(c: Any, options: Options) -> None:
+    """Restart supervisord and all programs of the chosen hosts."""
+    chosen = target(c, options)
+    run = Run(chosen, options)
+    with run.alone():
+        run.each(lambda host, say: _reload(chosen, host, say))
+    run.finish()
+
+
+def _reload(chosen: Target, host: Host, say: Say) -> Outcome:
+    programs = next(step for step in plan.supervision(chosen.fleet, host) if isinstance(step, Programs))
+    return Outcome("", "changed", apply(chosen.links[host], [programs], [(programs, programs.reload())], say))
+
+
+def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
+    """What is found on the chosen hosts, and the schedulers that live on any host that should have none.
+
+    If this run can start a scheduler, the rest of the cluster is looked at too, in the same
+    breath. A host that can't be reached has no say: its scheduler, if there is one, shows in
+    `fab status` as soon as the host is back.
+    """
+    chosen = run.target
+    starts = home(chosen) in chosen.hosts and (not chosen.roles or "scheduler" in chosen.roles)
+    others = [host for host in chosen.fleet.hosts if starts and host not in chosen.hosts]
+    chosen.also(others)
+
+    def steps(host: Host) -> Sequence[Step]:
+        if host in others:
+            return [Sight(plan.place(chosen.fleet))]
+        return plan.deploy(chosen.fleet, host, chosen.roles)
+
+    looked = run.look(steps, [*chosen.hosts, *others])
+    strays = {
+        name: pids
+        for name, one in looked.items()
+        if starts and name != home(chosen).name and (pids := _schedulers(one))
+    }
+    return looked, strays
+
+
+def _schedulers(looked: Looked) -> Sequence[int]:
+    for step, found in zip(looked.steps, looked.found, strict=True):
+        if isinstance(step, Sight | Programs):
+            pids: Sequence[int] = (state(found) or {}).get("schedulers", ())
+            return pids
+    return ()
+
+
+def home(chosen: Target) -> Host:
+    """The one host that has the scheduler."""
+    return chosen.fleet.with_role("scheduler")[0]
+
+
+def _refuse_while_one_runs(run: Run, strays: Mapping[str, Sequence[int]]) -> Outcome:
+    sight = Sight(plan.place(run.target.fleet))
+    for name in strays:
+        found = engine.look(run.target.links[run.target.fleet.host(name)], [sight])
+        if pids := _schedulers(Looked((sight,), tuple(found))):
+            raise Problem(
+                f"not started: a scheduler still runs on {name} (pid {', '.join(map(str, pids))}) and is not "
+                "supervisord's; end it there, then deploy again"
+            )
+    return Outcome("", "ok")
+
+
+def waves(chosen: Target, strays: Mapping[str, Sequence[int]]) -> list[tuple[Host, ...]]:
+    """The hosts in the order in which they may change, so that no two schedulers ever run.
+
+    One wave, unless this run both ends a scheduler on one host and starts it on another:
+    then the one that ends goes first. Raises Problem when a scheduler runs that this run would not end.
+    """
+    for name, pids in strays.items():
+        if chosen.fleet.host(name) not in chosen.hosts:
+            raise Problem(
+                f"{name}: a scheduler runs there (pid {', '.join(map(str, pids))}), "
+                f"but its place is {home(chosen).name}; "
+                f"deploy both together, so that it moves: fab -H {name},{home(chosen).name} deploy"
+            )
+    if not strays:
+        return [chosen.hosts]
+    return [tuple(host for host in chosen.hosts if host != home(chosen)), (home(chosen),)]
