@@ -40,6 +40,11 @@ class Outcome:
     def well(self) -> bool:
         return self.status in ("ok", "changed")
 
+    @property
+    def changed(self) -> bool:
+        """Whether it was brought to another state, and all of it went well."""
+        return self.status == "changed"
+
 
 def look(link: Link, steps: Sequence[Step], on_event: Callable[[Event], None] = lambda _: None) -> list[Found]:
     """What every step's probe finds, in one channel; equal probes travel and run once."""
@@ -177,9 +182,13 @@ class Recorder:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._outcomes: dict[str, Outcome] = {}
+        self._more: set[str] = set()
 
-    def add(self, outcome: Outcome) -> None:
-        """Take an outcome; a host's later one adds to its changes and its seconds."""
+    def add(self, outcome: Outcome, more: bool = False) -> None:
+        """Take an outcome; a host's later one adds to its changes and its seconds.
+
+        With `more`, this well host is not reached until its next outcome: what was to be done is still to come.
+        """
         with self._lock:
             before = self._outcomes.get(outcome.host, Outcome(outcome.host, "ok"))
             changes = before.changes + outcome.changes
@@ -187,11 +196,22 @@ class Recorder:
             self._outcomes[outcome.host] = replace(
                 outcome, status=status, changes=changes, seconds=before.seconds + outcome.seconds
             )
+            (self._more.add if more and outcome.well else self._more.discard)(outcome.host)
 
     def going_on(self, host: Host) -> bool:
         """Whether nothing has gone wrong on this host so far."""
         return host.name not in self._outcomes or self._outcomes[host.name].well
 
+    def failures(self, hosts: Iterable[Host]) -> int:
+        """How many of the hosts have failed so far, or could not be reached."""
+        with self._lock:
+            found = [self._outcomes.get(host.name) for host in hosts]
+        return sum(one is not None and one.status in ("failed", "unreachable") for one in found)
+
     def outcomes(self, hosts: Iterable[Host]) -> list[Outcome]:
         """One outcome per host, in the hosts' order; a host that was never begun is not reached."""
-        return [self._outcomes.get(host.name, Outcome(host.name, "not reached")) for host in hosts]
+        return [self._outcome(host.name) for host in hosts]
+
+    def _outcome(self, name: str) -> Outcome:
+        found = self._outcomes.get(name, Outcome(name, "not reached"))
+        return replace(found, status="not reached") if name in self._more else found

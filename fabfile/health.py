@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .inventory import Fleet, Host
@@ -33,6 +33,19 @@ class HostView:
     def problems(self) -> list[str]:
         """What is wrong on this host, each as one sentence that begins with its name."""
         return [f"{self.host.name}: {text}" for text in self._problems()]
+
+    def problems_after(self, partly: bool) -> list[str]:
+        """What is wrong after a change of this host; `partly` if it concerned the `wanted` programs alone."""
+        sight = dict(self.sight or {})
+        if partly:
+            sight["programs"] = [one for one in sight.get("programs", ()) if one["name"] in self.wanted]
+        view = replace(self, sight=sight) if self.sight else self
+        webui = sight.get("webui", {"ok": True})
+        unanswered = [] if webui["ok"] or (partly and not self._has("webui")) else [f"the web UI: {webui['why']}"]
+        return [*view._problems(), *unanswered]
+
+    def _has(self, role: str) -> bool:
+        return any(name.startswith(role) for name in self.wanted)
 
     def _problems(self) -> list[str]:
         if not self.reachable:

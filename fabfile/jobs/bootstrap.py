@@ -14,6 +14,7 @@ from .. import plan, sources
 from ..cache import cache_dir
 from ..engine import Outcome, apply, look, missing, preview
 from ..errors import NotReached, Problem
+from ..health import RUNNING
 from ..inventory import Fleet, Host
 from ..options import Options
 from ..steps.base import Step
@@ -31,6 +32,7 @@ from ..steps.runtime import (
     pack_action,
     wanted_on,
 )
+from ..steps.supervise import Sight, state
 from .run import Looked, Run
 from .target import Target, target
 
@@ -39,12 +41,45 @@ Say = Callable[[str], None]
 
 def bootstrap(c: Any, options: Options) -> None:
     """Everything that the hosts need before anything is deployed to them."""
-    chosen = target(c, options)
+    chosen = target(c, options, "bootstrap")
     run = Run(chosen, options)
     phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
-    with run.alone(options.lock_wait):
-        distribute(run, run.look(lambda host: [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host)]))
+
+    def wanted(host: Host) -> list[Step]:
+        # What ran before a batch has to run after it.
+        seen = [Sight(plan.place(chosen.fleet))] if run.pace.batch else []
+        return [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host), *seen]
+
+    with run.alone():
+        looked = run.look(wanted)
+        for number, batch in enumerate(run.batches(chosen.hosts)):
+            fresh = run.look(wanted, batch) if number else looked
+            distribute(run, fresh, batch)
+            check(run, fresh, batch)
     run.finish()
+
+
+def check(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host]) -> None:
+    """What lets the next batch begin: on the hosts of this one, every program that ran before runs now."""
+
+    def one(host: Host, say: Say) -> Outcome:
+        say("checking its health")
+        sight = Sight(plan.place(run.target.fleet))
+        after = running(Looked((sight,), tuple(look(run.target.links[host], [sight]))))
+        if lost := running(looked[host.name]) - after:
+            raise Problem(f"changed, but not well afterwards: {', '.join(sorted(lost))} ran before and does not now")
+        return Outcome("", "ok")
+
+    if run.pace.batch and not run.dry:
+        run.each(one, run.changed(batch))
+
+
+def running(looked: Looked) -> set[str]:
+    """The programs that supervisord ran when the host was looked at."""
+    for step, found in zip(looked.steps, looked.found, strict=True):
+        if isinstance(step, Sight):
+            return {one["name"] for one in (state(found) or {}).get("programs", ()) if one["state"] == RUNNING}
+    return set()
 
 
 def steps(fleet: Fleet, host: Host) -> list[Step]:
@@ -76,14 +111,16 @@ def _note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def distribute(run: Run, looked: Mapping[str, Looked]) -> None:
-    """Everything at once on all hosts; per platform one makes the runtime, the others wait for it."""
+def distribute(run: Run, looked: Mapping[str, Looked], hosts: Sequence[Host]) -> None:
+    """Everything at once on these hosts; per platform one makes the runtime, the others wait for it."""
+    # Nobody may wait for a host that is not among these.
+    looked = {host.name: looked[host.name] for host in hosts if host.name in looked}
     lacking = {name: platform for name, one in looked.items() if (platform := _lacks_runtime(one))}
     makers = _makers(run.target, looked, lacking)
     archives: dict[Platform, Future[Path]] = {platform: Future() for platform in lacking.values()}
     # Whoever makes a runtime comes first: one that waits must never hold the place of one that works.
-    first = [host for host in run.target.hosts if host.name in makers]
-    others = [host for host in run.target.hosts if host.name not in makers]
+    first = [host for host in hosts if host.name in makers]
+    others = [host for host in hosts if host.name not in makers]
 
     def work(host: Host, say: Say) -> Outcome:
         if run.dry:

@@ -19,7 +19,7 @@ COMMAND_SECONDS = 3600.0
 
 def run(c: Any, words: str, options: Options) -> None:
     """Run one shell command on all chosen hosts at once, each with its own outcome."""
-    chosen = target(c, options)
+    chosen = target(c, options, "run")
     all_hosts = Run(chosen, options)
 
     def one(host: Host, _say: Callable[[str], None]) -> Outcome:
@@ -30,5 +30,6 @@ def run(c: Any, words: str, options: Options) -> None:
             raise Problem(f"exit status {answer.status}", detail=answer.text)
         return Outcome("", "ok", detail=answer.text)
 
-    all_hosts.each(one)
+    for batch in all_hosts.batches(chosen.hosts):
+        all_hosts.each(one, batch)
     all_hosts.finish()

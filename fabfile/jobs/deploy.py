@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .. import engine, plan
 from ..engine import Outcome, apply
 from ..errors import Problem
+from ..health import HostView
 from ..inventory import Host
 from ..options import Options
 from ..steps.base import Step
-from ..steps.supervise import Programs, Sight, state
+from ..steps.supervise import Programs, Questions, Sight, state
 from .run import Looked, Run
 from .target import Target, target
 
 Say = Callable[[str], None]
+HEALTH_SECONDS = 20.0
+"""How long a changed host may take until its programs run and its web UI answers."""
+POLL_SECONDS = 0.5
 
 
 def deploy(c: Any, options: Options, reload: bool) -> None:
     """Look at all chosen hosts, then change what differs; with `reload` restart everything besides."""
-    chosen = target(c, options)
-    run = Run(chosen, options)
-    with run.alone(options.lock_wait):
+    run = Run(target(c, options, "deploy"), options)
+    with run.alone():
         _deploy(run, reload)
     run.finish()
 
@@ -31,19 +35,50 @@ def _deploy(run: Run, reload: bool) -> None:
     chosen = run.target
     looked, strays = look(run)
     for hosts in waves(chosen, strays):
-        run.converge(looked, hosts)
+        for number, batch in enumerate(run.batches(hosts)):
+            # While the batches before were served, this one may have changed.
+            again = number > 0
+            run.converge(run.look(lambda host: _steps(chosen, host), batch) if again else looked, batch)
+            if reload and not run.dry:
+                run.each(lambda host, say: _reload(chosen, host, say), batch)
+            check(run, batch, chosen.roles)
         if strays and home(chosen) not in hosts and not run.dry:
-            run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)])
-    if reload and not run.dry:
-        run.each(lambda host, say: _reload(chosen, host, say))
+            run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)], more=True)
+
+
+def _steps(chosen: Target, host: Host) -> Sequence[Step]:
+    return plan.deploy(chosen.fleet, host, chosen.roles)
+
+
+def check(run: Run, batch: Sequence[Host], roles: Sequence[str] = ()) -> None:
+    """What lets the next batch begin: the programs (of these roles) on its changed hosts run, and are well."""
+    if run.pace.batch and not run.dry:
+        run.each(lambda host, say: _well(run.target, host, roles, say), run.changed(batch))
+
+
+def _well(chosen: Target, host: Host, roles: Sequence[str], say: Say) -> Outcome:
+    say("checking its health")
+    names = [program.name for program in plan.chosen_programs(chosen.fleet, host, roles)]
+    asked = Sight(plan.place(chosen.fleet), Questions(webui=plan.questions(chosen.fleet, host).webui))
+    deadline = time.monotonic() + HEALTH_SECONDS
+    while True:
+        sight = state(engine.look(chosen.links[host], [asked])[0])
+        problems = HostView(host, tuple(names), True, sight=sight).problems_after(bool(roles))
+        if not problems:
+            return Outcome("", "ok")
+        if time.monotonic() > deadline:
+            raise Problem(f"changed, but not well afterwards: {'; '.join(problems)}")
+        time.sleep(POLL_SECONDS)
 
 
 def reload(c: Any, options: Options) -> None:
     """Restart supervisord and all programs of the chosen hosts."""
-    chosen = target(c, options)
+    chosen = target(c, options, "reload")
     run = Run(chosen, options)
     with run.alone():
-        run.each(lambda host, say: _reload(chosen, host, say))
+        for batch in run.batches(chosen.hosts):
+            run.each(lambda host, say: _reload(chosen, host, say), batch)
+            check(run, batch)
     run.finish()
 
 
@@ -67,7 +102,7 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
     def steps(host: Host) -> Sequence[Step]:
         if host in others:
             return [Sight(plan.place(chosen.fleet))]
-        return plan.deploy(chosen.fleet, host, chosen.roles)
+        return _steps(chosen, host)
 
     looked = run.look(steps, [*chosen.hosts, *others])
     strays = {

@@ -33,7 +33,8 @@ def python(c: Any, options: Options) -> None:
     chosen = target(c, options)
     run = Run(chosen, options)
     with run.alone():
-        distribute(run, run.look(lambda _: [Runtime(plan.runtime_spec(chosen.fleet), chosen.fleet.cluster.user)]))
+        wanted = Runtime(plan.runtime_spec(chosen.fleet), chosen.fleet.cluster.user)
+        distribute(run, run.look(lambda _: [wanted]), chosen.hosts)
     run.finish()
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from invoke.exceptions import Exit
+
+from .. import report
 from ..errors import WrongInput
 from ..inventory import Fleet, Host, load
+from ..lastrun import LastRun
 from ..links import Links
 from ..options import Options
 
@@ -21,21 +26,44 @@ class Target:
     roles: tuple[str, ...]
     links: Links
     config: Any
+    last: LastRun | None = None
+    """Where this run's undone hosts are kept for `--retry-failed`."""
+    left: tuple[str, ...] = ()
+    """The hosts that the run before left undone; empty where they are not to be retried."""
 
     def also(self, hosts: Iterable[Host]) -> Links:
         """Links to further hosts of the cluster, for looking."""
         return self.links.prepare(self.config, self.fleet, hosts)
 
 
-def target(c: Any, options: Options | None = None) -> Target:
-    """The hosts that `-H` and the flags choose together; all of the cluster's without any. Raises WrongInput."""
+def target(c: Any, options: Options | None = None, task: str = "") -> Target:
+    """The hosts that `-H` and the flags choose together; all of the cluster's without any. Raises WrongInput.
+
+    `task` is what the run is kept as for `--retry-failed`; without a name it is not kept.
+    """
     flags = options or Options()
     fleet = load()
     roles = _words(flags.role)
     hosts = fleet.select(tuple(c.config["chosen"]), roles, _words(flags.limit), _words(flags.exclude))
     if not hosts:
         raise WrongInput(f"no host of {fleet.path.name} is chosen by {_given(c, flags)}")
-    return Target(fleet, hosts, roles, c.config["links"].prepare(c.config, fleet, hosts), c.config)
+    last = LastRun(fleet.path, fleet.cluster.name, task) if task else None
+    left = last.left() if last and flags.retry_failed else ()
+    if flags.retry_failed:
+        hosts = _to_retry(hosts, left, flags, task)
+    return Target(fleet, hosts, roles, c.config["links"].prepare(c.config, fleet, hosts), c.config, last, left)
+
+
+def _to_retry(hosts: Sequence[Host], left: Sequence[str], flags: Options, task: str) -> tuple[Host, ...]:
+    """Those of the hosts that the last run left undone; where there are none, the run ends here, and well."""
+    again = tuple(host for host in hosts if host.name in left)
+    if again:
+        return again
+    if flags.json:
+        print(report.as_json([]))
+        sys.stdout.flush()
+    whom = "of the chosen hosts " if left else ""
+    raise Exit(f"fab: nothing to retry: the last {task} left none {whom}undone", 0)
 
 
 def _given(c: Any, flags: Options) -> str:

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoke.tasks import task
-
 from ..options import Options
-from .flags import CHANGE, CHOICE, JSON
+from .flags import CHOICE, DRY, JSON, LOCK, PACE, sharing
 
 
-@task(help=CHOICE | CHANGE | JSON)
-def bootstrap(
-    c: Any,
-    role: str = "",
-    limit: str = "",
-    exclude: str = "",
-    dry_run: bool = False,
-    lock_wait: int = 0,
-    json: bool = False,
-) -> None:
+@sharing(CHOICE, PACE, DRY, LOCK, JSON)
+def bootstrap(c: Any, options: Options) -> None:
     """Bring bare hosts to where pyspider can run: packages, user, directories, Python 2.7, stores.
 
     Python and the pinned packages are built from source on one host per platform and shipped to
@@ -27,4 +17,4 @@ def bootstrap(
     """
     from ..jobs import bootstrap as job
 
-    job.bootstrap(c, Options(role, limit, exclude, dry_run, lock_wait, json))
+    job.bootstrap(c, options)

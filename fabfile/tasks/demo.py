@@ -6,12 +6,14 @@ from typing import Any
 
 from invoke.tasks import task
 
-PAGES = 200
+from ..options import whole_number
+
+PAGES = "200"
 
 
 @task(help={"pages": "how many pages' results end the demo"})
-def crawl(c: Any, pages: int = PAGES) -> None:
+def crawl(c: Any, pages: str = PAGES) -> None:
     """Crawl the Python documentation, served inside the sandbox, until its pages are in MySQL."""
     from ..jobs import demo as job
 
-    job.crawl(c, pages)
+    job.crawl(c, whole_number("--pages", pages, 1))

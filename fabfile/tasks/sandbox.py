@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.tasks import task
 
+from ..options import whole_number
+
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
@@ -23,11 +25,11 @@ def sandbox() -> Sandbox:
 
 
 @task(help={"hosts": "how many: node1, node2 …", "bare": "over a base with nothing but sshd, and a package proxy"})
-def up(_: Any, hosts: int = 3, bare: bool = False) -> None:
+def up(_: Any, hosts: str = "3", bare: bool = False) -> None:
     """Make the hosts, or bring back those that are off, cut or half made."""
-    here = sandbox()
-    here.up(hosts, "bare" if bare else "full", lambda text: print(text, flush=True))
-    print(f"{hosts} hosts are up; log in with: ssh -F {here.ssh_config} node1")
+    here, count = sandbox(), whole_number("--hosts", hosts, 1)
+    here.up(count, "bare" if bare else "full", lambda text: print(text, flush=True))
+    print(f"{count} hosts are up; log in with: ssh -F {here.ssh_config} node1")
 
 
 @task

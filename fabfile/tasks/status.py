@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoke.tasks import task
-
 from ..options import Options
-from .flags import CHOICE, JSON
+from .flags import CHOICE, JSON, sharing
 
 
-@task(help=JSON | CHOICE)
-def status(c: Any, json: bool = False, role: str = "", limit: str = "", exclude: str = "") -> None:
+@sharing(JSON, CHOICE)
+def status(c: Any, options: Options) -> None:
     """Show every host, program, store and queue, and whether all of it is well (exit status 0)."""
     from ..jobs import status as job
 
-    job.status(c, Options(role, limit, exclude, json=json))
+    job.status(c, options)

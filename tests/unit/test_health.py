@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fabfile.health import ClusterView, HostView
-from fabfile.inventory import Fleet, load
+from fabfile.inventory import Fleet, Host, load
 from fabfile.stores import QUEUES, MySQLReport, RedisReport
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -132,3 +132,21 @@ def test_stores_that_are_not_well_are_problems(fleet: Fleet) -> None:
 def test_of_some_hosts_nothing_is_said_about_the_cluster(fleet: Fleet) -> None:
     hosts = {"node2": well(fleet)["node2"]}
     assert view(fleet, hosts, mysql=None, redis=None, complete=False).problems() == []
+
+
+def test_after_a_change_of_some_programs_only_these_count() -> None:
+    program = {"state": "RUNNING", "why": "", "log": True}
+    sight = {
+        "supervisord": {"answers": True},
+        "supervisords": [{"pid": 1}],
+        "socket": True,
+        "leftovers": [],
+        "webui": {"ok": False, "why": "no answer"},
+        "programs": [{"name": "fetcher1", **program}, {"name": "webui1", **program, "state": "FATAL"}],
+    }
+    host = Host("node1", "192.0.2.11")
+    assert HostView(host, ("fetcher1",), True, sight=sight).problems_after(partly=True) == []
+    assert HostView(host, ("fetcher1", "webui1"), True, sight=sight).problems_after(partly=False) == [
+        "webui1 is FATAL",
+        "the web UI: no answer",
+    ]

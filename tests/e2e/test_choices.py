@@ -1,0 +1,153 @@
+"""Which hosts a run takes, in which batches, when it stops, what is retried: on four hosts with nothing but sshd."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fabfile.sandbox import Sandbox, free_network
+
+from .conftest import Cluster, until
+from .test_interrupted import begun
+
+pytestmark = pytest.mark.e2e
+
+HOSTS = """
+[cluster]
+name = "choices"
+[defaults]
+key = ".sandbox/id_ed25519"
+known_hosts = ".sandbox/known_hosts"
+"""
+ALL_ROLES = "roles = { mysql = 1, redis = 1, scheduler = 1, fetcher = 1, processor = 1, result_worker = 1, webui = 1 }"
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("choices")
+    sandbox = Sandbox(folder / ".sandbox", free_network())
+    try:
+        sandbox.up(4)
+        roles = {"node1": ALL_ROLES}
+        tables = [
+            f'[hosts.{name}]\naddress = "{sandbox.address(name)}"\n{roles.get(name, "")}\n' for name in sandbox.names()
+        ]
+        (folder / "hosts.toml").write_text(HOSTS + "".join(tables))
+        yield Cluster(folder, sandbox, cache=folder / "cache")
+    finally:
+        sandbox.down()
+
+
+def run(cluster: Cluster, *words: str, status: int = 0) -> dict[str, Any]:
+    """The hosts of `fab run … --json`."""
+    answer: dict[str, Any] = json.loads(cluster.fab("run", *words, "--json", status=status).stdout)["hosts"]
+    return answer
+
+
+def statuses(hosts: dict[str, Any]) -> dict[str, str]:
+    return {name: host["status"] for name, host in hosts.items()}
+
+
+def test_a_batch_begins_when_the_one_before_has_ended(four: Cluster) -> None:
+    hosts = run(four, "--batch", "50%", "date +%s.%N; sleep 1; date +%s.%N")
+    times = {name: [float(word) for word in host["output"].split()] for name, host in hosts.items()}
+    first_ended = max(times["node1"][1], times["node2"][1])
+    assert min(times["node3"][0], times["node4"][0]) > first_ended
+    assert abs(times["node1"][0] - times["node2"][0]) < 1
+
+
+def test_batches_stop_at_a_failure_and_name_who_was_not_reached(four: Cluster) -> None:
+    result = four.fab("run", "--batch", "1", '[ "$(hostname)" != node2 ]', status=1)
+    assert "node3, node4: the run was stopped: 1 of 4 failed or unreachable, and --max-fail is 0" in result.stdout
+    assert "4 hosts: 1 ok, 1 failed, 2 not reached" in result.stdout
+    assert "batch 2 of 4: node2" in result.stderr
+    assert "batch 3" not in result.stderr
+
+
+def test_retry_takes_exactly_who_was_left_until_nobody_is(four: Cluster) -> None:
+    run(four, "--batch", "1", '[ "$(hostname)" != node2 ]', status=1)
+    assert statuses(run(four, "--retry-failed", '[ "$(hostname)" != node4 ]', status=1)) == {
+        "node2": "ok",
+        "node3": "ok",
+        "node4": "failed",
+    }
+    # Who was left and is not chosen now stays left.
+    nobody = four.fab("-H", "node1", "run", "--retry-failed", "true")
+    assert "nothing to retry" in nobody.stderr
+    assert statuses(run(four, "--retry-failed", "true")) == {"node4": "ok"}
+    assert "nothing to retry: the last run left none undone" in four.fab("run", "--retry-failed", "true").stderr
+
+
+def test_unreachable_hosts_count_against_the_budget(four: Cluster) -> None:
+    four.sandbox.kill("node2")
+    try:
+        stopped = run(four, "--batch", "2", "--max-fail", "0", "true", status=3)
+        assert statuses(stopped) == {
+            "node1": "ok",
+            "node2": "unreachable",
+            "node3": "not reached",
+            "node4": "not reached",
+        }
+        went_on = run(four, "--batch", "2", "--max-fail", "25%", "true", status=3)
+        assert statuses(went_on) == {"node1": "ok", "node2": "unreachable", "node3": "ok", "node4": "ok"}
+        # The look at all hosts has used the budget up before anything is changed.
+        changed = json.loads(four.fab("bootstrap", "--max-fail", "0", "--json", status=3).stdout)["hosts"]
+        assert {host["status"] for name, host in changed.items() if name != "node2"} == {"not reached"}
+        assert four.on("node3", "id -u work 2>/dev/null || echo none").strip() == "none"
+    finally:
+        four.sandbox.start("node2")
+    assert statuses(run(four, "--retry-failed", "true")) == {"node2": "ok"}
+
+
+def test_what_ctrl_c_left_undone_is_retried(four: Cluster) -> None:
+    command = four.command("run", "--batch", "2", "--max-fail", "0", "sleep 31416")
+    process = begun(command)
+    try:
+        until(lambda: "sleep 31416" in four.on("node2", "ps -eo args="), 30)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130
+    assert "4 not reached" in output
+    assert set(run(four, "--retry-failed", "true")) == {"node1", "node2", "node3", "node4"}
+
+
+def test_what_makes_no_sense_is_refused_before_any_connection(four: Cluster) -> None:
+    for flag, value in (("--batch", "0"), ("--batch", "150%"), ("--max-fail", "abc"), ("--lock-wait", "soon")):
+        result = four.fab("deploy", flag, value, status=2)
+        assert f"{flag} {value}: give a" in result.stderr
+        assert result.stdout == ""
+    assert "deploy has not run on choices from here yet" in four.fab("deploy", "--retry-failed", status=2).stderr
+
+
+def test_a_deploy_goes_no_further_than_a_batch_that_is_not_well(cluster: Cluster) -> None:
+    changed = cluster.variant(
+        "batches.toml",
+        ("^#loop-limit = 1000$", "loop-limit = 999"),
+        ("^process-time-limit = 30$", "process-time-limit = 31"),
+    )
+    pids = cluster.pids()
+    cluster.on("node1", f"kill -STOP {pids['node1/webui1']}")
+    try:
+        stopped = cluster.fab("deploy", "--batch", "1", "--json", status=1, hosts_toml=changed)
+    finally:
+        cluster.on("node1", f"kill -CONT {pids['node1/webui1']}")
+    hosts = json.loads(stopped.stdout)["hosts"]
+    assert statuses(hosts) == {"node1": "failed", "node2": "not reached", "node3": "not reached"}
+    assert any("restart scheduler" in change for change in hosts["node1"]["changes"])
+    assert "changed, but not well afterwards: the web UI" in hosts["node1"]["cause"]
+
+    retried = cluster.fab("deploy", "--batch", "1", "--retry-failed", "--json", hosts_toml=changed)
+    assert statuses(json.loads(retried.stdout)["hosts"]) == {"node1": "ok", "node2": "changed", "node3": "changed"}
+    assert cluster.pids()["node1/webui1"] == pids["node1/webui1"]
+    reloaded = cluster.fab("reload", "--batch", "50%", "--role", "processor", hosts_toml=changed)
+    assert "2 hosts: 2 changed" in reloaded.stdout
+    cluster.fab("deploy", "--batch", "2")
+    assert cluster.status()["healthy"]
+    assert "nothing changed" in cluster.fab("bootstrap", "--batch", "2").stdout
