@@ -120,6 +120,7 @@ def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
         pyspider=file.pyspider,
         stores=Stores(_mysql(file, mysql), _redis(file, found["redis"])),
         hosts=tuple(_host(name, table, file.defaults, path.parent) for name, table in file.hosts.items()),
+        defaults=_host("", HostTable(address=""), file.defaults, path.parent),
         webui_password=found["webui"],
         passwords_path=kept,
     )

@@ -6,12 +6,13 @@ import difflib
 import fnmatch
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from ..errors import WrongInput
 from ..passwords import Password
+from .address import Address, parsed
 from .shape import ROLES, Cluster, Databases, PhantomJS, Pyspider, Python
 
 PYTHON = "/opt/pyspider/current/bin/python"
@@ -98,6 +99,8 @@ class Fleet:
     pyspider: Pyspider
     stores: Stores
     hosts: tuple[Host, ...]
+    defaults: Host
+    """How to log in to a host of which hosts.toml says nothing; it has no name and no address."""
     webui_password: Password | None
     passwords_path: Path
     """Where generated passwords are kept."""
@@ -108,6 +111,32 @@ class Fleet:
         if name not in known:
             raise WrongInput(f"{self.path.name}: unknown host '{name}'{hint(name, known)}")
         return known[name]
+
+    def named(self, word: str) -> Host:
+        """The host of that name or user@address:port; it may be none of the file's. Raises WrongInput.
+
+        What an address leaves open comes from [defaults]. A machine that the file describes is that host.
+        """
+        where = None if any(host.name == word for host in self.hosts) else parsed(word)
+        if where is None:
+            return self.host(word)
+        open_ = self.defaults
+        stranger = replace(
+            open_, name=word, address=where.address, user=where.user or open_.user, port=where.port or open_.port
+        )
+        return self._described(stranger, where) or stranger
+
+    def _described(self, stranger: Host, where: Address) -> Host | None:
+        for host in self.hosts:
+            same = (host.address.lower(), host.port) == (stranger.address.lower(), stranger.port)
+            if where.address == host.name or (same and where.user not in (None, host.user)):
+                raise WrongInput(
+                    f"'{stranger.name}' is {host.name} of {self.path.name}, which says how to log in there; "
+                    f"name it {host.name}"
+                )
+            if same:
+                return host
+        return None
 
     def gateway(self, host: Host) -> Host | None:
         """The machine through which `host` is reached, if there is one; it may be none of the cluster's."""
@@ -130,16 +159,18 @@ class Fleet:
     ) -> tuple[Host, ...]:
         """The hosts that have one of the names and one of the roles, in the order of the file. Raises WrongInput.
 
-        No names stands for all of them, no roles likewise. Of these, those that match one of the patterns
-        of `limit` and none of `exclude`; a pattern (with * ? or [) may match nothing, a name must be known.
+        No names stands for all of them, no roles likewise. A name may be an address outside of the file: such
+        hosts come last, and have no roles. Of all these, those that match one of the patterns of `limit` and
+        none of `exclude`; a pattern (with * ? or [) may match nothing, a name must be known.
         """
-        wanted = {self.host(name) for name in names}
+        wanted = [self.named(name) for name in names]
+        strangers = {(host.address, host.port): host for host in wanted if host not in self.hosts}.values()
         for role in roles:
             if role not in ROLES:
                 raise WrongInput(f"unknown role '{role}'{hint(role, ROLES)}; roles are {', '.join(ROLES)}")
         return tuple(
             host
-            for host in self.hosts
+            for host in (*self.hosts, *strangers)
             if (not names or host in wanted)
             and (not roles or any(host.roles.get(role) for role in roles))
             and (not limit or self._matches(host, limit))
@@ -148,7 +179,7 @@ class Fleet:
 
     def _matches(self, host: Host, patterns: Sequence[str]) -> bool:
         return any(
-            fnmatch.fnmatchcase(host.name, pattern) if set(pattern) & set("*?[") else host == self.host(pattern)
+            fnmatch.fnmatchcase(host.name, pattern) if set(pattern) & set("*?[") else host == self.named(pattern)
             for pattern in patterns
         )
 

@@ -41,7 +41,7 @@ Say = Callable[[str], None]
 
 def bootstrap(c: Any, options: Options) -> None:
     """Everything that the hosts need before anything is deployed to them."""
-    chosen = target(c, options, "bootstrap")
+    chosen = target(c, options, "bootstrap", strangers=True)
     run = Run(chosen, options)
     phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
 
@@ -85,7 +85,8 @@ def running(looked: Looked) -> set[str]:
 def steps(fleet: Fleet, host: Host) -> list[Step]:
     """What every host must be before anything is deployed to it."""
     found: list[Step] = [plan.packages(host), *plan.account(fleet), *plan.stores(fleet, host)]
-    if fleet.programs(host):
+    # One without any role is about to join; one with a store alone runs nothing of pyspider's.
+    if fleet.programs(host) or not host.roles:
         found.append(Runtime(plan.runtime_spec(fleet), fleet.cluster.user))
     return found
 

@@ -26,7 +26,7 @@ UNREACHABLE = 3
 
 def doctor(c: Any, fix: bool, json: bool) -> None:
     """Look, judge, mend if that is wanted, and tell."""
-    chosen = target(c)
+    chosen = target(c, strangers=True)
     view = examine(chosen)
     found = findings(view, CHECKS)
     if fix and any(one.fixable for one in found):

@@ -24,7 +24,7 @@ UNREACHABLE = 3
 
 def status(c: Any, options: Options) -> None:
     """Ask everything, and show it with the verdict."""
-    view = see(target(c, options))
+    view = see(target(c, options, strangers=True))
     if options.json:
         print(json_module.dumps(view.as_data(), indent=2))
     else:
@@ -50,15 +50,19 @@ def see(chosen: Target) -> ClusterView:
     fan_out(chosen.hosts, one, chosen.links.stop)
     outcomes = {outcome.host: outcome for outcome in recorder.outcomes(chosen.hosts)}
     views = tuple(_view(chosen.fleet, host, outcomes[host.name], sights) for host in chosen.hosts)
-    if len(views) < len(chosen.fleet.hosts):
+    if not set(chosen.fleet.hosts) <= set(chosen.hosts):
         return ClusterView(chosen.fleet, views, complete=False)
     reachable = [view.host for view in views if view.reachable]
     return ClusterView(chosen.fleet, views, _mysql(chosen, reachable), _redis(chosen, reachable))
 
 
 def _view(fleet: Fleet, host: Host, outcome: Outcome, sights: dict[str, Any]) -> HostView:
+    sight = sights.get(host.name)
     wanted = tuple(program.name for program in fleet.programs(host))
-    return HostView(host, wanted, outcome.status != "unreachable", outcome.cause, sights.get(host.name))
+    if host not in fleet.hosts:
+        # Nobody has said what should run there; what does should run well.
+        wanted = tuple(program["name"] for program in (sight or {}).get("programs", ()))
+    return HostView(host, wanted, outcome.status != "unreachable", outcome.cause, sight)
 
 
 def _mysql(chosen: Target, reachable: list[Host]) -> stores.MySQLReport:

@@ -36,22 +36,45 @@ class Target:
         return self.links.prepare(self.config, self.fleet, hosts)
 
 
-def target(c: Any, options: Options | None = None, task: str = "") -> Target:
+def target(c: Any, options: Options | None = None, task: str = "", strangers: bool = False) -> Target:
     """The hosts that `-H` and the flags choose together; all of the cluster's without any. Raises WrongInput.
 
     `task` is what the run is kept as for `--retry-failed`; without a name it is not kept.
+    With `strangers`, -H may name hosts by user@address:port of which hosts.toml says nothing.
     """
     flags = options or Options()
     fleet = load()
-    roles = _words(flags.role)
-    hosts = fleet.select(tuple(c.config["chosen"]), roles, _words(flags.limit), _words(flags.exclude))
-    if not hosts:
-        raise WrongInput(f"no host of {fleet.path.name} is chosen by {_given(c, flags)}")
     last = LastRun(fleet.path, fleet.cluster.name, task) if task else None
     left = last.left() if last and flags.retry_failed else ()
+    names = tuple(c.config["chosen"]) or _still_known(fleet, left)
+    roles = _words(flags.role)
+    hosts = fleet.select(names, roles, _words(flags.limit), _words(flags.exclude))
     if flags.retry_failed:
         hosts = _to_retry(hosts, left, flags, task)
+    if not hosts:
+        raise WrongInput(f"no host of {fleet.path.name} is chosen by {_given(c, flags)}")
+    if not strangers:
+        _refuse_strangers(fleet, hosts)
     return Target(fleet, hosts, roles, c.config["links"].prepare(c.config, fleet, hosts), c.config, last, left)
+
+
+def _still_known(fleet: Fleet, left: Sequence[str]) -> tuple[str, ...]:
+    """The names without those that hosts.toml has lost since."""
+    known = []
+    for name in left:
+        try:
+            known.append(fleet.named(name).name)
+        except WrongInput:
+            print(f"fab: {name} is left out: it is no longer in {fleet.path.name}", file=sys.stderr)
+    return tuple(known)
+
+
+def _refuse_strangers(fleet: Fleet, hosts: Sequence[Host]) -> None:
+    if names := ", ".join(host.name for host in hosts if host not in fleet.hosts):
+        raise WrongInput(
+            f"{fleet.path.name} says nothing of {names}; add a table [hosts.NAME] first "
+            "(bootstrap, status, doctor and run work without)"
+        )
 
 
 def _to_retry(hosts: Sequence[Host], left: Sequence[str], flags: Options, task: str) -> tuple[Host, ...]:

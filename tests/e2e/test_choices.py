@@ -37,7 +37,7 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             f'[hosts.{name}]\naddress = "{sandbox.address(name)}"\n{roles.get(name, "")}\n' for name in sandbox.names()
         ]
         (folder / "hosts.toml").write_text(HOSTS + "".join(tables))
-        yield Cluster(folder, sandbox, cache=folder / "cache")
+        yield Cluster(folder, sandbox)
     finally:
         sandbox.down()
 
@@ -151,3 +151,27 @@ def test_a_deploy_goes_no_further_than_a_batch_that_is_not_well(cluster: Cluster
     cluster.fab("deploy", "--batch", "2")
     assert cluster.status()["healthy"]
     assert "nothing changed" in cluster.fab("bootstrap", "--batch", "2").stdout
+
+
+def test_a_host_outside_of_the_file_is_prepared_looked_at_and_examined(four: Cluster) -> None:
+    without = four.variant("without.toml", (r"^\[hosts.node4\]\n.*\n", ""))
+    address = four.sandbox.address("node4")
+    stranger = f"root@{address}:22"
+
+    def fab(*words: str, status: int = 0) -> str:
+        return four.fab("-H", stranger, *words, status=status, hosts_toml=without).stdout
+
+    assert "no programs" in fab("status")
+    assert "choices: healthy" in fab("status")
+    assert json.loads(fab("doctor", "--json")) == {"findings": []}
+    assert stranger in fab("run", "uptime")
+    prepared = json.loads(fab("bootstrap", "--json"))["hosts"]
+    assert statuses(prepared) == {stranger: "changed"}
+    assert any("make user work" in change for change in prepared[stranger]["changes"])
+    assert "python2.7" in four.on("node4", "ls /opt/pyspider/current/bin")
+    assert "nothing changed" in fab("bootstrap")
+    assert "choices: healthy" in fab("status")
+    assert json.loads(fab("doctor", "--json")) == {"findings": []}
+    refused = four.fab("-H", stranger, "deploy", status=2, hosts_toml=without)
+    assert f"says nothing of {stranger}; add a table [hosts.NAME] first" in refused.stderr
+    assert "did you mean 'node3'" in four.fab("-H", "node33", "status", status=2).stderr
