@@ -50,7 +50,10 @@ def sharing(
             for name in shared
             if name not in own
         ]
-        vars(whole)["__signature__"] = inspect.Signature([context, *rest, *flags])
+        needed = [one for one in rest if one.default is inspect.Parameter.empty]
+        optional = [one for one in rest if one not in needed]
+        # Invoke gives short flags in this order.
+        vars(whole)["__signature__"] = inspect.Signature([context, *needed, *flags, *optional])
         return task(positional=positional, help={**shared, **own})(whole)
 
     return declare

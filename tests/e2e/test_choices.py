@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -124,6 +127,23 @@ def test_what_makes_no_sense_is_refused_before_any_connection(four: Cluster) -> 
         assert f"{flag} {value}: give a" in result.stderr
         assert result.stdout == ""
     assert "deploy has not run on choices from here yet" in four.fab("deploy", "--retry-failed", status=2).stderr
+
+
+def test_a_command_behind_two_dashes_runs_everywhere_at_once(four: Cluster) -> None:
+    command = four.command("-H", "node1,node2,node3", "--", "echo on $(hostname); sleep 2")
+    command["args"] = [sys.executable, "-m", "fabfile", *command["args"][1:]]
+    start = time.monotonic()
+    result = subprocess.run(**command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert [line.strip() for line in result.stdout.splitlines() if " on " in line] == [
+        "on node1",
+        "on node2",
+        "on node3",
+    ]
+    assert "3 hosts: 3 ok" in result.stdout
+    assert time.monotonic() - start < 6
+    command["args"][-1] = "exit 5"
+    assert subprocess.run(**command, capture_output=True, timeout=60, check=False).returncode == 1
 
 
 def test_a_deploy_goes_no_further_than_a_batch_that_is_not_well(cluster: Cluster) -> None:

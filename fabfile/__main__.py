@@ -1,0 +1,72 @@
+"""`python -m fabfile`: Fabric's `fab`, which also lets the project decide where no task is named or found.
+
+Fabric loads no project for `fab -H a -- uptime`: it would go to one host after the other, with no host key checked.
+And it exits 1 for wrong input, as for a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import fabric
+from fabric.main import Fab
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
+
+WRONG_INPUT = 2
+INTERRUPTED = 130
+
+
+@contextmanager
+def _input() -> Iterator[None]:
+    """What can't be understood ends as one sentence and the exit status of wrong input."""
+    try:
+        yield
+    except (ParseError, ValueError) as error:
+        raise Exit(f"fab: {str(error).rstrip('.!')}; see `fab --list` and `fab --help TASK`", WRONG_INPUT) from error
+
+
+class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
+    """Fabric's program with its own steps in its own order; only what is said above differs."""
+
+    def parse_core(self, argv: Any) -> None:
+        with _input():
+            super().parse_core(argv)
+
+    def load_collection(self) -> None:
+        """The project with its fabric.yaml, also where only a command follows `--`."""
+        Program.load_collection(self)
+
+    def parse_tasks(self) -> None:
+        with _input():
+            super().parse_tasks()
+
+    def parse_cleanup(self) -> None:
+        with _input():
+            super().parse_cleanup()
+
+
+def main() -> None:
+    """Run the command line; leaves with its exit status."""
+    program = ClusterFab(
+        name="Fabric",
+        version=fabric.__version__,
+        binary="fab",
+        binary_names=["fab"],
+        executor_class=fabric.Executor,
+        config_class=fabric.Config,
+    )
+    try:
+        program.run()
+    except BrokenPipeError:
+        # The reader of our output (head, less) is gone; a second error at shutdown helps nobody.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The command line as a user types it: what is understood, and how what is not ends. Nothing here connects anywhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent.parent
+NOWHERE = {"HOSTS_TOML": "/nowhere/hosts.toml", "COLUMNS": "200"}
+
+
+def fab(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fabfile", *words],
+        cwd=PROJECT,
+        env={**os.environ, **NOWHERE},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("nosuch",), "No idea what 'nosuch' is"),
+        (("deploy", "--nope"), "No idea what '--nope' is"),
+        (("--nope",), "No idea what '--nope' is"),
+        (("deploy", "--role"), "needed value and was not given one"),
+        (("--help", "nosuch"), "No idea what 'nosuch' is"),
+        (("-T", "soon", "status"), "invalid literal for int() with base 10: 'soon'"),
+        (("status",), "/nowhere/hosts.toml: there is no such file"),
+        (("-H", "node1", "--", "uptime"), "/nowhere/hosts.toml: there is no such file"),
+        (("deploy", "--lock-wait", "soon"), "/nowhere/hosts.toml: there is no such file"),
+        (("sandbox.up", "--hosts", "0"), "--hosts 0: give a whole number from 1 on"),
+        (("demo.crawl", "--pages", "many"), "--pages many: give a whole number from 1 on"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_status_2(words: tuple[str, ...], message: str) -> None:
+    result = fab(*words)
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_fabric_answers_by_itself_stays() -> None:
+    assert "Paramiko" in fab("--version").stdout
+    assert "deploy" in fab("--list").stdout
+    assert fab("--help").stdout.startswith("Usage: fab [--core-opts]")
+
+
+def test_the_short_flags_are_those_of_the_long_ones_beginning() -> None:
+    text = fab("--help", "deploy").stdout
+    for pair in ("-r STRING, --role=", "-l STRING, --limit=", "-d, --dry-run", "-j, --json", "-b STRING, --batch="):
+        assert pair in text
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    command = f"{sys.executable} -m fabfile --list | true"
+    result = subprocess.run(["sh", "-c", command], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60)
+    assert result.stderr == ""
