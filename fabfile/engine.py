@@ -27,7 +27,7 @@ class Outcome:
 
     host: str
     status: str
-    """ok, changed, failed, unreachable or not reached."""
+    """ok, changed, skipped, failed, unreachable or not reached."""
     changes: tuple[str, ...] = ()
     cause: str = ""
     detail: str = ""
@@ -38,7 +38,7 @@ class Outcome:
 
     @property
     def well(self) -> bool:
-        return self.status in ("ok", "changed")
+        return self.status in ("ok", "changed", "skipped")
 
     @property
     def changed(self) -> bool:

@@ -12,11 +12,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .engine import Outcome
+from .timings import Timings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLES = {"ok": "green", "changed": "yellow", "failed": "bold red", "unreachable": "magenta", "not reached": "dim"}
+STYLES = {
+    "ok": "green",
+    "changed": "yellow",
+    "skipped": "dim",
+    "failed": "bold red",
+    "unreachable": "magenta",
+    "not reached": "dim",
+}
 DETAIL_LINES = 20
 
 
@@ -30,8 +38,8 @@ def exit_status(outcomes: Sequence[Outcome]) -> int:
     return 1 if "not reached" in statuses else 0
 
 
-def as_json(outcomes: Sequence[Outcome]) -> str:
-    """One object: per host its status, what was done, the cause of a failure, and the seconds it took."""
+def as_json(outcomes: Sequence[Outcome], timings: Timings | None = None) -> str:
+    """One object: per host its status, what was done, why it failed or was skipped, and the seconds it took."""
     hosts = {
         outcome.host: {
             "status": outcome.status,
@@ -42,18 +50,18 @@ def as_json(outcomes: Sequence[Outcome]) -> str:
         }
         for outcome in outcomes
     }
-    return json.dumps({"ok": exit_status(outcomes) == 0, "hosts": hosts}, indent=2)
+    more = {"timings": timings.as_data()} if timings else {}
+    return json.dumps({"ok": exit_status(outcomes) == 0, "hosts": hosts, **more}, indent=2)
 
 
-def recap(outcomes: Sequence[Outcome], seconds: float, dry: bool = False) -> None:
+def recap(outcomes: Sequence[Outcome], seconds: float, dry: bool = False, timings: Timings | None = None) -> None:
     """What happened on every host, equal causes once, and one last line with the totals."""
     console = _console(sys.stdout)
     width = max((len(outcome.host) for outcome in outcomes), default=0)
     for outcome in outcomes:
         status = "would change" if dry and outcome.status == "changed" else outcome.status
-        console.print(
-            f"{outcome.host:<{width}}  ", _styled(status, outcome.status), f"  ({outcome.seconds:.1f} s)", sep=""
-        )
+        aside = outcome.cause if outcome.status == "skipped" else f"{outcome.seconds:.1f} s"
+        console.print(f"{outcome.host:<{width}}  ", _styled(status, outcome.status), f"  ({aside})", sep="")
         for change in outcome.changes:
             console.print(f"{'':<{width}}    {change}", markup=False, highlight=False)
         if outcome.well:
@@ -61,6 +69,8 @@ def recap(outcomes: Sequence[Outcome], seconds: float, dry: bool = False) -> Non
         for action in outcome.missing:
             _diff(console, action.diff)
     _causes(console, outcomes)
+    if timings:
+        show_timings(console, timings)
     console.print(totals(outcomes, seconds, dry), markup=False, highlight=False)
 
 
@@ -69,8 +79,23 @@ def totals(outcomes: Sequence[Outcome], seconds: float, dry: bool = False) -> st
     counted = Counter(outcome.status for outcome in outcomes)
     words = ", ".join(f"{counted[status]} {status}" for status in STYLES if counted[status])
     hosts = f"{len(outcomes)} host{'' if len(outcomes) == 1 else 's'}"
-    unchanged = " (nothing changed)" if set(counted) == {"ok"} else ""
+    unchanged = " (nothing changed)" if counted["ok"] and set(counted) <= {"ok", "skipped"} else ""
     return f"{hosts}: {words}{unchanged}{' (dry run)' if dry else ''} in {seconds:.1f} s"
+
+
+def show_timings(console: Console, timings: Timings) -> None:
+    """A row per host with the seconds of each phase, then what took longest."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table("SECONDS", box=box.SIMPLE_HEAD, pad_edge=False)
+    names = timings.names()
+    for name in names:
+        table.add_column(name, justify="right")
+    for host, phases in timings.phases.items():
+        table.add_row(host, *(f"{phases[name]:.2f}" if name in phases else "-" for name in names))
+    console.print(table)
+    _indented(console, [f"{span.seconds:7.2f}  {span.host}: {span.says}" for span in timings.slowest()])
 
 
 def _indented(console: Console, lines: Sequence[str]) -> None:
@@ -87,7 +112,7 @@ def _diff(console: Console, text: str) -> None:
 def _causes(console: Console, outcomes: Sequence[Outcome]) -> None:
     groups: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
-        if outcome.cause:
+        if outcome.cause and not outcome.well:
             groups.setdefault((outcome.cause, outcome.detail), []).append(outcome.host)
     for (cause, detail), hosts in groups.items():
         console.print(f"{', '.join(hosts)}: {cause}", style="red", markup=False, highlight=False)

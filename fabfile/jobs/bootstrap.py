@@ -71,7 +71,7 @@ def check(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host]) -> None
         return Outcome("", "ok")
 
     if run.pace.batch and not run.dry:
-        run.each(one, run.changed(batch))
+        run.each(one, run.changed(batch), "check")
 
 
 def running(looked: Looked) -> set[str]:

@@ -31,5 +31,5 @@ def run(c: Any, words: str, options: Options) -> None:
         return Outcome("", "ok", detail=answer.text)
 
     for batch in all_hosts.batches(chosen.hosts):
-        all_hosts.each(one, batch)
+        all_hosts.each(one, batch, "command")
     all_hosts.finish()

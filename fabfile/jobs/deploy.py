@@ -53,7 +53,7 @@ def _steps(chosen: Target, host: Host) -> Sequence[Step]:
 def check(run: Run, batch: Sequence[Host], roles: Sequence[str] = ()) -> None:
     """What lets the next batch begin: the programs (of these roles) on its changed hosts run, and are well."""
     if run.pace.batch and not run.dry:
-        run.each(lambda host, say: _well(run.target, host, roles, say), run.changed(batch))
+        run.each(lambda host, say: _well(run.target, host, roles, say), run.changed(batch), "check")
 
 
 def _well(chosen: Target, host: Host, roles: Sequence[str], say: Say) -> Outcome:

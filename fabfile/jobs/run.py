@@ -17,6 +17,7 @@ from ..inventory import Host
 from ..options import Options, whole_number
 from ..pace import Pace
 from ..steps.base import Found, Step
+from ..timings import Timings, Watch, connect_seconds
 from .lock import cluster_lock
 from .target import Target
 
@@ -45,7 +46,10 @@ class Run:
         self.lock_wait = whole_number("--lock-wait", self.options.lock_wait, 0)
         self.recorder = Recorder()
         self.start = time.monotonic()
+        self.timings = Timings()
         self.progress = report.Progress([host.name for host in self.target.hosts])
+        for host in self.target.skipped:
+            self.skip(host, f"it has no {' or '.join(self.target.roles)}")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -84,6 +88,10 @@ class Run:
             return ""
         return f"the run was stopped: {failed} of {total} failed or unreachable, and --max-fail is {self.pace.max_fail}"
 
+    def skip(self, host: Host, why: str) -> None:
+        """Nothing is to be done on this host."""
+        self.recorder.add(Outcome(host.name, "skipped", cause=why))
+
     def look(self, steps: Callable[[Host], Sequence[Step]], hosts: Sequence[Host] | None = None) -> dict[str, Looked]:
         """What is found on every host, by name, in one channel each; who can't be looked at has its outcome."""
         found: dict[str, Looked] = {}
@@ -94,11 +102,15 @@ class Run:
             found[host.name] = Looked(tuple(wanted), tuple(look(self.target.links[host], wanted)))
             return Outcome("", "ok")
 
-        self.each(one, hosts, more=True)
+        self.each(one, hosts, "look", more=True)
         return found
 
     def each(
-        self, work: Callable[[Host, Say], Outcome], hosts: Sequence[Host] | None = None, more: bool = False
+        self,
+        work: Callable[[Host, Say], Outcome],
+        hosts: Sequence[Host] | None = None,
+        phase: str = "change",
+        more: bool = False,
     ) -> None:
         """`work` on every host at once that has not failed so far. Ctrl-C ends remote work, then the run.
 
@@ -108,9 +120,17 @@ class Run:
         def one(host: Host) -> None:
             if self.stopped:
                 return
-            outcome = on_host(host.name, lambda: work(host, lambda text: self.progress.say(host.name, text)))
+            watch = Watch(host.name)
+
+            def say(text: str) -> None:
+                watch.begins(text)
+                self.progress.say(host.name, text)
+
+            outcome = on_host(host.name, lambda: work(host, say))
             self.progress.done(host.name)
             self.recorder.add(outcome, more)
+            connected = connect_seconds(self.target.links[host])
+            self.timings.add(host.name, phase, outcome.seconds, connected, watch.ends())
 
         chosen = self.target.hosts if hosts is None else hosts
         try:
@@ -145,14 +165,19 @@ class Run:
             raise Exit(code=status)
 
     def _end(self) -> list[Outcome]:
-        outcomes = [self._explained(one) for one in self.recorder.outcomes(self.target.hosts)]
+        outcomes = [self._explained(one) for one in self.recorder.outcomes(self._shown)]
         if not self.dry:
             self._keep(outcomes)
+        timings = self.timings if self.options.timings else None
         if self.options.json:
-            print(report.as_json(outcomes))
+            print(report.as_json(outcomes, timings))
         else:
-            report.recap(outcomes, time.monotonic() - self.start, self.dry)
+            report.recap(outcomes, time.monotonic() - self.start, self.dry, timings)
         return outcomes
+
+    @property
+    def _shown(self) -> tuple[Host, ...]:
+        return (*self.target.hosts, *self.target.skipped)
 
     def _explained(self, outcome: Outcome) -> Outcome:
         """A host that was not begun tells why, if the run stopped itself."""

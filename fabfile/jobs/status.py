@@ -16,7 +16,9 @@ from ..errors import Problem
 from ..health import RUNNING, ClusterView, HostView
 from ..inventory import Fleet, Host
 from ..options import Options
+from ..report import show_timings
 from ..steps.supervise import Sight, state
+from ..timings import Timings, connect_seconds
 from .target import Target, target
 
 UNREACHABLE = 3
@@ -24,18 +26,20 @@ UNREACHABLE = 3
 
 def status(c: Any, options: Options) -> None:
     """Ask everything, and show it with the verdict."""
-    view = see(target(c, options, strangers=True))
+    timings = Timings()
+    view = see(target(c, options, strangers=True), timings)
     if options.json:
-        print(json_module.dumps(view.as_data(), indent=2))
+        more = {"timings": timings.as_data()} if options.timings else {}
+        print(json_module.dumps({**view.as_data(), **more}, indent=2))
     else:
-        show(view)
+        show(view, timings if options.timings else None)
     if view.problems():
         sys.stdout.flush()
         only_unreachable = all(not host.reachable for host in view.hosts if host.problems())
         raise Exit(code=UNREACHABLE if only_unreachable and any(host.problems() for host in view.hosts) else 1)
 
 
-def see(chosen: Target) -> ClusterView:
+def see(chosen: Target, timings: Timings) -> ClusterView:
     """Ask everything at once: the hosts in one channel each, the stores through SSH beside them."""
     recorder, sights = Recorder(), dict[str, Any]()
 
@@ -45,7 +49,9 @@ def see(chosen: Target) -> ClusterView:
             sights[host.name] = state(look_at(chosen.links[host], [asked])[0])
             return Outcome("", "ok")
 
-        recorder.add(on_host(host.name, work))
+        outcome = on_host(host.name, work)
+        recorder.add(outcome)
+        timings.add(host.name, "look", outcome.seconds, connect_seconds(chosen.links[host]))
 
     fan_out(chosen.hosts, one, chosen.links.stop)
     outcomes = {outcome.host: outcome for outcome in recorder.outcomes(chosen.hosts)}
@@ -53,7 +59,11 @@ def see(chosen: Target) -> ClusterView:
     if not set(chosen.fleet.hosts) <= set(chosen.hosts):
         return ClusterView(chosen.fleet, views, complete=False)
     reachable = [view.host for view in views if view.reachable]
-    return ClusterView(chosen.fleet, views, _mysql(chosen, reachable), _redis(chosen, reachable))
+    with timings.span(chosen.fleet.stores.mysql.host, "ask MySQL"):
+        mysql = _mysql(chosen, reachable)
+    with timings.span(chosen.fleet.stores.redis.host, "ask Redis"):
+        redis = _redis(chosen, reachable)
+    return ClusterView(chosen.fleet, views, mysql, redis)
 
 
 def _view(fleet: Fleet, host: Host, outcome: Outcome, sights: dict[str, Any]) -> HostView:
@@ -90,7 +100,7 @@ def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Cal
     return opener
 
 
-def show(view: ClusterView) -> None:
+def show(view: ClusterView, timings: Timings | None = None) -> None:
     """The tables that a person reads."""
     from rich import box
     from rich.console import Console
@@ -118,6 +128,8 @@ def show(view: ClusterView) -> None:
     console.print(table)
     if view.complete:
         _show_services(console, view)
+    if timings:
+        show_timings(console, timings)
     problems = view.problems()
     for problem in problems:
         console.print(f"! {problem}", style="bold red", markup=False, highlight=False)

@@ -18,8 +18,13 @@ from .target import target
 def _each(c: Any, options: Options, steps: Callable[[Fleet, Host], Sequence[Step]]) -> None:
     chosen = target(c, options)
     run = Run(chosen, options)
+    wanted = {host: steps(chosen.fleet, host) for host in chosen.hosts}
+    for host in chosen.hosts:
+        if not wanted[host]:
+            run.skip(host, "this step does not concern it")
+    concerned = [host for host in chosen.hosts if wanted[host]]
     with run.alone():
-        run.converge(run.look(lambda host: steps(chosen.fleet, host)))
+        run.converge(run.look(lambda host: wanted[host], concerned), concerned)
     run.finish()
 
 

@@ -31,6 +31,9 @@ class Target:
     left: tuple[str, ...] = ()
     """The hosts that the run before left undone; empty where they are not to be retried."""
 
+    skipped: tuple[Host, ...] = ()
+    """Hosts that -H names, but that have none of the roles."""
+
     def also(self, hosts: Iterable[Host]) -> Links:
         """Links to further hosts of the cluster, for looking."""
         return self.links.prepare(self.config, self.fleet, hosts)
@@ -49,13 +52,16 @@ def target(c: Any, options: Options | None = None, task: str = "", strangers: bo
     names = tuple(c.config["chosen"]) or _still_known(fleet, left)
     roles = _words(flags.role)
     hosts = fleet.select(names, roles, _words(flags.limit), _words(flags.exclude))
+    everyone = fleet.select(names, (), _words(flags.limit), _words(flags.exclude)) if c.config["chosen"] else hosts
+    skipped = tuple(host for host in everyone if host not in hosts)
     if flags.retry_failed:
         hosts = _to_retry(hosts, left, flags, task)
     if not hosts:
         raise WrongInput(f"no host of {fleet.path.name} is chosen by {_given(c, flags)}")
     if not strangers:
         _refuse_strangers(fleet, hosts)
-    return Target(fleet, hosts, roles, c.config["links"].prepare(c.config, fleet, hosts), c.config, last, left)
+    links = c.config["links"].prepare(c.config, fleet, hosts)
+    return Target(fleet, hosts, roles, links, c.config, last, left, skipped)
 
 
 def _still_known(fleet: Fleet, left: Sequence[str]) -> tuple[str, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..options import Options
-from .flags import CHOICE, DRY, JSON, LOCK, PACE, sharing
+from .flags import CHOICE, DRY, JSON, LOCK, PACE, TIMINGS, sharing
 
 
-@sharing(CHOICE, PACE, DRY, LOCK, JSON)
+@sharing(CHOICE, PACE, DRY, LOCK, TIMINGS, JSON)
 def bootstrap(c: Any, options: Options) -> None:
     """Bring bare hosts to where pyspider can run: packages, user, directories, Python 2.7, stores.
 

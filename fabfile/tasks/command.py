@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from ..options import Options
-from .flags import CHOICE, JSON, PACE, sharing
+from .flags import CHOICE, JSON, PACE, TIMINGS, sharing
 
 
-@sharing(CHOICE, PACE, JSON, positional=["words"], words="the command, as one argument; the host's sh runs it as root")
+@sharing(
+    CHOICE,
+    PACE,
+    TIMINGS,
+    JSON,
+    positional=["words"],
+    words="the command, as one argument; the host's sh runs it as root",
+)
 def run(c: Any, options: Options, words: str) -> None:
     """Run one shell command on all chosen hosts at once, each with its own outcome."""
     from ..jobs import command as job

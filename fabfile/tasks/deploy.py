@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..options import Options
-from .flags import CHOICE, DRY, JSON, LOCK, PACE, sharing
+from .flags import CHOICE, DRY, JSON, LOCK, PACE, TIMINGS, sharing
 
 ROLE = {"role": "only programs of these roles (comma-separated); no other program is restarted"}
 
@@ -15,6 +15,7 @@ ROLE = {"role": "only programs of these roles (comma-separated); no other progra
     PACE,
     DRY,
     LOCK,
+    TIMINGS,
     JSON,
     reload="restart supervisord and every program on the chosen hosts, also where nothing changed",
 )
@@ -30,7 +31,7 @@ def deploy(c: Any, options: Options, reload: bool = False) -> None:
     job.deploy(c, options, reload)
 
 
-@sharing(CHOICE, PACE, LOCK, JSON)
+@sharing(CHOICE, PACE, LOCK, TIMINGS, JSON)
 def reload(c: Any, options: Options) -> None:
     """Restart supervisord and all programs on the chosen hosts (supervisorctl reload)."""
     from ..jobs import deploy as job

@@ -18,6 +18,7 @@ CHOICE = {
     "limit": "of the chosen hosts only these: names or patterns like node[12]* (comma-separated)",
     "exclude": "of the chosen hosts all but these: names or patterns (comma-separated)",
 }
+TIMINGS = {"timings": "show where the time went, per host and phase, and what took longest"}
 PACE = {
     "batch": "so many hosts at a time (2, or 25%), the next ones only when these are well",
     "max_fail": "stop when more hosts than this (2, or 10%) failed or are unreachable; with --batch 0 unless given",

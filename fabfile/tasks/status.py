@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..options import Options
-from .flags import CHOICE, JSON, sharing
+from .flags import CHOICE, JSON, TIMINGS, sharing
 
 
-@sharing(JSON, CHOICE)
+@sharing(JSON, CHOICE, TIMINGS)
 def status(c: Any, options: Options) -> None:
     """Show every host, program, store and queue, and whether all of it is well (exit status 0)."""
     from ..jobs import status as job

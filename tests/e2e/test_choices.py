@@ -129,6 +129,27 @@ def test_what_makes_no_sense_is_refused_before_any_connection(four: Cluster) -> 
     assert "deploy has not run on choices from here yet" in four.fab("deploy", "--retry-failed", status=2).stderr
 
 
+def test_hosts_that_a_step_does_not_concern_are_skipped_without_a_connection(four: Cluster) -> None:
+    four.sandbox.kill("node2")
+    try:
+        hosts = json.loads(four.fab("-H", "node2,node3", "step.stores", "--json").stdout)["hosts"]
+        named = json.loads(four.fab("-H", "node1,node2", "run", "--role", "webui", "true", "--json").stdout)["hosts"]
+    finally:
+        four.sandbox.start("node2")
+    assert statuses(hosts) == {"node2": "skipped", "node3": "skipped"}
+    assert statuses(named) == {"node1": "ok", "node2": "skipped"}
+    assert named["node2"]["cause"] == "it has no webui"
+
+
+def test_timings_tell_where_the_time_went(four: Cluster) -> None:
+    answer = json.loads(four.fab("-H", "node2", "run", "sleep 1", "--timings", "--json").stdout)["timings"]
+    assert 1 <= answer["hosts"]["node2"]["command"] < 5
+    assert "slowest" in answer
+    shown = four.fab("-H", "node1,node2", "status", "--timings", status=None).stdout
+    assert "SECONDS" in shown
+    assert "look" in shown
+
+
 def test_a_command_behind_two_dashes_runs_everywhere_at_once(four: Cluster) -> None:
     command = four.command("-H", "node1,node2,node3", "--", "echo on $(hostname); sleep 2")
     command["args"] = [sys.executable, "-m", "fabfile", *command["args"][1:]]
@@ -192,6 +213,11 @@ def test_a_host_outside_of_the_file_is_prepared_looked_at_and_examined(four: Clu
     assert "nothing changed" in fab("bootstrap")
     assert "choices: healthy" in fab("status")
     assert json.loads(fab("doctor", "--json")) == {"findings": []}
+    four.on("node4", "userdel -r work")
+    timings = json.loads(fab("bootstrap", "--timings", "--json"))["timings"]
+    assert {"look", "change"} <= timings["hosts"][stranger].keys()
+    assert timings["slowest"][0]["host"] == stranger
+    assert "make user work" in {one["action"] for one in timings["slowest"]}
     refused = four.fab("-H", stranger, "deploy", status=2, hosts_toml=without)
     assert f"says nothing of {stranger}; add a table [hosts.NAME] first" in refused.stderr
     assert "did you mean 'node3'" in four.fab("-H", "node33", "status", status=2).stderr

@@ -9,6 +9,7 @@ import pytest
 from fabfile.engine import Outcome, Recorder
 from fabfile.inventory import Host
 from fabfile.report import as_json, exit_status, recap, totals
+from fabfile.timings import Span, Timings, Watch, connect_seconds
 
 
 def outcomes(*statuses: str) -> list[Outcome]:
@@ -24,6 +25,8 @@ def outcomes(*statuses: str) -> list[Outcome]:
         (("ok", "unreachable"), 3),
         (("unreachable", "not reached"), 3),
         (("ok", "not reached"), 1),
+        (("ok", "skipped"), 0),
+        (("skipped",), 0),
     ],
 )
 def test_the_exit_status_is_that_of_the_worst_outcome(statuses: tuple[str, ...], status: int) -> None:
@@ -65,3 +68,48 @@ def test_what_a_host_had_done_before_it_failed_is_kept() -> None:
 
 def test_a_host_that_was_never_begun_is_not_reached() -> None:
     assert Recorder().outcomes([Host("node1", "192.0.2.1")])[0].status == "not reached"
+
+
+def test_a_skipped_host_tells_why_and_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [Outcome("node1", "ok"), Outcome("node2", "skipped", cause="it has no processor")]
+    recap(found, 1.0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "node2  skipped  (it has no processor)"
+    assert lines[-1] == "2 hosts: 1 ok, 1 skipped (nothing changed) in 1.0 s"
+    assert json.loads(as_json(found))["hosts"]["node2"]["cause"] == "it has no processor"
+
+
+class TimedLink:
+    connect_seconds = 0.25
+
+
+def test_timings_tell_phases_and_what_took_longest(capsys: pytest.CaptureFixture[str]) -> None:
+    timings = Timings()
+    spans = [Span("node1", f"step {number}", number) for number in range(1, 8)]
+    timings.add("node1", "look", 1.0, connect_seconds(TimedLink()))
+    timings.add("node1", "change", 30.0, connect_seconds(TimedLink()), spans)
+    timings.add("node2", "look", 2.0, connect_seconds(object()))
+    assert timings.as_data()["hosts"] == {
+        "node1": {"connect": 0.25, "look": 0.75, "change": 30.0},
+        "node2": {"look": 2.0},
+    }
+    recap([Outcome("node1", "ok")], 1.0, timings=timings)
+    shown = capsys.readouterr().out
+    assert [span.seconds for span in timings.slowest()] == [7, 6, 5, 4, 3]
+    assert "   7.00  node1: step 7" in shown
+    assert "step 2" not in shown
+    assert "timings" not in json.loads(as_json([]))
+    assert json.loads(as_json([], timings))["timings"]["slowest"][0] == {
+        "host": "node1",
+        "action": "step 7",
+        "seconds": 7,
+    }
+
+
+def test_each_action_lasts_until_the_next_one_begins() -> None:
+    watch = Watch("node1")
+    assert watch.ends() == []
+    watch.begins("one")
+    watch.begins("two")
+    assert [span.says for span in watch.ends()] == ["one", "two"]
+    assert all(0 <= span.seconds < 1 for span in watch.ends())

@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"errors", "inventory", "steps", "transport", "wire"},
     "plan": {"inventory", "render", "sources", "steps"},
     "health": {"inventory", "stores"},
-    "report": {"engine"},
+    "timings": set(),
+    "report": {"engine", "timings"},
     "executor": {"errors", "links", "tasks"},
     "doctor": {
         "engine",

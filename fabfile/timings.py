@@ -1,0 +1,95 @@
+"""Where a run's time went: per host and phase, and the slowest actions."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+SLOWEST = 5
+
+
+@runtime_checkable
+class Connecting(Protocol):
+    """A link that tells how long its connection has taken to open; one that does not leaves it to the first phase."""
+
+    connect_seconds: float
+
+
+def connect_seconds(link: object) -> float:
+    """How long it took to connect; 0 where the link does not tell."""
+    return link.connect_seconds if isinstance(link, Connecting) else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One thing that was done on a host, from its beginning to that of the next."""
+
+    host: str
+    says: str
+    seconds: float
+
+
+class Watch:
+    """Follows one host's work: what it says is what it does until it says something else."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._begun: list[tuple[str, float]] = []
+
+    def begins(self, says: str) -> None:
+        self._begun.append((says, time.monotonic()))
+
+    def ends(self) -> list[Span]:
+        """What was done, each with its time, the last until now."""
+        ends = [*(start for _, start in self._begun[1:]), time.monotonic()]
+        # Where nothing was begun there is one end too many.
+        return [Span(self._host, says, end - start) for (says, start), end in zip(self._begun, ends, strict=False)]
+
+
+class Timings:
+    """Collects across threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._phases: dict[str, dict[str, float]] = {}
+        self._spans: list[Span] = []
+
+    def add(self, host: str, phase: str, seconds: float, connected: float = 0, spans: Sequence[Span] = ()) -> None:
+        """A phase of one host's work; `connected` are all seconds that connecting to it has taken so far."""
+        with self._lock:
+            phases = self._phases.setdefault(host, {})
+            new = min(seconds, connected - phases.get("connect", 0))
+            if connected:
+                phases["connect"] = connected
+            phases[phase] = phases.get(phase, 0) + seconds - new
+            self._spans += spans
+
+    @contextmanager
+    def span(self, host: str, says: str) -> Iterator[None]:
+        """Something besides the phases."""
+        start = time.monotonic()
+        yield
+        with self._lock:
+            self._spans.append(Span(host, says, time.monotonic() - start))
+
+    @property
+    def phases(self) -> Mapping[str, Mapping[str, float]]:
+        """Seconds by host and phase."""
+        return self._phases
+
+    def names(self) -> list[str]:
+        """The phases that there were, in their order."""
+        return list(dict.fromkeys(name for phases in self._phases.values() for name in phases))
+
+    def slowest(self) -> list[Span]:
+        return sorted(self._spans, key=lambda span: span.seconds, reverse=True)[:SLOWEST]
+
+    def as_data(self) -> dict[str, Any]:
+        """The object behind `timings` in JSON."""
+        hosts = {host: {name: round(one, 3) for name, one in found.items()} for host, found in self.phases.items()}
+        slowest = [{"host": one.host, "action": one.says, "seconds": round(one.seconds, 3)} for one in self.slowest()]
+        return {"hosts": hosts, "slowest": slowest}
