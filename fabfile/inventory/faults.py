@@ -32,4 +32,10 @@ def _related(one: Path, other: Path) -> bool:
 
 def report(file: str, faults: Iterable[Fault]) -> str:
     """A line per fault, each once: `hosts.toml: hosts.node2.roles: unknown role 'fetchr'`."""
-    return "\n".join(dict.fromkeys(": ".join(filter(None, (file, ".".join(one.path), one.text))) for one in faults))
+    lines = (_one_line(": ".join(filter(None, (file, ".".join(one.path), one.text)))) for one in faults)
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _one_line(text: str) -> str:
+    """The text with whatever would break the line, or hide in it, written out."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..errors import WrongInput
 from ..passwords import Password
 from .faults import Fault, report
 from .model import Fleet, Host, MySQL, Redis, Stores
-from .rules import store_host, violated
+from .rules import NO_HOME, has_home, store_host, violated
 from .shape import ROLES, HostsFile, HostTable, Login, MySQLTable, PasswordRef, RedisTable
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -41,7 +42,7 @@ def load(path: Path | None = None) -> Fleet:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise WrongInput(
             f"{path}: there is no such file; describe your cluster there, or name it by HOSTS_TOML"
@@ -52,6 +53,35 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise WrongInput(f"{path.name}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise WrongInput(_not_toml(path.name, str(error))) from error
+    except ValueError as error:
+        raise WrongInput(f"{path.name}: a number in it has thousands of digits; correct it") from error
+    except RecursionError as error:
+        raise WrongInput(f"{path.name}: {_TOO_DEEP}") from error
+    if odd := list(_beyond_reason(data)):
+        raise WrongInput(report(path.name, odd))
+    return data
+
+
+DEEPEST = 16
+_TOO_DEEP = "tables or lists are nested far deeper than any key needs; see the shipped hosts.toml"
+
+
+def _beyond_reason(data: dict[str, Any]) -> Iterator[Fault]:
+    """Numbers and nestings that TOML allows nobody to rely on, and that nothing later has to cope with."""
+    level: list[tuple[tuple[str, ...], Any]] = [((), data)]
+    for _ in range(DEEPEST):
+        level = [pair for path, value in level for pair in _inside(path, value)]
+        for path, value in level:
+            if isinstance(value, int) and value.bit_length() > 63:
+                yield Fault(path, "a whole number of more than 64 bits; correct it")
+    if level:
+        yield Fault((), _TOO_DEEP)
+
+
+def _inside(path: tuple[str, ...], value: Any) -> list[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict):
+        return [((*path, key), inner) for key, inner in value.items()]
+    return [(path, inner) for inner in value] if isinstance(value, list) else []
 
 
 def _not_toml(file: str, message: str) -> str:
@@ -103,6 +133,8 @@ class _References:
             return None
         if value.env is not None:
             return passwords.from_environment(value.env)
+        if not has_home(value.file or ""):
+            raise WrongInput(f"'{value.file}': {NO_HOME}")
         return passwords.from_file(self.folder / Path(value.file or "").expanduser())
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path as FilePath
 
 from .faults import Fault, Path
 from .gateways import way_fault
 from .model import PROGRAMS, programs
-from .shape import PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, PasswordRef
+from .shape import PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login, PasswordRef
 
 SOCKET_PATH_BYTES = 107
 """What Linux takes as the path of a unix socket."""
@@ -196,6 +197,30 @@ def _gateways(file: HostsFile) -> Iterator[Fault]:
             yield Fault(path, text, (("hosts", "*", "gateway"), ("defaults", "gateway")))
 
 
+NO_HOME = "this machine knows no such user; give the path from / on"
+
+
+def has_home(path: str) -> bool:
+    """Whether a ~ at the beginning of the path stands for a directory."""
+    try:
+        FilePath(path).expanduser()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _paths(file: HostsFile) -> Iterator[Fault]:
+    places: list[tuple[Path, str | None]] = [(("phantomjs", "source"), file.phantomjs.source)]
+    places += [(("python", "sources"), source) for source in file.python.sources]
+    tables: list[tuple[Path, Login | HostTable]] = [(("defaults",), file.defaults)]
+    tables += [(("hosts", name), host) for name, host in file.hosts.items()]
+    for path, table in tables:
+        places += [((*path, "key"), table.key), ((*path, "known_hosts"), table.known_hosts)]
+    for path, value in places:
+        if value and not has_home(value):
+            yield Fault(path, f"'{value}': {NO_HOME}")
+
+
 def _cluster(file: HostsFile) -> Iterator[Fault]:
     cluster = file.cluster
     if cluster.user == "root":
@@ -240,6 +265,7 @@ RULES: tuple[Rule, ...] = (
     _databases,
     _addresses,
     _gateways,
+    _paths,
     _programs_ports,
     _webui,
     _phantomjs,

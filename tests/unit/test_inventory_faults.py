@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -238,36 +241,154 @@ def test_an_empty_file_names_what_it_needs(tmp_path: Path) -> None:
     assert [line.split(": ")[1] for line in faults(tmp_path, "")] == ["cluster", "hosts"]
 
 
-KEYS = [line.split(" = ")[0] for line in GOOD.splitlines() if " = " in line]
-VALUES = [
-    '"x"',
-    "0",
-    "-5",
-    "true",
-    "1.5",
-    "[]",
-    "{}",
-    "[1, 2]",
-    "{ a = 1 }",
-    "1979-05-27",
-    '""',
-    '"\\u0000"',
-    "nan",
-    "inf",
-]
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('"a\\nb" = 1', "defaults: unknown key 'a\\nb'"),
+        (f"port = {'9' * 5000}", "a number in it has thousands of digits"),
+        (f"port = 0x{'f' * 50000}", "defaults.port: a whole number of more than 64 bits"),
+        (f"port = [1, {2**64}]", "defaults.port: a whole number of more than 64 bits"),
+        (f"key = {'[' * 20000}", "nested far deeper than any key needs"),
+        (f"key = {'[' * 300}{']' * 300}", "nested far deeper than any key needs"),
+        (f"{'.'.join('a' * 5000)} = 1", "nested far deeper than any key needs"),
+        (f"{'.'.join('a' * 900)} = 1", "nested far deeper than any key needs"),
+        ('key = "~nobody-of-that-name/id"', "defaults.key: '~nobody-of-that-name/id': this machine knows no such user"),
+        ('known_hosts = "~nobody-of-that-name/x"', "defaults.known_hosts: '~nobody-of-that-name/x': this machine knows"),
+    ],
+)  # fmt: skip
+def test_what_would_break_the_tools_behind_is_one_sentence_too(tmp_path: Path, line: str, message: str) -> None:
+    (found,) = faults(tmp_path, changed("port = 22", line))
+    assert found.startswith("hosts.toml: ")
+    assert message in found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(st.tuples(st.sampled_from(range(len(GOOD.splitlines()))), st.sampled_from(VALUES)), min_size=1, max_size=4)
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('user = "pyspider"', 'password = { file = "~nobody-of-that-name/x" }', "stores.mysql.password"),
+        ('version = "2.7.18"', 'sources = ["cache", "~nobody-of-that-name/x"]', "python.sources"),
+        ("[python]", '[phantomjs]\nsource = "~nobody-of-that-name/x"\n[python]', "phantomjs.source"),
+    ],
 )
-def test_whatever_is_written_ends_as_a_fleet_or_as_wrong_input(tmp_path: Path, changes: list[tuple[int, str]]) -> None:
-    lines = GOOD.splitlines()
-    for index, value in changes:
-        if " = " in lines[index]:
-            lines[index] = f"{lines[index].split(' = ')[0]} = {value}"
-    (tmp_path / "hosts.toml").write_text("\n".join(lines))
+def test_a_home_of_nobody_is_a_fault_wherever_a_path_may_be(tmp_path: Path, old: str, new: str, place: str) -> None:
+    (found,) = faults(tmp_path, changed(old, new))
+    assert found.startswith(f"hosts.toml: {place}: '~nobody-of-that-name/x': this machine knows no such user")
+
+
+SHIPPED = (Path(__file__).parent.parent.parent / "hosts.toml").read_text(encoding="utf-8")
+EVERY_KEY = re.sub(r"(?m)^#([a-z_-]+ = )", r"\1", SHIPPED)
+"""The shipped file with the keys that it only explains."""
+
+ODD: list[object] = [
+    "",
+    "~no-such-user/x",
+    "~",
+    "..",
+    "a/b",
+    "x" * 5000,
+    "\x00",
+    "\n",
+    "\u202e",
+    "é",
+    "host:1",
+    "a@b:c",
+]
+ODD += [0, -1, 2**63, -(2**70), 10**400, 65536, float("nan"), [], {}, {"env": "X"}, {"file": "~no-such-user/x"}]
+SCALARS = st.one_of(
+    st.text(max_size=20),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.datetimes(),
+    st.dates(),
+    st.times(),
+)
+VALUES = st.sampled_from(ODD) | st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(["password", "env", "file", "roles", "address", "host", "key", "gateway", "hosts", "xmlrpc_port"]),
+)
+
+
+def toml(value: object) -> str:
+    """The value as inline TOML."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return json.dumps(value).replace("\x7f", "\\u007f")
+        case float() | int():
+            return repr(value)
+        case dt.datetime() | dt.date() | dt.time():
+            return value.isoformat()
+        case list():
+            return f"[{', '.join(map(toml, value))}]"
+        case dict():
+            return "{" + ", ".join(f"{toml(str(key))} = {toml(inner)}" for key, inner in value.items()) + "}"
+    raise AssertionError(value)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """The shipped file with values replaced, keys deleted or added, tables renamed, bytes overwritten."""
+    lines = draw(st.sampled_from([SHIPPED, EVERY_KEY])).splitlines()
+    keyed = [number for number, line in enumerate(lines) if re.match(r"[a-z_-]+ = ", line)]
+    tables = [number for number, line in enumerate(lines) if line.startswith("[")]
+    for _ in range(draw(st.integers(1, 4))):
+        number = draw(st.sampled_from(keyed))
+        match draw(st.sampled_from(["value", "value", "delete", "add", "table", "bytes"])):
+            case "value":
+                lines[number] = f"{lines[number].split(' = ')[0]} = {toml(draw(VALUES))}"
+            case "delete":
+                lines[number] = ""
+            case "add":
+                lines[number] += f"\n{toml(draw(KEYS))} = {toml(draw(VALUES))}"
+            case "table":
+                name = ".".join(toml(part) for part in draw(st.lists(KEYS, min_size=1, max_size=3)))
+                lines[draw(st.sampled_from(tables))] = draw(st.sampled_from([f"[{name}]", f"[hosts.{name}]", ""]))
+            case "bytes":
+                line = bytearray((lines[number] or "x = 1").encode("utf-8", "surrogateescape"))
+                line[draw(st.integers(0, len(line) - 1))] = draw(st.integers(0, 255))
+                lines[number] = line.decode("utf-8", "surrogateescape")
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def load_or_refuse(folder: Path, content: bytes) -> None:
+    (folder / "hosts.toml").write_bytes(content)
     try:
-        load(tmp_path / "hosts.toml")
+        fleet = load(folder / "hosts.toml")
     except WrongInput as error:
-        assert all(line.startswith("hosts.toml: ") for line in str(error).splitlines())
+        assert str(error), "a refusal says why"
+        assert all(line.startswith("hosts.toml: ") for line in str(error).split("\n"))
+        return
+    for host in fleet.hosts:
+        assert all(0 < (program.port or 1) < 65536 for program in fleet.programs(host))
+
+
+@FUZZ
+@given(mutated())
+def test_whatever_is_written_ends_as_a_fleet_or_as_wrong_input(tmp_path: Path, content: bytes) -> None:
+    load_or_refuse(tmp_path, content)
+
+
+@FUZZ
+@given(
+    st.dictionaries(st.sampled_from(["cluster", "hosts", "defaults", "stores", "pyspider", "python"]) | KEYS, VALUES)
+)
+def test_any_toml_at_all_ends_as_wrong_input(tmp_path: Path, data: dict[str, object]) -> None:
+    text = "\n".join(f"{toml(key)} = {toml(value)}" for key, value in data.items())
+    load_or_refuse(tmp_path, text.encode("utf-8", "surrogatepass"))
+
+
+@FUZZ
+@given(st.binary(max_size=300), st.integers(0, len(SHIPPED.encode()) - 1))
+def test_any_bytes_anywhere_end_as_a_fleet_or_as_wrong_input(tmp_path: Path, noise: bytes, place: int) -> None:
+    shipped = SHIPPED.encode()
+    load_or_refuse(tmp_path, shipped[:place] + noise + shipped[place + len(noise) :])
