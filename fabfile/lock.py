@@ -41,8 +41,13 @@ class Owner:
         """Whether it was a process of this very machine that has ended."""
         return self.machine == _machine() and _ticks(self.pid) != self.ticks
 
+    @property
+    def host(self) -> str:
+        """The machine's name alone; `machine` also tells its boots apart."""
+        return self.machine.partition("/")[0]
+
     def __str__(self) -> str:
-        return f"{self.user} on {self.machine.partition('/')[0]} (pid {self.pid}) since {self.since}"
+        return f"{self.user} on {self.host} (pid {self.pid}) since {self.since}"
 
 
 def _ticks(pid: int) -> int:

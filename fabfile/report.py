@@ -61,7 +61,9 @@ def recap(outcomes: Sequence[Outcome], seconds: float, dry: bool = False, timing
     for outcome in outcomes:
         status = "would change" if dry and outcome.status == "changed" else outcome.status
         aside = outcome.cause if outcome.status == "skipped" else f"{outcome.seconds:.1f} s"
-        console.print(f"{outcome.host:<{width}}  ", _styled(status, outcome.status), f"  ({aside})", sep="")
+        console.print(
+            f"{outcome.host:<{width}}  ", _styled(status, outcome.status), f"  ({aside})", sep="", highlight=False
+        )
         for change in outcome.changes:
             console.print(f"{'':<{width}}    {change}", markup=False, highlight=False)
         if outcome.well:
@@ -156,12 +158,11 @@ class Progress:
             self._doing.pop(host, None)
 
     def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
+        # rich is not loaded where nobody would see it.
+        if sys.stderr.isatty() and not (console := _console(sys.stderr)).is_dumb_terminal:
             from rich.live import Live
 
-            self._live = Live(
-                console=_console(sys.stderr), get_renderable=self._table, refresh_per_second=8, transient=True
-            )
+            self._live = Live(console=console, get_renderable=self._table, refresh_per_second=8, transient=True)
             self._live.start()
         return self
 

@@ -78,8 +78,8 @@ class Timings:
 
     @property
     def phases(self) -> Mapping[str, Mapping[str, float]]:
-        """Seconds by host and phase."""
-        return self._phases
+        """Seconds by host and phase, in the order of the hosts' names."""
+        return dict(sorted(self._phases.items()))
 
     def names(self) -> list[str]:
         """The phases that there were, in their order."""

@@ -22,7 +22,8 @@ def run(c: Any, words: str, options: Options) -> None:
     chosen = target(c, options, "run", strangers=True)
     all_hosts = Run(chosen, options)
 
-    def one(host: Host, _say: Callable[[str], None]) -> Outcome:
+    def one(host: Host, say: Callable[[str], None]) -> Outcome:
+        say(words.partition("\n")[0])
         answer = chosen.links[host].exchange(
             message([Action(words, words, limit=COMMAND_SECONDS)], ()), lambda _: None
         )[0]

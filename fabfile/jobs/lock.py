@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Any
+
+from invoke.exceptions import Exit
 
 from ..errors import Locked
 from ..inventory import Fleet, load
 from ..links import Links
-from ..lock import Lock
+from ..lock import Lock, Owner
+from ..options import Options
 
 
 def cluster_lock(config: Any, fleet: Fleet) -> Lock:
@@ -17,16 +22,32 @@ def cluster_lock(config: Any, fleet: Fleet) -> Lock:
     return Lock(links.prepare(config, fleet, [home])[home], fleet.cluster.name)
 
 
-def status(c: Any) -> None:
-    """Show who is changing the cluster right now; exit status 4 if somebody is."""
+def status(c: Any, options: Options) -> None:
+    """Tell who holds it; ends with the exit status of Locked if somebody does."""
     fleet = load()
-    if owner := cluster_lock(c.config, fleet).owner():
+    owner = cluster_lock(c.config, fleet).owner()
+    if options.json:
+        print(_as_json(fleet, owner))
+    elif owner:
         raise Locked(f"{fleet.cluster.name} is being changed by {owner}")
-    print(f"nobody is changing {fleet.cluster.name}")
+    else:
+        print(f"nobody is changing {fleet.cluster.name}")
+    if owner:
+        sys.stdout.flush()
+        raise Exit(code=Locked.exit_status)
 
 
-def release(c: Any) -> None:
-    """Take the lock away from whoever holds it, for example when that machine is gone for good."""
+def release(c: Any, options: Options) -> None:
+    """Take it away from whoever holds it."""
     fleet = load()
     owner = cluster_lock(c.config, fleet).release()
-    print(f"taken away from {owner}" if owner else f"nobody was changing {fleet.cluster.name}")
+    if options.json:
+        print(_as_json(fleet, owner))
+    else:
+        print(f"taken away from {owner}" if owner else f"nobody was changing {fleet.cluster.name}")
+
+
+def _as_json(fleet: Fleet, owner: Owner | None) -> str:
+    """The cluster's name, and who holds (or held) its lock; null for nobody."""
+    who = owner and {"user": owner.user, "machine": owner.host, "pid": owner.pid, "since": owner.since}
+    return json.dumps({"cluster": fleet.cluster.name, "owner": who}, indent=2)

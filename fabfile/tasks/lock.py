@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoke.tasks import task
+from ..options import Options
+from .flags import sharing
+
+JSON = {"json": "print one JSON object: the cluster, and the owner or null"}
 
 
-@task
-def status(c: Any) -> None:
+@sharing(JSON)
+def status(c: Any, options: Options) -> None:
     """Show who is changing the cluster right now; exit status 4 if somebody is."""
     from ..jobs import lock as job
 
-    job.status(c)
+    job.status(c, options)
 
 
-@task
-def release(c: Any) -> None:
+@sharing(JSON)
+def release(c: Any, options: Options) -> None:
     """Take the lock away from whoever holds it, for example when that machine is gone for good."""
     from ..jobs import lock as job
 
-    job.release(c)
+    job.release(c, options)

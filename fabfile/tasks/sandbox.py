@@ -38,9 +38,19 @@ def down(_: Any) -> None:
     sandbox().down()
 
 
-@task
-def status(_: Any) -> None:
+def _as_json(here: Sandbox) -> str:
+    from json import dumps
+
+    fields = ("address", "power", "link", "processes")
+    return dumps({one.name: {field: getattr(one, field) for field in fields} for one in here.status()}, indent=2)
+
+
+@task(help={"json": "print one JSON object: the hosts by name"})
+def status(_: Any, json: bool = False) -> None:
     """Show each host: its address, power, network link and how many processes it runs."""
+    if json:
+        print(_as_json(sandbox()))
+        return
     rows = [("host", "address", "power", "link", "processes")]
     rows += [(one.name, one.address, one.power, one.link, str(one.processes)) for one in sandbox().status()]
     for row in rows:

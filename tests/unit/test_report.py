@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +16,8 @@ from fabfile.engine import Outcome, Recorder
 from fabfile.inventory import Host
 from fabfile.report import as_json, exit_status, recap, totals
 from fabfile.timings import Span, Timings, Watch, connect_seconds
+
+PROJECT = Path(__file__).parent.parent.parent
 
 
 def outcomes(*statuses: str) -> list[Outcome]:
@@ -113,3 +121,63 @@ def test_each_action_lasts_until_the_next_one_begins() -> None:
     watch.begins("two")
     assert [span.says for span in watch.ends()] == ["one", "two"]
     assert all(0 <= span.seconds < 1 for span in watch.ends())
+
+
+SHOW = """
+import time
+from fabfile.engine import Outcome
+from fabfile.report import Progress, recap
+with Progress(["node1"]) as progress:
+    progress.say("node1", "make user work")
+    time.sleep(0.5)
+recap([Outcome("node1", "changed"), Outcome("node2", "failed", cause="broke")], 1.0)
+"""
+PLAIN = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLORTERM")}
+
+
+def on_a_terminal(**environment: str) -> str:
+    """What SHOW writes to a terminal."""
+    main, side = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SHOW],
+        cwd=PROJECT,
+        env={**PLAIN, "TERM": "xterm-256color", **environment},
+        stdin=side,
+        stdout=side,
+        stderr=side,
+    )
+    os.close(side)
+    shown = b""
+    # A terminal that nobody has open any more ends in an error.
+    with suppress(OSError):
+        while data := os.read(main, 65536):
+            shown += data
+    os.close(main)
+    assert process.wait(30) == 0
+    return shown.decode()
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+
+
+def test_a_terminal_gets_a_live_table_and_colours_unless_it_wants_none() -> None:
+    for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        shown = on_a_terminal(**environment)
+        assert "make user work" in shown
+        assert "node1 | " not in shown
+        assert bool(COLOUR.search(shown)) is coloured
+
+
+def test_a_dumb_terminal_gets_plain_lines() -> None:
+    shown = on_a_terminal(TERM="dumb")
+    assert "node1 | make user work" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_pipe_gets_lines_with_the_host_on_stderr_and_the_report_on_stdout() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", SHOW], cwd=PROJECT, env=PLAIN, capture_output=True, text=True, check=True, timeout=30
+    )
+    assert result.stderr == "node1 | make user work\n"
+    assert result.stdout.splitlines()[0] == "node1  changed  (0.0 s)"
+    assert "\x1b" not in result.stdout
