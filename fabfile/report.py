@@ -54,8 +54,17 @@ def as_json(outcomes: Sequence[Outcome], timings: Timings | None = None) -> str:
     return json.dumps({"ok": exit_status(outcomes) == 0, "hosts": hosts, **more}, indent=2)
 
 
-def recap(outcomes: Sequence[Outcome], seconds: float, dry: bool = False, timings: Timings | None = None) -> None:
-    """What happened on every host, equal causes once, and one last line with the totals."""
+def recap(
+    outcomes: Sequence[Outcome],
+    seconds: float,
+    dry: bool = False,
+    timings: Timings | None = None,
+    certain: bool = True,
+) -> None:
+    """What happened on every host, equal causes once, and one last line with the totals.
+
+    Where it is not `certain` that a host that is ok was not changed, nothing is said about it.
+    """
     console = _console(sys.stdout)
     width = max((len(outcome.host) for outcome in outcomes), default=0)
     for outcome in outcomes:
@@ -73,15 +82,15 @@ def recap(outcomes: Sequence[Outcome], seconds: float, dry: bool = False, timing
     _causes(console, outcomes)
     if timings:
         show_timings(console, timings)
-    console.print(totals(outcomes, seconds, dry), markup=False, highlight=False)
+    console.print(totals(outcomes, seconds, dry, certain), markup=False, highlight=False)
 
 
-def totals(outcomes: Sequence[Outcome], seconds: float, dry: bool = False) -> str:
+def totals(outcomes: Sequence[Outcome], seconds: float, dry: bool = False, certain: bool = True) -> str:
     """The last line: how many hosts ended how; `nothing changed` where that is so."""
     counted = Counter(outcome.status for outcome in outcomes)
     words = ", ".join(f"{counted[status]} {status}" for status in STYLES if counted[status])
     hosts = f"{len(outcomes)} host{'' if len(outcomes) == 1 else 's'}"
-    unchanged = " (nothing changed)" if counted["ok"] and set(counted) <= {"ok", "skipped"} else ""
+    unchanged = " (nothing changed)" if certain and set(counted) <= {"ok", "skipped"} else ""
     return f"{hosts}: {words}{unchanged}{' (dry run)' if dry else ''} in {seconds:.1f} s"
 
 

@@ -20,7 +20,7 @@ COMMAND_SECONDS = 3600.0
 def run(c: Any, words: str, options: Options) -> None:
     """Run one shell command on all chosen hosts at once, each with its own outcome."""
     chosen = target(c, options, "run", strangers=True)
-    all_hosts = Run(chosen, options)
+    all_hosts = Run(chosen, options, certain=False)
 
     def one(host: Host, say: Callable[[str], None]) -> Outcome:
         say(words.partition("\n")[0])

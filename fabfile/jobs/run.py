@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 from invoke.exceptions import Exit
 
@@ -39,6 +40,8 @@ class Run:
 
     target: Target
     options: Options = field(default_factory=Options)
+    certain: bool = True
+    """Whether a host that is ok is known to be as it was before; after somebody's command it is not."""
 
     def __post_init__(self) -> None:
         self.dry: bool = self.options.dry_run or self.target.config.run.dry
@@ -57,16 +60,20 @@ class Run:
 
         Where the scheduler's host can't be reached there is no lock to be had: the run says so and goes on.
         """
-        if self.dry:
-            yield
-            return
         with ExitStack() as stack:
+            if not self.dry:
+                self._enter(stack)
             try:
-                lock = cluster_lock(self.target.config, self.target.fleet)
-                stack.enter_context(lock.held(self.lock_wait))
-            except Unreachable as error:
-                print(f"fab: going on without the cluster's lock: {error}", file=sys.stderr)
-            yield
+                yield
+            except KeyboardInterrupt:
+                self._interrupted()
+
+    def _enter(self, stack: ExitStack) -> None:
+        try:
+            lock = cluster_lock(self.target.config, self.target.fleet)
+            stack.enter_context(lock.held(self.lock_wait))
+        except Unreachable as error:
+            print(f"fab: going on without the cluster's lock: {error}", file=sys.stderr)
 
     def batches(self, hosts: Sequence[Host]) -> Iterator[Sequence[Host]]:
         """The hosts batch by batch, as long as not too many have failed; a dry run needs no batches."""
@@ -137,8 +144,7 @@ class Run:
             with self.progress:
                 fan_out([host for host in chosen if self.recorder.going_on(host)], one, self.target.links.stop)
         except KeyboardInterrupt:
-            self._end()
-            raise Exit("fab: interrupted; what had been begun on the hosts was ended", INTERRUPTED) from None
+            self._interrupted()
 
     def converge(self, looked: Mapping[str, Looked], hosts: Sequence[Host] | None = None) -> None:
         """Do what was found to be missing, on every host at once; a host that lacks nothing costs no channel."""
@@ -164,6 +170,10 @@ class Run:
             sys.stdout.flush()
             raise Exit(code=status)
 
+    def _interrupted(self) -> NoReturn:
+        self._end()
+        raise Exit("fab: interrupted; what had been begun on the hosts was ended", INTERRUPTED) from None
+
     def _end(self) -> list[Outcome]:
         outcomes = [self._explained(one) for one in self.recorder.outcomes(self._shown)]
         if not self.dry:
@@ -172,7 +182,7 @@ class Run:
         if self.options.json:
             print(report.as_json(outcomes, timings))
         else:
-            report.recap(outcomes, time.monotonic() - self.start, self.dry, timings)
+            report.recap(outcomes, time.monotonic() - self.start, self.dry, timings, self.certain)
         return outcomes
 
     @property

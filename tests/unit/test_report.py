@@ -43,6 +43,7 @@ def test_the_exit_status_is_that_of_the_worst_outcome(statuses: tuple[str, ...],
 
 def test_the_last_line_counts_and_says_when_nothing_changed() -> None:
     assert totals(outcomes("ok", "ok"), 1.23) == "2 hosts: 2 ok (nothing changed) in 1.2 s"
+    assert totals(outcomes("ok"), 1.0, certain=False) == "1 host: 1 ok in 1.0 s"
     assert totals(outcomes("ok", "failed"), 1.0) == "2 hosts: 1 ok, 1 failed in 1.0 s"
     assert totals(outcomes("changed"), 1.0) == "1 host: 1 changed in 1.0 s"
 
@@ -181,3 +182,7 @@ def test_a_pipe_gets_lines_with_the_host_on_stderr_and_the_report_on_stdout() ->
     assert result.stderr == "node1 | make user work\n"
     assert result.stdout.splitlines()[0] == "node1  changed  (0.0 s)"
     assert "\x1b" not in result.stdout
+
+
+def test_skipped_hosts_alone_were_not_changed_either() -> None:
+    assert totals(outcomes("skipped"), 1.0) == "1 host: 1 skipped (nothing changed) in 1.0 s"
