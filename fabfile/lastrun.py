@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +42,18 @@ class LastRun:
         scratch.unlink(missing_ok=True)
         handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump({"left": list(left)}, stream)
+            json.dump({"hosts_toml": str(self.path.resolve()), "left": list(left)}, stream)
         scratch.replace(file)
+        _drop_orphans(file.parent)
 
     def _file(self) -> Path:
         place = hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:16]
         return cache_dir("runs") / f"{self.cluster}-{place}-{self.task}.json"
+
+
+def _drop_orphans(folder: Path) -> None:
+    """Nobody asks again for the runs of a hosts.toml that is gone."""
+    for file in folder.glob("*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            if not Path(json.loads(file.read_text(encoding="utf-8"))["hosts_toml"]).exists():
+                file.unlink()

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from invoke.exceptions import Exit
 
 from fabfile.engine import Outcome, Recorder
 from fabfile.errors import WrongInput
-from fabfile.inventory import Host
+from fabfile.inventory import Host, load
+from fabfile.jobs.run import Run
+from fabfile.jobs.target import Target
 from fabfile.lastrun import LastRun
+from fabfile.links import Links
 from fabfile.options import whole_number
 from fabfile.pace import Pace, share
+
+from .test_inventory_faults import GOOD
 
 
 @pytest.mark.parametrize(
@@ -70,6 +77,8 @@ def test_no_failure_is_allowed_as_a_budget() -> None:
 
 
 def last(folder: Path, cluster: str = "demo", task: str = "deploy") -> LastRun:
+    folder.mkdir(exist_ok=True)
+    (folder / "hosts.toml").touch()
     return LastRun(folder / "hosts.toml", cluster, task)
 
 
@@ -95,6 +104,26 @@ def test_the_later_run_takes_the_place_of_the_one_before(tmp_path: Path) -> None
     last(tmp_path).keep(["node1"])
     last(tmp_path).keep([])
     assert last(tmp_path).left() == ()
+
+
+def test_runs_of_a_file_that_is_gone_are_forgotten(tmp_path: Path) -> None:
+    gone = last(tmp_path / "gone")
+    gone.keep(["node1"])
+    gone.path.unlink()
+    last(tmp_path).keep(["node1"])
+    assert last(tmp_path).left() == ("node1",)
+    assert len(list((tmp_path / "cache").rglob("*.json"))) == 1
+
+
+def test_ctrl_c_between_two_phases_ends_with_the_recap_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "hosts.toml").write_text(GOOD)
+    fleet = load(tmp_path / "hosts.toml")
+    dry = SimpleNamespace(run=SimpleNamespace(dry=True))
+    run = Run(Target(fleet, fleet.hosts, (), Links(), dry))
+    with pytest.raises(Exit) as caught, run.alone():
+        raise KeyboardInterrupt
+    assert caught.value.code == 130
+    assert "2 hosts: 2 not reached" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"left": 3}', b'{"right": []}'])
