@@ -46,10 +46,14 @@ class Outcome:
         return self.status == "changed"
 
 
-def look(link: Link, steps: Sequence[Step], on_event: Callable[[Event], None] = lambda _: None) -> list[Found]:
-    """What every step's probe finds, in one channel; equal probes travel and run once."""
+def look(link: Link, steps: Sequence[Step], more: bool = False) -> list[Found]:
+    """What every step's probe finds, in one channel; equal probes travel and run once.
+
+    With `more` the channel is kept for changes that may follow: until `apply`, or the link's `rest`.
+    """
     probes = list(dict.fromkeys(step.probe() for step in steps))
-    answers = link.exchange(message((), probes), on_event)
+    asked = message((), probes)
+    answers = link.exchange(asked.with_more() if more else asked, lambda _: None)
     return [_answer(step.probe(), probes, answers, 0) for step in steps]
 
 
@@ -111,11 +115,14 @@ def preview(steps: Sequence[Step], found: Sequence[Found]) -> Outcome:
 def converge(link: Link, steps: Sequence[Step], say: Callable[[str], None], dry: bool = False) -> Outcome:
     """Bring one host to the state of all its steps; an unchanged host costs one channel."""
     say("looking")
-    found = look(link, steps)
+    found = look(link, steps, more=not dry)
     if dry:
         return preview(steps, found)
     todo = missing(steps, found)
-    return Outcome("", "changed", apply(link, steps, todo, say)) if todo else Outcome("", "ok")
+    if not todo:
+        link.rest()
+        return Outcome("", "ok")
+    return Outcome("", "changed", apply(link, steps, todo, say))
 
 
 def on_host(name: str, work: Callable[[], Outcome]) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -9,20 +10,31 @@ if TYPE_CHECKING:
     from .inventory import Fleet, Host
     from .transport import SSHLink
 
+SPARE_FILES = 256
+"""Open files beside the connections."""
+
 
 class Links:
     """The open links, by host name. Filled in the main thread, read by the workers."""
 
     def __init__(self) -> None:
         self._links: dict[str, SSHLink] = {}
+        self._shared: Any = None
+        self._closed = threading.Event()
 
     def __getitem__(self, host: Host) -> SSHLink:
         return self._links[host.name]
 
     def prepare(self, config: Any, fleet: Fleet, hosts: Iterable[Host]) -> Links:
-        """A link for every host, not yet connected. Not thread-safe: it clones Fabric's configuration."""
+        """A link for every host, not yet connected. Not thread-safe: it reads Fabric's configuration."""
+        from .login import Keys, flags
+
+        if self._shared is None:
+            self._shared = flags(config), Keys()
+            threading.Thread(target=self._beat, daemon=True, name="beat").start()
         for host in hosts:
-            self._prepare(config, fleet, host)
+            self._prepare(fleet, host)
+        _allow_open_files(len(self._links) + SPARE_FILES)
         return self
 
     def stop(self) -> None:
@@ -31,14 +43,42 @@ class Links:
             link.stop()
 
     def close(self) -> None:
+        self._closed.set()
         for link in self._links.values():
             link.close()
 
-    def _prepare(self, config: Any, fleet: Fleet, host: Host) -> SSHLink:
-        from .transport import link
+    def _prepare(self, fleet: Fleet, host: Host, hops: tuple[str, ...] = ()) -> SSHLink:
+        """`hops` leads to the host where ssh_config's ProxyJump names several machines."""
+        from .login import hop, login
+        from .transport import SSHLink
 
-        if host.name not in self._links:
-            gateway = fleet.gateway(host)
-            via = self._prepare(config, fleet, gateway) if gateway else None
-            self._links[host.name] = link(host, config, via)
-        return self._links[host.name]
+        if host.name in self._links:
+            return self._links[host.name]
+        flags, keys = self._shared
+        way = login(host, flags)
+        jumps = hops or way.proxy_jump
+        gateway = fleet.gateway(host)
+        if gateway:
+            via = self._prepare(fleet, gateway)
+        elif jumps and (nearest := hop(jumps[-1], flags, host)).address != host.address:
+            via = self._prepare(fleet, nearest, jumps[:-1])
+        else:
+            via = None
+        return self._links.setdefault(host.name, SSHLink(way, keys, via))
+
+    def _beat(self) -> None:
+        from .wire import BEAT_SECONDS
+
+        while not self._closed.wait(BEAT_SECONDS):
+            for link in list(self._links.values()):
+                link.beat()
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Every connection is an open file; many systems allow 1024 until one asks for more."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    ceiling = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < ceiling:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, hard))

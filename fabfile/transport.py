@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import logging
 import socket
 import threading
 import time
@@ -13,19 +12,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from .errors import NotReached, Problem, Unreachable
-from .hostkeys import HostKeyPolicy, changed_key, known_hosts
-from .inventory import Host
+from .login import CONNECT_SECONDS, Keys, Login, connected
 from .shell import cmd
 from .steps.base import Found
 from .wire import BEAT_SECONDS, Event, Message, Reader, receiver
 
-CONNECT_SECONDS = 10.0
-AUTH_SECONDS = 30.0
 CHANNEL_SECONDS = 20.0
 KEEPALIVE_SECONDS = 15
 THROUGH_A_GATEWAY = 8
 """How many connections are set up through one gateway at a time: below what sshd begins to refuse."""
 CHUNK = 1 << 17
+TOGETHER = 1 << 15
+"""Bytes up to which a message is sent as one piece."""
 
 
 class Stopped(NotReached):
@@ -44,6 +42,9 @@ class Link(Protocol):
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """Run a message; the answer of each item that ran. Raises Unreachable or Stopped."""
 
+    def rest(self) -> None:
+        """No message follows that was announced as `more`."""
+
     def resume(self) -> None:
         """Make it usable again after it was stopped."""
 
@@ -51,17 +52,23 @@ class Link(Protocol):
         """End it, and with it all that still runs there on its behalf."""
 
 
+class _NothingBegan(Exception):
+    """A channel that was kept for this message had ended before it arrived."""
+
+
 class SSHLink:
     """One connection to one host, opened at its first use and kept for the whole run."""
 
-    def __init__(
-        self, host: Host, connection: Any, sudo_password: str | None = None, gateway: SSHLink | None = None
-    ) -> None:
-        self.host = host
-        self._gateway = gateway
+    def __init__(self, login: Login, keys: Keys, gateway: SSHLink | None = None) -> None:
+        self.host = login.host
+        self.connect_seconds = 0.0
+        """How long it took to connect and log in."""
+        self._login, self._keys, self._gateway = login, keys, gateway
+        self._sudo_password = login.flags.sudo_password if login.host.user != "root" else None
         self._through_me = threading.BoundedSemaphore(THROUGH_A_GATEWAY)
-        self._connection = connection
-        self._sudo_password = sudo_password
+        self._transport: Any = None
+        self._kept: list[Any] = []
+        """Channels whose receiver waits for a next message."""
         self._stopped = threading.Event()
         self._opening = threading.Lock()
 
@@ -70,19 +77,47 @@ class SSHLink:
         return f"{getpass.getuser()}@{socket.gethostname()}"
 
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
-        """One exec channel: everything in, everything out, within the items' own limits."""
+        """Everything in, everything out, over one exec channel, within the items' own limits."""
+        if self._kept:
+            with suppress(_NothingBegan):
+                return self._exchange(self._kept.pop(), message, on_event, again=True)
         channel = self._channel()
+        self._begin(channel, receiver(self._sudo()))
+        return self._exchange(channel, message, on_event)
+
+    def _exchange(
+        self, channel: Any, message: Message, on_event: Callable[[Event], None], again: bool = False
+    ) -> dict[int, Found]:
+        reader, keep = Reader(message, on_event), False
         try:
-            self._begin(channel, receiver(self._sudo()))
             self._send(channel, message)
-            return self._receive(channel, message, on_event)
+            self._receive(channel, reader)
+            keep = message.more
+            return reader.found
         except TimeoutError as error:
             late = str(error) or f"{CHANNEL_SECONDS:.0f} s"
             raise Unreachable(f"{self.host.name}: no answer within {late}; is the host hung?") from error
         except (OSError, EOFError) as error:
             raise self._lost(error) from error
+        except Problem as error:
+            if again and reader.current is None and not reader.found and not self._stopped.is_set():
+                raise _NothingBegan from error
+            raise
         finally:
-            channel.close()
+            if keep:
+                self._kept.append(channel)
+            else:
+                channel.close()
+
+    def beat(self) -> None:
+        """Show the waiting receivers that somebody is still there."""
+        for channel in list(self._kept):
+            with suppress(OSError, EOFError):
+                channel.sendall(b"\n")
+
+    def rest(self) -> None:
+        while self._kept:
+            self._kept.pop().close()
 
     def fetch(self, path: str, target: BinaryIO) -> None:
         """Copy a file of the host into `target`, byte by byte."""
@@ -117,29 +152,36 @@ class SSHLink:
         self._stopped.clear()
 
     def close(self) -> None:
-        with suppress(OSError, EOFError):
-            self._connection.client.close()
+        self._kept.clear()
+        if self._transport is None:
+            return
+        # The library's own thread wakes up at the end of the stream, and tidies up; waiting for it host by host
+        # would cost a tenth of a second each.
+        with suppress(OSError, EOFError, AttributeError):
+            self._transport.sock.shutdown(socket.SHUT_RDWR)
+        self._transport.active = False
+        self._transport.packetizer.close()
 
     def _open(self) -> Any:
         with self._opening:
-            transport = self._connection.client.get_transport()
-            if transport is None or not transport.is_active():
-                self._connect()
-                transport = self._connection.client.get_transport()
-                transport.set_keepalive(KEEPALIVE_SECONDS)
-                self._check_sudo(transport)
+            if self._transport is None or not self._transport.is_active():
+                start = time.monotonic()
+                self._transport = self._connected()
+                self.connect_seconds = time.monotonic() - start
+                self._transport.set_keepalive(KEEPALIVE_SECONDS)
+                self._check_sudo(self._transport)
             if self._stopped.is_set():
+                self.close()
                 raise Stopped(f"{self.host.name}: stopped")
-            return transport
+            return self._transport
 
-    def _connect(self) -> None:
+    def _connected(self) -> Any:
         if not self._gateway:
-            _connect(self.host, self._connection)
-            return
+            return connected(self._login, self._keys)
         # Its own link opens it: once, with its host key checked.
         self._gateway._open()
         with self._gateway._through_me:
-            _connect(self.host, self._connection)
+            return connected(self._login, self._keys, self._gateway.tunnel)
 
     def _channel(self) -> Any:
         from paramiko import SSHException
@@ -149,6 +191,7 @@ class SSHLink:
         except (SSHException, OSError, EOFError) as error:
             raise self._lost(error) from error
         channel.set_combine_stderr(True)
+        channel.settimeout(CHANNEL_SECONDS)
         return channel
 
     def _sudo(self) -> tuple[str, ...]:
@@ -158,16 +201,19 @@ class SSHLink:
         return ("sudo", "-S", "-k", "-p", "") if self._sudo_password else ("sudo", "-n")
 
     def _begin(self, channel: Any, command: str) -> None:
-        channel.exec_command(command)
-        channel.settimeout(CHANNEL_SECONDS)
-        if self._sudo_password and self.host.user != "root":
-            channel.sendall(self._sudo_password.encode() + b"\n")
+        try:
+            _exec(channel, command)
+            if self._sudo_password:
+                channel.sendall(self._sudo_password.encode() + b"\n")
+        except (OSError, EOFError) as error:
+            raise self._lost(error) from error
 
     def _check_sudo(self, transport: Any) -> None:
         """A wrong password is found out here: sudo would take what follows it for further tries."""
-        if self.host.user == "root" or not self._sudo_password:
+        if not self._sudo_password:
             return
         with closing(transport.open_session(timeout=CHANNEL_SECONDS)) as channel:
+            channel.settimeout(CHANNEL_SECONDS)
             self._begin(channel, str(cmd(*self._sudo(), "true")))
             channel.shutdown_write()
             if channel.recv_exit_status() != 0:
@@ -175,24 +221,21 @@ class SSHLink:
 
     def _send(self, channel: Any, message: Message) -> None:
         try:
-            channel.sendall(message.head())
-            for payload in message.payloads:
-                for chunk in _chunks(payload.content):
-                    channel.sendall(chunk)
+            for piece in _pieces(message):
+                channel.sendall(piece)
         except TimeoutError:
             raise
         except OSError:
             # The far side has ended already: what it said about it is still to be read.
             return
 
-    def _receive(self, channel: Any, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
-        reader = Reader(message.mark, on_event)
+    def _receive(self, channel: Any, reader: Reader) -> None:
         before, limit = None, CHANNEL_SECONDS
         deadline, beat = time.monotonic() + limit, time.monotonic() + BEAT_SECONDS
         while not reader.done:
             if reader.current != before:
                 before = reader.current
-                limit = CHANNEL_SECONDS if before is None else message.limits[before]
+                limit = CHANNEL_SECONDS if before is None else reader.message.limits[before]
                 deadline = time.monotonic() + limit
             now = time.monotonic()
             if now > deadline:
@@ -203,7 +246,6 @@ class SSHLink:
             channel.settimeout(max(0.01, min(deadline, beat) - now))
             with suppress(TimeoutError):
                 self._feed(channel, reader)
-        return reader.found
 
     def _feed(self, channel: Any, reader: Reader) -> None:
         data = channel.recv(CHUNK)
@@ -217,7 +259,7 @@ class SSHLink:
         # The end of the output may come before the status; on a lost connection none comes (-1).
         channel.status_event.wait(CHANNEL_SECONDS)
         status = channel.exit_status
-        said = "; ".join(reader.noise[-3:])
+        said = reader.said
         if status == 73:
             return Problem(f"{self.host.name}: its temporary directory can't be written: {said or 'is the disk full?'}")
         if status > 0:
@@ -232,70 +274,38 @@ class SSHLink:
         return Unreachable(f"{self.host.name}: the connection was lost: {error or type(error).__name__}")
 
 
+def _exec(channel: Any, command: str) -> None:
+    """What Channel.exec_command does, without waiting for the reply: that is a round trip.
+
+    A command that is refused shows in the end of the channel.
+    """
+    from paramiko import Message as Packet
+    from paramiko.common import cMSG_CHANNEL_REQUEST
+
+    packet = Packet()
+    packet.add_byte(cMSG_CHANNEL_REQUEST)
+    packet.add_int(channel.remote_chanid)
+    packet.add_string("exec")
+    packet.add_boolean(False)
+    packet.add_string(command)
+    channel.transport._send_user_message(packet)
+
+
+def _pieces(message: Message) -> Iterator[bytes]:
+    """The bytes of a message; small ones together, since every piece is a packet."""
+    together = message.head()
+    for payload in message.payloads:
+        for chunk in _chunks(payload.content):
+            together += chunk
+            if len(together) > TOGETHER:
+                yield together
+                together = b""
+    yield together + message.tail()
+
+
 def _chunks(content: bytes | Path) -> Iterator[bytes]:
     if isinstance(content, bytes):
         yield content
         return
     with content.open("rb") as stream:
         yield from iter(lambda: stream.read(CHUNK), b"")
-
-
-def link(host: Host, config: Any, gateway: SSHLink | None = None) -> SSHLink:
-    """A link for one host; to be called in the main thread, since it clones Fabric's configuration."""
-    from fabric import Connection
-
-    # The library logs its own tracebacks; what matters of them reaches the operator as an error.
-    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-    kwargs: dict[str, Any] = {"auth_timeout": AUTH_SECONDS, "banner_timeout": CONNECT_SECONDS}
-    if host.key is not None:
-        kwargs |= {"key_filename": str(host.key), "look_for_keys": False, "allow_agent": False}
-    connection = Connection(
-        host.address,
-        user=host.user,
-        port=host.port,
-        config=config.clone(),
-        gateway=gateway._connection if gateway else None,
-        connect_timeout=int(CONNECT_SECONDS),
-        connect_kwargs=kwargs,
-    )
-    return SSHLink(host, connection, config.sudo.password, gateway)
-
-
-def _connect(host: Host, connection: Any) -> None:
-    """Open the connection with the host's key checked. Every refusal ends as one sentence."""
-    import paramiko
-
-    where = f"{host.name}: {host.user}@{host.address}:{host.port}"
-    client = connection.client
-    client.set_missing_host_key_policy(HostKeyPolicy(host, where))
-    try:
-        if known_hosts(host).exists():
-            client.load_system_host_keys(str(known_hosts(host)))
-    except OSError as error:
-        raise Unreachable(f"{where}: known_hosts can't be read: {error}") from error
-    try:
-        connection.open()
-    except paramiko.BadHostKeyException as error:
-        raise Unreachable(changed_key(where, host, error)) from error
-    except paramiko.PasswordRequiredException as error:
-        raise Unreachable(
-            f"{where}: the key {host.key} has a passphrase; give it to an agent, or use --prompt-for-passphrase"
-        ) from error
-    except paramiko.AuthenticationException as error:
-        raise Unreachable(f"{where}: login refused; check user and key in hosts.toml") from error
-    except TimeoutError as error:
-        raise Unreachable(f"{where}: no answer within {CONNECT_SECONDS:.0f} s") from error
-    except socket.gaierror as error:
-        raise Unreachable(f"{where}: the name can't be resolved") from error
-    except paramiko.SSHException as error:
-        raise Unreachable(f"{where}: it does not answer as sshd does: {error}") from error
-    except (OSError, EOFError, ValueError) as error:
-        raise Unreachable(f"{where}: {_os_reason(error)}") from error
-
-
-def _os_reason(error: BaseException) -> str:
-    nested = getattr(error, "errors", None)
-    if isinstance(nested, dict) and nested:
-        error = next(iter(nested.values()))
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return (reason or type(error).__name__).lower()

@@ -1,107 +1,149 @@
-"""What goes over one exec channel: many scripts in, one framed answer out.
+"""What goes over one exec channel: scripts in, framed answers out, message after message.
 
-The far side gets a fixed receiver in argv and everything else on stdin: first the sizes of what
-follows, then one generated main script, then the payloads. Nothing runs before all of it has
-arrived, so a cut upload changes nothing. The main script answers with lines that start with a mark
-that is new for every exchange; anything else on the stream (a login banner, a chatty profile) is
-not ours and is ignored.
+The far side gets a fixed receiver in argv and everything else on stdin. A message is a line of
+sizes, one generated main script, the payloads and a line that ends it: nothing runs before all of
+it has arrived, so a cut upload changes nothing. The script answers with lines that start with a
+mark that is new for every message; what stands before the first of them (a login banner, a chatty
+profile) is not ours and is ignored. The channel may stay open for the next message, so that
+looking and changing cost one login shell.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .shell import cmd
 from .steps.base import Action, Found, Payload, Probe
 
 BEAT_SECONDS = 1.0
 """How often the control machine shows that it is still there. Five seconds without a beat end what it began."""
+SHORT = 1500
+"""Bytes up to which a script is read by the shell itself, line by line: cheaper there than one more process."""
 
-# A line before the first one is a password that sudo did not ask for.
-# Whoever only looks writes to no disk: its payloads are small and stay in memory.
-# The receiver outlives the script: it reads on until the end of stdin, which comes when the control
-# machine has read the last answer or is gone. A cut cable brings no end of stdin, so whoever changes
-# something is watched: without a beat for five seconds the watch ends the script as well.
+# Whatever runs on this side's behalf is in the receiver's process group, so that it can be ended as a whole. sshd makes
+# each command the leader of a group; behind sudo, or in another sshd, the receiver has to become one.
+_LEADER = """\
+{ read -r _ _ _ _ g _ </proc/$$/stat; } 2>/dev/null
+[ "$g" = $$ ] || exec setsid /bin/sh -c "$1" sh
+eval "$1"
+"""
+
+# - Every fork and exec here is paid for by every host at every run: hence builtins where they will do.
+# - Whoever only looks writes to no disk: its payloads are small and stay in memory ($F); those of changes do not ($K).
+# - `p` gives a probe a pipe of its own, since others parse what it prints. An action's output goes straight out:
+#   it may start a daemon that keeps its output open, and nobody would see the end of that pipe.
+# - The end of stdin means that the control machine has read the last answer, or is gone. Its last answer may be
+#   read before this side has seen its own script end: so that has a moment before it counts as running.
+# - A cut cable brings no end of stdin: `watch` ends what was begun after five seconds without a beat and
+#   without a byte of an upload.
+# - `su` waits two seconds between the TERM that it passes on and its own KILL: three here.
+# - A line that is no message and no beat is a password that sudo did not ask for.
 _RECEIVER = """\
 umask 077
 LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
-watch=
-until [ "$watch" = watch ] || [ "$watch" = look ]; do read -r watch sizes || exit 74; done
-T=${TMPDIR:-/tmp}
-[ "$watch" = watch ] || for t in /dev/shm /run; do [ ! -d "$t" ] || [ ! -w "$t" ] || T=$t; done
-D=$(mktemp -d "$T/fab.XXXXXXXXXX") || exit 73
-trap 'rm -rf "$D"' EXIT
-trap 'exit 129' HUP INT TERM
-i=0
-for n in $sizes; do
-  head -c "$n" >"$D/$i" || exit 73
-  [ "$(wc -c <"$D/$i")" -eq "$n" ] || exit 74
-  i=$((i+1))
-done
-end() {
-  [ -e "$D/finished" ] && return
-  p=$(cat "$D/pid") && kill -TERM -"$p" && sleep 2
-  kill -KILL -"$p"
-}
-setsid sh "$D/0" "$D" </dev/null &
-if [ "$watch" = watch ]; then
-  (
-    missed=0
-    while [ "$missed" -lt 5 ] && [ ! -e "$D/finished" ]; do
-      sleep 1
-      if [ -e "$D/beat" ]; then missed=0; rm -f "$D/beat"; else missed=$((missed+1)); fi
-    done
-    [ -e "$D/finished" ] || { end; kill "$$"; }
-  ) >/dev/null 2>&1 </dev/null &
-fi
-while read -r beat; do : >"$D/beat"; done 2>/dev/null
-end 2>/dev/null
-:
-"""
-
-_PRELUDE = """\
-D=$1
-echo $$ >"$D/pid"
 exec 3>&1
+B= W= X= P=
 say() { printf '\\n%s say %s %s\\n' "$M" "$I" "$*" >&3; }
-p() {
-  I=$1; printf '\\n%s begin %s\\n' "$M" "$I"
-  o=$("i$I" 2>&1); r=$?
-  printf '\\n%s end %s %s %s\\n%s\\n' "$M" "$I" "$r" "${#o}" "$o"
+p() { I=$1; o=$("i$I" 2>&1); printf '%s\\n%s end %s %s\\n' "$o" "$M" "$I" "$?"; }
+a() { I=$1; ( set -e; "i$I" ) 2>&1; r=$?; printf '\\n%s end %s %s\\n' "$M" "$I" "$r"; }
+running() { [ -n "$B" ] && read -r s <"/proc/$B/stat" && case ${s##*) } in [ZX]*) false ;; esac; } 2>/dev/null
+clear() { [ -z "$W" ] || kill "$W"; [ -z "$P" ] || rm -rf "$K" "$F"; } >/dev/null 2>&1
+end() { trap : TERM; kill -TERM 0; sleep 3; rm -rf "$K" "$F"; kill -KILL 0; } >/dev/null 2>&1
+watch() {
+  m=0 l=
+  trap 'm=0' USR1
+  while [ "$m" -lt 5 ]; do
+    m=$((m+1))
+    sleep 1
+    n=$(ls -l "$K" "$F")
+    [ "$n" = "$l" ] || { l=$n; m=0; }
+  done
+  end
 }
-# An action may start a daemon that keeps its output open: a file is no pipe to hang on.
-a() {
-  I=$1; printf '\\n%s begin %s\\n' "$M" "$I"
-  ( set -e; "i$I" ) >"$D/out" 2>&1; r=$?
-  printf '\\n%s end %s %s %s\\n' "$M" "$I" "$r" "$(($(wc -c <"$D/out")))"; cat "$D/out"; echo
+places() {
+  X=$M
+  K=${TMPDIR:-/tmp}/fab.${M#@}
+  F=$K
+  for t in /dev/shm /run; do [ ! -d "$t" ] || [ ! -w "$t" ] || F=$t/fab.${M#@}; done
 }
+trap clear EXIT
+trap 'exit 129' HUP INT TERM
+trap '' USR1
+while read -r go M kind n sizes; do
+  case $go in
+    go) ;;
+    end) end ;;
+    *) [ -z "$W" ] || kill -USR1 "$W" 2>/dev/null; continue ;;
+  esac
+  [ -n "$X" ] || places
+  if [ "$kind" != look ] && [ -z "$W" ]; then
+    watch </dev/null >/dev/null 2>&1 3>&1 &
+    W=$!
+  fi
+  S=
+  case $n in
+    L*) n=${n#L}; while [ "$n" -gt 0 ]; do IFS= read -r s || exit 74; S="$S$s
+"; n=$((n-1)); done ;;
+    *) S=$(head -c "$n"); [ "${#S}" -eq "$n" ] || exit 74 ;;
+  esac
+  D=$F
+  [ "$kind" != change ] || D=$K
+  n=0
+  for s in $sizes; do
+    P=yes
+    [ -d "$D" ] || mkdir -m 700 "$D" || exit 73
+    n=$((n+1))
+    head -c "$s" >"$D/$n" || exit 73
+  done
+  read -r s && [ "$s" = "$M" ] || exit 74
+  printf '\\n%s got\\n' "$M"
+  { trap - USR1; eval "$S"; } </dev/null &
+  B=$!
+done
+n=0
+while running && [ "$n" -lt 200 ]; do n=$((n+1)); done
+running && sleep 1 && running && end
+:
 """
 
 
 def receiver(sudo: Sequence[str] = ()) -> str:
     """The one command line of every exchange; holds no data of its own."""
-    return str(cmd(*sudo, "/bin/sh", "-c", _RECEIVER))
+    return str(cmd(*sudo, "/bin/sh", "-c", _LEADER, "sh", _RECEIVER))
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One exchange's stdin: a head with sizes and the script, then the payloads in order."""
+    """What is sent at once: a head with sizes and the script, then the payloads in order, then the tail."""
 
     mark: str
     script: bytes
     payloads: tuple[Payload, ...]
     limits: tuple[float, ...]
-    changes: bool
-    """Whether it holds actions: then it must not go on when the control machine is gone."""
+    actions: int
+    """How many of the items are actions; they come first."""
+    more: bool = False
+    """Another message follows in the same channel."""
 
     def head(self) -> bytes:
         """What goes out first: one line of sizes, then the main script itself."""
-        sizes = [len(self.script), *(payload.size() for payload in self.payloads)]
-        words = ["watch" if self.changes else "look", *map(str, sizes)]
-        return " ".join(words).encode() + b"\n" + self.script
+        kind = "change" if self.actions else "keep" if self.more else "look"
+        short = len(self.script) <= SHORT
+        lines = self.script.count(b"\n") + 1
+        size = f"L{lines}" if short else str(len(self.script))
+        words = ["go", self.mark, kind, size, *(str(payload.size()) for payload in self.payloads)]
+        return " ".join(words).encode() + b"\n" + self.script + (b"\n" if short else b"")
+
+    def tail(self) -> bytes:
+        """What goes out last: it shows that nothing is missing."""
+        return self.mark.encode() + b"\n"
+
+    def with_more(self) -> Message:
+        """The same, with another message to follow in its channel."""
+        return replace(self, more=True)
 
 
 JOURNAL = "/var/log/pyspider-fabfile.log"
@@ -113,9 +155,8 @@ def message(actions: Sequence[Action], probes: Sequence[Probe], who: str = "", j
 
     With `who` the host keeps a line about it.
     """
-    mark = "@" + secrets.token_hex(8)
     payloads: list[Payload] = []
-    body = [f"M={mark}", _PRELUDE, "r=0"]
+    body = ["r=0"] if actions else []
     items: list[Action | Probe] = [*actions, *probes]
     for index, item in enumerate(items):
         names = " ".join(f'"$D/{len(payloads) + 1 + offset}"' for offset in range(len(item.payloads)))
@@ -124,10 +165,9 @@ def message(actions: Sequence[Action], probes: Sequence[Probe], who: str = "", j
         body.append(f"i{index}() {{\nset -- {names}\n{item.script}\n}}\n{call}")
         if who and index == len(actions) - 1:
             body.append(_journal(who, actions, journal))
-    # The mark first: stdin may end as soon as `done` is read, and what was started must not be ended then.
-    body.append(': >"$D/finished"\nprintf \'\\n%s done\\n\' "$M"\n')
     limits = tuple(item.limit for item in items)
-    return Message(mark, "\n".join(body).encode(), tuple(payloads), limits, bool(actions))
+    script = "\n".join(body).encode()
+    return Message("@" + secrets.token_hex(8), script, tuple(payloads), limits, len(actions))
 
 
 def _journal(who: str, actions: Sequence[Action], journal: str) -> str:
@@ -148,56 +188,67 @@ class Event:
 
 @dataclass
 class Reader:
-    """Turns the bytes of an answer into events and findings; tolerates noise between frames."""
+    """Turns the bytes of a message's answer into events and findings; tolerates noise before the first frame."""
 
-    mark: str
+    message: Message
     on_event: Callable[[Event], None] = lambda _event: None
     found: dict[int, Found] = field(default_factory=dict)
     noise: list[str] = field(default_factory=list)
     done: bool = False
     current: int | None = None
+    """The item that runs; None before the host has everything, and after the last one."""
     _buffer: bytes = b""
-    _body: tuple[int, int, int] | None = None
+    _output: list[bytes] = field(default_factory=list)
+    _searched: int = 0
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream; `done` turns true after the last frame."""
         self._buffer += data
-        while not self.done and (self._take_body() if self._body else self._take_line()):
+        while not self.done and self._take_frame():
             pass
 
-    def _take_body(self) -> bool:
-        assert self._body is not None
-        index, status, size = self._body
-        if len(self._buffer) < size:
+    def _take_frame(self) -> bool:
+        separator = b"\n" + self.message.mark.encode() + b" "
+        start = self._buffer.find(separator, self._searched)
+        end = self._buffer.find(b"\n", start + len(separator)) if start >= 0 else -1
+        if end < 0:
+            # What was searched is not searched again; a separator may have come in half.
+            self._searched = max(0, start if start >= 0 else len(self._buffer) - len(separator))
             return False
-        text, self._buffer, self._body = self._buffer[:size].decode(errors="replace"), self._buffer[size:], None
-        self.found[index] = Found(status, text)
-        self.current = None
-        self.on_event(Event("end", index, text, status))
-        return True
-
-    def _take_line(self) -> bool:
-        line, separator, rest = self._buffer.partition(b"\n")
-        if not separator:
-            return False
-        self._buffer = rest
-        words = line.decode(errors="replace").split(" ", 3)
-        if words[0] != self.mark:
-            if line.strip():
-                self.noise.append(line.decode(errors="replace"))
-            return True
-        self._frame(words)
+        before, frame = self._buffer[:start], self._buffer[start + len(separator) : end]
+        self._buffer, self._searched = self._buffer[end + 1 :], 0
+        self._output.append(before)
+        self._frame(frame.decode(errors="replace").split(" ", 2))
         return True
 
     def _frame(self, words: list[str]) -> None:
-        match words[1:]:
-            case ["begin", index]:
-                self.current = int(index)
-                self.on_event(Event("begin", int(index)))
+        match words:
+            case ["got"]:
+                self.noise += b"".join(self._output).decode(errors="replace").split("\n")
+                self._output = []
+                self._begin(0)
             case ["say", index, *text]:
                 self.on_event(Event("say", int(index), " ".join(text)))
-            case ["end", index, numbers]:
-                status, size = numbers.split()
-                self._body = (int(index), int(status), int(size))
-            case ["done"]:
-                self.done = True
+            case ["end", index, status]:
+                self._end(int(index), int(status))
+
+    def _begin(self, index: int) -> None:
+        self.done = index >= len(self.message.limits)
+        self.current = None if self.done else index
+        if not self.done:
+            self.on_event(Event("begin", index))
+
+    def _end(self, index: int, status: int) -> None:
+        text = b"".join(self._output).decode(errors="replace")
+        self._output = []
+        self.found[index] = Found(status, text)
+        self.on_event(Event("end", index, text, status))
+        # After a failed action only the probes are left.
+        failed = status != 0 and index < self.message.actions
+        self._begin(self.message.actions if failed else index + 1)
+
+    @property
+    def said(self) -> str:
+        """The last lines that are none of ours; what a login shell that ended had to say."""
+        rest = self._buffer.decode(errors="replace").split("\n")
+        return "; ".join([line.strip() for line in [*self.noise, *rest] if line.strip()][-3:])

@@ -142,6 +142,8 @@ def distribute(run: Run, looked: Mapping[str, Looked], hosts: Sequence[Host]) ->
         except Problem as error:
             error.changes = changes + error.changes
             raise
+        finally:
+            run.target.links[host].rest()
         return Outcome("", "changed" if changes else "ok", changes)
 
     run.each(work, [host for host in [*first, *others] if host.name in looked])

@@ -100,13 +100,16 @@ class Run:
         self.recorder.add(Outcome(host.name, "skipped", cause=why))
 
     def look(self, steps: Callable[[Host], Sequence[Step]], hosts: Sequence[Host] | None = None) -> dict[str, Looked]:
-        """What is found on every host, by name, in one channel each; who can't be looked at has its outcome."""
+        """What is found on every host, by name, in one channel each; who can't be looked at has its outcome.
+
+        The channel is kept for the changes that follow, until `converge` or a link's `rest`.
+        """
         found: dict[str, Looked] = {}
 
         def one(host: Host, say: Say) -> Outcome:
             say("looking")
             wanted = steps(host)
-            found[host.name] = Looked(tuple(wanted), tuple(look(self.target.links[host], wanted)))
+            found[host.name] = Looked(tuple(wanted), tuple(look(self.target.links[host], wanted, more=not self.dry)))
             return Outcome("", "ok")
 
         self.each(one, hosts, "look", more=True)
@@ -154,6 +157,7 @@ class Run:
             if self.dry:
                 return preview(state.steps, state.found)
             if not (todo := missing(state.steps, state.found)):
+                self.target.links[host].rest()
                 return Outcome("", "ok")
             return Outcome("", "changed", apply(self.target.links[host], state.steps, todo, say))
 

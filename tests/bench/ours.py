@@ -43,7 +43,7 @@ def _work(job: Job, content: bytes, host: Host, link: SSHLink) -> Outcome:
         case "unchanged":
             return converge(link, steps, lambda _: None)
         case "changed":
-            todo = [*missing(steps, look(link, steps)), (steps[0], Action("run the command", job.command))]
+            todo = [*missing(steps, look(link, steps, more=True)), (steps[0], Action("run the command", job.command))]
             return Outcome("", "changed", apply(link, steps, todo, lambda _: None))
 
 

@@ -61,7 +61,7 @@ def break_them(cluster: Cluster) -> None:
 
 
 def test_each_host_has_its_own_right_outcome_and_the_well_ones_are_done(seven: Cluster) -> None:
-    command = seven.command("--prompt-for-sudo-password", "step.account", "--json")
+    command = seven.command("--prompt-for-sudo-password", "step.supervisord-conf", "--json")
     del command["stdin"]
     result = subprocess.run(
         **command, input="wrong-one\n", capture_output=True, text=True, start_new_session=True, timeout=120, check=False
@@ -84,7 +84,7 @@ def test_each_host_has_its_own_right_outcome_and_the_well_ones_are_done(seven: C
     assert "has CHANGED" in causes["changed key"]
     assert "can't be written" in causes["full disk"]
     assert "sudo refuses oper" in causes["wrong password"]
-    assert "work" in seven.on("node2", "getent passwd work")
+    assert "[supervisord]" in seven.on("node2", "cat /etc/supervisord.conf")
     # Each limit runs by itself: the slowest broken host costs the run its own time and no more.
     assert max(one["seconds"] for one in hosts.values()) < 30
     assert hosts["node2"]["seconds"] < 10

@@ -28,8 +28,9 @@ class LocalLink:
         process.stdin.write(message.head())
         for payload in message.payloads:
             process.stdin.write(content(payload))
+        process.stdin.write(message.tail())
         process.stdin.flush()
-        reader = Reader(message.mark, on_event)
+        reader = Reader(message, on_event)
         reader.feed(self.noise)
         while not reader.done and (data := process.stdout.read1(65536)):
             reader.feed(data)
@@ -37,6 +38,9 @@ class LocalLink:
         process.wait(10)
         assert reader.done, reader.noise
         return reader.found
+
+    def rest(self) -> None:
+        pass
 
     def resume(self) -> None:
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from fabfile.engine import Outcome, converge, fan_out, on_host
 from fabfile.errors import Problem, Unreachable
 from fabfile.inventory import Host
 from fabfile.steps.base import Action, Payload, Probe
-from fabfile.wire import Event, Reader, message
+from fabfile.wire import SHORT, Event, Reader, message
 
 from .local import FileStep, LocalLink
 
@@ -122,12 +123,28 @@ def test_a_chatty_login_shell_does_not_disturb_the_answer() -> None:
 
 def test_frames_may_arrive_one_byte_at_a_time() -> None:
     events: list[Event] = []
-    reader = Reader("@m", events.append)
-    for byte in b"hello\n@m begin 0\n\n@m say 0 two words\n\n@m end 0 3 4\nabcd\n\n@m done\n":
+    sent = replace(message([Action("x", "")], ()), mark="@m")
+    reader = Reader(sent, events.append)
+    for byte in b"hello\n\n@m got\nab\n@m say 0 two words\ncd\n@m end 0 3\n":
         reader.feed(bytes([byte]))
     assert reader.done
     assert reader.found[0].status == 3
     assert [(e.kind, e.text) for e in events] == [("begin", ""), ("say", "two words"), ("end", "abcd")]
+
+
+def test_after_a_failed_action_only_the_probes_are_waited_for() -> None:
+    answers = LocalLink().exchange(message([Action("x", "exit 4"), Action("y", "true")], [Probe("echo seen")]))
+    assert {index: answer.status for index, answer in answers.items()} == {0: 4, 2: 0}
+
+
+def test_a_message_without_items_ends_as_soon_as_it_has_arrived() -> None:
+    assert LocalLink().exchange(message((), ())) == {}
+
+
+@pytest.mark.parametrize("size", [10, SHORT, SHORT + 1, 100_000])
+def test_a_script_of_any_length_arrives_whole(size: int) -> None:
+    text = "x" * size
+    assert LocalLink().exchange(message((), [Probe(f"echo {text}; printf %s '\\n'")]))[0].text == text + "\n\\n"
 
 
 def test_an_action_may_leave_a_daemon_behind_that_keeps_its_output_open() -> None:
