@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from invoke.collection import Collection
 
+from .listing import in_order
+from .tasks import bootstrap, command, demo, deploy, doctor, lock, sandbox, status, step
 
-def __getattr__(name: str) -> Any:
-    """`ns`, made when it is asked for: whoever needs the engine alone does not wait for every task's imports."""
-    if name != "ns":
-        raise AttributeError(name)
-    return _tree()
-
-
-def _tree() -> Any:
-    from invoke.collection import Collection
-
-    from .listing import in_order
-    from .tasks import bootstrap, command, demo, deploy, doctor, lock, sandbox, status, step
-
-    ns = Collection()
-    ns.add_task(bootstrap.bootstrap)
-    ns.add_task(deploy.deploy)
-    ns.add_task(status.status)
-    ns.add_task(doctor.doctor)
-    ns.add_task(deploy.reload)
-    ns.add_task(command.run)
-    for name, module in (("step", step), ("lock", lock), ("sandbox", sandbox), ("demo", demo)):
-        ns.add_collection(in_order(Collection.from_module(module, name=name)))
-    return ns
+ns = Collection()
+ns.add_task(bootstrap.bootstrap)
+ns.add_task(deploy.deploy)
+ns.add_task(status.status)
+ns.add_task(doctor.doctor)
+ns.add_task(deploy.reload)
+ns.add_task(command.run)
+for name, module in (("step", step), ("lock", lock), ("sandbox", sandbox), ("demo", demo)):
+    ns.add_collection(in_order(Collection.from_module(module, name=name)))
