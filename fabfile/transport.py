@@ -100,7 +100,7 @@ class SSHLink:
         except (OSError, EOFError) as error:
             raise self._lost(error) from error
         except Problem as error:
-            if again and reader.current is None and not reader.found and not self._stopped.is_set():
+            if again and not reader.heard and not self._stopped.is_set():
                 raise _NothingBegan from error
             raise
         finally:
@@ -230,14 +230,15 @@ class SSHLink:
             return
 
     def _receive(self, channel: Any, reader: Reader) -> None:
-        before, limit = None, CHANNEL_SECONDS
-        deadline, beat = time.monotonic() + limit, time.monotonic() + BEAT_SECONDS
+        before, limit, deadline = -1, 0.0, 0.0
+        beat = time.monotonic() + BEAT_SECONDS
         while not reader.done:
+            now = time.monotonic()
             if reader.current != before:
                 before = reader.current
-                limit = CHANNEL_SECONDS if before is None else reader.message.limits[before]
-                deadline = time.monotonic() + limit
-            now = time.monotonic()
+                # The first item begins when the login shell is there.
+                limit = reader.message.limits[before] + (0 if reader.heard else CHANNEL_SECONDS)
+                deadline = now + limit
             if now > deadline:
                 raise TimeoutError(f"{limit:.0f} s")
             if now > beat:

@@ -47,8 +47,14 @@ PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export 
 exec 3>&1
 B= W= X= P=
 say() { printf '\\n%s say %s %s\\n' "$M" "$I" "$*" >&3; }
-p() { I=$1; o=$("i$I" 2>&1); printf '%s\\n%s end %s %s\\n' "$o" "$M" "$I" "$?"; }
-a() { I=$1; ( set -e; "i$I" ) 2>&1; r=$?; printf '\\n%s end %s %s\\n' "$M" "$I" "$r"; }
+p() { I=$1; o=$("i$I" 2>&1); printf '\\n%s out %s\\n%s\\n%s end %s %s\\n' "$M" "$I" "$o" "$M" "$I" "$?"; }
+a() {
+  I=$1
+  printf '\\n%s out %s\\n' "$M" "$I"
+  ( set -e; "i$I" ) 2>&1
+  r=$?
+  printf '\\n%s end %s %s\\n' "$M" "$I" "$r"
+}
 running() { [ -n "$B" ] && read -r s <"/proc/$B/stat" && case ${s##*) } in [ZX]*) false ;; esac; } 2>/dev/null
 clear() { [ -z "$W" ] || kill "$W"; [ -z "$P" ] || rm -rf "$K" "$F"; } >/dev/null 2>&1
 end() { trap : TERM; kill -TERM 0; sleep 3; rm -rf "$K" "$F"; kill -KILL 0; } >/dev/null 2>&1
@@ -99,7 +105,6 @@ while read -r go M kind n sizes; do
     head -c "$s" >"$D/$n" || exit 73
   done
   read -r s && [ "$s" = "$M" ] || exit 74
-  printf '\\n%s got\\n' "$M"
   { trap - USR1; eval "$S"; } </dev/null &
   B=$!
 done
@@ -194,15 +199,21 @@ class Reader:
     on_event: Callable[[Event], None] = lambda _event: None
     found: dict[int, Found] = field(default_factory=dict)
     noise: list[str] = field(default_factory=list)
-    done: bool = False
-    current: int | None = None
-    """The item that runs; None before the host has everything, and after the last one."""
+    heard: bool = False
+    """Whether there was a frame: without one nothing of the message has begun."""
+    current: int = 0
+    """The item that runs or comes next; a probe's frames come all at once, when it has ended."""
     _buffer: bytes = b""
     _output: list[bytes] = field(default_factory=list)
     _searched: int = 0
 
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come."""
+        return self.current >= len(self.message.limits)
+
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the stream; `done` turns true after the last frame."""
+        """Take the next bytes of the stream."""
         self._buffer += data
         while not self.done and self._take_frame():
             pass
@@ -223,20 +234,17 @@ class Reader:
 
     def _frame(self, words: list[str]) -> None:
         match words:
-            case ["got"]:
-                self.noise += b"".join(self._output).decode(errors="replace").split("\n")
-                self._output = []
-                self._begin(0)
+            case ["out", index]:
+                self._begin(int(index))
             case ["say", index, *text]:
                 self.on_event(Event("say", int(index), " ".join(text)))
             case ["end", index, status]:
                 self._end(int(index), int(status))
 
     def _begin(self, index: int) -> None:
-        self.done = index >= len(self.message.limits)
-        self.current = None if self.done else index
-        if not self.done:
-            self.on_event(Event("begin", index))
+        self.noise += b"".join(self._output).decode(errors="replace").split("\n")
+        self._output, self.heard, self.current = [], True, index
+        self.on_event(Event("begin", index))
 
     def _end(self, index: int, status: int) -> None:
         text = b"".join(self._output).decode(errors="replace")
@@ -245,7 +253,7 @@ class Reader:
         self.on_event(Event("end", index, text, status))
         # After a failed action only the probes are left.
         failed = status != 0 and index < self.message.actions
-        self._begin(self.message.actions if failed else index + 1)
+        self.current = self.message.actions if failed else index + 1
 
     @property
     def said(self) -> str:

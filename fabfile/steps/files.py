@@ -70,17 +70,24 @@ def swap_in(path: str | Command, owner: str | Command, mode: int) -> str:
     A Command in place of a plain text is a shell word that expands to it on the host.
     """
     # One fixed name for the new file: what a stopped run leaves behind, the next one replaces. The
-    # dot keeps it out of every `include *.conf`.
+    # dot keeps it out of every `include *.conf`. Every process that is not needed is one less on every host.
     return f"""\
 target={_word(path)}
-parent=$(dirname "$target")
+parent=${{target%/*}}
+parent=${{parent:-/}}
 [ -d "$parent" ] || {{ echo "$target: its directory $parent is missing"; exit 1; }}
 [ ! -d "$target" ] || [ -L "$target" ] || {{ echo "$target: a directory is in the way"; exit 1; }}
 new="$parent/.${{target##*/}}.new"
-rm -rf "$new"
+{{ [ ! -e "$new" ] && [ ! -L "$new" ]; }} || rm -rf "$new"
 {{ (umask 077; set -C; cat <"$1" >"$new") &&
-  chown -h {_word(owner)} "$new" && chmod {mode:04o} "$new" && mv -fT "$new" "$target"
+  {_own(owner)} && chmod {mode:04o} "$new" && mv -fT "$new" "$target"
 }} || {{ rm -f "$new"; exit 1; }}"""
+
+
+def _own(owner: str | Command) -> str:
+    chown = f'chown -h {_word(owner)} "$new"'
+    # What root makes is root's already, unless the directory hands on its group.
+    return chown if owner != "root:root" else f'{{ [ ! -g "$parent" ] || {chown}; }}'
 
 
 def unified(path: str, before: bytes, after: bytes) -> str:
@@ -194,11 +201,12 @@ def look_at(path: str | Command, shown_unless: str = "") -> str:
         show = f"""
     case $sum in
       {shown_unless}*) ;;
-      *) [ "$(wc -c <"$path")" -gt {SHOWN_BYTES} ] || base64 <"$path" ;;
+      *) [ "${{seen##* }}" -gt {SHOWN_BYTES} ] || base64 <"$path" ;;
     esac"""
     return f"""\
 path={_word(path)}
-if {stat_line(Command('"$path"'))}; then
+if seen=$(stat -c '%f %U %G %s' "$path" 2>/dev/null); then
+  echo "${{seen% *}}"
   if [ -f "$path" ] && [ ! -L "$path" ]; then
     sum=$(sha256sum <"$path") || exit 1
     echo "${{sum%% *}}"{show}
