@@ -19,6 +19,7 @@ from .wire import BEAT_SECONDS, Event, Message, Reader, receiver
 
 CHANNEL_SECONDS = 20.0
 KEEPALIVE_SECONDS = 15
+IDLE_SECONDS = 5.0
 THROUGH_A_GATEWAY = 8
 """How many connections are set up through one gateway at a time: below what sshd begins to refuse."""
 CHUNK = 1 << 17
@@ -169,6 +170,8 @@ class SSHLink:
                 self._transport = self._connected()
                 self.connect_seconds = time.monotonic() - start
                 self._transport.set_keepalive(KEEPALIVE_SECONDS)
+                # paramiko's thread looks up ten times a second else, for every host; `close` wakes it by itself.
+                self._transport.sock.settimeout(IDLE_SECONDS)
                 self._check_sudo(self._transport)
             if self._stopped.is_set():
                 self.close()
