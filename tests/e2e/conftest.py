@@ -96,6 +96,11 @@ class Cluster:
         return path
 
 
+def receivers(cluster: Cluster, host: str) -> list[str]:
+    """The shells on a host that work on behalf of a control machine."""
+    return [line for line in cluster.on(host, "ps -eo args=").splitlines() if "exec setsid /bin/sh" in line]
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three hosts, bootstrapped and deployed."""

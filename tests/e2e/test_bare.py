@@ -10,7 +10,7 @@ import pytest
 
 from fabfile.sandbox import Sandbox, free_network
 
-from .conftest import Cluster, until
+from .conftest import Cluster, receivers, until
 
 pytestmark = pytest.mark.e2e
 
@@ -48,18 +48,28 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         sandbox.down()
 
 
-def test_a_bare_host_becomes_a_healthy_cluster_though_fab_is_killed_in_the_middle_of_the_build(bare: Cluster) -> None:
-    log = bare.folder / "first.log"
+def ended(bare: Cluster, way: signal.Signals, phase: str, process: str) -> None:
+    """A bootstrap that ends `way` while `process` runs in its `phase`; ten seconds later nothing of it runs."""
+    log = bare.folder / f"{way.name}.log"
+    command = bare.command("bootstrap")
+    words = ["env", "--default-signal=INT", *command.pop("args")]
     with log.open("wb") as stream:
-        first = subprocess.Popen(**bare.command("bootstrap"), stdout=stream, stderr=stream)  # type: ignore[call-overload]
+        fab = subprocess.Popen(words, **command, stdout=stream, stderr=stream)
         try:
-            until(lambda: "Python: compile" in log.read_text() or first.poll() is not None, 600)
-            until(lambda: "cc1" in bare.on("node1", "ps -eo comm="), 60)
+            until(lambda: phase in log.read_text() or fab.poll() is not None, 600)
+            until(lambda: process in bare.on("node1", "ps -eo comm=").split(), 60)
         finally:
-            first.send_signal(signal.SIGKILL)
-            first.wait()
-    assert "Python: compile" in log.read_text(), log.read_text()
-    until(lambda: "make" not in bare.on("node1", "ps -eo comm=").split(), 10)
+            fab.send_signal(way)
+            status = fab.wait(60)
+    assert phase in log.read_text(), log.read_text()
+    assert status == (130 if way == signal.SIGINT else -way)
+    until(lambda: not {"make", "configure", "cc1"} & set(bare.on("node1", "ps -eo comm=").split()), 10)
+    assert not receivers(bare, "node1")
+
+
+def test_a_bare_host_becomes_a_healthy_cluster_though_fab_ends_twice_in_the_middle_of_the_build(bare: Cluster) -> None:
+    ended(bare, signal.SIGINT, "Python: configure", "configure")
+    ended(bare, signal.SIGKILL, "Python: compile", "cc1")
 
     second = bare.fab("bootstrap")
     assert "Python: compile" in second.stderr

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -205,20 +208,63 @@ def test_a_real_site_is_crawled_and_crawled_again(cluster: Cluster) -> None:
     until(lambda: not any(cluster.status()["queues"].values()), 120)
 
 
-def test_no_password_is_in_any_argv_or_world_readable_file(cluster: Cluster) -> None:
+CANARIES = "/root/canaries"
+WATCH = f"""\
+umask 077
+cat >{CANARIES}
+rm -f {CANARIES}.stop {CANARIES}.seen
+while [ ! -e {CANARIES}.stop ]; do
+  grep -laF -f {CANARIES} /proc/[0-9]*/cmdline /proc/[0-9]*/environ >>{CANARIES}.seen 2>/dev/null
+  echo >>{CANARIES}.rounds
+done
+"""
+
+
+@contextmanager
+def watched(cluster: Cluster, passwords: list[str]) -> Iterator[None]:
+    """While it lasts, every process of every host is looked at again and again, those that live for a moment too."""
+    text = "".join(password + "\n" for password in passwords).encode()
+    hosts = ("node1", "node2", "node3")
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        watchers = [pool.submit(cluster.sandbox.exec, host, "sh", "-c", WATCH, input=text, limit=300) for host in hosts]
+        try:
+            until(lambda: all(cluster.on(host, f"ls {CANARIES}.rounds 2>/dev/null || true") for host in hosts), 30)
+            yield
+        finally:
+            for host in hosts:
+                cluster.on(host, f"touch {CANARIES}.stop")
+            for watcher in watchers:
+                watcher.result()
+    for host in hosts:
+        assert int(cluster.on(host, f"wc -l <{CANARIES}.rounds")) > 10
+        assert cluster.on(host, f"cat {CANARIES}.seen; rm {CANARIES}*") == ""
+
+
+def test_no_password_is_in_any_argv_environment_output_log_or_world_readable_file(cluster: Cluster) -> None:
     text = (cluster.folder / ".secrets" / "demo.toml").read_text()
     passwords = re.findall(r'"([A-Za-z0-9_-]{16,})"', text)
     assert len(passwords) >= 3
     assert (cluster.folder / ".secrets" / "demo.toml").stat().st_mode & 0o77 == 0
-    output = "".join(
-        cluster.fab(*words, status=None).stdout for words in (("deploy",), ("status",), ("status", "--json"))
+    changed = cluster.variant("canary.toml", (r"^process-time-limit = .*$", "process-time-limit = 27"))
+    commands = (
+        ("deploy", "--dry-run"),
+        ("deploy", "--json"),
+        ("bootstrap", "--timings"),
+        ("status",),
+        ("status", "--json"),
+        ("doctor", "--json"),
     )
+    with watched(cluster, passwords):
+        results = [cluster.fab(*words, status=None, hosts_toml=changed) for words in commands]
+        results.append(cluster.fab("deploy"))
+    output = "".join(result.stdout + result.stderr for result in results)
+    assert "process-time-limit" in output
     for host in ("node1", "node2", "node3"):
-        processes = cluster.on(host, "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'")
         places = "/etc /home /opt/pyspider /root /run /tmp /var/lib /var/log"
         public = cluster.on(
             host, f"find {places} -xdev -type f -perm -o+r -size -1024k -exec cat {{}} + 2>/dev/null || true"
         )
-        assert "supervisord" in processes and "[program:" in public
+        journal = cluster.on(host, "cat /var/log/pyspider-fabfile.log")
+        assert "[program:" in public and "exit status 0" in journal
         for password in passwords:
-            assert password not in output + processes + public
+            assert password not in output + public + journal

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Cluster, until
+from .conftest import Cluster, receivers, until
 
 pytestmark = pytest.mark.e2e
 
@@ -25,8 +25,7 @@ def running(cluster: Cluster, host: str) -> bool:
 
 def nothing_of_fab(cluster: Cluster, host: str) -> bool:
     """Neither the work nor the shell that received it."""
-    lines = cluster.on(host, "ps -eo args=").splitlines()
-    return not running(cluster, host) and not any("fab.XXXX" in line for line in lines if "ps -eo" not in line)
+    return not running(cluster, host) and not receivers(cluster, host)
 
 
 def begun(command: dict[str, Any]) -> subprocess.Popen[str]:
@@ -41,6 +40,7 @@ def long_work(cluster: Cluster, *hosts: str) -> Iterator[subprocess.Popen[str]]:
     process = begun(command)
     try:
         until(lambda: all(running(cluster, host) for host in hosts), 30)
+        assert all(receivers(cluster, host) for host in hosts)
         yield process
     finally:
         process.kill()
@@ -90,6 +90,35 @@ def test_a_cut_cable_leaves_nothing_running(cluster: Cluster) -> None:
         finally:
             cluster.sandbox.heal("node3")
     until(lambda: cluster.on("node3", "ls -d /tmp/fab.* 2>/dev/null || true").split() == [], 10)
+
+
+BINARY = "/opt/pyspider/bin/phantomjs"
+"""Large enough to be still on its way when it is looked at."""
+
+
+@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGKILL])
+def test_fab_that_ends_in_the_middle_of_an_upload_leaves_no_half_of_it(cluster: Cluster, way: signal.Signals) -> None:
+    whole = cluster.on("node3", f"sha256sum <{BINARY}")
+    cluster.on("node3", f"rm {BINARY}")
+    command = begun(cluster.command("-H", "node3", "step.phantomjs"))
+    try:
+        # The one who writes the upload down is stopped in the middle of it.
+        stopped = cluster.on(
+            "node3", "timeout 30 sh -c \"until pkill -STOP -f '^head -c [0-9]{7}'; do :; done\"; echo $?"
+        )
+        assert stopped.strip() == "0", command.communicate(timeout=30)
+        assert cluster.on("node3", "ls -d /tmp/fab.*").strip()
+        command.send_signal(way)
+        output, errors = command.communicate(timeout=30)
+    finally:
+        command.kill()
+    assert command.returncode == (130 if way == signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in output + errors
+    until(lambda: nothing_of_fab(cluster, "node3") and not cluster.on("node3", "pgrep -x head || true").split(), 10)
+    assert cluster.on("node3", f"ls -A {BINARY.rpartition('/')[0]}; ls -d /tmp/fab.* 2>/dev/null || true").split() == []
+    assert "install" in cluster.fab("-H", "node3", "step.phantomjs").stdout
+    assert cluster.on("node3", f"sha256sum <{BINARY}") == whole
+    assert "nothing changed" in cluster.fab("-H", "node3", "step.phantomjs").stdout
 
 
 def test_a_hung_host_costs_its_own_limit_and_delays_no_other(cluster: Cluster) -> None:
