@@ -105,6 +105,8 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
         return _steps(chosen, host)
 
     looked = run.look(steps, [*chosen.hosts, *others])
+    for host in others:
+        chosen.links[host].rest()
     strays = {
         name: pids
         for name, one in looked.items()
