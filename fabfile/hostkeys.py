@@ -86,13 +86,13 @@ def _matches(name: str, names: str) -> bool:
 
         return bool(HostKeys.hash_host(name, names) == names)
     patterns = names.split(",")
-    refused = any(fnmatch.fnmatchcase(name, pattern[1:]) for pattern in patterns if pattern.startswith("!"))
-    return not refused and any(fnmatch.fnmatchcase(name, _brackets(pattern)) for pattern in patterns)
+    refused = any(_fits(name, pattern[1:]) for pattern in patterns if pattern.startswith("!"))
+    return not refused and any(_fits(name, pattern) for pattern in patterns)
 
 
-def _brackets(pattern: str) -> str:
+def _fits(name: str, pattern: str) -> bool:
     # `[host]:port` is no set of characters.
-    return pattern.replace("[", "[[]", 1) if pattern.startswith("[") else pattern
+    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def algorithms(known: dict[str, str], supported: Sequence[str]) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import Cluster
+from .conftest import Cluster, until
 
 pytestmark = pytest.mark.e2e
 
@@ -80,3 +81,82 @@ def test_through_a_gateway_every_host_is_reached_from_there_with_its_own_key_che
     output = cluster.fab("-H", "node2,node3", "run", "echo from ${SSH_CONNECTION%% *}", hosts_toml=file).stdout
     assert output.count(f"from {address}") == 2
     cluster.fab("status", hosts_toml=file)
+
+
+SSH_CONFIG = """\
+Host {node2}
+  ProxyJump hop@{node1}:22
+Host {node3}
+  ProxyJump {node2}
+Host {node1} {node2}
+  User root
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home directory with nothing in it, for fab alone."""
+    (tmp_path / ".ssh").mkdir(mode=0o700)
+    return tmp_path
+
+
+def with_home(
+    cluster: Cluster, home: Path, hosts_toml: Path, *words: str, **more: str
+) -> subprocess.CompletedProcess[str]:
+    command = cluster.command(*words, hosts_toml=hosts_toml)
+    command["env"] |= {"HOME": str(home), **more}
+    del command["stdin"]
+    return subprocess.run(
+        **command,
+        input=f"{PASSWORD}\n",
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_jump_of_ssh_config_is_taken_hop_by_hop_with_every_key_checked(cluster: Cluster, home: Path) -> None:
+    addresses = {name: cluster.sandbox.address(name) for name in ("node1", "node2", "node3")}
+    config = SSH_CONFIG.format(**addresses).replace("hop@", "root@")
+    (home / ".ssh" / "config").write_text(f"{config}Host *\n  IdentityFile {cluster.sandbox.key}\n")
+    words = ("-H", "node3", "run", "echo from ${SSH_CONNECTION%% *}")
+    result = with_home(cluster, home, cluster.hosts_toml, *words)
+    assert f"from {addresses['node2']}" in result.stdout, result.stdout + result.stderr
+
+    known = cluster.sandbox.known_hosts.read_text().splitlines()
+    first = [line for line in known if addresses["node1"] not in line.split()[0]]
+    (home / "known_hosts").write_text("\n".join(first) + "\n")
+    file = cluster.variant("jump.toml", (r"^known_hosts = .*$", f'known_hosts = "{home}/known_hosts"'))
+    refused = with_home(cluster, home, file, *words)
+    assert refused.returncode == 3
+    assert addresses["node1"] in refused.stdout and "is not in" in refused.stdout
+
+
+def test_a_locked_key_is_opened_by_its_passphrase_or_by_an_agent(cluster: Cluster, home: Path) -> None:
+    locked = home / "locked"
+    locked.write_bytes(cluster.sandbox.key.read_bytes())
+    locked.chmod(0o600)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", PASSWORD, "-f", locked], check=True)
+    file = cluster.variant("locked.toml", (r"^key = .*$", f'key = "{locked}"'))
+    words = ("-H", "node1,node2", "run", "echo in")
+
+    without = with_home(cluster, home, file, *words)
+    assert without.returncode == 3
+    assert "has a passphrase" in without.stdout and "node1, node2" not in without.stderr
+    asked = with_home(cluster, home, file, "--prompt-for-passphrase", *words)
+    assert asked.returncode == 0 and PASSWORD not in asked.stdout + asked.stderr, asked.stdout + asked.stderr
+
+    socket = home / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
+        try:
+            until(socket.exists, 10)
+            environment = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
+            subprocess.run(["ssh-add", "-q", cluster.sandbox.key], env=environment, check=True)
+            by_agent = with_home(cluster, home, file, *words, SSH_AUTH_SOCK=str(socket))
+            anywhere = cluster.variant("agent.toml", (r"^key = .*$", ""))
+            assert with_home(cluster, home, anywhere, *words, SSH_AUTH_SOCK=str(socket)).returncode == 0
+        finally:
+            agent.terminate()
+    assert by_agent.returncode == 0, by_agent.stdout + by_agent.stderr

@@ -1,0 +1,140 @@
+"""From hosts.toml, ssh_config and flags to the way in; and how hosts that let nobody in are told, on real sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from fabfile.errors import Unreachable, WrongInput
+from fabfile.inventory import Host
+from fabfile.login import Flags, Keys, connected, hop, login
+
+CONFIG = """
+Host 192.0.2.7
+  HostName 192.0.2.70
+  IdentityFile /keys/seven
+  ProxyJump me@192.0.2.1:2200, 192.0.2.2
+Host 192.0.2.2
+  User two
+  Port 2022
+Host 192.0.2.9
+  ProxyJump none
+  ProxyCommand nc %h %p
+"""
+
+
+def flags(text: str = "", **more: object) -> Flags:
+    config = paramiko.SSHConfig()
+    config.parse(StringIO(text))
+    return Flags(config, **more)  # type: ignore[arg-type]
+
+
+def test_ssh_config_gives_what_hosts_toml_does_not_say() -> None:
+    way = login(Host("a", "192.0.2.7", user="root"), flags(CONFIG, key_files=("/keys/flag",)))
+    assert way.address == "192.0.2.70"
+    assert way.key_files == ("/keys/flag", "/keys/seven")
+    assert way.proxy_jump == ("me@192.0.2.1:2200", "192.0.2.2")
+
+
+def test_a_hop_takes_user_and_port_from_its_name_else_from_ssh_config(tmp_path: Path) -> None:
+    like = Host("a", "192.0.2.7", known_hosts=tmp_path / "k", host_keys="accept-new")
+    first = hop("me@192.0.2.1:2200", flags(CONFIG), like)
+    second = hop("192.0.2.2", flags(CONFIG), like)
+    assert (first.address, first.port, first.user) == ("192.0.2.1", 2200, "me")
+    assert (second.address, second.port, second.user) == ("192.0.2.2", 2022, "two")
+    assert second.known_hosts == like.known_hosts and second.host_keys == "accept-new"
+
+
+def test_a_hop_without_a_proper_port_is_wrong_input() -> None:
+    with pytest.raises(WrongInput, match="no port number"):
+        hop("192.0.2.2:x", flags(), Host("a", "192.0.2.7"))
+
+
+def test_proxy_jump_none_is_no_jump_and_a_command_is_kept() -> None:
+    way = login(Host("a", "192.0.2.9"), flags(CONFIG))
+    assert way.proxy_jump == ()
+    assert way.proxy_command == "nc 192.0.2.9 22"
+
+
+@contextmanager
+def server(behave: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port of this machine at which every connection is served by `behave`."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with listening.accept()[0] as connection:
+                behave(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join(10)
+
+
+def refusal(port: int, tmp_path: Path, address: str = "127.0.0.1", seconds: float = 1.0) -> str:
+    host = Host("node1", address, port, known_hosts=tmp_path / "known_hosts")
+    with pytest.raises(Unreachable) as error:
+        connected(login(host, flags(connect_seconds=seconds)), Keys())
+    assert str(error.value).startswith(f"node1: root@{address}:{port}: ")
+    return str(error.value)
+
+
+def test_a_port_at_which_nobody_listens_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    assert refusal(port, tmp_path).endswith("connection refused")
+
+
+def test_one_that_talks_something_else_is_no_sshd(tmp_path: Path) -> None:
+    def web(connection: socket.socket) -> None:
+        connection.recv(100)
+        connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n" * 110)
+
+    with server(web) as port:
+        assert "does not answer as sshd does" in refusal(port, tmp_path)
+
+
+def test_one_that_says_nothing_costs_its_limit_and_no_more(tmp_path: Path) -> None:
+    done = threading.Event()
+    with server(lambda _: bool(done.wait(30)) and None) as port:  # type: ignore[arg-type,return-value]
+        assert "does not answer as sshd does" in refusal(port, tmp_path, seconds=0.3)
+        done.set()
+
+
+def test_one_that_hangs_up_is_one_sentence(tmp_path: Path) -> None:
+    with server(lambda connection: connection.close()) as port:
+        assert refusal(port, tmp_path)
+
+
+def private_key(tmp_path: Path, password: str | None = None) -> str:
+    path = tmp_path / "id"
+    paramiko.ECDSAKey.generate().write_private_key_file(str(path), password)
+    return str(path)
+
+
+def test_a_key_is_read_once_for_all_hosts(tmp_path: Path) -> None:
+    keys, path = Keys(), private_key(tmp_path)
+    assert keys.private(path, None) is keys.private(path, None)
+
+
+def test_a_locked_key_wants_its_passphrase(tmp_path: Path) -> None:
+    keys, path = Keys(), private_key(tmp_path, "open-sesame")
+    for _ in range(2):
+        with pytest.raises(paramiko.PasswordRequiredException):
+            keys.private(path, None)
+    assert keys.private(path, "open-sesame").can_sign()
+
+
+def test_a_file_that_is_no_key_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "id").write_text("hello\n")
+    with pytest.raises(paramiko.SSHException):
+        Keys().private(str(tmp_path / "id"), None)
+    with pytest.raises(OSError, match="No such file"):
+        Keys().private(str(tmp_path / "none"), None)
