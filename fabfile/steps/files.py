@@ -79,9 +79,14 @@ parent=${{parent:-/}}
 [ ! -d "$target" ] || [ -L "$target" ] || {{ echo "$target: a directory is in the way"; exit 1; }}
 new="$parent/.${{target##*/}}.new"
 {{ [ ! -e "$new" ] && [ ! -L "$new" ]; }} || rm -rf "$new"
-{{ (umask 077; set -C; cat <"$1" >"$new") &&
-  {_own(owner)} && chmod {mode:04o} "$new" && mv -fT "$new" "$target"
+{{ (umask {0o777 & ~mode:04o}; set -C; cat <"$1" >"$new") &&
+  {_own(owner)} && {_mode(mode)}mv -fT "$new" "$target"
 }} || {{ rm -f "$new"; exit 1; }}"""
+
+
+def _mode(mode: int) -> str:
+    # A new file has what the umask leaves of rw for everybody; to run it, or more, has to be set.
+    return f'chmod {mode:04o} "$new" && ' if mode & ~0o666 else ""
 
 
 def _own(owner: str | Command) -> str:
