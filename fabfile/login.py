@@ -241,7 +241,11 @@ def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None
         options = transport.get_security_options()
         options.ciphers = (*CIPHERS, *(cipher for cipher in options.ciphers if cipher not in CIPHERS))
         options.key_types = algorithms(known.keys(name), options.key_types)
-        transport.start_client(timeout=way.flags.connect_seconds + CONNECT_SECONDS)
+        # The limit of start_client is the same; paramiko's other one is a thread of its own for every host.
+        transport.packetizer.start_handshake = lambda _seconds: None
+        transport.start_client(timeout=2 * way.flags.connect_seconds)
+        if not transport.initial_kex_done:
+            raise TimeoutError
         check(way.host, name, known, transport.get_remote_server_key())
         _authenticate(transport, way, keys)
     except BaseException:

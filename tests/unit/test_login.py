@@ -108,6 +108,18 @@ def test_one_that_says_nothing_costs_its_limit_and_no_more(tmp_path: Path) -> No
         done.set()
 
 
+def test_one_that_hangs_in_the_middle_of_the_handshake_costs_its_limit_and_no_more(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def greet(connection: socket.socket) -> None:
+        connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        done.wait(30)
+
+    with server(greet) as port:
+        assert "no answer within" in refusal(port, tmp_path, seconds=0.3)
+        done.set()
+
+
 def test_one_that_hangs_up_is_one_sentence(tmp_path: Path) -> None:
     with server(lambda connection: connection.close()) as port:
         assert refusal(port, tmp_path)
