@@ -234,7 +234,7 @@ def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None
 
     name = entry(way.address, way.host.port)
     known = keys.known(way.host)
-    transport = paramiko.Transport(_socket(way, through))
+    transport: Any = paramiko.Transport(_socket(way, through))
     try:
         transport.banner_timeout = way.flags.connect_seconds
         transport.auth_timeout = AUTH_SECONDS
