@@ -154,11 +154,19 @@ def findings(view: View, checks: Sequence[Check]) -> list[Finding]:
 
 def _finding(view: View, check: Check, hit: Hit) -> Finding:
     patient = next((host for host in view.hosts if host.name == hit.host), None)
-    ours = patient is None or patient.ours or not check.foreign_fix
+    managed = _managed(view.fleet, check)
+    ours = patient is None or (patient.ours and managed) or not check.foreign_fix
     fix = hit.fix or (check.fix if ours else check.foreign_fix)
-    # What lies on a host that somebody set up by hand is never overwritten.
-    remedies = () if hit.by_hand or not (patient and patient.ours) else check.remedies
+    # What lies on a host that somebody set up by hand is never overwritten, nor a store that bootstrap has not made.
+    remedies = () if hit.by_hand or not (patient and patient.ours and managed) else check.remedies
     text = fix.replace("{host}", hit.host).replace("{user}", view.fleet.cluster.user)
     return Finding(
         check.id, hit.host, hit.evidence, hit.cause or check.cause, text, bool(remedies), remedies, hit.items
     )
+
+
+def _managed(fleet: Fleet, check: Check) -> bool:
+    """Whether what the check is about is this project's to mend."""
+    if "stores" not in check.remedies:
+        return True
+    return fleet.stores.mysql.managed if check.id.startswith("mysql") else fleet.stores.redis.managed

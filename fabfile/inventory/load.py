@@ -122,6 +122,7 @@ def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
         hosts=tuple(_host(name, table, file.defaults, path.parent) for name, table in file.hosts.items()),
         webui_password=found["webui"],
         passwords_path=kept,
+        doctor=file.doctor,
     )
 
 

@@ -97,24 +97,13 @@ def conf_facts(path, supervise):
     }
 
 
-def confs(options, supervise, table):
+def confs(options, supervise, machine, table):
     """The configurations that a supervisord runs with, hosts.toml's, and the usual ones that name pyspider."""
-    running = [after(process.words, "-c", "--configuration") for process in table.values() if supervise.is_supervisord(process)]
+    running = [machine.after(process.words, "-c", "--configuration") for process in table.values() if supervise.is_supervisord(process)]
     paths = [path for path in running if path and path.startswith("/")] + [options["conf"]] + list(CONFS)
     once = [path for index, path in enumerate(paths) if path not in paths[:index]]
     found = [conf_facts(path, supervise) for path in once if os.path.isfile(path)]
     return [one for one in found if one["path"] == options["conf"] or one["programs"]]
-
-
-def after(words, *names):
-    for word, following in zip(words, words[1:]):
-        if word in names:
-            return following
-    for word in words:
-        for name in names:
-            if name.startswith("--") and word.startswith(name + "="):
-                return word[len(name) + 1:]
-    return None
 
 
 def effective(found, options):

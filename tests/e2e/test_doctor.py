@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import Any
+from contextlib import closing
 
 import pytest
 
 from .conftest import Cluster
+from .faults import BIN, CURRENT, LIB, LOGS, SHELL, Fault, found, healthy_again, named_alone_and_mended, silent
 
 pytestmark = pytest.mark.e2e
 
-LOGS = "/home/work/supervisor"
-CURRENT = "/home/work/distri_pyspider/current"
-BIN = "/opt/pyspider/current/bin"
-LIB = "/opt/pyspider/current/lib/python2.7"
-SHELL = f"""
-CTL="{BIN}/supervisorctl -c /etc/supervisord.conf"
-daemon() {{ cat {LOGS}/supervisord.pid; }}
-pid() {{ $CTL pid "$1"; }}
-settled() {{ n=0; until eval "$1"; do n=$((n+1)); [ $n -lt 150 ] || exit 9; sleep 0.1; done; }}
-config() {{ {BIN}/python - "$1" <<'EOF'
-import json, sys
-path = "{CURRENT}/config.json"
-c = json.load(open(path))
-exec(sys.argv[1])
-json.dump(c, open(path, "w"))
-EOF
-}}
-sql() {{ echo "$1" | mariadb --user=root; }}
-redis() {{ printf 'AUTH %s\\n%s\\n' "$(sed -n 's/^requirepass //p' /etc/redis/pyspider.conf)" "$1" | redis-cli; }}
-"""
-MENDS = "doctor --fix"
 BUSY = """sql "SET @now = (SELECT variable_value FROM information_schema.global_status
   WHERE variable_name = 'Threads_connected'); SET @few = @now + 12; SET GLOBAL max_connections = @few"
 config 'import mysql.connector, os
@@ -56,19 +32,6 @@ except mysql.connector.Error:
         os.dup2(os.open("/dev/null", os.O_RDWR), number)
     time.sleep(300)
     os._exit(0)'"""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault of `host`: the script that causes it, and the one that mends it where `--fix` may not."""
-
-    id: str
-    host: str
-    cause: str
-    mend: str = MENDS
-    note: str = ""
-    also: tuple[str, ...] = ()
-    """Other hosts that show it too."""
 
 
 FAULTS = [
@@ -222,52 +185,14 @@ time.sleep(600)' >/dev/null 2>&1 </dev/null &
 ]
 
 
-def found(cluster: Cluster, *words: str) -> list[dict[str, Any]]:
-    answer: list[dict[str, Any]] = json.loads(cluster.fab("doctor", "--json", *words, status=None).stdout)["findings"]
-    return answer
-
-
-def silent(cluster: Cluster) -> None:
-    """Nothing is found, on the spot or after what was mended by hand has come up again."""
-    deadline = time.monotonic() + 30
-    while left := found(cluster):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.5)
-
-
-@contextmanager
-def healthy_again(cluster: Cluster) -> Iterator[None]:
-    """Whatever becomes of one case, the next one begins with a healthy cluster."""
-    try:
-        yield
-    except BaseException:
-        cluster.fab("bootstrap", status=None)
-        cluster.fab("deploy", "--reload", status=None)
-        raise
-
-
 def test_a_healthy_cluster_has_no_finding(cluster: Cluster) -> None:
     assert "nothing found" in cluster.fab("doctor").stdout
     assert found(cluster) == []
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(filter(None, (fault.id, fault.note))))
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.label)
 def test_a_fault_is_named_alone_and_mended(cluster: Cluster, fault: Fault) -> None:
-    with healthy_again(cluster):
-        try:
-            cluster.on(fault.host, SHELL + fault.cause)
-            seen = found(cluster)
-            assert {one["id"] for one in seen} == {fault.id}, seen
-            assert {one["host"] for one in seen} == {fault.host, *fault.also}
-            assert all(one["evidence"] and one["cause"] and one["fix"] for one in seen)
-            assert {one["fixable"] for one in seen} == {fault.mend == MENDS}
-        finally:
-            if fault.mend != MENDS:
-                cluster.on(fault.host, SHELL + fault.mend)
-        if fault.mend == MENDS:
-            mended = cluster.fab("doctor", "--fix", status=None)
-            assert mended.returncode == 0, mended.stdout + mended.stderr
-        silent(cluster)
+    named_alone_and_mended(cluster, fault)
 
 
 def test_programs_that_gave_up_while_mysql_was_away_are_started_again(cluster: Cluster) -> None:
