@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import render
@@ -19,6 +20,8 @@ from .steps.runtime import PYTHON, RUNTIME_PACKAGES, RuntimeSpec
 from .steps.stores import STORE_PACKAGES, MySQL, Redis
 from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Supervisord
 
+WITHOUT = {"mysql": ("phantomjs", "fetcher"), "redis": ("phantomjs",)}
+"""The roles that have nothing to do with a store."""
 PINS = Path(__file__).parent / "pins" / "py27.txt"
 
 
@@ -31,6 +34,19 @@ def place(fleet: Fleet) -> Place:
     """Where supervisord lives."""
     cluster = fleet.cluster
     return Place(cluster.user, cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket, PYTHON)
+
+
+def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> dict[str, object]:
+    """What deploy looks at beside supervisord: the disks it writes to, its programs' ports, the stores they need."""
+    cluster, stores = fleet.cluster, fleet.stores
+    chosen = chosen_programs(fleet, host, roles)
+    wanted = [name for name, without in WITHOUT.items() if any(program.role not in without for program in chosen)]
+    return {
+        "conf": cluster.supervisord_conf,
+        "folders": [cluster.home, cluster.logs, "/tmp", "/"],  # noqa: S108  where the exchange itself unpacks
+        "ports": [program.port for program in chosen if program.port],
+        "stores": {name: [getattr(stores, name).address, getattr(stores, name).port] for name in wanted},
+    }
 
 
 def packages(host: Host) -> Packages:
@@ -83,7 +99,7 @@ def chosen_programs(fleet: Fleet, host: Host, roles: Collection[str]) -> list[Pr
 
 def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """From a stale socket to every program RUNNING."""
-    where = place(fleet)
+    where = replace(place(fleet), preflight=preflight(fleet, host, roles))
     fingerprints = render.fingerprints(fleet, host, runtime_spec(fleet).digest)
     digest = hashlib.sha256(render.supervisord_conf(fleet, host).encode()).hexdigest()[:12]
     wanted = tuple((program.name, fingerprints[program.name]) for program in chosen_programs(fleet, host, roles))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from invoke.tasks import task
 
 from .. import engine, plan
-from ..engine import Outcome, apply
+from ..doctor.preflight import Objection, objections
+from ..engine import Outcome, apply, missing
 from ..errors import Problem
 from ..inventory import Host
 from ..steps.base import Step
@@ -43,7 +45,8 @@ def deploy(
 
     Uploads a release (config.json, launcher, program sections), clears stale sockets as root,
     ends what a dead supervisord left running, starts supervisord as the cluster's user, and waits
-    until every program is RUNNING. A second scheduler is refused.
+    until every program is RUNNING. A second scheduler is refused. Before it changes a host it looks for what
+    would make that fail or do harm there: a full disk, a store that can't be reached, a port that a stranger holds.
     """
     chosen = target(c, role, limit, exclude)
     run = Run(chosen, json, dry_run or c.config.run.dry)
@@ -55,12 +58,44 @@ def deploy(
 def _deploy(run: Run, reload: bool) -> None:
     chosen = run.target
     looked, strays = look(run)
+    _heed(run, looked, reload)
     for hosts in waves(chosen, strays):
         run.converge(looked, hosts)
         if strays and home(chosen) not in hosts and not run.dry:
             run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)])
     if reload and not run.dry:
         run.each(lambda host, say: _reload(chosen, host, say))
+
+
+def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
+    """Tell what doctor's preflight found; a host on which going on would do harm is left as it is."""
+    found = {host: _objections(run.target, host, looked[host.name]) for host in run.target.hosts if host.name in looked}
+    changing = [host for host in found if reload or _changes(looked[host.name])]
+    grave = {host: [one for one in found[host] if one.grave] for host in changing}
+    for host, several in found.items():
+        for one in several:
+            if one not in grave.get(host, ()):
+                print(f"{host.name} | warning: {one}", file=sys.stderr)
+    run.each(lambda host, _say: _refuse(grave[host]), [host for host in changing if grave[host]])
+
+
+def _objections(chosen: Target, host: Host, looked: Looked) -> list[Objection]:
+    try:
+        sight = _sight(looked)
+    except Problem:
+        return []  # it is told by whoever needs the answer
+    return objections(chosen.fleet, host, sight, chosen.roles)
+
+
+def _changes(looked: Looked) -> bool:
+    try:
+        return bool(missing(looked.steps, looked.found))
+    except Problem:
+        return False
+
+
+def _refuse(grave: Sequence[Objection]) -> Outcome:
+    raise Problem("nothing was changed here: " + "; ".join(map(str, grave)))
 
 
 @task(help={"json": "print one JSON object instead of the recap"})
@@ -105,11 +140,15 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
 
 
 def _schedulers(looked: Looked) -> Sequence[int]:
-    for step, found in zip(looked.steps, looked.found, strict=True):
-        if isinstance(step, Sight | Programs):
-            pids: Sequence[int] = (state(found) or {}).get("schedulers", ())
-            return pids
-    return ()
+    pids: Sequence[int] = _sight(looked).get("schedulers", ())
+    return pids
+
+
+def _sight(looked: Looked) -> Mapping[str, Any]:
+    """What supervise.py told; empty where it could not be asked. Raises CannotLook."""
+    steps = zip(looked.steps, looked.found, strict=True)
+    found = next((found for step, found in steps if isinstance(step, Sight | Programs)), None)
+    return (state(found) if found else None) or {}
 
 
 def home(chosen: Target) -> Host:
