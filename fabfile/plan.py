@@ -12,6 +12,7 @@ from .inventory import Fleet, Host, Program
 from .sources import lock_digest
 from .steps.account import Account
 from .steps.base import Step
+from .steps.boot import Boot
 from .steps.files import Directory, File
 from .steps.packages import Packages
 from .steps.phantomjs import PHANTOMJS_PACKAGES
@@ -92,6 +93,11 @@ def supervisord_conf(fleet: Fleet, host: Host) -> File:
     return File(fleet.cluster.supervisord_conf, text.encode(), "root", "root", 0o644)
 
 
+def boot(fleet: Fleet) -> Boot:
+    """What starts supervisord when the host does."""
+    return Boot(place(fleet), fleet.cluster.name)
+
+
 def chosen_programs(fleet: Fleet, host: Host, roles: Collection[str]) -> list[Program]:
     """The host's programs, or those of the given roles only."""
     return [program for program in fleet.programs(host) if not roles or program.role in roles]
@@ -114,7 +120,7 @@ def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Ste
 
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """A host's release, and what has to run of it."""
-    return [release(fleet, host), supervisord_conf(fleet, host), *supervision(fleet, host, roles)]
+    return [release(fleet, host), supervisord_conf(fleet, host), boot(fleet), *supervision(fleet, host, roles)]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

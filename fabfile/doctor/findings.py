@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..inventory import Fleet, Host
 
-Remedy = Literal["owner", "stores", "conf", "release", "supervision", "restart"]
+Remedy = Literal["owner", "stores", "conf", "release", "boot", "supervision", "restart"]
 """Something that `--fix` may do: one of mend.py's steps."""
 
 

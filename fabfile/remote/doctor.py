@@ -225,7 +225,7 @@ def look(options, supervise, machine, conf, scripts):
         "clients": clients(supervise, sight, where, table), "webuis": [dict(http(local(one["address"]), one["port"], supervise), **one) for one in webuis],
         "disks": machine.disks([options["home"], options["logs"], "/tmp", "/var/tmp", "/"]), "memory": machine.memory(supervise),
         "foreign": foreign([options["home"], options["logs"]], options["user"], machine),
-        "logs": conf.logs(configured), "daemon_log": conf.tail(own.get("logfile")), "asked": ask(machine, configured + live, scripts, options.get("site")),
+        "logs": conf.logs(configured), "daemon_log": conf.tail(own.get("logfile")), "boot": conf.boots(where["conf"], supervise.read), "asked": ask(machine, configured + live, scripts, options.get("site")),
     }
 
 

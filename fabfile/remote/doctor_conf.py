@@ -11,6 +11,11 @@ import re
 import shlex
 
 CONFS = ("/etc/supervisord.conf", "/etc/supervisor/supervisord.conf", "/etc/supervisord/supervisord.conf", "/usr/etc/supervisord.conf")
+BOOTS = (
+    "/etc/systemd/system/*.wants/*.service", "/lib/systemd/system/*.wants/*.service", "/etc/rc[2345].d/S*", "/etc/rc.d/rc[2345].d/S*",
+    "/etc/rc.local", "/etc/rc.d/rc.local", "/etc/inittab", "/etc/init/*.conf", "/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/*",
+    "/var/spool/cron/crontabs/*",
+)
 TAIL_BYTES = 16384
 
 
@@ -109,6 +114,17 @@ def confs(options, supervise, machine, table):
 def effective(found, options):
     """The configuration that counts: hosts.toml's where it is there, else the first that names pyspider."""
     return next((one for one in found if one["path"] == options["conf"]), found[0] if found else None)
+
+
+def boots(path, read):
+    """The files that start supervisord with this configuration when the host starts; one that names no configuration may mean this one."""
+    return [name for pattern in BOOTS for name in sorted(glob.glob(pattern)) if os.path.isfile(name) and starts(read(name), path)]
+
+
+def starts(text, path):
+    lines = [line for line in text.splitlines() if "supervisord" in line and not line.lstrip().startswith("#")]
+    named = [match.strip("'\"") for line in lines for match in re.findall(r"(?:\s-c|--configuration)[ =]+(\S+)", line.partition("supervisord")[2])]
+    return bool(lines) and (path in named or not [one for one in named if one.startswith("/")])
 
 
 def tail(path):

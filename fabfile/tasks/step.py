@@ -82,6 +82,12 @@ def supervisord_conf(c: Any, json: bool = False) -> None:
 
 
 @task(help=JSON)
+def boot(c: Any, json: bool = False) -> None:
+    """See to it that supervisord starts when the host does; starts nothing now."""
+    _each(c, json, lambda fleet, _: [plan.boot(fleet)])
+
+
+@task(help=JSON)
 def sockets(c: Any, json: bool = False) -> None:
     """As root, remove a stale supervisor.sock: nothing answers on it and its process is gone."""
     _each(c, json, lambda fleet, host: plan.supervision(fleet, host)[:1])

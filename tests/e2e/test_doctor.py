@@ -62,6 +62,7 @@ EOF
 su work -c '{BIN}/supervisord -c /tmp/second.conf'; settled 'pgrep -P $(cat /tmp/second.pid)'""",
         "kill $(cat /tmp/second.pid); settled '[ ! -e /tmp/second.pid ]'; rm /tmp/second.*",
     ),
+    Fault("no-boot-unit", "node2", "update-rc.d -f pyspider-demo remove; rm /etc/init.d/pyspider-demo"),
     Fault("supervisord-hung", "node2", "kill -STOP $(daemon)", "kill -CONT $(daemon)"),
     Fault(
         "two-schedulers",

@@ -122,7 +122,8 @@ def facts_of(fleet: Fleet, host: Host) -> Facts:
         "disks": [{"path": "/", "bytes": 100 << 30, "free": 50 << 30, "inodes": 1000000, "inodes_free": 900000}],
         "foreign": {"count": 0, "paths": []},
         "logs": {one["name"]: {"files": [{"path": one["log"], "size": 9}], "tail": []} for one in configured},
-        "daemon_log": [], "clients": [], "memory": {"bytes": 8 << 30, "free": 4 << 30},
+        "daemon_log": [], "clients": [], "boot": ["/etc/rc2.d/S01pyspider-demo"],
+        "memory": {"bytes": 8 << 30, "free": 4 << 30},
         "asked": [asked(fleet, sorted({one["role"] for one in configured}))],
     }  # fmt: skip
 
@@ -256,6 +257,7 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
         ("node2", set_in("asked/0/file/mode", 0o644), "exposed"),
         ("node1", set_in("webuis/0/status", 200), "exposed"),
         ("node2", set_in("conf/inet", {"port": "*:9001", "password": False}), "exposed"),
+        ("node2", set_in("boot", []), "no-boot-unit"),
         ("node2", set_in("memory", {"bytes": 8 << 30, "free": 20 << 20}), "memory"),
         ("node3", set_in("components/0/kb", 1100 << 10), "phantomjs-leaking"),
         ("node2", set_in("clients", [{"path": "/usr/bin/supervisorctl", "status": 5, "says": "x", "beside": "/y"}]),

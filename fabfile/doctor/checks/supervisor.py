@@ -124,6 +124,14 @@ def strange_clients(view: View) -> Iterator[Hit]:
                 )
 
 
+def without_boot(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        assert host.facts
+        if host.facts["conf"] and not host.facts["boot"]:
+            conf = host.facts["conf"]["path"]
+            yield Hit(host.name, f"no unit, rc script, crontab or rc.local starts supervisord -c {conf}")
+
+
 def orphans(view: View) -> Iterator[Hit]:
     for host in view.seen:
         assert host.facts
@@ -200,6 +208,15 @@ CHECKS = (
         "supervisorctl and supervisord come from two installations, or supervisor was upgraded while supervisord ran",
         "use the supervisorctl beside the supervisord that runs, or restart that one",
         strange_clients,
+    ),
+    Check(
+        "no-boot-unit",
+        "after a reboot nothing runs: unix:///….sock no such file",
+        "nothing starts supervisord when the host starts",
+        DEPLOY,
+        without_boot,
+        ("boot",),
+        "write a systemd unit, or into root's crontab: @reboot su {user} -c 'supervisord -c the configuration'",
     ),
     Check(
         "supervisord-hung",
