@@ -101,13 +101,16 @@ def on_mysql(server, database):
 
 
 def charsets(cursor, database):
-    """[[table.column, character set], …] of what holds text and can't hold all of it; not more than a few."""
+    """[[table, character set], …] of tables whose text can't be just any text; not more than a few.
+
+    information_schema.columns would tell more, and have the server write a temporary table to its disk.
+    """
     cursor.execute(
-        "SELECT table_name, column_name, character_set_name FROM information_schema.columns WHERE table_schema = %s"
-        " AND character_set_name NOT IN ('utf8mb4', 'ascii') AND (column_name = 'script' OR character_set_name NOT LIKE 'utf8%')"
-        " ORDER BY table_name, column_name LIMIT 5", (database,),
+        "SELECT table_name, table_collation FROM information_schema.tables WHERE table_schema = %s"
+        " AND table_collation NOT LIKE 'utf8mb4%' AND (table_name = 'projectdb' OR table_collation NOT LIKE 'utf8%')"
+        " ORDER BY table_name LIMIT 5", (database,),
     )
-    return [[text(table) + "." + text(column), text(name)] for table, column, name in cursor.fetchall()]
+    return [[text(table), text(collation).partition("_")[0]] for table, collation in cursor.fetchall()]
 
 
 def text(value):

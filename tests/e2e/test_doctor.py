@@ -13,6 +13,8 @@ from .faults import BIN, CURRENT, LIB, LOGS, SHELL, Fault, found, healthy_again,
 
 pytestmark = pytest.mark.e2e
 
+RELOADED = """p=$(pid processor1); $CTL reload
+settled '[ "$(pid processor1)" != "$p" ] && [ $($CTL status | grep -c RUNNING) = $($CTL status | wc -l) ]'"""
 BUSY = """sql "SET @now = (SELECT variable_value FROM information_schema.global_status
   WHERE variable_name = 'Threads_connected'); SET @few = @now + 12; SET GLOBAL max_connections = @few"
 config 'import mysql.connector, os
@@ -183,6 +185,23 @@ time.sleep(600)' >/dev/null 2>&1 </dev/null &
         r"printf '\n[inet_http_server]\nport=0.0.0.0:9001\n' >>/etc/supervisord.conf",
         note="supervisor",
     ),
+    Fault(
+        "exposed",
+        "node3",
+        f"""cp -p /etc/supervisord.conf /tmp/kept.conf
+        printf '\\n[inet_http_server]\\nport=0.0.0.0:9001\\n' >>/etc/supervisord.conf
+        {RELOADED}; settled 'grep -q :2329 /proc/net/tcp'""",
+        f"cp -p /tmp/kept.conf /etc/supervisord.conf; {RELOADED}",
+        note="supervisor-live",
+    ),
+    Fault(
+        "exposed",
+        "node1",
+        """config 'del c["webui"]["need-auth"]'; kill $(pid webui1); sleep 1
+        settled '$CTL status webui1 | grep -q RUNNING'""",
+        note="webui",
+        evidence="asks for no password",
+    ),
 ]
 
 
@@ -258,61 +277,3 @@ def test_an_unreachable_host_is_a_finding_and_hides_no_other(cluster: Cluster) -
     finally:
         cluster.sandbox.heal("node3")
     silent(cluster)
-
-
-BY_HAND = f"""
-p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'
-mv /home/work/distri_pyspider /home/work/kept; mv /etc/supervisord.conf /tmp
-mkdir -p /srv/spider/data; cd /srv/spider
-sed s:/home/work/distri_pyspider:/srv/spider: /home/work/kept/current/config.json >config.json
-chmod 600 /srv/spider/config.json; chown -R work: /srv/spider
-ln -sf {BIN}/python /usr/local/bin/python; ln -sf {BIN}/pyspider /usr/local/bin/pyspider
-cat >/etc/supervisord.conf <<EOF
-[unix_http_server]
-file=/tmp/supervisor.sock   ; the path to the socket file
-[supervisord]
-logfile=/tmp/supervisord.log
-pidfile=/tmp/supervisord.pid
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-[supervisorctl]
-serverurl=unix:///tmp/supervisor.sock ; use a unix:// URL
-[program:fetcher]
-command=/usr/local/bin/pyspider -c config.json fetcher --xmlrpc-host {{address}}
-directory=/srv/spider
-stdout_logfile=/srv/spider/fetcher.log
-[program:proc]
-command=/usr/local/bin/pyspider -c config.json processor
-process_name=%(program_name)s_%(process_num)02d
-numprocs=2
-directory=/srv/spider
-stdout_logfile=/srv/spider/processor.log
-[program:results]
-command=/usr/local/bin/pyspider -c config.json result_worker
-directory=/srv/spider
-stdout_logfile=/srv/spider/results.log
-EOF
-cd /srv/spider; su work -c '{BIN}/supervisord -c /etc/supervisord.conf'
-settled '[ $($CTL status | grep -c RUNNING) = 4 ]'
-"""
-BACK = """
-p=$(cat /tmp/supervisord.pid); kill $p $(pgrep -P $p) 2>/dev/null; settled '[ ! -d /proc/$p ]'
-rm -rf /home/work/distri_pyspider /tmp/supervisor*; mv /home/work/kept /home/work/distri_pyspider
-mv /tmp/supervisord.conf /etc; rm -rf /srv/spider /usr/local/bin/python /usr/local/bin/pyspider
-"""
-
-
-def test_a_host_that_was_set_up_by_hand_is_understood_and_left_alone(cluster: Cluster) -> None:
-    address = cluster.sandbox.address("node2")
-    with healthy_again(cluster):
-        try:
-            cluster.on("node2", SHELL + BY_HAND.replace("{address}", address))
-            assert found(cluster) == []
-            cluster.on("node2", "p=$(cat /tmp/supervisord.pid); kill -9 $p $(pgrep -P $p)")
-            (seen,) = found(cluster, "--fix")
-            assert (seen["id"], seen["host"], seen["fixable"]) == ("socket-stale", "node2", False)
-            assert "/tmp/supervisor.sock" in seen["evidence"]
-        finally:
-            cluster.on("node2", SHELL + BACK)
-        cluster.fab("deploy")
-        silent(cluster)

@@ -23,7 +23,7 @@ FAULTS = [
         "node1",
         "sql 'ALTER TABLE projectdb.projectdb CONVERT TO CHARACTER SET latin1'",
         "sql 'ALTER TABLE projectdb.projectdb CONVERT TO CHARACTER SET utf8mb3'",
-        evidence="projectdb.script is latin1",
+        evidence="the table projectdb is latin1",
     ),
     Fault(
         "mysql-version",
@@ -72,7 +72,7 @@ def test_a_refused_emoji_is_explained_and_its_mend_works(cluster: Cluster) -> No
         assert save(cluster, EMOJI) == 500
         (seen,) = found(cluster)
         assert (seen["id"], seen["host"]) == ("mysql-charset", "node1")
-        assert "1366" in seen["evidence"] and "projectdb.script is utf8mb3" in seen["evidence"]
+        assert "1366" in seen["evidence"] and "the table projectdb is utf8mb3" in seen["evidence"]
         statement = seen["fix"].removeprefix("in MySQL: ").replace("`", "\\`")
         cluster.on("node1", SHELL + f'sql "{statement}"')
         silent(cluster)

@@ -257,7 +257,11 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
         ("node2", set_in("asked/0/file/mode", 0o644), "exposed"),
         ("node1", set_in("webuis/0/status", 200), "exposed"),
         ("node2", set_in("conf/inet", {"port": "*:9001", "password": False}), "exposed"),
+        ("node1", both(mysqld, lambda seen: seen["listeners"][-1].update(address="20.1.2.3")), "exposed"),
+        ("node1", lambda seen: seen["listeners"][0].update(address="20.1.2.3"), "exposed"),
         ("node2", set_in("boot", []), "no-boot-unit"),
+        ("node2", lambda seen: seen["listeners"].append({"address": "0.0.0.0", "port": 9001, "pid": 50, "line": [50]}),
+         "exposed"),
         ("node2", set_in("memory", {"bytes": 8 << 30, "free": 20 << 20}), "memory"),
         ("node3", set_in("components/0/kb", 1100 << 10), "phantomjs-leaking"),
         ("node2", set_in("clients", [{"path": "/usr/bin/supervisorctl", "status": 5, "says": "x", "beside": "/y"}]),
@@ -272,7 +276,7 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
         ("node2", set_in("asked/0/site", site(60, "self-signed certificate")), "ca-bundle"),
         ("node2", set_in("asked/0/site", site(28, "Connection timed out")), "site-unreachable"),
         ("node2", set_in("asked/0/site", site(7, "Connection refused")), "site-unreachable"),
-        ("node1", set_in("asked/0/mysql/taskdb/charsets", [["url", "latin1"]]), "mysql-charset"),
+        ("node1", set_in("asked/0/mysql/taskdb/charsets", [["demo", "latin1"]]), "mysql-charset"),
         ("node2", set_in("asked/0/mysql/taskdb", STRANGE | {"errno": -1}), "mysql-version"),
         ("node2", set_in("asked/0/mysql/taskdb", STRANGE | {"errno": 1251}), "mysql-version"),
         ("node2", set_in("asked/0/mysql/taskdb", STRANGE | {"errno": 2059}), "mysql-version"),
@@ -290,7 +294,7 @@ def test_a_server_that_the_connector_understands_is_no_finding(fleet: Fleet, ver
 
 
 def test_three_byte_tables_are_a_finding_only_after_an_emoji_was_refused(fleet: Fleet) -> None:
-    narrow = set_in("asked/0/mysql/projectdb/charsets", [["projectdb.script", "utf8mb3"]])
+    narrow = set_in("asked/0/mysql/projectdb/charsets", [["projectdb", "utf8mb3"]])
     assert diagnosis(fleet, node1=narrow) == []
     line = r"DataError: 1366 (22007): Incorrect string value: '\xF0\x9F\x98\x80' for column `script`"
     refused = both(narrow, set_in("logs/webui1/tail", [line]))

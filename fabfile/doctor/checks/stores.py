@@ -83,12 +83,12 @@ def packets(view: View) -> Iterator[Hit]:
 
 
 def charsets(view: View) -> Iterator[Hit]:
-    """Columns that hold no Chinese; and those that hold no emoji, once somebody was refused one."""
+    """Tables that hold no Chinese; and those that hold no emoji, once somebody was refused one."""
     emoji = _refused_emoji(view)
     seen = set()
     for host, _, answer, place in _mysql(view):
         where = place.replace("this host", host.host.address)
-        wrong = [(column, name) for column, name in answer.get("charsets", ()) if emoji or not name.startswith("utf8")]
+        wrong = [(table, name) for table, name in answer.get("charsets", ()) if emoji or not name.startswith("utf8")]
         if wrong and where not in seen:
             seen.add(where)
             yield _charset(view, host, where, wrong, emoji)
@@ -96,12 +96,11 @@ def charsets(view: View) -> Iterator[Hit]:
 
 def _charset(view: View, host: Patient, where: str, wrong: list[tuple[str, str]], emoji: str) -> Hit:
     database = where.rpartition("/")[2]
-    tables = dict.fromkeys(column.partition(".")[0] for column, _ in wrong)
-    columns = ", ".join(f"{column} is {name}" for column, name in wrong)
-    statements = [f"ALTER TABLE `{database}`.`{table}` CONVERT TO CHARACTER SET utf8mb4;" for table in tables]
+    tables = ", ".join(f"the table {table} is {name}" for table, name in wrong)
+    statements = [f"ALTER TABLE `{database}`.`{table}` CONVERT TO CHARACTER SET utf8mb4;" for table, _ in wrong]
     return Hit(
         _server(view, host, where),
-        f"{where}: {columns}{f'; {emoji}' if emoji else ''}",
+        f"{where}: {tables}{f'; {emoji}' if emoji else ''}",
         fix=f"in MySQL: {' '.join(statements)}",
     )
 
