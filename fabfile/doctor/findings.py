@@ -101,6 +101,8 @@ class Hit:
     """`--fix` may not mend this one, though it may mend others of its kind."""
     items: tuple[str, ...] = ()
     """The programs to restart, or the paths to give to the cluster's user."""
+    hides: bool = True
+    """Whether what its check hides may follow from this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Finding:
 def findings(view: View, checks: Sequence[Check]) -> list[Finding]:
     """Everything that is wrong, in the checks' order; what only follows from another fault is left out."""
     found = [(check, hit) for check in checks for hit in check.find(view)]
-    hidden = {(name, hit.host) for check, hit in found for name in check.hides if name != check.id}
+    hidden = {(name, hit.host) for check, hit in found if hit.hides for name in check.hides if name != check.id}
     return [_finding(view, check, hit) for check, hit in found if (check.id, hit.host) not in hidden]
 
 

@@ -27,7 +27,6 @@ else
 fi
 """
 _LOOK = """\
-sum() { stat -c '%a %U' "$1" 2>/dev/null && sha256sum <"$1" | cut -d' ' -f1; }
 case $kind in
   systemd) set -- "/etc/systemd/system/multi-user.target.wants/$name.service";;
   sysv) set -- /etc/rc[2345].d/S[0-9][0-9]"$name" /etc/rc.d/rc[2345].d/S[0-9][0-9]"$name";;
@@ -35,8 +34,8 @@ case $kind in
 esac
 for link; do [ ! -e "$link" ] || { echo boots; break; }; done
 echo "kind $kind"
-echo "script" $(sum "$script")
-[ -z "$hook" ] || echo "hook" $(sum "$hook")
+[ -z "$script" ] || { stat -c '%n %a %U' "$script" ${hook:+"$hook"}; sha256sum "$script" ${hook:+"$hook"}; } 2>/dev/null
+:
 """
 _ENABLE = """\
 case $kind in
@@ -124,17 +123,24 @@ WantedBy=multi-user.target
         return Probe(self._where() + _LOOK)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        seen = dict(line.partition(" ")[::2] for line in found.text.splitlines())
-        if "kind" not in seen:
+        seen = found.text.splitlines()
+        kind = next((line.removeprefix("kind ") for line in seen if line.startswith("kind ")), None)
+        if kind is None:
             raise CannotLook(f"what starts at boot can't be seen: {found.text[-300:]}")
-        kind = seen["kind"]
-        wanted = {"script": f"755 root {_sum(self.script)}"}
-        if hook := {"systemd": self.unit, "cron": self.crontab}.get(kind):
-            wanted["hook"] = f"644 root {_sum(hook)}"
-        if kind == "none" or ("boots" in seen and all(seen.get(name) == value for name, value in wanted.items())):
+        files = self.files(kind)
+        if kind == "none" or {"boots", *_described(files)} <= set(seen):
             return []
-        payloads = tuple(Payload(content) for content in (self.script, hook) if content)
+        payloads = tuple(Payload(content) for _, content, _ in files)
         return [Action(f"start supervisord at boot ({kind})", self._install(), payloads)]
+
+    def files(self, kind: str) -> list[tuple[str, bytes, int]]:
+        """What such a host has to have: (path, content, mode), the script first."""
+        script = f"/etc/init.d/{self.service}" if kind == "sysv" else f"{FOLDER}/{self.service}"
+        hooks = {
+            "systemd": [(f"/etc/systemd/system/{self.service}.service", self.unit, 0o644)],
+            "cron": [(f"/etc/cron.d/{self.service}", self.crontab, 0o644)],
+        }
+        return [(script, self.script, 0o755), *hooks.get(kind, [])]
 
     def _where(self) -> str:
         return lines(assign("name", self.service), assign("folder", FOLDER), _WHERE)
@@ -149,5 +155,7 @@ WantedBy=multi-user.target
         )
 
 
-def _sum(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _described(files: Sequence[tuple[str, bytes, int]]) -> set[str]:
+    """The lines that the look prints where the files are right."""
+    stats = {f"{path} {mode:o} root" for path, _, mode in files}
+    return stats | {f"{hashlib.sha256(content).hexdigest()}  {path}" for path, content, _ in files}

@@ -25,29 +25,31 @@ PLACE = Place(
 BOOT = Boot(PLACE, "demo")
 
 
-def digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-SCRIPT = f"script 755 root {digest(BOOT.script)}"
-UNIT = f"hook 644 root {digest(BOOT.unit)}"
-CRONTAB = f"hook 644 root {digest(BOOT.crontab)}"
+def lines(kind: str, mode: str = "", owner: str = "root", content: bytes | None = None, count: int = 2) -> str:
+    """What the look prints on such a host: the script's two lines as told, then the other file's, which are right."""
+    found = []
+    for index, (path, right, bits) in enumerate(BOOT.files(kind)[:count]):
+        shown = content if content is not None and not index else right
+        found += [f"{path} {mode if mode and not index else f'{bits:o}'} {owner if not index else 'root'}"]
+        found += [f"{hashlib.sha256(shown).hexdigest()}  {path}"]
+    return "\n".join([f"kind {kind}", *found])
 
 
 @pytest.mark.parametrize(
     ("answer", "wanted"),
     [
-        (f"boots\nkind sysv\n{SCRIPT}", []),
-        (f"boots\nkind systemd\n{SCRIPT}\n{UNIT}", []),
-        (f"boots\nkind cron\n{SCRIPT}\n{CRONTAB}", []),
-        ("kind none\nscript", []),
-        ("kind sysv\nscript", ["sysv"]),
-        (f"kind sysv\n{SCRIPT}", ["sysv"]),
-        (f"boots\nkind sysv\nscript 755 work {digest(BOOT.script)}", ["sysv"]),
-        (f"boots\nkind sysv\nscript 755 root {digest(b'another')}", ["sysv"]),
-        (f"boots\nkind systemd\n{SCRIPT}\nhook", ["systemd"]),
-        (f"boots\nkind systemd\n{SCRIPT}\n{CRONTAB}", ["systemd"]),
-        (f"boots\nkind cron\nscript\n{CRONTAB}", ["cron"]),
+        (f"boots\n{lines('sysv')}", []),
+        (f"boots\n{lines('systemd')}", []),
+        (f"boots\n{lines('cron')}", []),
+        ("kind none", []),
+        ("kind sysv", ["sysv"]),
+        (lines("sysv"), ["sysv"]),
+        (lines("systemd"), ["systemd"]),
+        (f"boots\n{lines('sysv', owner='work')}", ["sysv"]),
+        (f"boots\n{lines('sysv', mode='644')}", ["sysv"]),
+        (f"boots\n{lines('sysv', content=b'another')}", ["sysv"]),
+        (f"boots\n{lines('systemd', count=1)}", ["systemd"]),
+        (f"boots\n{lines('cron', content=b'another')}", ["cron"]),
     ],
 )
 def test_what_is_missing_is_written_and_nothing_else(answer: str, wanted: list[str]) -> None:
@@ -63,7 +65,7 @@ def test_an_answer_that_makes_no_sense_is_an_error() -> None:
 
 def test_each_kind_of_host_gets_its_own_files() -> None:
     def sent(kind: str) -> list[Any]:
-        (action,) = BOOT.diff(Found(0, f"kind {kind}\nscript"))
+        (action,) = BOOT.diff(Found(0, f"kind {kind}"))
         return [payload.content for payload in action.payloads]
 
     assert sent("sysv") == [BOOT.script]
@@ -71,7 +73,7 @@ def test_each_kind_of_host_gets_its_own_files() -> None:
     assert sent("cron") == [BOOT.script, BOOT.crontab]
 
 
-@pytest.mark.parametrize("text", [BOOT.script, BOOT.diff(Found(0, "kind cron\nscript"))[0].script.encode()])
+@pytest.mark.parametrize("text", [BOOT.script, BOOT.diff(Found(0, "kind cron"))[0].script.encode()])
 def test_the_scripts_are_posix_shell(text: bytes) -> None:
     subprocess.run(["sh", "-n"], input=text, check=True)
 

@@ -303,6 +303,11 @@ def test_three_byte_tables_are_a_finding_only_after_an_emoji_was_refused(fleet: 
     assert "ALTER TABLE `projectdb`.`projectdb` CONVERT TO CHARACTER SET utf8mb4;" in one.fix
 
 
+def test_a_filter_before_the_webui_hides_no_program_that_fails(fleet: Fleet) -> None:
+    both_of_them = both(set_in("from_here", {5000: "silent"}), state(0, "BACKOFF"))
+    assert set(diagnosis(fleet, node1=both_of_them)) == {("firewall", "node1"), ("backoff", "node1")}
+
+
 def test_a_server_that_takes_no_connection_off_its_queue_hangs_and_is_not_filtered(fleet: Fleet) -> None:
     hung = both(mysqld, lambda seen: seen["listeners"][-1].update(waiting=3))
     lost = set_in("asked/0/mysql/taskdb", LOST | {"tcp": "silent"})

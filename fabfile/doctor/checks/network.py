@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..findings import Check, Hit, Patient, View
@@ -67,7 +68,7 @@ def _from_here(host: Patient) -> Iterator[Hit]:
         if how in HOW and webui["kind"] == "answer" and not webui["waiting"]:
             place = f"{host.host.address}:{webui['port']}"
             text = f"the web UI at {place}: {HOW[how]} to this machine"
-            yield _hit(host, text, host, webui, "where its users are")
+            yield replace(_hit(host, text, host, webui, "where its users are"), hides=False)
 
 
 def _hit(host: Patient, text: str, server: Patient, one: Mapping[str, Any], source: str) -> Hit:
