@@ -59,6 +59,7 @@ def _deploy(run: Run, reload: bool) -> None:
     chosen = run.target
     looked, strays = look(run)
     _heed(run, looked, reload)
+    _keep_schedulers(run, strays)
     for hosts in waves(chosen, strays):
         run.converge(looked, hosts)
         if strays and home(chosen) not in hosts and not run.dry:
@@ -76,7 +77,16 @@ def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
         for one in several:
             if one not in grave.get(host, ()):
                 print(f"{host.name} | warning: {one}", file=sys.stderr)
-    run.each(lambda host, _say: _refuse(grave[host]), [host for host in changing if grave[host]])
+    refused = [host for host in changing if grave[host]]
+    run.each(lambda host, _say: _refuse("; ".join(map(str, grave[host]))), refused)
+
+
+def _keep_schedulers(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
+    """No scheduler is ended for one that can't be started: then its host is left as it is."""
+    new = home(run.target)
+    if strays and not run.recorder.going_on(new):
+        staying = [host for host in run.target.hosts if host.name in strays]
+        run.each(lambda _host, _say: _refuse(f"its scheduler goes on, since {new.name} can't take it"), staying)
 
 
 def _objections(chosen: Target, host: Host, looked: Looked) -> list[Objection]:
@@ -94,8 +104,8 @@ def _changes(looked: Looked) -> bool:
         return False
 
 
-def _refuse(grave: Sequence[Objection]) -> Outcome:
-    raise Problem("nothing was changed here: " + "; ".join(map(str, grave)))
+def _refuse(why: str) -> Outcome:
+    raise Problem(f"nothing was changed here: {why}")
 
 
 @task(help={"json": "print one JSON object instead of the recap"})

@@ -9,11 +9,13 @@ from .faults import SHELL, healthy_again
 
 pytestmark = pytest.mark.e2e
 
-HOLD = """$CTL stop webui1
-setsid /opt/pyspider/current/bin/python -c 'import socket, time
-s = socket.socket(); s.bind(("0.0.0.0", 5000)); s.listen(1)
+
+def held(port: int) -> str:
+    """A script after which a stranger listens on the port; its pid is in /tmp/holder."""
+    return f"""setsid /opt/pyspider/current/bin/python -c 'import socket, time
+s = socket.socket(); s.bind(("0.0.0.0", {port})); s.listen(1)
 time.sleep(600)' >/dev/null 2>&1 </dev/null &
-echo $! >/tmp/holder; settled 'grep -q :1388 /proc/net/tcp'"""
+echo $! >/tmp/holder; settled 'grep -q :{port:04X} /proc/net/tcp'"""
 
 
 def test_a_healthy_deploy_says_nothing_of_it(cluster: Cluster) -> None:
@@ -39,7 +41,7 @@ def test_without_mysql_an_unchanged_cluster_is_warned_about_and_no_program_is_re
 
 def test_a_strangers_port_is_refused_on_its_host_and_the_others_are_served(cluster: Cluster) -> None:
     with healthy_again(cluster):
-        cluster.on("node1", SHELL + HOLD)
+        cluster.on("node1", SHELL + "$CTL stop webui1\n" + held(5000))
         cluster.on("node2", SHELL + "$CTL stop processor1")
         try:
             refused = cluster.fab("deploy", status=1)
@@ -48,6 +50,25 @@ def test_a_strangers_port_is_refused_on_its_host_and_the_others_are_served(clust
     assert "node1: nothing was changed here: webui1 wants port 5000, which python" in refused.stdout
     assert "start processor1" in refused.stdout
     assert "start webui1" in cluster.fab("deploy").stdout
+
+
+def test_a_scheduler_is_not_ended_where_its_new_host_cannot_take_it(cluster: Cluster) -> None:
+    text = cluster.hosts_toml.read_text()
+    moved = cluster.folder / "moved.toml"
+    moved.write_text(text.replace("scheduler = 1, ", "").replace("fetcher = 1", "scheduler = 1, fetcher = 1", 1))
+    with healthy_again(cluster):
+        before = cluster.pids()
+        cluster.on("node2", SHELL + held(23333))
+        try:
+            refused = cluster.fab("deploy", status=1, hosts_toml=moved)
+        finally:
+            cluster.on("node2", "kill $(cat /tmp/holder)")
+        assert cluster.pids()["node1/scheduler"] == before["node1/scheduler"]
+    assert "node1: nothing was changed here: its scheduler goes on, since node2 can't take it" in refused.stdout
+    assert "node2: nothing was changed here: scheduler wants port 23333, which python" in refused.stdout
+    # node3 was served, and needs the RPC address that is true now.
+    cluster.fab("deploy")
+    assert "node1/scheduler" in cluster.pids()
 
 
 def test_a_full_disk_is_refused_before_the_release_is_half_written(cluster: Cluster) -> None:
