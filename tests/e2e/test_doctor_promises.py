@@ -15,7 +15,8 @@ pytestmark = pytest.mark.e2e
 
 HOSTS = ("node1", "node2", "node3")
 MUCH = f"""p=$(daemon); kill -9 $p $(pgrep -P $p); settled '! pgrep -f [r]un.py'
-config 'c["fetcher"]["pool-size"] = 10'; chmod 644 {CURRENT}/config.json; touch /home/work/supervisor/made-by-root"""
+config 'c["fetcher"]["pool-size"] = 10'; chmod 644 {CURRENT}/config.json
+touch /home/work/supervisor/of-root; chown root: /home/work/supervisor/of-root"""
 
 
 def test_doctor_without_fix_changes_no_file_and_no_process(cluster: Cluster) -> None:
