@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import render
@@ -11,6 +12,7 @@ from .inventory import Fleet, Host, Program
 from .sources import lock_digest
 from .steps.account import Account
 from .steps.base import Step
+from .steps.boot import Boot
 from .steps.files import Directory, File
 from .steps.packages import Packages
 from .steps.phantomjs import PHANTOMJS_PACKAGES
@@ -19,6 +21,8 @@ from .steps.runtime import PYTHON, RUNTIME_PACKAGES, RuntimeSpec
 from .steps.stores import STORE_PACKAGES, MySQL, Redis
 from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Supervisord
 
+WITHOUT = {"mysql": ("phantomjs", "fetcher"), "redis": ("phantomjs",)}
+"""The roles that have nothing to do with a store."""
 PINS = Path(__file__).parent / "pins" / "py27.txt"
 
 
@@ -31,6 +35,19 @@ def place(fleet: Fleet) -> Place:
     """Where supervisord lives."""
     cluster = fleet.cluster
     return Place(cluster.user, cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket, PYTHON)
+
+
+def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> dict[str, object]:
+    """What deploy looks at beside supervisord: the disks it writes to, its programs' ports, the stores they need."""
+    cluster, stores = fleet.cluster, fleet.stores
+    chosen = chosen_programs(fleet, host, roles)
+    wanted = [name for name, without in WITHOUT.items() if any(program.role not in without for program in chosen)]
+    return {
+        "conf": cluster.supervisord_conf,
+        "folders": [cluster.home, cluster.logs, "/tmp", "/"],  # noqa: S108  where the exchange itself unpacks
+        "ports": [program.port for program in chosen if program.port],
+        "stores": {name: [getattr(stores, name).address, getattr(stores, name).port] for name in wanted},
+    }
 
 
 def packages(host: Host) -> Packages:
@@ -76,6 +93,11 @@ def supervisord_conf(fleet: Fleet, host: Host) -> File:
     return File(fleet.cluster.supervisord_conf, text.encode(), "root", "root", 0o644)
 
 
+def boot(fleet: Fleet) -> Boot:
+    """What starts supervisord when the host does."""
+    return Boot(place(fleet), fleet.cluster.name)
+
+
 def chosen_programs(fleet: Fleet, host: Host, roles: Collection[str]) -> list[Program]:
     """The host's programs, or those of the given roles only."""
     return [program for program in fleet.programs(host) if not roles or program.role in roles]
@@ -83,7 +105,7 @@ def chosen_programs(fleet: Fleet, host: Host, roles: Collection[str]) -> list[Pr
 
 def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """From a stale socket to every program RUNNING."""
-    where = place(fleet)
+    where = replace(place(fleet), preflight=preflight(fleet, host, roles))
     fingerprints = render.fingerprints(fleet, host, runtime_spec(fleet).digest)
     digest = hashlib.sha256(render.supervisord_conf(fleet, host).encode()).hexdigest()[:12]
     wanted = tuple((program.name, fingerprints[program.name]) for program in chosen_programs(fleet, host, roles))
@@ -98,7 +120,7 @@ def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Ste
 
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """A host's release, and what has to run of it."""
-    return [release(fleet, host), supervisord_conf(fleet, host), *supervision(fleet, host, roles)]
+    return [release(fleet, host), supervisord_conf(fleet, host), boot(fleet), *supervision(fleet, host, roles)]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

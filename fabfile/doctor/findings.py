@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..inventory import Fleet, Host
 
-Remedy = Literal["owner", "stores", "conf", "release", "supervision", "restart"]
+Remedy = Literal["owner", "stores", "conf", "release", "boot", "supervision", "restart"]
 """Something that `--fix` may do: one of mend.py's steps."""
 
 
@@ -101,6 +101,8 @@ class Hit:
     """`--fix` may not mend this one, though it may mend others of its kind."""
     items: tuple[str, ...] = ()
     """The programs to restart, or the paths to give to the cluster's user."""
+    hides: bool = True
+    """Whether what its check hides may follow from this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +150,25 @@ class Finding:
 def findings(view: View, checks: Sequence[Check]) -> list[Finding]:
     """Everything that is wrong, in the checks' order; what only follows from another fault is left out."""
     found = [(check, hit) for check in checks for hit in check.find(view)]
-    hidden = {(name, hit.host) for check, hit in found for name in check.hides if name != check.id}
+    hidden = {(name, hit.host) for check, hit in found if hit.hides for name in check.hides if name != check.id}
     return [_finding(view, check, hit) for check, hit in found if (check.id, hit.host) not in hidden]
 
 
 def _finding(view: View, check: Check, hit: Hit) -> Finding:
     patient = next((host for host in view.hosts if host.name == hit.host), None)
-    ours = patient is None or patient.ours or not check.foreign_fix
+    managed = _managed(view.fleet, check)
+    ours = patient is None or (patient.ours and managed) or not check.foreign_fix
     fix = hit.fix or (check.fix if ours else check.foreign_fix)
-    # What lies on a host that somebody set up by hand is never overwritten.
-    remedies = () if hit.by_hand or not (patient and patient.ours) else check.remedies
+    # What lies on a host that somebody set up by hand is never overwritten, nor a store that bootstrap has not made.
+    remedies = () if hit.by_hand or not (patient and patient.ours and managed) else check.remedies
     text = fix.replace("{host}", hit.host).replace("{user}", view.fleet.cluster.user)
     return Finding(
         check.id, hit.host, hit.evidence, hit.cause or check.cause, text, bool(remedies), remedies, hit.items
     )
+
+
+def _managed(fleet: Fleet, check: Check) -> bool:
+    """Whether what the check is about is this project's to mend."""
+    if "stores" not in check.remedies:
+        return True
+    return fleet.stores.mysql.managed if check.id.startswith("mysql") else fleet.stores.redis.managed

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import plan
-from ..inventory import Fleet
+from ..inventory import Fleet, Host
 from ..shell import cmd
 from ..steps.base import Action, CannotLook, Found, Payload, Probe
 
 REMOTE = Path(__file__).parent.parent / "remote"
+PARTS = ("supervise", "machine", "doctor_conf", "doctor_ask", "doctor_answers")
+"""What doctor.py loads or runs, in the order of its arguments."""
 PYTHONS = ("python2.7", "python3", "python2", "python", "/usr/libexec/platform-python")
 """A host that was set up by hand has one of these, if it has pyspider."""
+
+REACH_SECONDS = 4.0
 
 _SCRIPT = """\
 for python in {pythons}; do
   "$python" -c 'import sys; assert sys.version_info >= (2, 7)' >/dev/null 2>&1 || continue
-  exec "$python" -B "$1" "$2" "$3" "$4" "$5"
+  exec "$python" -B "$@"
 done
 echo null"""
 
@@ -35,9 +40,9 @@ class Examination:
     def probe(self) -> Probe:
         cluster = self.fleet.cluster
         where = plan.place(self.fleet)
-        options = where.options(user=cluster.user, home=cluster.home)
+        options = where.options(user=cluster.user, home=cluster.home, site=self.fleet.doctor.site)
         script = _SCRIPT.format(pythons=cmd(where.python, *PYTHONS))
-        files = (REMOTE / "supervise.py", REMOTE / "doctor_conf.py", REMOTE / "doctor_ask.py")
+        files = [REMOTE / f"{name}.py" for name in PARTS]
         payloads: tuple[bytes | Path, ...] = (REMOTE / "doctor.py", json.dumps(options).encode(), *files)
         return Probe(script, tuple(Payload(one) for one in payloads), limit=60)
 
@@ -56,3 +61,26 @@ def facts(found: Found) -> Mapping[str, Any] | None:
     if answer is None or isinstance(answer, dict):
         return answer
     raise CannotLook(f"what is there can't be seen: {found.text[-300:]}")
+
+
+def from_here(host: Host, seen: Mapping[str, Any]) -> dict[int, str]:
+    """How connections from this machine to the host's web UIs end: open, refused or silent, by port.
+
+    Nothing is said where SSH to the host does not lead straight to its address: then the web UI is
+    reached some other way as well.
+    """
+    ports = {one["port"] for one in seen["webuis"] if not one["address"].startswith(("127.", "::1"))}
+    if not ports or reach(host.address, host.port) != "open":
+        return {}
+    return {port: reach(host.address, port) for port in ports}
+
+
+def reach(address: str, port: int) -> str:
+    """How a TCP connection from this machine ends: open, refused or silent."""
+    try:
+        socket.create_connection((address, port), REACH_SECONDS).close()
+    except ConnectionRefusedError:
+        return "refused"
+    except OSError:
+        return "silent"
+    return "open"

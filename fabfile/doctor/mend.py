@@ -12,7 +12,7 @@ from ..steps.base import Action, Found, Payload, Probe, Step
 from ..steps.supervise import SCRIPT, Place, look, state
 from .findings import Finding, Remedy
 
-ORDER: tuple[Remedy, ...] = ("owner", "conf", "release", "supervision", "restart")
+ORDER: tuple[Remedy, ...] = ("owner", "conf", "release", "boot", "supervision", "restart")
 """What a later one needs comes first: programs can only start with their files in order."""
 
 
@@ -82,6 +82,7 @@ def _steps(fleet: Fleet, host: Host, remedy: Remedy, items: tuple[str, ...], pid
         "owner": lambda: [Owner(items, fleet.cluster.user)],
         "conf": lambda: [plan.supervisord_conf(fleet, host)],
         "release": lambda: [plan.release(fleet, host)],
+        "boot": lambda: [plan.boot(fleet)],
         "supervision": lambda: plan.supervision(fleet, host),
         "restart": lambda: [Restart(plan.place(fleet), items, pids)],
     }

@@ -155,6 +155,7 @@ def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
         defaults=_host("", HostTable(address=""), file.defaults, path.parent),
         webui_password=found["webui"],
         passwords_path=kept,
+        doctor=file.doctor,
     )
 
 

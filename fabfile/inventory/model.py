@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import WrongInput
 from ..passwords import Password
 from .address import Address, parsed
-from .shape import ROLES, Cluster, Databases, PhantomJS, Pyspider, Python
+from .shape import ROLES, Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
 
 PYTHON = "/opt/pyspider/current/bin/python"
 PHANTOMJS = "/opt/pyspider/bin/phantomjs"
@@ -104,6 +104,7 @@ class Fleet:
     webui_password: Password | None
     passwords_path: Path
     """Where generated passwords are kept."""
+    doctor: Doctor
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises WrongInput."""

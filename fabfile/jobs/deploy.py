@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .. import engine, plan
-from ..engine import Outcome, apply
+from ..doctor.preflight import Objection, objections
+from ..engine import Outcome, apply, missing
 from ..errors import Problem
 from ..health import HostView
 from ..inventory import Host
@@ -34,16 +36,61 @@ def deploy(c: Any, options: Options, reload: bool) -> None:
 def _deploy(run: Run, reload: bool) -> None:
     chosen = run.target
     looked, strays = look(run)
+    _heed(run, looked, reload)
+    _keep_schedulers(run, strays)
     for hosts in waves(chosen, strays):
         for number, batch in enumerate(run.batches(hosts)):
-            # While the batches before were served, this one may have changed.
-            again = number > 0
-            run.converge(run.look(lambda host: _steps(chosen, host), batch) if again else looked, batch)
+            if number > 0:
+                # While the batches before were served, this one may have changed.
+                looked = run.look(lambda host: _steps(chosen, host), batch)
+                _heed(run, looked, reload)
+            run.converge(looked, batch)
             if reload and not run.dry:
                 run.each(lambda host, say: _reload(chosen, host, say), batch)
             check(run, batch, chosen.roles)
         if strays and home(chosen) not in hosts and not run.dry:
             run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)], more=True)
+
+
+def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
+    """Tell what doctor's preflight found; a host on which going on would do harm is left as it is."""
+    hosts = [host for host in run.target.hosts if host.name in looked and run.recorder.going_on(host)]
+    found = {host: _objections(run.target, host, looked[host.name]) for host in hosts}
+    changing = [host for host in found if reload or _changes(looked[host.name])]
+    grave = {host: [one for one in found[host] if one.grave] for host in changing}
+    for host, several in found.items():
+        for one in several:
+            if one not in grave.get(host, ()):
+                print(f"{host.name} | warning: {one}", file=sys.stderr)
+    refused = [host for host in changing if grave[host]]
+    run.each(lambda host, _say: _refuse("; ".join(map(str, grave[host]))), refused)
+
+
+def _keep_schedulers(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
+    """No scheduler is ended for one that can't be started: then its host is left as it is."""
+    new = home(run.target)
+    if strays and not run.recorder.going_on(new):
+        staying = [host for host in run.target.hosts if host.name in strays]
+        run.each(lambda _host, _say: _refuse(f"its scheduler goes on, since {new.name} can't take it"), staying)
+
+
+def _objections(chosen: Target, host: Host, looked: Looked) -> list[Objection]:
+    try:
+        sight = _sight(looked)
+    except Problem:
+        return []  # it is told by whoever needs the answer
+    return objections(chosen.fleet, host, sight, chosen.roles)
+
+
+def _changes(looked: Looked) -> bool:
+    try:
+        return bool(missing(looked.steps, looked.found))
+    except Problem:
+        return False
+
+
+def _refuse(why: str) -> Outcome:
+    raise Problem(f"nothing was changed here: {why}")
 
 
 def _steps(chosen: Target, host: Host) -> Sequence[Step]:
@@ -116,11 +163,15 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
 
 
 def _schedulers(looked: Looked) -> Sequence[int]:
-    for step, found in zip(looked.steps, looked.found, strict=True):
-        if isinstance(step, Sight | Programs):
-            pids: Sequence[int] = (state(found) or {}).get("schedulers", ())
-            return pids
-    return ()
+    pids: Sequence[int] = _sight(looked).get("schedulers", ())
+    return pids
+
+
+def _sight(looked: Looked) -> Mapping[str, Any]:
+    """What supervise.py told; empty where it could not be asked. Raises CannotLook."""
+    steps = zip(looked.steps, looked.found, strict=True)
+    found = next((found for step, found in steps if isinstance(step, Sight | Programs)), None)
+    return (state(found) if found else None) or {}
 
 
 def home(chosen: Target) -> Host:

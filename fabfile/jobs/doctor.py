@@ -13,7 +13,7 @@ from invoke.exceptions import Exit
 from .. import plan
 from ..doctor.checks import CHECKS
 from ..doctor.findings import Finding, Patient, View, findings
-from ..doctor.look import Examination, facts
+from ..doctor.look import Examination, facts, from_here
 from ..doctor.mend import needs_stores, steps
 from ..engine import Outcome, Recorder, fan_out, on_host
 from ..engine import look as look_at
@@ -49,8 +49,11 @@ def examine(chosen: Target) -> View:
         def work() -> Outcome:
             begun = time.time()
             answer = facts(look_at(chosen.links[host], [Examination(chosen.fleet)])[0])
-            # Looking takes a while; the far clock is read somewhere in between.
-            seen[host.name] = answer and dict(answer, clock_off=answer["clock"] - (begun + time.time()) / 2)
+            if answer:
+                # Looking takes a while; the far clock is read somewhere in between.
+                off = answer["clock"] - (begun + time.time()) / 2
+                answer = dict(answer, clock_off=off, from_here=from_here(host, answer))
+            seen[host.name] = answer
             return Outcome("", "ok")
 
         recorder.add(on_host(host.name, work))

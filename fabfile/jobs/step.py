@@ -77,6 +77,11 @@ def supervisord_conf(c: Any, options: Options) -> None:
     _each(c, options, lambda fleet, host: [plan.supervisord_conf(fleet, host)])
 
 
+def boot(c: Any, options: Options) -> None:
+    """See to it that supervisord starts when the host does; starts nothing now."""
+    _each(c, options, lambda fleet, _: [plan.boot(fleet)])
+
+
 def sockets(c: Any, options: Options) -> None:
     """As root, remove a stale supervisor.sock: nothing answers on it and its process is gone."""
     _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[:1])

@@ -1,28 +1,27 @@
 """Runs on a host, under Python 2.7 or 3: raw facts for `fab doctor`, as one JSON object. Changes nothing.
 
-    doctor.py OPTIONS SUPERVISE CONF ASK
+    doctor.py OPTIONS SUPERVISE MACHINE CONF ASK ANSWERS
 
-All four are paths: of JSON, of supervise.py, of doctor_conf.py and of doctor_ask.py. The host may have been set up by
-hand: so supervisord.conf, socket, programs, interpreters and config.json are found by what runs and by
+All are paths: of JSON, of supervise.py, of machine.py, of doctor_conf.py, of doctor_ask.py and of
+doctor_answers.py. The host may have been set up by hand: so supervisord.conf, socket, programs, interpreters and config.json are found by what runs and by
 the usual places, and only then by what hosts.toml says.
 """
 
 from __future__ import print_function
 
 import errno
-import glob
 import json
 import os
 import pwd
 import re
 import socket
-import stat
 import subprocess
 import sys
 import time
 import types
 
 MOST_FILES = 20000
+CLIENT_FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/pyspider/current/bin")
 SECONDS = 4
 
 
@@ -34,33 +33,7 @@ def module(name, path):
     return made
 
 
-def owner(number):
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
-
-
-def at(path):
-    """What stands at a path, as data; None where there is nothing."""
-    try:
-        seen = os.stat(path)
-    except OSError:
-        return None
-    return {
-        "path": path, "owner": owner(seen.st_uid), "mode": stat.S_IMODE(seen.st_mode), "size": seen.st_size,
-        "mtime": seen.st_mtime, "kind": "socket" if stat.S_ISSOCK(seen.st_mode) else "dir" if stat.S_ISDIR(seen.st_mode) else "file",
-    }
-
-
 # processes and ports
-
-def uid_of(pid):
-    try:
-        return os.stat("/proc/%d" % pid).st_uid
-    except OSError:
-        return -1
-
 
 def limit(pid, supervise):
     match = re.search(r"Max open files\s+(\d+)", supervise.read("/proc/%d/limits" % pid))
@@ -71,7 +44,7 @@ def state(pid, supervise):
     return (supervise.read("/proc/%d/stat" % pid).rpartition(")")[2].split() or [""])[0]
 
 
-def components(supervise, table):
+def components(supervise, machine, table):
     found = []
     for pid, process in sorted(table.items()):
         kind = process.role() if process.alive else None
@@ -80,11 +53,18 @@ def components(supervise, table):
             continue  # a wrapper and its child count once
         held = any(supervise.is_supervisord(table[one]) for one in supervise.ancestors(pid, table) if one in table)
         found.append({
-            "pid": pid, "ticks": process.ticks, "parent": process.parent, "role": kind, "user": owner(uid_of(pid)), "words": process.words,
+            "pid": pid, "ticks": process.ticks, "parent": process.parent, "role": kind, "user": machine.owner(machine.uid_of(pid)), "words": process.words,
             "name": process.environment.get("SUPERVISOR_PROCESS_NAME"), "held": held, "nofile": limit(pid, supervise),
-            "state": state(pid, supervise), "directory": directory(pid),
+            "state": state(pid, supervise), "directory": directory(pid), "kb": kilobytes(pid, supervise, table),
         })
     return found
+
+
+def kilobytes(pid, supervise, table):
+    """Memory that a process and what it started hold: pyspider's phantomjs is a child of its wrapper."""
+    family = [pid] + [child for child in table if pid in supervise.ancestors(child, table)]
+    sizes = [re.search(r"VmRSS:\s+(\d+) kB", supervise.read("/proc/%d/status" % one)) for one in family]
+    return sum(int(size.group(1)) for size in sizes if size)
 
 
 def directory(pid):
@@ -94,49 +74,43 @@ def directory(pid):
         return None
 
 
-def daemons(supervise, conf, table, paths):
-    """Every supervisord that holds a pyspider program, or runs with a configuration that names one."""
-    found = []
-    for pid, process in sorted(table.items()):
-        # One that it has forked and that is not yet what it will be looks the same.
-        if not supervise.is_supervisord(process) or process.parent in table and supervise.is_supervisord(table[process.parent]):
-            continue
-        path = conf.after(process.words, "-c", "--configuration")
-        holds = sum(1 for one in table.values() if one.parent == pid and one.role())
-        if holds or path in paths:
-            found.append({"pid": pid, "ticks": process.ticks, "user": owner(uid_of(pid)), "conf": path, "programs": holds})
-    return found
+def clients(supervise, sight, where, table):
+    """What each supervisorctl of another installation than the live supervisord's says to it: [{path, status, says}].
+
+    Decided by exit status: 5 is another version of the API, 3 a supervisord that does not know its commands.
+    """
+    if not sight["supervisord"]["answers"]:
+        return []
+    daemon = table.get(sight["supervisord"]["pid"])
+    if daemon is None:
+        return []
+    script = next((word for word in daemon.words[:3] if os.path.basename(word) == "supervisord"), "")
+    beside = os.path.realpath(os.path.join(os.path.dirname(script), "supervisorctl"))
+    folders = os.environ.get("PATH", "").split(":") + list(CLIENT_FOLDERS)
+    paths = set(os.path.realpath(os.path.join(folder, "supervisorctl")) for folder in folders if folder.startswith("/"))
+    others = [path for path in paths if os.access(path, os.X_OK) and (path != beside or changed(path, daemon, supervise))]
+    return [dict(asked_by(path, where), path=path, beside=beside) for path in sorted(others)]
 
 
-def listeners(supervise, table):
-    """TCP ports that somebody listens on: [{address, port, pid, name, line: it and its ancestors}]; pid is None where it can't be seen."""
-    inodes = {}
-    for name in ("tcp", "tcp6"):
-        for line in supervise.read("/proc/net/" + name).splitlines()[1:]:
-            words = line.split()
-            if words[3] == "0A":
-                address, _, port = words[1].rpartition(":")
-                inodes[words[9]] = {"address": number(address), "port": int(port, 16), "pid": None}
-    for link in glob.glob("/proc/[0-9]*/fd/*"):
-        try:
-            target = os.readlink(link)
-        except OSError:
-            continue
-        if target[:8] == "socket:[" and target[8:-1] in inodes:
-            inodes[target[8:-1]]["pid"] = int(link.split("/")[2])
-    for one in inodes.values():
-        words = table[one["pid"]].words if one["pid"] in table else []
-        one["name"] = os.path.basename(words[0]) if words else "?"
-        one["line"] = [one["pid"]] + list(supervise.ancestors(one["pid"], table)) if words else []
-    return sorted(inodes.values(), key=lambda one: (one["port"], one["address"]))
+def changed(path, process, supervise):
+    """Whether a file is younger than a process."""
+    boot = re.search(r"^btime (\d+)$", supervise.read("/proc/stat"), re.MULTILINE)
+    try:
+        return os.stat(path).st_mtime > int(boot.group(1)) + process.ticks / float(os.sysconf("SC_CLK_TCK")) + 1
+    except (OSError, AttributeError):
+        return False
 
 
-def number(text):
-    """An address of /proc/net/tcp as people write it."""
-    words = [text[i:i + 8] for i in range(0, len(text), 8)]
-    if len(words) == 1 or words[:2] == ["00000000", "00000000"] and words[2] == "FFFF0000":
-        return ".".join(str(int(words[-1][i:i + 2], 16)) for i in (6, 4, 2, 0))
-    return "::1" if words[3:] == ["01000000"] and set(words[:3]) == set(["00000000"]) else "::" if set(words) == set(["00000000"]) else text
+def asked_by(client, where):
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", HOME="/nonexistent")
+    words = ["timeout", str(SECONDS), client, "-c", where["conf"], "-s", "unix://" + where["socket"], "pid"]
+    try:
+        with open(os.devnull) as nothing:
+            process = subprocess.Popen(words, stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+            out = process.communicate()[0].decode("utf-8", "replace")
+    except OSError as error:
+        return {"status": None, "says": str(error)}
+    return {"status": process.returncode, "says": out.strip()[:300]}
 
 
 def http(address, port, supervise):
@@ -155,19 +129,7 @@ def http(address, port, supervise):
 
 # files and figures
 
-def disks(paths):
-    found = {}
-    for path in paths:
-        while not os.path.isdir(path):
-            path = os.path.dirname(path)
-        seen = os.statvfs(path)
-        found.setdefault(os.stat(path).st_dev, {
-            "path": path, "bytes": seen.f_blocks * seen.f_frsize, "free": seen.f_bavail * seen.f_frsize, "inodes": seen.f_files, "inodes_free": seen.f_favail,
-        })
-    return sorted(found.values(), key=lambda one: one["path"])
-
-
-def foreign(folders, user):
+def foreign(folders, user, machine):
     """What the cluster's user does not own below its folders: the first few, and how many there are."""
     try:
         wanted = pwd.getpwnam(user).pw_uid
@@ -184,7 +146,7 @@ def foreign(folders, user):
                     continue
                 if number != wanted:
                     count += 1
-                    found.append({"path": path, "owner": owner(number)})
+                    found.append({"path": path, "owner": machine.owner(number)})
             if seen > MOST_FILES:
                 break
     return {"count": count, "paths": found[:200]}
@@ -209,11 +171,11 @@ def interpreter(words):
     return interpreter(words[1:] if words and words[0].endswith("/env") else words)
 
 
-def pairs(conf, found):
+def pairs(machine, found):
     """(interpreter, config.json) of every component but phantomjs, each pair once, with who uses it."""
     answer = {}
     for one in found:
-        config = conf.after(one["words"], "-c", "--config")
+        config = machine.after(one["words"], "-c", "--config")
         path = interpreter(one["words"])
         if one["role"] != "phantomjs" and path:
             if config:
@@ -222,11 +184,11 @@ def pairs(conf, found):
     return answer
 
 
-def ask(conf, found, script):
+def ask(machine, found, scripts, site):
     """What each interpreter says of itself and of what its config.json leads to; all at once."""
     begun = []
-    for (path, config), roles in sorted(pairs(conf, found).items(), key=str):
-        words = [path, "-B", script, config or "/nonexistent", " ".join(sorted(roles))]
+    for (path, config), roles in sorted(pairs(machine, found).items(), key=str):
+        words = [path, "-B", scripts[0], config or "/nonexistent", " ".join(sorted(roles)), site or "", scripts[1]]
         try:
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except OSError as error:
@@ -235,7 +197,7 @@ def ask(conf, found, script):
     answer = []
     for path, config, roles, process in begun:
         out, err = ("", str(process)) if isinstance(process, OSError) else [part.decode("utf-8", "replace") for part in process.communicate()]
-        one = {"python": path, "path": config, "roles": roles, "file": at(config) if config else None}
+        one = {"python": path, "path": config, "roles": roles, "file": machine.at(config) if config else None}
         try:
             one.update(json.loads(out))
         except ValueError:
@@ -244,26 +206,26 @@ def ask(conf, found, script):
     return answer
 
 
-def look(options, supervise, conf, script):
+def look(options, supervise, machine, conf, scripts):
     table = supervise.processes()
-    found = conf.confs(options, supervise, table)
+    found = conf.confs(options, supervise, machine, table)
     own = conf.effective(found, options) or {}
     where = dict(options, conf=own.get("path") or options["conf"], socket=own.get("socket") or options["socket"])
     sight = supervise.look(where)
     table = supervise.processes()
-    live = components(supervise, table)
+    live = components(supervise, machine, table)
     configured = [program for one in found for program in one["programs"]]
-    ports = listeners(supervise, table)
+    ports = machine.listeners(supervise, table)
     mine = set(one["pid"] for one in live if one["role"] == "webui")
     webuis = [one for one in ports if mine.intersection(one["line"])]
     return {
         "python": list(sys.version_info[:3]), "clock": time.time(), "ours": os.path.islink(os.path.join(options["home"], "current")), "sight": sight, "conf": own or None, "confs": found,
-        "socket": at(where["socket"]), "socket_path": where["socket"], "pidfile": pidfile(own.get("pidfile"), table),
-        "daemons": daemons(supervise, conf, table, [one["path"] for one in found]), "components": live, "listeners": ports,
-        "webuis": [dict(http(local(one["address"]), one["port"], supervise), **one) for one in webuis],
-        "disks": disks([options["home"], options["logs"], "/tmp", "/var/tmp", "/"]),
-        "foreign": foreign([options["home"], options["logs"]], options["user"]),
-        "logs": conf.logs(configured), "daemon_log": conf.tail(own.get("logfile")), "asked": ask(conf, configured + live, script),
+        "socket": machine.at(where["socket"]), "socket_path": where["socket"], "pidfile": pidfile(own.get("pidfile"), table),
+        "daemons": machine.daemons(supervise, table, [one["path"] for one in found]), "components": live, "listeners": ports,
+        "clients": clients(supervise, sight, where, table), "webuis": [dict(http(local(one["address"]), one["port"], supervise), **one) for one in webuis],
+        "disks": machine.disks([options["home"], options["logs"], "/tmp", "/var/tmp", "/"]), "memory": machine.memory(supervise),
+        "foreign": foreign([options["home"], options["logs"]], options["user"], machine),
+        "logs": conf.logs(configured), "daemon_log": conf.tail(own.get("logfile")), "boot": conf.boots(where["conf"], supervise.read), "asked": ask(machine, configured + live, scripts, options.get("site")),
     }
 
 
@@ -283,5 +245,5 @@ def pidfile(path, table):
 if __name__ == "__main__":
     with open(sys.argv[1]) as stream:
         given = json.load(stream)
-    supervise, conf = module("supervise", sys.argv[2]), module("conf", sys.argv[3])
-    print(json.dumps(look(given, supervise, conf, sys.argv[4])))
+    parts = [module(name, path) for name, path in zip(("supervise", "machine", "conf"), sys.argv[2:5])]
+    print(json.dumps(look(given, *(parts + [sys.argv[5:7]]))))

@@ -11,6 +11,11 @@ import re
 import shlex
 
 CONFS = ("/etc/supervisord.conf", "/etc/supervisor/supervisord.conf", "/etc/supervisord/supervisord.conf", "/usr/etc/supervisord.conf")
+BOOTS = (
+    "/etc/systemd/system/*.wants/*.service", "/lib/systemd/system/*.wants/*.service", "/etc/rc[2345].d/S*", "/etc/rc.d/rc[2345].d/S*",
+    "/etc/rc.local", "/etc/rc.d/rc.local", "/etc/inittab", "/etc/init/*.conf", "/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/*",
+    "/var/spool/cron/crontabs/*",
+)
 TAIL_BYTES = 16384
 
 
@@ -97,29 +102,29 @@ def conf_facts(path, supervise):
     }
 
 
-def confs(options, supervise, table):
+def confs(options, supervise, machine, table):
     """The configurations that a supervisord runs with, hosts.toml's, and the usual ones that name pyspider."""
-    running = [after(process.words, "-c", "--configuration") for process in table.values() if supervise.is_supervisord(process)]
+    running = [machine.after(process.words, "-c", "--configuration") for process in table.values() if supervise.is_supervisord(process)]
     paths = [path for path in running if path and path.startswith("/")] + [options["conf"]] + list(CONFS)
     once = [path for index, path in enumerate(paths) if path not in paths[:index]]
     found = [conf_facts(path, supervise) for path in once if os.path.isfile(path)]
     return [one for one in found if one["path"] == options["conf"] or one["programs"]]
 
 
-def after(words, *names):
-    for word, following in zip(words, words[1:]):
-        if word in names:
-            return following
-    for word in words:
-        for name in names:
-            if name.startswith("--") and word.startswith(name + "="):
-                return word[len(name) + 1:]
-    return None
-
-
 def effective(found, options):
     """The configuration that counts: hosts.toml's where it is there, else the first that names pyspider."""
     return next((one for one in found if one["path"] == options["conf"]), found[0] if found else None)
+
+
+def boots(path, read):
+    """The files that start supervisord with this configuration when the host starts; one that names no configuration may mean this one."""
+    return [name for pattern in BOOTS for name in sorted(glob.glob(pattern)) if os.path.isfile(name) and starts(read(name), path)]
+
+
+def starts(text, path):
+    lines = [line for line in text.splitlines() if "supervisord" in line and not line.lstrip().startswith("#")]
+    named = [match.strip("'\"") for line in lines for match in re.findall(r"(?:\s-c|--configuration)[ =]+(\S+)", line.partition("supervisord")[2])]
+    return bool(lines) and (path in named or not [one for one in named if one.startswith("/")])
 
 
 def tail(path):

@@ -1,6 +1,6 @@
 """Runs on a host, under the runtime's Python 2.7: what runs there, as data; and changes to it.
 
-    supervise.py look OPTIONS      prints one JSON object
+    supervise.py look OPTIONS [MACHINE]      prints one JSON object; with the path of machine.py, a preflight too
     supervise.py apply OPTIONS     brings the named programs to their sections; exit 1 if one does not come up
     supervise.py reload OPTIONS    supervisorctl reload, then waits for the named programs
     supervise.py clear OPTIONS     removes the socket, if nothing answers on it at this very moment
@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 import time
+import types
 
 try:
     import httplib
@@ -215,7 +216,7 @@ def rpc_answer(url):
     return {"ok": isinstance(size, int), "size": size}
 
 
-def look(options):
+def look(options, machine=None):
     server, infos = ask_supervisord(options)
     # After the supervisor's answer: a pid that it names must be in the table.
     table = processes()
@@ -231,7 +232,15 @@ def look(options):
         answer["webui"] = webui_answer(options["webui"])
     for name, url in options.get("rpc", {}).items():
         answer[name] = rpc_answer(url)
+    if machine:
+        answer["preflight"] = machine.preflight(options["preflight"], sys.modules[__name__], table)
     return answer
+
+
+def module(name, path):
+    made = types.ModuleType(name)
+    exec(compile(read(path), path, "exec"), made.__dict__)
+    return made
 
 
 def restart(server, names, added, changed):
@@ -348,10 +357,10 @@ def same(item):
     return process.alive and process.ticks == item["ticks"]
 
 
-def main(verb, text):
+def main(verb, text, machine=None):
     options = json.loads(text if text.startswith("{") else read(text))
     if verb == "look":
-        print(json.dumps(look(options)))
+        print(json.dumps(look(options, module("machine", machine) if machine else None)))
         return 0
     return {"apply": apply, "reload": reload, "clear": clear, "end": end}[verb](options)
 

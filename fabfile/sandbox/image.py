@@ -20,7 +20,7 @@ Base = Literal["full", "bare"]
 BUILD_SECONDS = 1800.0
 BARE = ("openssh-server",)
 FULL = (
-    *("openssh-server", "iproute2", "procps", "ca-certificates", "sudo", "util-linux", "curl"),
+    *("openssh-server", "iproute2", "nftables", "procps", "ca-certificates", "sudo", "util-linux", "curl"),
     *("build-essential", "libssl-dev", "zlib1g-dev", "libbz2-dev", "libreadline-dev", "libsqlite3-dev"),
     *("libncurses-dev", "libffi-dev", "libcurl4-openssl-dev"),
     *("libfontconfig1", "libfreetype6", "mariadb-server", "mariadb-client", "redis-server"),

@@ -12,6 +12,7 @@ from ..shell import as_user, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
 
 SCRIPT = Path(__file__).parent.parent / "remote" / "supervise.py"
+MACHINE = SCRIPT.with_name("machine.py")
 REFUSED = 111
 """ECONNREFUSED on Linux: a socket file without a process behind it."""
 DOWN = ("STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN", "STOPPING")
@@ -27,6 +28,8 @@ class Place:
     conf: str
     socket: str
     python: str
+    preflight: Mapping[str, object] | None = field(default=None, hash=False)
+    """What machine.py is to look at beside supervisord, before a deploy; nothing where it is None."""
 
     def options(self, **more: object) -> dict[str, object]:
         return {"socket": self.socket, "conf": self.conf, "logs": self.logs, **more}
@@ -51,12 +54,13 @@ class Questions:
 def look(place: Place, questions: Questions | None = None) -> Probe:
     """Everything about programs on one host, as one JSON object; shared by all steps here and by status."""
     asked = questions or Questions()
-    options = place.options(webui=dict(asked.webui), rpc=dict(asked.rpc))
+    options = place.options(webui=dict(asked.webui), rpc=dict(asked.rpc), preflight=place.preflight)
     script = lines(
         f"[ -x {cmd(place.python)} ] || {{ echo null; exit 0; }}",
-        f'{cmd(place.python)} "$1" look "$2"',
+        f'script=$1; shift; {cmd(place.python)} "$script" look "$@"',
     )
-    return Probe(script, (Payload(SCRIPT), Payload(json.dumps(options).encode())), limit=45)
+    payloads = (SCRIPT, json.dumps(options).encode(), *((MACHINE,) if place.preflight else ()))
+    return Probe(script, tuple(Payload(one) for one in payloads), limit=45)
 
 
 def state(found: Found) -> dict[str, Any] | None:

@@ -24,7 +24,8 @@ def deploy(c: Any, options: Options, reload: bool = False) -> None:
 
     Uploads a release (config.json, launcher, program sections), clears stale sockets as root,
     ends what a dead supervisord left running, starts supervisord as the cluster's user, and waits
-    until every program is RUNNING. A second scheduler is refused.
+    until every program is RUNNING. A second scheduler is refused. Before it changes a host it looks for what
+    would make that fail or do harm there: a full disk, a store that can't be reached, a port that a stranger holds.
     """
     from ..jobs import deploy as job
 

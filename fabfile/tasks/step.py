@@ -73,6 +73,14 @@ def supervisord_conf(c: Any, options: Options) -> None:
 
 
 @sharing(JSON)
+def boot(c: Any, options: Options) -> None:
+    """See to it that supervisord starts when the host does; starts nothing now."""
+    from ..jobs import step as job
+
+    job.boot(c, options)
+
+
+@sharing(JSON)
 def sockets(c: Any, options: Options) -> None:
     """As root, remove a stale supervisor.sock: nothing answers on it and its process is gone."""
     from ..jobs import step as job

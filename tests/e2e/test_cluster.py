@@ -148,6 +148,7 @@ def test_every_step_runs_by_itself(cluster: Cluster) -> None:
         "stores",
         "release",
         "supervisord-conf",
+        "boot",
         "sockets",
         "leftovers",
         "supervisord",

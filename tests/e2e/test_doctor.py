@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import Any
+from contextlib import closing
 
 import pytest
 
 from .conftest import Cluster
+from .faults import BIN, CURRENT, LIB, LOGS, SHELL, Fault, found, healthy_again, named_alone_and_mended, silent
 
 pytestmark = pytest.mark.e2e
 
-LOGS = "/home/work/supervisor"
-CURRENT = "/home/work/distri_pyspider/current"
-BIN = "/opt/pyspider/current/bin"
-LIB = "/opt/pyspider/current/lib/python2.7"
-SHELL = f"""
-CTL="{BIN}/supervisorctl -c /etc/supervisord.conf"
-daemon() {{ cat {LOGS}/supervisord.pid; }}
-pid() {{ $CTL pid "$1"; }}
-settled() {{ n=0; until eval "$1"; do n=$((n+1)); [ $n -lt 150 ] || exit 9; sleep 0.1; done; }}
-config() {{ {BIN}/python - "$1" <<'EOF'
-import json, sys
-path = "{CURRENT}/config.json"
-c = json.load(open(path))
-exec(sys.argv[1])
-json.dump(c, open(path, "w"))
-EOF
-}}
-sql() {{ echo "$1" | mariadb --user=root; }}
-redis() {{ printf 'AUTH %s\\n%s\\n' "$(sed -n 's/^requirepass //p' /etc/redis/pyspider.conf)" "$1" | redis-cli; }}
-"""
-MENDS = "doctor --fix"
+RELOADED = """p=$(pid processor1); $CTL reload
+settled '[ "$(pid processor1)" != "$p" ] && [ $($CTL status | grep -c RUNNING) = $($CTL status | wc -l) ]'"""
 BUSY = """sql "SET @now = (SELECT variable_value FROM information_schema.global_status
   WHERE variable_name = 'Threads_connected'); SET @few = @now + 12; SET GLOBAL max_connections = @few"
 config 'import mysql.connector, os
@@ -56,19 +34,6 @@ except mysql.connector.Error:
         os.dup2(os.open("/dev/null", os.O_RDWR), number)
     time.sleep(300)
     os._exit(0)'"""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault of `host`: the script that causes it, and the one that mends it where `--fix` may not."""
-
-    id: str
-    host: str
-    cause: str
-    mend: str = MENDS
-    note: str = ""
-    also: tuple[str, ...] = ()
-    """Other hosts that show it too."""
 
 
 FAULTS = [
@@ -99,6 +64,7 @@ EOF
 su work -c '{BIN}/supervisord -c /tmp/second.conf'; settled 'pgrep -P $(cat /tmp/second.pid)'""",
         "kill $(cat /tmp/second.pid); settled '[ ! -e /tmp/second.pid ]'; rm /tmp/second.*",
     ),
+    Fault("no-boot-unit", "node2", "update-rc.d -f pyspider-demo remove; rm /etc/init.d/pyspider-demo"),
     Fault("supervisord-hung", "node2", "kill -STOP $(daemon)", "kill -CONT $(daemon)"),
     Fault(
         "two-schedulers",
@@ -219,31 +185,24 @@ time.sleep(600)' >/dev/null 2>&1 </dev/null &
         r"printf '\n[inet_http_server]\nport=0.0.0.0:9001\n' >>/etc/supervisord.conf",
         note="supervisor",
     ),
+    Fault(
+        "exposed",
+        "node3",
+        f"""cp -p /etc/supervisord.conf /tmp/kept.conf
+        printf '\\n[inet_http_server]\\nport=0.0.0.0:9001\\n' >>/etc/supervisord.conf
+        {RELOADED}; settled 'grep -q :2329 /proc/net/tcp'""",
+        f"cp -p /tmp/kept.conf /etc/supervisord.conf; {RELOADED}",
+        note="supervisor-live",
+    ),
+    Fault(
+        "exposed",
+        "node1",
+        """config 'del c["webui"]["need-auth"]'; kill $(pid webui1); sleep 1
+        settled '$CTL status webui1 | grep -q RUNNING'""",
+        note="webui",
+        evidence="asks for no password",
+    ),
 ]
-
-
-def found(cluster: Cluster, *words: str) -> list[dict[str, Any]]:
-    answer: list[dict[str, Any]] = json.loads(cluster.fab("doctor", "--json", *words, status=None).stdout)["findings"]
-    return answer
-
-
-def silent(cluster: Cluster) -> None:
-    """Nothing is found, on the spot or after what was mended by hand has come up again."""
-    deadline = time.monotonic() + 30
-    while left := found(cluster):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.5)
-
-
-@contextmanager
-def healthy_again(cluster: Cluster) -> Iterator[None]:
-    """Whatever becomes of one case, the next one begins with a healthy cluster."""
-    try:
-        yield
-    except BaseException:
-        cluster.fab("bootstrap", status=None)
-        cluster.fab("deploy", "--reload", status=None)
-        raise
 
 
 def test_a_healthy_cluster_has_no_finding(cluster: Cluster) -> None:
@@ -251,23 +210,9 @@ def test_a_healthy_cluster_has_no_finding(cluster: Cluster) -> None:
     assert found(cluster) == []
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(filter(None, (fault.id, fault.note))))
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.label)
 def test_a_fault_is_named_alone_and_mended(cluster: Cluster, fault: Fault) -> None:
-    with healthy_again(cluster):
-        try:
-            cluster.on(fault.host, SHELL + fault.cause)
-            seen = found(cluster)
-            assert {one["id"] for one in seen} == {fault.id}, seen
-            assert {one["host"] for one in seen} == {fault.host, *fault.also}
-            assert all(one["evidence"] and one["cause"] and one["fix"] for one in seen)
-            assert {one["fixable"] for one in seen} == {fault.mend == MENDS}
-        finally:
-            if fault.mend != MENDS:
-                cluster.on(fault.host, SHELL + fault.mend)
-        if fault.mend == MENDS:
-            mended = cluster.fab("doctor", "--fix", status=None)
-            assert mended.returncode == 0, mended.stdout + mended.stderr
-        silent(cluster)
+    named_alone_and_mended(cluster, fault)
 
 
 def test_programs_that_gave_up_while_mysql_was_away_are_started_again(cluster: Cluster) -> None:
@@ -332,61 +277,3 @@ def test_an_unreachable_host_is_a_finding_and_hides_no_other(cluster: Cluster) -
     finally:
         cluster.sandbox.heal("node3")
     silent(cluster)
-
-
-BY_HAND = f"""
-p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'
-mv /home/work/distri_pyspider /home/work/kept; mv /etc/supervisord.conf /tmp
-mkdir -p /srv/spider/data; cd /srv/spider
-sed s:/home/work/distri_pyspider:/srv/spider: /home/work/kept/current/config.json >config.json
-chmod 600 /srv/spider/config.json; chown -R work: /srv/spider
-ln -sf {BIN}/python /usr/local/bin/python; ln -sf {BIN}/pyspider /usr/local/bin/pyspider
-cat >/etc/supervisord.conf <<EOF
-[unix_http_server]
-file=/tmp/supervisor.sock   ; the path to the socket file
-[supervisord]
-logfile=/tmp/supervisord.log
-pidfile=/tmp/supervisord.pid
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-[supervisorctl]
-serverurl=unix:///tmp/supervisor.sock ; use a unix:// URL
-[program:fetcher]
-command=/usr/local/bin/pyspider -c config.json fetcher --xmlrpc-host {{address}}
-directory=/srv/spider
-stdout_logfile=/srv/spider/fetcher.log
-[program:proc]
-command=/usr/local/bin/pyspider -c config.json processor
-process_name=%(program_name)s_%(process_num)02d
-numprocs=2
-directory=/srv/spider
-stdout_logfile=/srv/spider/processor.log
-[program:results]
-command=/usr/local/bin/pyspider -c config.json result_worker
-directory=/srv/spider
-stdout_logfile=/srv/spider/results.log
-EOF
-cd /srv/spider; su work -c '{BIN}/supervisord -c /etc/supervisord.conf'
-settled '[ $($CTL status | grep -c RUNNING) = 4 ]'
-"""
-BACK = """
-p=$(cat /tmp/supervisord.pid); kill $p $(pgrep -P $p) 2>/dev/null; settled '[ ! -d /proc/$p ]'
-rm -rf /home/work/distri_pyspider /tmp/supervisor*; mv /home/work/kept /home/work/distri_pyspider
-mv /tmp/supervisord.conf /etc; rm -rf /srv/spider /usr/local/bin/python /usr/local/bin/pyspider
-"""
-
-
-def test_a_host_that_was_set_up_by_hand_is_understood_and_left_alone(cluster: Cluster) -> None:
-    address = cluster.sandbox.address("node2")
-    with healthy_again(cluster):
-        try:
-            cluster.on("node2", SHELL + BY_HAND.replace("{address}", address))
-            assert found(cluster) == []
-            cluster.on("node2", "p=$(cat /tmp/supervisord.pid); kill -9 $p $(pgrep -P $p)")
-            (seen,) = found(cluster, "--fix")
-            assert (seen["id"], seen["host"], seen["fixable"]) == ("socket-stale", "node2", False)
-            assert "/tmp/supervisor.sock" in seen["evidence"]
-        finally:
-            cluster.on("node2", SHELL + BACK)
-        cluster.fab("deploy")
-        silent(cluster)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import shlex
 from collections.abc import Callable
@@ -96,6 +97,7 @@ def facts_of(fleet: Fleet, host: Host) -> Facts:
             "pid": one["pid"],
             "name": "python2.7",
             "line": [one["pid"], 50],
+            "waiting": 0,
         }
         for one in live
         if one["role"] in ports
@@ -120,7 +122,9 @@ def facts_of(fleet: Fleet, host: Host) -> Facts:
         "disks": [{"path": "/", "bytes": 100 << 30, "free": 50 << 30, "inodes": 1000000, "inodes_free": 900000}],
         "foreign": {"count": 0, "paths": []},
         "logs": {one["name"]: {"files": [{"path": one["log"], "size": 9}], "tail": []} for one in configured},
-        "daemon_log": [], "asked": [asked(fleet, sorted({one["role"] for one in configured}))],
+        "daemon_log": [], "clients": [], "boot": ["/etc/rc2.d/S01pyspider-demo"],
+        "memory": {"bytes": 8 << 30, "free": 4 << 30},
+        "asked": [asked(fleet, sorted({one["role"] for one in configured}))],
     }  # fmt: skip
 
 
@@ -171,6 +175,21 @@ ABSENT = both(GONE, set_in("sight/supervisord", DEAD | {"errno": 2}), set_in("so
 DENIED = {"errno": 1045, "error": "1045 (28000): Access denied"}
 LOST = {"errno": 2003, "error": "2003: Can't connect"}
 OLD = set_in("asked/0/interpreter/version", [2, 6, 6])
+
+
+STRANGE = {"error": "x"}
+FILTERED = {"url": "http://x/", "methods": [], "error": "timed out", "kind": "silent", "tcp": "silent",
+            "place": "10.77.0.11:23333"}  # fmt: skip
+
+
+def mysqld(seen: Facts) -> None:
+    seen["listeners"].append(
+        {"address": "0.0.0.0", "port": 3306, "pid": 9, "name": "mariadbd", "line": [9], "waiting": 0}
+    )
+
+
+def site(code: int, says: str, *, named: bool = True) -> Facts:
+    return {"code": code, "says": says, "named": named, "proxy": False}
 
 
 def second(seen: Facts) -> None:
@@ -238,10 +257,69 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
         ("node2", set_in("asked/0/file/mode", 0o644), "exposed"),
         ("node1", set_in("webuis/0/status", 200), "exposed"),
         ("node2", set_in("conf/inet", {"port": "*:9001", "password": False}), "exposed"),
+        ("node1", both(mysqld, lambda seen: seen["listeners"][-1].update(address="20.1.2.3")), "exposed"),
+        ("node1", lambda seen: seen["listeners"][0].update(address="20.1.2.3"), "exposed"),
+        ("node2", set_in("boot", []), "no-boot-unit"),
+        ("node2", lambda seen: seen["listeners"].append({"address": "0.0.0.0", "port": 9001, "pid": 50, "line": [50]}),
+         "exposed"),
+        ("node2", set_in("memory", {"bytes": 8 << 30, "free": 20 << 20}), "memory"),
+        ("node3", set_in("components/0/kb", 1100 << 10), "phantomjs-leaking"),
+        ("node2", set_in("clients", [{"path": "/usr/bin/supervisorctl", "status": 5, "says": "x", "beside": "/y"}]),
+         "supervisor-mismatch"),
+        ("node1", set_in("from_here", {5000: "silent"}), "firewall"),
+        ("node1", set_in("from_here", {5000: "refused"}), "firewall"),
+        ("node1", both(set_in("asked/0/mysql/taskdb", LOST | {"tcp": "silent"}), mysqld), "firewall"),
+        ("node1", both(set_in("asked/0/rpc/scheduler", FILTERED), mysqld), "firewall"),
+        ("node1", set_in("asked/0/mysql/taskdb", LOST | {"tcp": "refused"}), "mysql-refused"),
+        ("node2", set_in("asked/0/site", site(6, "Could not resolve host")), "resolver"),
+        ("node2", set_in("asked/0/site", site(28, "Resolving timed out", named=False)), "resolver"),
+        ("node2", set_in("asked/0/site", site(60, "self-signed certificate")), "ca-bundle"),
+        ("node2", set_in("asked/0/site", site(28, "Connection timed out")), "site-unreachable"),
+        ("node2", set_in("asked/0/site", site(7, "Connection refused")), "site-unreachable"),
+        ("node1", set_in("asked/0/mysql/taskdb/charsets", [["demo", "latin1"]]), "mysql-charset"),
+        ("node2", set_in("asked/0/mysql/taskdb", STRANGE | {"errno": -1}), "mysql-version"),
+        ("node2", set_in("asked/0/mysql/taskdb", STRANGE | {"errno": 1251}), "mysql-version"),
+        ("node2", set_in("asked/0/mysql/taskdb", STRANGE | {"errno": 2059}), "mysql-version"),
+        ("node2", set_in("asked/0/mysql/taskdb", STRANGE | {"errno": None}), "mysql-version"),
+        ("node1", set_in("asked/0/mysql/taskdb/version", "5.1.73-log"), "mysql-version"),
     ],
 )  # fmt: skip
 def test_one_fault_is_one_finding(fleet: Fleet, host: str, change: Callable[[Facts], Any], wanted: str) -> None:
     assert set(diagnosis(fleet, **{host: change})) == {(wanted, host)}
+
+
+@pytest.mark.parametrize("version", ["5.5.3", "5.7.44", "8.4.2", "5.5.5-10.11.6-MariaDB-log", "5.1.9-MariaDB"])
+def test_a_server_that_the_connector_understands_is_no_finding(fleet: Fleet, version: str) -> None:
+    assert diagnosis(fleet, node1=set_in("asked/0/mysql/taskdb/version", version)) == []
+
+
+def test_three_byte_tables_are_a_finding_only_after_an_emoji_was_refused(fleet: Fleet) -> None:
+    narrow = set_in("asked/0/mysql/projectdb/charsets", [["projectdb", "utf8mb3"]])
+    assert diagnosis(fleet, node1=narrow) == []
+    line = r"DataError: 1366 (22007): Incorrect string value: '\xF0\x9F\x98\x80' for column `script`"
+    refused = both(narrow, set_in("logs/webui1/tail", [line]))
+    (one,) = findings(view(fleet, {"node1": refused}), CHECKS)
+    assert one.id == "mysql-charset"
+    assert "ALTER TABLE `projectdb`.`projectdb` CONVERT TO CHARACTER SET utf8mb4;" in one.fix
+
+
+def test_a_filter_before_the_webui_hides_no_program_that_fails(fleet: Fleet) -> None:
+    both_of_them = both(set_in("from_here", {5000: "silent"}), state(0, "BACKOFF"))
+    assert set(diagnosis(fleet, node1=both_of_them)) == {("firewall", "node1"), ("backoff", "node1")}
+
+
+def test_a_server_that_takes_no_connection_off_its_queue_hangs_and_is_not_filtered(fleet: Fleet) -> None:
+    hung = both(mysqld, lambda seen: seen["listeners"][-1].update(waiting=3))
+    lost = set_in("asked/0/mysql/taskdb", LOST | {"tcp": "silent"})
+    assert diagnosis(fleet, node1=both(hung, lost)) == [("mysql-refused", "node1")]
+
+
+def test_a_store_that_bootstrap_has_not_made_is_not_claimed_to_be_mended(fleet: Fleet) -> None:
+    theirs = dataclasses.replace(fleet.stores, mysql=dataclasses.replace(fleet.stores.mysql, managed=False))
+    foreign = dataclasses.replace(fleet, stores=theirs)
+    (one,) = findings(view(foreign, {"node2": set_in("asked/0/mysql/taskdb", DENIED)}), CHECKS)
+    assert (one.id, one.fixable) == ("mysql-denied", False)
+    assert "CREATE USER" in one.fix
 
 
 def test_an_unreachable_host_is_a_finding_and_nothing_is_guessed_about_it(fleet: Fleet) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fabfile.doctor.look import REMOTE
+from fabfile.doctor.look import PARTS, REMOTE
 
 SECRET = "s3cret"
 BY_HAND = """\
@@ -99,7 +99,7 @@ def test_a_look_at_a_host_without_anything_changes_and_breaks_nothing(tmp_path: 
         "socket": f"{tmp_path}/no",
     }
     (tmp_path / "options").write_text(json.dumps(places | {"user": "nobody"}))
-    scripts = [REMOTE / name for name in ("supervise.py", "doctor_conf.py", "doctor_ask.py")]
+    scripts = [REMOTE / f"{name}.py" for name in PARTS]
     before = sorted(tmp_path.rglob("*"))
     result = subprocess.run(
         [sys.executable, "-B", REMOTE / "doctor.py", tmp_path / "options", *scripts], capture_output=True, check=False

@@ -110,6 +110,9 @@ OPEN_WEBUI = 'host = "0.0.0.0"'
         ("[hosts.node2]", "[hosts.Node_2]", "hosts: 'Node_2' is not a name of small letters"),
         ('user = "work"', 'home = "work"', "cluster.home: 'work' is not an absolute path"),
         ('user = "work"', 'home = "/a/../b"', "cluster.home: '/a/../b' is not an absolute path"),
+        ("[pyspider]", '[doctor]\nsite = "https://x.example/"\n[pyspider]', "doctor.site: 'https://x.example/' is not a host name, or name:port"),
+        ("[pyspider]", '[doctor]\nsite = "x.example:70000"\n[pyspider]', "doctor.site: 70000 is no port from 1 to 65535; write x.example:PORT"),
+        ("[pyspider]", "[phantomjs]\nmemory_mb = 0\n[pyspider]", "phantomjs.memory_mb: 0 is not megabytes: a whole number above 0"),
         ('version = "2.7.18"', 'version = "3.11.0"', "python.version: '3.11.0' is not a version of Python 2.7"),
         ('version = "2.7.18"', "sources = []", "python.sources: [] is not a list of at least one source"),
         # the cluster as a whole

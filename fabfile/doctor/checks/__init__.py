@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ..findings import Check
-from . import config, exposure, hosts, programs, resources, runtime, services, stores, supervisor
+from . import config, exposure, hosts, network, programs, resources, runtime, services, stores, supervisor
 
 CHECKS: tuple[Check, ...] = (
     *hosts.CHECKS,
     *supervisor.CHECKS,
     *programs.CHECKS,
     *runtime.CHECKS,
+    *network.CHECKS,
     *config.CHECKS,
     *stores.CHECKS,
     *services.CHECKS,

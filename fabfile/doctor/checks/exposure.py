@@ -8,7 +8,9 @@ from typing import Any
 
 from ..findings import Check, Hit, Patient, View
 from ..known import option
+from .config import RESTART, readers
 
+RELOAD = "fab -H {host} deploy, then fab -H {host} reload"
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -28,7 +30,9 @@ def open_webuis(view: View) -> Iterator[Hit]:
         for webui in host.facts["webuis"]:
             if webui["status"] == 200 and not webui["address"].startswith(LOOPBACK):
                 place = f"{webui['address']}:{webui['port']}"
-                yield Hit(host.name, f"the web UI at {place} asks for no password; whoever reaches it runs code here")
+                text = f"the web UI at {place} asks for no password; whoever reaches it runs code here"
+                names = tuple(one["name"] for one in host.programs if one["pid"] in webui["line"])
+                yield Hit(host.name, text, fix=RESTART, by_hand=not names, items=names)
         yield from _any_login(host)
 
 
@@ -36,15 +40,29 @@ def _any_login(host: Patient) -> Iterator[Hit]:
     for asked in host.asked_as("webui"):
         section: Mapping[str, Any] = option(asked.get("config") or {}, "webui") or {}
         if option(section, "need_auth") and not option(section, "username"):
-            yield Hit(host.name, f"{asked['path']}: need-auth without a username lets in anybody with any password")
+            text = f"{asked['path']}: need-auth without a username lets in anybody with any password"
+            yield Hit(host.name, text, fix=RESTART, items=readers(host, asked))
 
 
 def open_supervisors(view: View) -> Iterator[Hit]:
     for host in view.seen:
         assert host.facts
         inet = (host.facts["conf"] or {}).get("inet")
+        live = _listening(host)
         if inet and not inet["password"] and not inet["port"].startswith(LOOPBACK):
-            yield Hit(host.name, f"{host.facts['conf']['path']}: [inet_http_server] {inet['port']} has no password")
+            text = f"{host.facts['conf']['path']}: [inet_http_server] {inet['port']} has no password"
+            yield Hit(host.name, text, fix=RELOAD if live else "", by_hand=bool(live))
+        elif live and not inet:
+            text = f"supervisord (pid {live['pid']}) listens on {live['address']}:{live['port']}"
+            yield Hit(host.name, f"{text}, of which its configuration knows nothing any more", fix=RELOAD, by_hand=True)
+
+
+def _listening(host: Patient) -> Mapping[str, Any] | None:
+    """Where a supervisord can be reached from outside at this moment."""
+    assert host.facts
+    pids = {one["pid"] for one in host.facts["daemons"]}
+    ports = (one for one in host.facts["listeners"] if one["pid"] in pids)
+    return next((one for one in ports if not one["address"].startswith(LOOPBACK)), None)
 
 
 def public_ports(view: View) -> Iterator[Hit]:
@@ -80,7 +98,7 @@ CHECKS = (
         "a port or a file is open to more than the cluster; RPC never asks who you are, a web UI only with need-auth",
         "fab -H {host} deploy",
         exposed,
-        ("conf", "release"),
+        ("conf", "release", "restart"),
         "chmod 600 config.json; need-auth with username and password; bind to 127.0.0.1 or an inner address",
     ),
 )

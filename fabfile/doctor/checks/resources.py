@@ -10,6 +10,8 @@ FREE = 0.05
 ENOUGH = 5 << 30
 """Bytes: a large disk may be 96 % full and still take weeks to fill."""
 ENOUGH_INODES = 20000
+ENOUGH_MEMORY = 512 << 20
+"""Bytes."""
 LOG_BYTES = 1 << 30
 FILES = 1024
 """Open files. A fetcher with its 100 connections, each with a DNS lookup, needs a few hundred."""
@@ -30,6 +32,14 @@ def inodes(view: View) -> Iterator[Hit]:
         for one in host.facts["disks"]:
             if one["inodes"] and one["inodes_free"] < min(ENOUGH_INODES, one["inodes"] * FREE):
                 yield Hit(host.name, f"{one['path']}: {one['inodes_free']} of {one['inodes']} inodes are free")
+
+
+def memory(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        assert host.facts
+        seen = host.facts["memory"]
+        if seen and seen["free"] < min(ENOUGH_MEMORY, seen["bytes"] * FREE):
+            yield Hit(host.name, f"{seen['free'] >> 20} of {seen['bytes'] >> 20} MB of memory can still be had")
 
 
 def logs(view: View) -> Iterator[Hit]:
@@ -94,6 +104,13 @@ CHECKS = (
         hides=frozenset({"backoff"}),
     ),
     Check(
+        "memory",
+        "programs vanish and come back; Out of memory: Killed process … in the kernel's log",
+        "the host has hardly any memory left: Linux ends whichever process it finds largest",
+        "on {host}: ps -eo rss,pid,args --sort=-rss | head names who holds it",
+        memory,
+    ),
+    Check(
         "log-size",
         "a log file of gigabytes",
         "the log is not rotated: stdout_logfile_maxbytes is 0, or a program loops (a result_worker without Redis)",
@@ -114,6 +131,7 @@ CHECKS = (
         "this host's clock differs from the other hosts' clocks",
         "set up NTP on the host: chrony or systemd-timesyncd",
         clocks,
+        hides=frozenset({"ca-bundle"}),
     ),
     Check(
         "root-owned",

@@ -8,6 +8,7 @@ from typing import Any
 from ..findings import Check, Hit, Patient, View
 from ..known import option
 from .config import RESTART, readers
+from .network import filtered
 from .programs import taken_roles
 
 MARKS = {"scheduler": "newtask", "fetcher": "fetch"}
@@ -58,6 +59,8 @@ def down(view: View) -> Iterator[Hit]:
             continue
         if not answer["error"] or answer["kind"] == "other" or _elsewhere(view, role, answer):
             continue
+        if filtered(view, host, answer.get("place", ""), answer):
+            continue
         alive = [(one_host, one) for one_host in view.seen for one in one_host.components if one["role"] == role]
         names = [f"{h.name} (pid {one['pid']}{', stopped' if one['state'] == 'T' else ''})" for h, one in alive]
         who = f"the {role} runs on {', '.join(names)}" if names else f"no {role} runs"
@@ -81,8 +84,18 @@ def phantomjs_down(view: View) -> Iterator[Hit]:
     for host in view.seen:
         for asked in host.asked_as("fetcher"):
             answer = asked.get("phantomjs")
-            if answer and answer["error"]:
+            if answer and answer["error"] and not filtered(view, host, answer.get("place", ""), answer):
                 yield Hit(host.name, f"phantomjs-proxy {answer['where']}: {answer['error']}")
+
+
+def leaking(view: View) -> Iterator[Hit]:
+    limit = view.fleet.phantomjs.memory_mb
+    for host in view.seen:
+        for one in host.components:
+            if one["role"] == "phantomjs" and one["kb"] >> 10 > limit:
+                name = one["name"] or "phantomjs"
+                seen = f"{name} (pid {one['pid']}) holds {one['kb'] >> 10} MB; the limit is {limit}"
+                yield Hit(host.name, seen, items=(name,), by_hand=not one["held"])
 
 
 def phantomjs_unset(view: View) -> Iterator[Hit]:
@@ -129,6 +142,16 @@ CHECKS = (
         phantomjs_down,
         (),
         "start phantomjs (pyspider phantomjs) and correct phantomjs-proxy",
+    ),
+    Check(
+        "phantomjs-leaking",
+        "the host's memory shrinks from day to day; pages with fetch_type=js get slow, then end with 599",
+        "PhantomJS never gives memory back: after enough pages it has to be started anew. The limit is memory_mb in "
+        "[phantomjs] of hosts.toml",
+        "fab -H {host} doctor --fix",
+        leaking,
+        ("restart",),
+        "supervisorctl restart phantomjs; superlance's memmon does it by itself",
     ),
     Check(
         "phantomjs-501",

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..findings import Check, Hit, Patient, View
 from .config import readers
+from .network import filtered
+from .runtime import numbers
 
 DENIED = (1044, 1045, 1130, 1129, 1698, 1142, 1227)
 FULL = 1040
 NETWORK = range(2000, 3000)
+STRANGE = (0, -1, 1115, 1251, 1273, 2026, 2027, 2049, 2054, 2058, 2059, 2061)
+"""No number at all, an authentication or a character set that one of the two does not know, no common TLS."""
+UTF8MB4 = (5, 5, 3)
+"""The first MySQL with the character set that mysql.connector speaks."""
+EMOJI = re.compile(r"\b1366\b.*Incorrect string value: '\\+xF0")
+"""A sign of four bytes that a table of three-byte signs refused."""
 BOOTSTRAP = "fab bootstrap, then fab deploy"
 PACKET = 1 << 20
 """Bytes. pyspider sends a whole page's result, or a script, in one statement."""
@@ -43,7 +52,7 @@ def _mysql_errors(matches: Callable[[int], bool]) -> Callable[[View], Iterable[H
     def find(view: View) -> Iterator[Hit]:
         by_error: dict[tuple[str, str], list[str]] = {}
         for host, name, answer, where in _mysql(view):
-            if answer["error"] and matches(answer["errno"] or 0):
+            if answer["error"] and matches(answer["errno"] or 0) and not filtered(view, host, where, answer):
                 place, _, _ = where.rpartition("/")
                 by_error.setdefault((host.name, f"{place}: {answer['error']}"), []).append(name)
         for (host_name, error), names in by_error.items():
@@ -73,6 +82,51 @@ def packets(view: View) -> Iterator[Hit]:
             yield Hit(host.name, f"{where}: max_allowed_packet is {answer['max_allowed_packet']} bytes")
 
 
+def charsets(view: View) -> Iterator[Hit]:
+    """Tables that hold no Chinese; and those that hold no emoji, once somebody was refused one."""
+    emoji = _refused_emoji(view)
+    seen = set()
+    for host, _, answer, place in _mysql(view):
+        where = place.replace("this host", host.host.address)
+        wrong = [(table, name) for table, name in answer.get("charsets", ()) if emoji or not name.startswith("utf8")]
+        if wrong and where not in seen:
+            seen.add(where)
+            yield _charset(view, host, where, wrong, emoji)
+
+
+def _charset(view: View, host: Patient, where: str, wrong: list[tuple[str, str]], emoji: str) -> Hit:
+    database = where.rpartition("/")[2]
+    tables = ", ".join(f"the table {table} is {name}" for table, name in wrong)
+    statements = [f"ALTER TABLE `{database}`.`{table}` CONVERT TO CHARACTER SET utf8mb4;" for table, _ in wrong]
+    return Hit(
+        _server(view, host, where),
+        f"{where}: {tables}{f'; {emoji}' if emoji else ''}",
+        fix=f"in MySQL: {' '.join(statements)}",
+    )
+
+
+def _refused_emoji(view: View) -> str:
+    """The line of a program's log that tells so."""
+    for host in view.seen:
+        assert host.facts
+        for log in host.facts["logs"].values():
+            if found := next((line for line in reversed(log["tail"]) if EMOJI.search(line)), None):
+                return f"{host.name}: {found.strip()[:200]}"
+    return ""
+
+
+def versions(view: View) -> Iterator[Hit]:
+    yield from _mysql_errors(lambda number: number in STRANGE)(view)
+    seen = set()
+    for host, _, answer, place in _mysql(view):
+        version = answer.get("version") or ""
+        where = place.replace("this host", host.host.address).partition("/")[0]
+        if version and "mariadb" not in version.lower() and numbers(version) < UTF8MB4 and where not in seen:
+            seen.add(where)
+            text = f"{where}: the server is MySQL {version}, which knows no utf8mb4"
+            yield Hit(_server(view, host, where), text, fix="upgrade it to MySQL 5.7 or MariaDB 10", by_hand=True)
+
+
 def _redis(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], str]]:
     for host in view.seen:
         asked = next((one for one in host.asked if one.get("redis")), None)
@@ -83,7 +137,7 @@ def _redis(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], str]]:
 def _redis_errors(matches: Callable[[str], bool]) -> Callable[[View], Iterable[Hit]]:
     def find(view: View) -> Iterator[Hit]:
         for host, answer, where in _redis(view):
-            if answer["error"] and matches(answer["code"]):
+            if answer["error"] and matches(answer["code"]) and not filtered(view, host, where, answer):
                 yield Hit(host.name, f"{where}: {answer['error']}", items=_readers(view, host.name))
 
     return find
@@ -163,7 +217,7 @@ CHECKS = (
         "InterfaceError: 2003: Can't connect to MySQL server; the scheduler starts and crawls nothing",
         "MySQL does not run, or does not listen where config.json says, or a filter is between",
         "fab bootstrap (starts it and sets where it listens), then fab deploy",
-        _mysql_errors(lambda number: number in NETWORK),
+        _mysql_errors(lambda number: number in NETWORK and number not in STRANGE),
         ("stores",),
         "start MySQL; set bind-address to an address that the other hosts reach",
         DEPENDENTS,
@@ -196,6 +250,27 @@ CHECKS = (
         packets,
         ("stores",),
         "set max_allowed_packet in [mysqld] to 64M",
+    ),
+    Check(
+        "mysql-charset",
+        "1366 (22007): Incorrect string value; a 500 when a script with an emoji is saved",
+        "pyspider makes its tables as utf8, which in MySQL holds signs of three bytes only: an emoji has four. A table "
+        "that somebody made as latin1 holds no Chinese either",
+        "in MySQL: ALTER TABLE the table CONVERT TO CHARACTER SET utf8mb4",
+        charsets,
+    ),
+    Check(
+        "mysql-version",
+        "Authentication plugin is not supported; 1251: Client does not support authentication protocol; "
+        "Unknown character set: 'utf8mb4'",
+        "mysql.connector 8.0.23 and this server do not understand each other: an authentication plugin that only one "
+        "of them has, or a MySQL before 5.5.3, which knows no utf8mb4",
+        BOOTSTRAP,
+        versions,
+        ("stores",),
+        "in MySQL: ALTER USER the user IDENTIFIED WITH mysql_native_password (or, in MySQL 8 and later, "
+        "caching_sha2_password)",
+        DEPENDENTS | {"mysql-refused", "mysql-denied"},
     ),
     Check(
         "redis-refused",

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from ...steps.supervise import REFUSED
 from ..findings import Check, Hit, Patient, View
 
+MISMATCH = (3, 5)
+"""What supervisorctl ends with where supervisord does not know its commands, or has another API."""
 NEEDED = ("unix_http_server", "rpcinterface:supervisor", "supervisorctl")
 DEPLOY = "fab -H {host} deploy"
 FOLLOWS = frozenset({"stopped", "port-closed", "webui-empty-reply", "rpc-down", "phantomjs-down", "log-missing"})
@@ -110,6 +112,26 @@ def hung_supervisords(view: View) -> Iterator[Hit]:
             yield Hit(host.name, f"{', '.join(alive)}: {host.facts['sight']['supervisord']['why']}")
 
 
+def strange_clients(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        assert host.facts
+        for client in host.facts["clients"]:
+            if client["status"] in MISMATCH:
+                yield Hit(
+                    host.name,
+                    f"{client['path']}: {client['says']}",
+                    fix=f"use {client['beside']}, or remove {client['path']}",
+                )
+
+
+def without_boot(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        assert host.facts
+        if host.facts["conf"] and not host.facts["boot"]:
+            conf = host.facts["conf"]["path"]
+            yield Hit(host.name, f"no unit, rc script, crontab or rc.local starts supervisord -c {conf}")
+
+
 def orphans(view: View) -> Iterator[Hit]:
     for host in view.seen:
         assert host.facts
@@ -179,6 +201,22 @@ CHECKS = (
         "more than one supervisord runs pyspider's programs here: each restarts its own copy of them",
         "end the one that is not wanted (kill -TERM its pid), then fab -H {host} deploy",
         many_supervisords,
+    ),
+    Check(
+        "supervisor-mismatch",
+        "Sorry, this version of supervisorctl expects to talk to a server with API version …",
+        "supervisorctl and supervisord come from two installations, or supervisor was upgraded while supervisord ran",
+        "use the supervisorctl beside the supervisord that runs, or restart that one",
+        strange_clients,
+    ),
+    Check(
+        "no-boot-unit",
+        "after a reboot nothing runs: unix:///….sock no such file",
+        "nothing starts supervisord when the host starts",
+        DEPLOY,
+        without_boot,
+        ("boot",),
+        "write a systemd unit, or into root's crontab: @reboot su {user} -c 'supervisord -c the configuration'",
     ),
     Check(
         "supervisord-hung",

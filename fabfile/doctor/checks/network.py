@@ -1,0 +1,138 @@
+"""What stands between two machines: filters, names, certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..findings import Check, Hit, Patient, View
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  a comparison
+NAME = (5, 6)
+"""libcurl: could not resolve the proxy, the host."""
+LATE = 28
+CERTIFICATE = (51, 60, 77)
+"""libcurl: another name in it, not trusted, no bundle to check it with."""
+HOW = {"silent": "no answer", "refused": "connection refused"}
+
+
+def listener(view: View, asker: Patient, place: str) -> tuple[Patient, Mapping[str, Any]] | None:
+    """The cluster's process that listens at `address:port`, and its host, if it takes connections at once.
+
+    One with connections that wait hangs: that is no matter of a filter.
+    """
+    address, _, port = place.partition("/")[0].rpartition(":")
+    server = asker if address == "this host" else view.known(address)
+    if server is None or server.facts is None:
+        return None
+    fits = (address, *EVERYWHERE) if server is not asker else (server.host.address, "127.0.0.1", *EVERYWHERE)
+    heard = (one for one in server.facts["listeners"] if str(one["port"]) == port and one["address"] in fits)
+    return next(((server, one) for one in heard if not one["waiting"]), None)
+
+
+def filtered(view: View, asker: Patient, place: str, answer: Mapping[str, Any]) -> bool:
+    """Whether a filter keeps `asker` from a place where somebody listens."""
+    return answer.get("tcp") in HOW and listener(view, asker, place) is not None
+
+
+def _ways(host: Patient) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """What the host's components need to reach: (what, place, answer)."""
+    for asked in host.asked:
+        for name, answer in (asked.get("mysql") or {}).items():
+            yield "MySQL", asked["places"][name].partition("/")[0], answer
+        if asked.get("redis"):
+            yield "Redis", asked["places"]["message_queue"].partition("/")[0], asked["redis"]
+        for role, answer in (asked.get("rpc") or {}).items():
+            yield f"the {role}'s RPC", answer.get("place", ""), answer
+        if asked.get("phantomjs"):
+            yield "phantomjs", asked["phantomjs"].get("place", ""), asked["phantomjs"]
+
+
+def filters(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        yield from _from_here(host)
+        seen = set()
+        for what, place, answer in _ways(host):
+            if place not in seen and filtered(view, host, place, answer):
+                seen.add(place)
+                server, one = listener(view, host, place) or (host, answer)
+                yield _hit(host, f"{what} at {place}: {HOW[answer['tcp']]}", server, one, host.host.address)
+
+
+def _from_here(host: Patient) -> Iterator[Hit]:
+    """Web UIs that answer on their own host, and not this machine."""
+    assert host.facts
+    for webui in host.facts["webuis"]:
+        how = host.facts.get("from_here", {}).get(webui["port"])
+        if how in HOW and webui["kind"] == "answer" and not webui["waiting"]:
+            place = f"{host.host.address}:{webui['port']}"
+            text = f"the web UI at {place}: {HOW[how]} to this machine"
+            yield replace(_hit(host, text, host, webui, "where its users are"), hides=False)
+
+
+def _hit(host: Patient, text: str, server: Patient, one: Mapping[str, Any], source: str) -> Hit:
+    return Hit(
+        host.name,
+        f"{text}, though {one['name']} (pid {one['pid']}) listens there on {server.name}",
+        fix=f"on {server.name}: nft list ruleset, or iptables -S; allow TCP port {one['port']} from {source}",
+    )
+
+
+def _sites(matches: Callable[[Mapping[str, Any]], bool]) -> Callable[[View], Iterable[Hit]]:
+    def find(view: View) -> Iterator[Hit]:
+        for host in view.seen:
+            answer = next((asked["site"] for asked in host.asked_as("fetcher") if asked.get("site")), None)
+            if answer and answer["code"] and matches(answer):
+                way = "through the fetcher's proxy " if answer["proxy"] else ""
+                yield Hit(
+                    host.name, f"https://{view.fleet.doctor.site}/ {way}ends with {answer['code']}: {answer['says']}"
+                )
+
+    return find
+
+
+def _nameless(answer: Mapping[str, Any]) -> bool:
+    return answer["code"] in NAME or (answer["code"] == LATE and not answer["named"])
+
+
+def _untrusted(answer: Mapping[str, Any]) -> bool:
+    return answer["code"] in CERTIFICATE
+
+
+CHECKS = (
+    Check(
+        "firewall",
+        "Connection timed out at the web UI's, a store's or an RPC port, though the server runs",
+        "something listens there and answers on its own host, so a filter between the two drops or refuses the "
+        "connection: the host's own (nft, iptables, firewalld), or the network's (a security group)",
+        "on the host that listens: nft list ruleset, or iptables -S; allow the port",
+        filters,
+        hides=frozenset({"backoff", "fatal-after-outage"}),
+    ),
+    Check(
+        "resolver",
+        "599 Could not resolve host",
+        "the fetcher's host can't turn the name into an address: /etc/resolv.conf names no server that answers, "
+        "or that server does not know the name",
+        "on {host}: getent hosts the name; cat /etc/resolv.conf",
+        _sites(_nameless),
+    ),
+    Check(
+        "ca-bundle",
+        "599 SSL certificate problem: unable to get local issuer certificate",
+        "the fetcher's libcurl does not trust who signed the site's certificate: the host's CA bundle is missing or "
+        "old, the site's own CA is not in it, or the certificate is not for this name or this day",
+        "on {host}: install ca-certificates, or put the CA into /usr/local/share/ca-certificates and run "
+        "update-ca-certificates (Red Hat: /etc/pki/ca-trust/source/anchors, update-ca-trust)",
+        _sites(_untrusted),
+    ),
+    Check(
+        "site-unreachable",
+        "599 Connection timed out; 599 Failed to connect",
+        "the fetcher's host knows the site's address and gets no TLS connection to it: no way out, a filter, a proxy "
+        "that refuses, or the site itself is away",
+        "on {host}: curl -v the address; set [pyspider.fetcher] proxy in hosts.toml where a proxy is the only way out",
+        _sites(lambda answer: not _nameless(answer) and not _untrusted(answer)),
+    ),
+)

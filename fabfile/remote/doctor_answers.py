@@ -1,0 +1,246 @@
+"""Runs on a host, loaded by doctor_ask.py: what stores, RPC servers, phantomjs and sites answer. Any Python from 2.6 on."""
+
+from __future__ import print_function
+
+import errno
+import socket
+
+try:
+    import httplib
+    import xmlrpclib
+    from urlparse import urlparse
+except ImportError:
+    import http.client as httplib
+    import xmlrpc.client as xmlrpclib
+    from urllib.parse import urlparse
+
+SECONDS = 4
+QUEUES = ("newtask_queue", "status_queue", "scheduler2fetcher", "fetcher2processor", "processor2result")
+CLIENT_COMMANDS = ("llen", "lpop", "rpush", "blpop", "brpop", "lpush", "rpop")
+
+
+def why(error):
+    line = " ".join(str(error).split())
+    return "%s: %s" % (type(error).__name__, line) if line else type(error).__name__
+
+
+def place(found, port):
+    """Where an address leads, the same for every way to write it: a number, and never a loopback one."""
+    try:
+        address = socket.gethostbyname(found["host"] or "")
+    except (socket.error, UnicodeError):
+        return "%s:%s" % (found["host"], found["port"] or port)
+    if address.startswith("127."):
+        address = "this host"
+    return "%s:%s" % (address, found["port"] or port)
+
+
+def reach(host, port):
+    """How a plain TCP connection ends: open, refused, silent, or unknown (no such name). Tells a filter from a dead server."""
+    try:
+        socket.create_connection((host or "", port), SECONDS).close()
+        return "open"
+    except socket.timeout:
+        return "silent"
+    except socket.gaierror:
+        return "unknown"
+    except (socket.error, OSError) as error:
+        return "refused" if error.errno == errno.ECONNREFUSED else "silent"
+
+
+def mysql(addresses):
+    """What MySQL says to each of the addresses, which differ in their database at least."""
+    found, away = {}, {}
+    for name, (where, password) in sorted(addresses.items()):
+        if where.get("bad") or where["scheme"].split("+")[0] != "mysql":
+            continue
+        place = (where["host"], where["port"] or 3306)
+        # A server that does not even take a connection is waited for once.
+        found[name] = away.get(place) or asked_mysql(place, where, password)
+        if found[name].get("tcp", "open") != "open":
+            away[place] = found[name]
+    return found
+
+
+def asked_mysql(place, where, password):
+    import mysql.connector
+    try:
+        server = mysql.connector.connect(
+            host=place[0], port=place[1], user=where["user"] or "root", password=password or "", connection_timeout=SECONDS,
+        )
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        answer = {"errno": number, "error": why(error)}
+        return dict(answer, tcp=reach(*place)) if number is None or 2000 <= number < 3000 else answer
+    try:
+        return on_mysql(server, where["path"])
+    except Exception as error:
+        return {"errno": getattr(error, "errno", None), "error": why(error)}
+    finally:
+        server.close()
+
+
+def on_mysql(server, database):
+    cursor = server.cursor()
+    answer = {"errno": 0, "error": None}
+    try:
+        cursor.execute("USE `%s`" % database.replace("`", "``"))
+    except Exception as error:
+        if getattr(error, "errno", None) != 1049:
+            return {"errno": getattr(error, "errno", None), "error": why(error)}
+        # pyspider makes its database itself, if it may.
+        answer["absent"] = True
+    cursor.execute("SHOW GLOBAL VARIABLES WHERE variable_name IN ('max_connections', 'max_allowed_packet')")
+    answer.update((str(name), int(value)) for name, value in cursor.fetchall())
+    cursor.execute("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+    answer["connected"] = int(cursor.fetchall()[0][1])
+    cursor.execute("SELECT VERSION()")
+    answer["version"] = text(cursor.fetchall()[0][0])
+    answer["charsets"] = charsets(cursor, database)
+    return answer
+
+
+def charsets(cursor, database):
+    """[[table, character set], …] of tables whose text can't be just any text; not more than a few.
+
+    information_schema.columns would tell more, and have the server write a temporary table to its disk.
+    """
+    cursor.execute(
+        "SELECT table_name, table_collation FROM information_schema.tables WHERE table_schema = %s"
+        " AND table_collation NOT LIKE 'utf8mb4%' AND (table_name = 'projectdb' OR table_collation NOT LIKE 'utf8%')"
+        " ORDER BY table_name LIMIT 5", (database,),
+    )
+    return [[text(table), text(collation).partition("_")[0]] for table, collation in cursor.fetchall()]
+
+
+def text(value):
+    return value.decode("utf-8", "replace") if isinstance(value, (bytes, bytearray)) else value
+
+
+class Redis(object):
+    """As much of Redis' protocol as a few questions need; a refusal is an Exception with its text."""
+
+    def __init__(self, host, port):
+        self.socket = socket.create_connection((host, port), SECONDS)
+        self.stream = self.socket.makefile("rb")
+
+    def ask(self, *words):
+        self.socket.sendall(("*%d\r\n" % len(words)).encode() + b"".join(
+            b"$" + str(len(word)).encode() + b"\r\n" + word + b"\r\n" for word in [str(w).encode("utf-8") for w in words]
+        ))
+        return self.answer()
+
+    def answer(self):
+        line = self.stream.readline().decode("utf-8", "replace")
+        kind, text = line[:1], line[1:].strip()
+        if kind == "$":
+            return self.stream.read(int(text) + 2)[:-2].decode("utf-8", "replace") if int(text) >= 0 else None
+        if kind == "*":
+            return [self.answer() for _ in range(int(text))]
+        if kind == "-":
+            raise ValueError(text)
+        if kind not in ("+", ":"):
+            raise ValueError("what listens there is not Redis")
+        return int(text) if kind == ":" else text
+
+
+def redis(where, password):
+    if where.get("bad") or where["scheme"] != "redis" or not where["host"] or "," in where["host"]:
+        return None
+    number = where["path"].split("/")[0]
+    answer = {"db": int(number) if number.isdigit() else 0, "error": None, "code": ""}
+    try:
+        server = Redis(where["host"], where["port"] or 6379)
+        if password:
+            server.ask("AUTH", password)
+        server.ask("SELECT", answer["db"])
+        info = dict(line.split(":", 1) for line in server.ask("INFO").splitlines() if ":" in line)
+        answer["policy"], answer["role"] = info.get("maxmemory_policy", ""), info.get("role", "")
+        answer["queues"] = dict((name, server.ask("LLEN", name)) for name in QUEUES)
+        answer["clients"] = clients(server, answer["db"])
+    except ValueError as error:
+        answer["error"], answer["code"] = str(error), str(error).split(" ")[0]
+    except (socket.error, IOError) as error:
+        answer["error"], answer["code"] = why(error), "refused"
+        answer["tcp"] = reach(where["host"], where["port"] or 6379)
+    return answer
+
+
+def clients(server, db):
+    """Whose programs use the queues of this database: their addresses."""
+    try:
+        lines = server.ask("CLIENT", "LIST").splitlines()
+    except ValueError:
+        return []  # a server that keeps this to itself
+    rows = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+    return sorted(set(
+        row["addr"].rpartition(":")[0] for row in rows
+        if row.get("db") == str(db) and row.get("cmd") in CLIENT_COMMANDS and row.get("addr")
+    ))
+
+
+def rpc(url):
+    """What the server at url can do: a scheduler knows `newtask`, a fetcher `fetch`. `kind` tells silence from a wrong answer."""
+    parsed = urlparse(url)
+    found = {"url": url.replace(parsed.netloc, parsed.netloc.rpartition("@")[2]), "methods": [], "error": None}
+    try:
+        if parsed.scheme != "http" or not parsed.hostname:
+            raise ValueError("it does not begin with http://")
+        connection = httplib.HTTPConnection(parsed.netloc.rpartition("@")[2], timeout=SECONDS)
+        connection.request("POST", parsed.path or "/RPC2", xmlrpclib.dumps((), "system.listMethods"), {"Content-Type": "text/xml"})
+        response = connection.getresponse()
+        if response.status != 200:
+            raise ValueError("HTTP status %d" % response.status)
+        found["methods"] = [str(name) for name in xmlrpclib.loads(response.read())[0][0]]
+    except socket.timeout as error:
+        found.update(error=why(error), kind="silent")
+    except (socket.error, IOError) as error:
+        found.update(error=why(error), kind="refused")
+    except Exception as error:
+        found.update(error=why(error), kind="other")
+    if found.get("kind") in ("silent", "refused"):
+        found.update(way(parsed.hostname, parsed.port or 80))
+    return found
+
+
+def way(host, port):
+    return {"tcp": reach(host, port), "place": place({"host": host, "port": port}, port)}
+
+
+def phantomjs(proxy):
+    """A GET is answered with 403 by pyspider's phantomjs_fetcher.js."""
+    where = proxy.partition("://")[2] or proxy
+    try:
+        connection = httplib.HTTPConnection(where.rstrip("/"), timeout=SECONDS)
+        connection.request("GET", "/")
+        return {"where": where, "status": connection.getresponse().status, "error": None}
+    except (socket.error, IOError, httplib.HTTPException, ValueError) as error:
+        host, _, port = where.rstrip("/").rpartition(":")
+        seen = way(host, int(port)) if port.isdigit() else {}
+        return dict(seen, where=where, status=None, error=why(error))
+
+
+def site(where, proxy):
+    """A TLS handshake by pycurl, set up as tornado sets it up for pyspider's fetcher; `code` is libcurl's, 0 is well."""
+    import pycurl
+    curl = pycurl.Curl()
+    options = [
+        (pycurl.URL, "https://%s/" % where), (pycurl.CONNECT_ONLY, 1), (pycurl.NOSIGNAL, 1), (pycurl.CONNECTTIMEOUT, SECONDS),
+        (pycurl.TIMEOUT, 2 * SECONDS), (pycurl.SSL_VERIFYPEER, 1), (pycurl.SSL_VERIFYHOST, 2), (pycurl.PROXY, ""),
+    ]
+    if proxy:
+        parsed = urlparse(proxy if "://" in proxy else "http://" + proxy)
+        options += [(pycurl.PROXY, str(parsed.hostname or "")), (pycurl.PROXYPORT, parsed.port or 8080)]
+        if parsed.username:
+            options.append((pycurl.PROXYUSERPWD, str("%s:%s" % (parsed.username, parsed.password or ""))))
+    code, says = 0, None
+    try:
+        for option, value in options:
+            curl.setopt(option, value)
+        curl.perform()
+    except pycurl.error as error:
+        code, says = error.args[0], str(error.args[1])
+    # libcurl gives up a slow lookup as a timeout; an address that it found is known here.
+    found = {"code": code, "says": says, "named": curl.getinfo(pycurl.NAMELOOKUP_TIME) > 0, "proxy": bool(proxy)}
+    curl.close()
+    return found

@@ -1,0 +1,161 @@
+"""What starts supervisord when the host does: a systemd unit, a SysV script or a line of cron's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ..shell import Command, as_user, assign, cmd, lines
+from .base import Action, CannotLook, Found, Payload, Probe
+from .files import swap_in
+from .supervise import Place
+
+FOLDER = "/opt/pyspider/boot"
+
+_WHERE = """\
+hook=
+if [ -d /run/systemd/system ]; then
+  kind=systemd; script=$folder/$name; hook=/etc/systemd/system/$name.service
+elif [ -d /etc/init.d ] && { command -v update-rc.d || command -v chkconfig; } >/dev/null; then
+  kind=sysv; script=/etc/init.d/$name
+elif [ -d /etc/cron.d ]; then
+  kind=cron; script=$folder/$name; hook=/etc/cron.d/$name
+else
+  kind=none; script=
+fi
+"""
+_LOOK = """\
+case $kind in
+  systemd) set -- "/etc/systemd/system/multi-user.target.wants/$name.service";;
+  sysv) set -- /etc/rc[2345].d/S[0-9][0-9]"$name" /etc/rc.d/rc[2345].d/S[0-9][0-9]"$name";;
+  *) set -- "$script";;
+esac
+for link; do [ ! -e "$link" ] || { echo boots; break; }; done
+echo "kind $kind"
+[ -z "$script" ] || { stat -c '%n %a %U' "$script" ${hook:+"$hook"}; sha256sum "$script" ${hook:+"$hook"}; } 2>/dev/null
+:
+"""
+_ENABLE = """\
+case $kind in
+  systemd) systemctl daemon-reload; systemctl enable "$name.service";;
+  sysv) if command -v update-rc.d >/dev/null; then update-rc.d "$name" defaults; update-rc.d "$name" enable
+    else chkconfig --add "$name"; chkconfig "$name" on; fi;;
+esac
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """supervisord starts at boot as its user, with its configuration; what runs now is left alone."""
+
+    place: Place
+    cluster: str
+    name: str = "boot"
+
+    @property
+    def service(self) -> str:
+        """What the unit, the script or the crontab is called."""
+        return f"pyspider-{self.cluster}"
+
+    @property
+    def script(self) -> bytes:
+        """What is run at boot with the word start; the same under systemd, SysV and cron."""
+        folder = PurePosixPath(self.place.python).parent
+        start = cmd("cd", self.place.home) & cmd("exec", folder / "supervisord", "-c", self.place.conf)
+        stop = cmd(folder / "supervisorctl", "-c", self.place.conf, "shutdown")
+        return f"""\
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          {self.service}
+# Required-Start:    $remote_fs $network
+# Required-Stop:     $remote_fs $network
+# Should-Start:      mariadb mysql mysqld redis redis-server
+# Default-Start:     2 3 4 5
+# Default-Stop:      0 1 6
+# Short-Description: supervisord of the pyspider cluster {self.cluster}
+### END INIT INFO
+# chkconfig: 2345 95 05
+# description: supervisord of the pyspider cluster {self.cluster}
+# Made by fab deploy, which puts it back when it is changed here.
+case "$1" in
+  start)
+    # The digest tells fab deploy with which configuration this supervisord runs.
+    PYSPIDER_SUPERVISORD=$({cmd("sha256sum", self.place.conf)} | cut -c1-12)
+    export PYSPIDER_SUPERVISORD
+    exec {as_user(self.place.user, start)}
+    ;;
+  stop) exec {as_user(self.place.user, stop)} ;;
+  status) exec {as_user(self.place.user, cmd(folder / "supervisorctl", "-c", self.place.conf, "pid"))} ;;
+  *) echo "usage: $0 start|stop|status" >&2; exit 2 ;;
+esac
+""".encode()
+
+    @property
+    def unit(self) -> bytes:
+        """systemd only starts and stops it: deploy itself ends and starts supervisord."""
+        return f"""\
+# Made by fab deploy, which puts it back when it is changed here.
+[Unit]
+Description=supervisord -c {self.place.conf} of the pyspider cluster {self.cluster}
+Wants=network-online.target
+After=network-online.target mariadb.service mysql.service mysqld.service redis.service redis-server.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={FOLDER}/{self.service} start
+ExecStop={FOLDER}/{self.service} stop
+TimeoutStopSec=90
+
+[Install]
+WantedBy=multi-user.target
+""".encode()
+
+    @property
+    def crontab(self) -> bytes:
+        """For a host that has neither systemd nor SysV scripts."""
+        line = f"@reboot root {FOLDER}/{self.service} start >/dev/null 2>&1 # supervisord -c {self.place.conf}"
+        return f"# Made by fab deploy, which puts it back when it is changed here.\n{line}\n".encode()
+
+    def probe(self) -> Probe:
+        return Probe(self._where() + _LOOK)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        seen = found.text.splitlines()
+        kind = next((line.removeprefix("kind ") for line in seen if line.startswith("kind ")), None)
+        if kind is None:
+            raise CannotLook(f"what starts at boot can't be seen: {found.text[-300:]}")
+        files = self.files(kind)
+        if kind == "none" or {"boots", *_described(files)} <= set(seen):
+            return []
+        payloads = tuple(Payload(content) for _, content, _ in files)
+        return [Action(f"start supervisord at boot ({kind})", self._install(), payloads)]
+
+    def files(self, kind: str) -> list[tuple[str, bytes, int]]:
+        """What such a host has to have: (path, content, mode), the script first."""
+        script = f"/etc/init.d/{self.service}" if kind == "sysv" else f"{FOLDER}/{self.service}"
+        hooks = {
+            "systemd": [(f"/etc/systemd/system/{self.service}.service", self.unit, 0o644)],
+            "cron": [(f"/etc/cron.d/{self.service}", self.crontab, 0o644)],
+        }
+        return [(script, self.script, 0o755), *hooks.get(kind, [])]
+
+    def _where(self) -> str:
+        return lines(assign("name", self.service), assign("folder", FOLDER), _WHERE)
+
+    def _install(self) -> str:
+        return lines(
+            self._where(),
+            '(umask 022; mkdir -p "$(dirname "$script")")',
+            swap_in(Command('"$script"'), "root:root", 0o755),
+            lines('if [ -n "$hook" ]; then', "shift", swap_in(Command('"$hook"'), "root:root", 0o644), "fi"),
+            _ENABLE,
+        )
+
+
+def _described(files: Sequence[tuple[str, bytes, int]]) -> set[str]:
+    """The lines that the look prints where the files are right."""
+    stats = {f"{path} {mode:o} root" for path, _, mode in files}
+    return stats | {f"{hashlib.sha256(content).hexdigest()}  {path}" for path, content, _ in files}

@@ -1,0 +1,99 @@
+"""A fault to be caused for real on a sandbox host, and what doctor has to say of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .conftest import Cluster
+
+LOGS = "/home/work/supervisor"
+CURRENT = "/home/work/distri_pyspider/current"
+BIN = "/opt/pyspider/current/bin"
+LIB = "/opt/pyspider/current/lib/python2.7"
+SHELL = f"""
+CTL="{BIN}/supervisorctl -c /etc/supervisord.conf"
+daemon() {{ cat {LOGS}/supervisord.pid; }}
+pid() {{ $CTL pid "$1"; }}
+settled() {{ n=0; until eval "$1"; do n=$((n+1)); [ $n -lt 150 ] || exit 9; sleep 0.1; done; }}
+config() {{ {BIN}/python - "$1" <<'EOF'
+import json, sys
+path = "{CURRENT}/config.json"
+c = json.load(open(path))
+exec(sys.argv[1])
+json.dump(c, open(path, "w"))
+EOF
+}}
+sql() {{ echo "$1" | mariadb --user=root; }}
+redis() {{ printf 'AUTH %s\\n%s\\n' "$(sed -n 's/^requirepass //p' /etc/redis/pyspider.conf)" "$1" | redis-cli; }}
+"""
+MENDS = "doctor --fix"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of `host`: the script that causes it, and the one that mends it where `--fix` may not."""
+
+    id: str
+    host: str
+    cause: str
+    mend: str = MENDS
+    note: str = ""
+    also: tuple[str, ...] = ()
+    """Other hosts that show it too."""
+    evidence: str = ""
+    """A part of what is said to have been seen."""
+
+    @property
+    def label(self) -> str:
+        return "-".join(filter(None, (self.id, self.note)))
+
+
+def found(cluster: Cluster, *words: str, hosts_toml: Path | None = None) -> list[dict[str, Any]]:
+    answer = cluster.fab("doctor", "--json", *words, status=None, hosts_toml=hosts_toml)
+    findings: list[dict[str, Any]] = json.loads(answer.stdout)["findings"]
+    return findings
+
+
+def silent(cluster: Cluster, hosts_toml: Path | None = None) -> None:
+    """Nothing is found, on the spot or after what was mended by hand has come up again."""
+    deadline = time.monotonic() + 30
+    while left := found(cluster, hosts_toml=hosts_toml):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.5)
+
+
+@contextmanager
+def healthy_again(cluster: Cluster) -> Iterator[None]:
+    """Whatever becomes of one case, the next one begins with a healthy cluster."""
+    try:
+        yield
+    except BaseException:
+        cluster.fab("bootstrap", status=None)
+        cluster.fab("deploy", "--reload", status=None)
+        raise
+
+
+def named_alone_and_mended(cluster: Cluster, fault: Fault, hosts_toml: Path | None = None) -> None:
+    """Cause it, see it named by its id and no other, mend it, hear nothing more."""
+    with healthy_again(cluster):
+        try:
+            cluster.on(fault.host, SHELL + fault.cause)
+            seen = found(cluster, hosts_toml=hosts_toml)
+            assert {one["id"] for one in seen} == {fault.id}, seen
+            assert {one["host"] for one in seen} == {fault.host, *fault.also}
+            assert all(one["evidence"] and one["cause"] and one["fix"] for one in seen)
+            assert all(fault.evidence in one["evidence"] for one in seen), seen
+            assert {one["fixable"] for one in seen} == {fault.mend == MENDS}
+        finally:
+            if fault.mend != MENDS:
+                cluster.on(fault.host, SHELL + fault.mend)
+        if fault.mend == MENDS:
+            mended = cluster.fab("doctor", "--fix", status=None, hosts_toml=hosts_toml)
+            assert mended.returncode == 0, mended.stdout + mended.stderr
+        silent(cluster, hosts_toml)

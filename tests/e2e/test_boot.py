@@ -1,0 +1,45 @@
+"""A host that was switched off comes back with its programs."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Cluster, until
+from .faults import healthy_again, silent
+
+pytestmark = pytest.mark.e2e
+
+SCRIPT = "/opt/pyspider/boot/pyspider-demo"
+
+
+def test_a_host_that_was_switched_off_comes_back_with_its_programs(cluster: Cluster) -> None:
+    with healthy_again(cluster):
+        before = cluster.pids()
+        cluster.sandbox.kill("node2")
+        cluster.sandbox.start("node2")
+        until(lambda: cluster.fab("status", status=None).returncode == 0, 60)
+        after = cluster.pids()
+        assert after.keys() == before.keys()
+        assert all(after[name] == pid for name, pid in before.items() if not name.startswith("node2/"))
+        # What boots is what deploy would have started: it has nothing left to do.
+        assert "nothing changed" in cluster.fab("deploy").stdout
+        silent(cluster)
+
+
+def test_a_host_without_an_init_gets_a_line_for_cron(cluster: Cluster) -> None:
+    with healthy_again(cluster):
+        cluster.on("node2", "update-rc.d -f pyspider-demo remove; rm /etc/init.d/pyspider-demo")
+        cluster.on("node2", "mkdir -p /etc/cron.d; mv /usr/sbin/update-rc.d /tmp")
+        try:
+            assert "start supervisord at boot (cron)" in cluster.fab("-H", "node2", "step.boot").stdout
+            assert "@reboot root" in cluster.on("node2", "cat /etc/cron.d/pyspider-demo")
+            assert "nothing changed" in cluster.fab("deploy").stdout
+            silent(cluster)
+            pid = cluster.on("node2", "cat /home/work/supervisor/supervisord.pid").strip()
+            cluster.on("node2", f"{SCRIPT} stop; while [ -d /proc/{pid} ]; do sleep 0.2; done; {SCRIPT} start")
+            until(lambda: cluster.fab("status", status=None).returncode == 0, 60)
+            assert "nothing changed" in cluster.fab("deploy").stdout
+        finally:
+            cluster.on("node2", f"mv /tmp/update-rc.d /usr/sbin; rm -f /etc/cron.d/pyspider-demo {SCRIPT}")
+        cluster.fab("deploy")
+        silent(cluster)

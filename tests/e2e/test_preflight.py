@@ -1,0 +1,85 @@
+"""A deploy that would fail or do harm is refused on that host, before anything is changed there."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Cluster
+from .faults import SHELL, healthy_again
+
+pytestmark = pytest.mark.e2e
+
+
+def held(port: int) -> str:
+    """A script after which a stranger listens on the port; its pid is in /tmp/holder."""
+    return f"""setsid /opt/pyspider/current/bin/python -c 'import socket, time
+s = socket.socket(); s.bind(("0.0.0.0", {port})); s.listen(1)
+time.sleep(600)' >/dev/null 2>&1 </dev/null &
+echo $! >/tmp/holder; settled 'grep -q :{port:04X} /proc/net/tcp'"""
+
+
+def test_a_healthy_deploy_says_nothing_of_it(cluster: Cluster) -> None:
+    assert "warning" not in cluster.fab("deploy").stderr
+
+
+def test_without_mysql_an_unchanged_cluster_is_warned_about_and_no_program_is_restarted(cluster: Cluster) -> None:
+    with healthy_again(cluster):
+        before = cluster.pids()
+        cluster.on("node1", "service mariadb stop")
+        try:
+            unchanged = cluster.fab("deploy")
+            refused = cluster.fab("deploy", "--reload", status=1)
+            assert cluster.pids() == before
+        finally:
+            cluster.on("node1", "service mariadb start")
+    assert "warning: MySQL at " in unchanged.stderr
+    assert "nothing changed" in unchanged.stdout
+    assert "node1, node2, node3: nothing was changed here: MySQL at " in refused.stdout
+    assert "(mysql-refused)" in refused.stdout
+    cluster.fab("deploy")
+
+
+def test_a_strangers_port_is_refused_on_its_host_and_the_others_are_served(cluster: Cluster) -> None:
+    with healthy_again(cluster):
+        cluster.on("node1", SHELL + "$CTL stop webui1\n" + held(5000))
+        cluster.on("node2", SHELL + "$CTL stop processor1")
+        try:
+            refused = cluster.fab("deploy", status=1)
+        finally:
+            cluster.on("node1", "kill $(cat /tmp/holder)")
+    assert "node1: nothing was changed here: webui1 wants port 5000, which python" in refused.stdout
+    assert "start processor1" in refused.stdout
+    assert "start webui1" in cluster.fab("deploy").stdout
+
+
+def test_a_scheduler_is_not_ended_where_its_new_host_cannot_take_it(cluster: Cluster) -> None:
+    text = cluster.hosts_toml.read_text()
+    moved = cluster.folder / "moved.toml"
+    moved.write_text(text.replace("scheduler = 1, ", "").replace("fetcher = 1", "scheduler = 1, fetcher = 1", 1))
+    with healthy_again(cluster):
+        before = cluster.pids()
+        cluster.on("node2", SHELL + held(23333))
+        try:
+            refused = cluster.fab("deploy", status=1, hosts_toml=moved)
+        finally:
+            cluster.on("node2", "kill $(cat /tmp/holder)")
+        assert cluster.pids()["node1/scheduler"] == before["node1/scheduler"]
+    assert "node1: nothing was changed here: its scheduler goes on, since node2 can't take it" in refused.stdout
+    assert "node2: nothing was changed here: scheduler wants port 23333, which python" in refused.stdout
+    # node3 was served, and needs the RPC address that is true now.
+    cluster.fab("deploy")
+    assert "node1/scheduler" in cluster.pids()
+
+
+def test_a_full_disk_is_refused_before_the_release_is_half_written(cluster: Cluster) -> None:
+    changed = cluster.variant("loud.toml", (r"^#debug = false", "debug = true"))
+    release = "readlink /home/work/distri_pyspider/current; ls /home/work/distri_pyspider/releases"
+    with healthy_again(cluster):
+        before = cluster.on("node2", release)
+        cluster.on("node2", "mount -t tmpfs -o size=20m tmpfs /tmp; head -c 19900k /dev/zero >/tmp/full")
+        try:
+            refused = cluster.fab("-H", "node2", "deploy", status=1, hosts_toml=changed)
+        finally:
+            cluster.on("node2", "umount /tmp")
+    assert "node2: nothing was changed here: /tmp: 0 of 20 MB are free (disk-full)" in refused.stdout
+    assert cluster.on("node2", release) == before

@@ -1,0 +1,89 @@
+"""What starts supervisord at boot: tables of what was found, and the files themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from typing import Any
+
+import pytest
+
+from fabfile.steps.base import CannotLook, Found
+from fabfile.steps.boot import Boot
+from fabfile.steps.supervise import Place
+
+from .test_doctor_remote import CONF
+
+PLACE = Place(
+    "work",
+    "/home/work/spider",
+    "/home/work/logs",
+    "/etc/supervisord.conf",
+    "/s.sock",
+    "/opt/pyspider/current/bin/python",
+)
+BOOT = Boot(PLACE, "demo")
+
+
+def lines(kind: str, mode: str = "", owner: str = "root", content: bytes | None = None, count: int = 2) -> str:
+    """What the look prints on such a host: the script's two lines as told, then the other file's, which are right."""
+    found = []
+    for index, (path, right, bits) in enumerate(BOOT.files(kind)[:count]):
+        shown = content if content is not None and not index else right
+        found += [f"{path} {mode if mode and not index else f'{bits:o}'} {owner if not index else 'root'}"]
+        found += [f"{hashlib.sha256(shown).hexdigest()}  {path}"]
+    return "\n".join([f"kind {kind}", *found])
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        (f"boots\n{lines('sysv')}", []),
+        (f"boots\n{lines('systemd')}", []),
+        (f"boots\n{lines('cron')}", []),
+        ("kind none", []),
+        ("kind sysv", ["sysv"]),
+        (lines("sysv"), ["sysv"]),
+        (lines("systemd"), ["systemd"]),
+        (f"boots\n{lines('sysv', owner='work')}", ["sysv"]),
+        (f"boots\n{lines('sysv', mode='644')}", ["sysv"]),
+        (f"boots\n{lines('sysv', content=b'another')}", ["sysv"]),
+        (f"boots\n{lines('systemd', count=1)}", ["systemd"]),
+        (f"boots\n{lines('cron', content=b'another')}", ["cron"]),
+    ],
+)
+def test_what_is_missing_is_written_and_nothing_else(answer: str, wanted: list[str]) -> None:
+    assert [action.says for action in BOOT.diff(Found(0, answer))] == [
+        f"start supervisord at boot ({kind})" for kind in wanted
+    ]
+
+
+def test_an_answer_that_makes_no_sense_is_an_error() -> None:
+    with pytest.raises(CannotLook):
+        BOOT.diff(Found(1, "sh: syntax error"))
+
+
+def test_each_kind_of_host_gets_its_own_files() -> None:
+    def sent(kind: str) -> list[Any]:
+        (action,) = BOOT.diff(Found(0, f"kind {kind}"))
+        return [payload.content for payload in action.payloads]
+
+    assert sent("sysv") == [BOOT.script]
+    assert sent("systemd") == [BOOT.script, BOOT.unit]
+    assert sent("cron") == [BOOT.script, BOOT.crontab]
+
+
+@pytest.mark.parametrize("text", [BOOT.script, BOOT.diff(Found(0, "kind cron"))[0].script.encode()])
+def test_the_scripts_are_posix_shell(text: bytes) -> None:
+    subprocess.run(["sh", "-n"], input=text, check=True)
+
+
+def test_doctor_understands_each_of_the_files_and_what_others_write() -> None:
+    texts = [BOOT.script, BOOT.unit, BOOT.crontab]
+    assert all(CONF.starts(text.decode(), "/etc/supervisord.conf") for text in texts)
+    assert not any(CONF.starts(text.decode(), "/etc/other.conf") for text in texts)
+    assert CONF.starts("su work -c /usr/bin/supervisord", "/etc/supervisord.conf")
+    assert CONF.starts("@reboot supervisord --configuration=/etc/supervisord.conf", "/etc/supervisord.conf")
+    assert not CONF.starts("# supervisord is not started here", "/etc/supervisord.conf")
+    debian = "ExecStart=/usr/bin/supervisord -n -c /etc/supervisor/supervisord.conf"
+    assert not CONF.starts(debian, "/etc/supervisord.conf")
