@@ -16,6 +16,8 @@ from .transport import Link
 from .wire import Event, message
 
 HOSTS_AT_ONCE = 32
+STOP_SECONDS = 3.0
+"""How long hosts have to end their work after Ctrl-C; who hangs in connecting has nothing to end."""
 Value = TypeVar("Value")
 Say = Callable[[str, str], None]
 """Shows the operator what a host is doing: (host's name, step or phase)."""
@@ -157,8 +159,8 @@ def fan_out(
     """`work` for every host, `at_once` at a time; the answers by host name.
 
     `work` must not raise. At the first Ctrl-C nothing new is started, `stop` ends what
-    is under way, and KeyboardInterrupt is raised when all of it has ended; hosts whose
-    work never began have no answer.
+    is under way, and KeyboardInterrupt is raised when it has ended, or STOP_SECONDS later; hosts
+    whose work has not ended then have no answer.
     """
     # No context manager: its exit would wait for workers that a hung host holds.
     pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="host")
@@ -169,7 +171,7 @@ def fan_out(
         for future in futures:
             future.cancel()
         stop()
-        _wait({future: name for future, name in futures.items() if not future.cancelled()})
+        wait([future for future in futures if not future.cancelled()], timeout=STOP_SECONDS)
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

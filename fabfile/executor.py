@@ -11,9 +11,8 @@ from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 
 from .errors import Problem
+from .interrupt import INTERRUPTED, arm, leave
 from .links import Links
-
-INTERRUPTED = 130
 
 
 class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
@@ -36,6 +35,15 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
 
     def execute(self, *tasks: Any) -> Any:
         """Run the tasks. A Problem ends as its one sentence on stderr and its exit status."""
+        arm()
+        try:
+            return self._execute(*tasks)
+        except Exit as error:
+            if error.code != INTERRUPTED:
+                raise
+            leave(INTERRUPTED, error.message)
+
+    def _execute(self, *tasks: Any) -> Any:
         self._links = Links()
         try:
             return super().execute(*tasks)

@@ -38,6 +38,8 @@ class KnownHosts:
         self._other: list[tuple[str, str, str]] = []
         """Hashed names and patterns, with type and key: to be tried one by one."""
         self._revoked: set[str] = set()
+        self._lines: dict[str, int] = {}
+        """Where a key stands, for the operator to look at."""
         try:
             text = file.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
@@ -46,15 +48,16 @@ class KnownHosts:
             raise Unreachable(
                 f"{file} can't be read: {error.strerror}; host keys can't be checked without it"
             ) from error
-        for line in text.splitlines():
-            self._take(line.split())
+        for number, line in enumerate(text.splitlines(), 1):
+            self._take(line.split(), number)
 
-    def _take(self, words: list[str]) -> None:
+    def _take(self, words: list[str], number: int) -> None:
         if len(words) >= 4 and words[0] == "@revoked":
             self._revoked.add(words[3])
         if len(words) < 3 or words[0].startswith(("#", "@")):
             return
         names, kind, key = words[:3]
+        self._lines.setdefault(key, number)
         if names.startswith("|") or set(names) & set("*?!"):
             self._other.append((names, kind, key))
             return
@@ -69,6 +72,10 @@ class KnownHosts:
             if _matches(name, names):
                 found.setdefault(kind, key)
         return found
+
+    def place(self, key: str) -> str:
+        """The file, and the line of a key that it held when it was read."""
+        return f"line {self._lines[key]} of {self.file}" if key in self._lines else str(self.file)
 
     def revoked(self, key: str) -> bool:
         return key in self._revoked
@@ -133,7 +140,7 @@ def _changed(where: str, name: str, known: KnownHosts, key: Any, trusted: dict[s
     expected = PKey.from_type_string(kind, _decoded(text)).fingerprint
     quoted = f"'{name}'" if name.startswith("[") else name
     return (
-        f"{where}: the host key has CHANGED: {known.file} holds {expected}, "
+        f"{where}: the host key has CHANGED: {known.place(text)} holds {expected}, "
         f"the host showed {key.fingerprint}; somebody may be in between, or the host was installed anew: "
         f"then remove the old key with ssh-keygen -f {known.file} -R {quoted}"
     )

@@ -103,6 +103,7 @@ class Cluster(Struct, frozen=True, forbid_unknown_fields=True):
     supervisord_conf: AbsolutePath = "/etc/supervisord.conf"
     socket: AbsolutePath = ""
     pidfile: AbsolutePath = ""
+    at_once: Annotated[int, Meta(ge=1, le=1000, description="a number of hosts from 1 to 1000")] = 32
 
     def __post_init__(self) -> None:
         """Socket and pidfile are in the log directory, unless the file says otherwise."""

@@ -58,7 +58,7 @@ def examine(chosen: Target) -> View:
 
         recorder.add(on_host(host.name, work))
 
-    fan_out(chosen.hosts, one, chosen.links.stop)
+    fan_out(chosen.hosts, one, chosen.links.stop, chosen.fleet.cluster.at_once)
     outcomes = {outcome.host: outcome for outcome in recorder.outcomes(chosen.hosts)}
     return View(chosen.fleet, tuple(_patient(host, outcomes[host.name], seen) for host in chosen.hosts))
 

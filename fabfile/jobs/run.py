@@ -145,7 +145,8 @@ class Run:
         chosen = self.target.hosts if hosts is None else hosts
         try:
             with self.progress:
-                fan_out([host for host in chosen if self.recorder.going_on(host)], one, self.target.links.stop)
+                hosts_left = [host for host in chosen if self.recorder.going_on(host)]
+                fan_out(hosts_left, one, self.target.links.stop, self.target.fleet.cluster.at_once)
         except KeyboardInterrupt:
             self._interrupted()
 

@@ -53,7 +53,7 @@ def see(chosen: Target, timings: Timings) -> ClusterView:
         recorder.add(outcome)
         timings.add(host.name, "look", outcome.seconds, connect_seconds(chosen.links[host]))
 
-    fan_out(chosen.hosts, one, chosen.links.stop)
+    fan_out(chosen.hosts, one, chosen.links.stop, chosen.fleet.cluster.at_once)
     outcomes = {outcome.host: outcome for outcome in recorder.outcomes(chosen.hosts)}
     views = tuple(_view(chosen.fleet, host, outcomes[host.name], sights) for host in chosen.hosts)
     if not set(chosen.fleet.hosts) <= set(chosen.hosts):

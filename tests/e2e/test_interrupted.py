@@ -92,6 +92,22 @@ def test_a_cut_cable_leaves_nothing_running(cluster: Cluster) -> None:
     until(lambda: cluster.on("node3", "ls -d /tmp/fab.* 2>/dev/null || true").split() == [], 10)
 
 
+def test_ctrl_c_does_not_wait_for_a_hung_host_and_tells_what_became_of_each(cluster: Cluster) -> None:
+    cluster.sandbox.pause("node3")
+    fab = begun(cluster.command("run", "touch /run/was-here"))
+    try:
+        until(lambda: all(cluster.on(host, "ls /run").count("was-here") for host in ("node1", "node2")), 30)
+        fab.send_signal(signal.SIGINT)
+        # Far less than the time that a host may take to answer.
+        output, errors = fab.communicate(timeout=8)
+    finally:
+        fab.kill()
+        cluster.sandbox.resume("node3")
+    assert fab.returncode == 130, output + errors
+    assert "Traceback" not in output + errors
+    assert "2 ok, 1 not reached" in output
+
+
 BINARY = "/opt/pyspider/bin/phantomjs"
 """Large enough to be still on its way when it is looked at."""
 

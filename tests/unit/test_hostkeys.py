@@ -54,11 +54,12 @@ def test_a_key_of_another_name_does_not_count(tmp_path: Path, names: str) -> Non
 
 @pytest.mark.parametrize("host_keys", ["strict", "accept-new"])
 def test_a_changed_key_is_refused_with_both_fingerprints_and_the_line_to_remove(tmp_path: Path, host_keys: str) -> None:
-    file = known(tmp_path, line(NAME, OTHER))
+    file = known(tmp_path, line("other") + line(NAME, OTHER))
     before = file.file.read_text()
     with pytest.raises(Unreachable) as error:
         check(host(file.file, host_keys), NAME, file, KEY)
     assert KEY.fingerprint in str(error.value) and OTHER.fingerprint in str(error.value)
+    assert f"line 2 of {file.file} holds {OTHER.fingerprint}" in str(error.value)
     assert f"ssh-keygen -f {file.file} -R '{NAME}'" in str(error.value)
     assert file.file.read_text() == before
 

@@ -39,7 +39,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "health": {"inventory", "stores"},
     "timings": set(),
     "report": {"engine", "timings"},
-    "executor": {"errors", "links", "tasks"},
+    "interrupt": set(),
+    "executor": {"errors", "interrupt", "links", "tasks"},
     "doctor": {
         "engine",
         "errors",
