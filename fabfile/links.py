@@ -27,7 +27,8 @@ class Links:
 
     def prepare(self, config: Any, fleet: Fleet, hosts: Iterable[Host]) -> Links:
         """A link for every host, not yet connected. Not thread-safe: it reads Fabric's configuration."""
-        from .login import Keys, flags
+        from .keychain import Keys
+        from .login import flags
 
         if self._shared is None:
             self._shared = flags(config), Keys()

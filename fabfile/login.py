@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import Unreachable, WrongInput
-from .hostkeys import KnownHosts, algorithms, check, entry, known_hosts_path
+from .hostkeys import algorithms, check, entry
 from .inventory import Host
+from .keychain import DEFAULT_KEYS, Keys, of_agent
 
 CONNECT_SECONDS = 10.0
 AUTH_SECONDS = 30.0
@@ -103,58 +103,6 @@ def _local_user() -> str:
     return getpass.getuser()
 
 
-class Keys:
-    """The known_hosts files and private keys of a run: each is read once, not once for every host."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[Path, KnownHosts] = {}
-        self._private: dict[tuple[str, str | None], Any] = {}
-
-    def known(self, host: Host) -> KnownHosts:
-        """The keys that are trusted for a host. Raises Unreachable."""
-        path = known_hosts_path(host)
-        with self._lock:
-            if path not in self._known:
-                self._known[path] = KnownHosts(path)
-            return self._known[path]
-
-    def private(self, path: str, passphrase: str | None) -> Any:
-        """The private key in a file, with its certificate where there is one.
-
-        Raises OSError, paramiko's PasswordRequiredException or SSHException.
-        """
-        with self._lock:
-            known = self._private.get((path, passphrase))
-            if known is None:
-                try:
-                    known = _private_key(path, passphrase)
-                except Exception as error:  # noqa: BLE001  kept for the other hosts, raised below
-                    known = error
-                self._private[path, passphrase] = known
-        if isinstance(known, Exception):
-            raise known
-        return known
-
-
-def _private_key(path: str, passphrase: str | None) -> Any:
-    import paramiko
-
-    last: Exception = paramiko.SSHException("no private key")
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            key = kind.from_private_key_file(path, passphrase)
-        except paramiko.PasswordRequiredException:
-            raise
-        except paramiko.SSHException as error:
-            last = error
-            continue
-        if Path(f"{path}-cert.pub").exists():
-            key.load_certificate(f"{path}-cert.pub")
-        return key
-    raise last
-
-
 class _PromptSocket(socket.socket):
     """Acknowledges at once, which sshd's many small packets would else wait for, and is read in large pieces."""
 
@@ -241,17 +189,27 @@ def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None
         options = transport.get_security_options()
         options.ciphers = (*CIPHERS, *(cipher for cipher in options.ciphers if cipher not in CIPHERS))
         options.key_types = algorithms(known.keys(name), options.key_types)
-        # The limit of start_client is the same; paramiko's other one is a thread of its own for every host.
-        transport.packetizer.start_handshake = lambda _seconds: None
-        transport.start_client(timeout=2 * way.flags.connect_seconds)
-        if not transport.initial_kex_done:
-            raise TimeoutError
+        _handshake(transport, 2 * way.flags.connect_seconds)
         check(way.host, name, known, transport.get_remote_server_key())
         _authenticate(transport, way, keys)
     except BaseException:
         transport.close()
         raise
     return transport
+
+
+def _handshake(transport: Any, seconds: float) -> None:
+    """Agree on keys, within one limit for all of it. Raises TimeoutError, or what paramiko's thread ended with."""
+    import paramiko
+
+    # paramiko's own limit is one more thread for every host, and its own wait looks up ten times a second.
+    transport.packetizer.start_handshake = lambda _seconds: None
+    agreed = threading.Event()
+    transport.start_client(event=agreed)
+    if not agreed.wait(seconds):
+        raise TimeoutError
+    if not transport.is_active():
+        raise transport.get_exception() or paramiko.SSHException("it ended the connection")
 
 
 def _socket(way: Login, through: Callable[[str, int], Any] | None) -> Any:
@@ -297,8 +255,8 @@ def _candidates(way: Login, keys: Keys) -> Iterator[Any]:
         except paramiko.PasswordRequiredException as error:
             # The agent may hold it unlocked.
             locked = error
-    yield from _of_agent()
-    for path in (*way.key_files, *_DEFAULT_KEYS) if way.host.key is None else ():
+    yield from of_agent()
+    for path in (*way.key_files, *DEFAULT_KEYS) if way.host.key is None else ():
         try:
             yield keys.private(str(Path(path).expanduser()), way.flags.passphrase)
         except paramiko.PasswordRequiredException as error:
@@ -307,18 +265,3 @@ def _candidates(way: Login, keys: Keys) -> Iterator[Any]:
             continue
     if locked:
         raise locked
-
-
-_DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
-
-
-def _of_agent() -> Iterator[Any]:
-    if not os.environ.get("SSH_AUTH_SOCK"):
-        return
-    import paramiko
-
-    agent = paramiko.Agent()
-    try:
-        yield from agent.get_keys()
-    finally:
-        agent.close()

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from .errors import NotReached, Problem, Unreachable
-from .login import CONNECT_SECONDS, Keys, Login, connected
+from .keychain import Keys
+from .login import CONNECT_SECONDS, Login, connected
 from .shell import cmd
 from .steps.base import Found
 from .wire import BEAT_SECONDS, Event, Message, Reader, receiver

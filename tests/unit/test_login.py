@@ -14,7 +14,8 @@ import pytest
 
 from fabfile.errors import Unreachable, WrongInput
 from fabfile.inventory import Host
-from fabfile.login import Flags, Keys, connected, hop, login
+from fabfile.keychain import Keys
+from fabfile.login import Flags, connected, hop, login
 
 CONFIG = """
 Host 192.0.2.7

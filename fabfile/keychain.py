@@ -1,0 +1,79 @@
+"""What proves who we are and who they are: private keys, the agent's, and known_hosts, each read once for a run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .hostkeys import KnownHosts, known_hosts_path
+from .inventory import Host
+
+DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+
+
+class Keys:
+    """The known_hosts files and private keys of a run: each is read once, not once for every host."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Path, KnownHosts] = {}
+        self._private: dict[tuple[str, str | None], Any] = {}
+
+    def known(self, host: Host) -> KnownHosts:
+        """The keys that are trusted for a host. Raises Unreachable."""
+        path = known_hosts_path(host)
+        with self._lock:
+            if path not in self._known:
+                self._known[path] = KnownHosts(path)
+            return self._known[path]
+
+    def private(self, path: str, passphrase: str | None) -> Any:
+        """The private key in a file, with its certificate where there is one.
+
+        Raises OSError, paramiko's PasswordRequiredException or SSHException.
+        """
+        with self._lock:
+            known = self._private.get((path, passphrase))
+            if known is None:
+                try:
+                    known = _private_key(path, passphrase)
+                except Exception as error:  # noqa: BLE001  kept for the other hosts, raised below
+                    known = error
+                self._private[path, passphrase] = known
+        if isinstance(known, Exception):
+            raise known
+        return known
+
+
+def _private_key(path: str, passphrase: str | None) -> Any:
+    import paramiko
+
+    last: Exception = paramiko.SSHException("no private key")
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            key = kind.from_private_key_file(path, passphrase)
+        except paramiko.PasswordRequiredException:
+            raise
+        except paramiko.SSHException as error:
+            last = error
+            continue
+        if Path(f"{path}-cert.pub").exists():
+            key.load_certificate(f"{path}-cert.pub")
+        return key
+    raise last
+
+
+def of_agent() -> Iterator[Any]:
+    """The keys of the SSH agent, if there is one; it is asked to sign as long as the iterator lives."""
+    if not os.environ.get("SSH_AUTH_SOCK"):
+        return
+    import paramiko
+
+    agent = paramiko.Agent()
+    try:
+        yield from agent.get_keys()
+    finally:
+        agent.close()
