@@ -54,7 +54,8 @@ def look(link: Link, steps: Sequence[Step], more: bool = False) -> list[Found]:
     With `more` the channel is kept for changes that may follow: until `apply`, or the link's `rest`.
     """
     probes = list(dict.fromkeys(step.probe() for step in steps))
-    asked = message((), probes)
+    # Changes that follow need no diff: what is wrong is enough.
+    asked = message((), probes, show=not more)
     answers = link.exchange(asked.with_more() if more else asked, lambda _: None)
     return [_answer(step.probe(), probes, answers, 0) for step in steps]
 
@@ -81,7 +82,7 @@ def apply(
             say(event.text or actions[event.index].says)
 
     try:
-        answers = link.exchange(message(actions, probes, link.operator), on_event)
+        answers = link.exchange(message(actions, probes, link.operator, show=False), on_event)
         _all_succeeded(actions, answers)
         left = missing(steps, [_answer(step.probe(), probes, answers, len(actions)) for step in steps])
     except Problem as error:

@@ -11,6 +11,7 @@ looking and changing cost one login shell.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -45,7 +46,7 @@ umask 077
 LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 exec 3>&1
-B= W= X= P=
+B= W= X= P= SHOW=yes
 say() { printf '\\n%s say %s %s\\n' "$M" "$I" "$*" >&3; }
 p() { I=$1; o=$("i$I" 2>&1); printf '\\n%s out %s\\n%s\\n%s end %s %s\\n' "$M" "$I" "$o" "$M" "$I" "$?"; }
 a() {
@@ -155,13 +156,18 @@ JOURNAL = "/var/log/pyspider-fabfile.log"
 """On every host: who changed what, when, and how it ended; one line for each exchange that changes something."""
 
 
-def message(actions: Sequence[Action], probes: Sequence[Probe], who: str = "", journal: str = JOURNAL) -> Message:
+def message(
+    actions: Sequence[Action], probes: Sequence[Probe], who: str = "", journal: str = JOURNAL, show: bool = True
+) -> Message:
     """Actions first, stopping at the first that fails; then all probes, whatever happened before.
 
-    With `who` the host keeps a line about it.
+    With `who` the host keeps a line about it. Without `show` the probes' $SHOW is empty: they leave out what
+    only a diff would need.
     """
     payloads: list[Payload] = []
     body = ["r=0"] if actions else []
+    if not show:
+        body.append("SHOW=")
     items: list[Action | Probe] = [*actions, *probes]
     for index, item in enumerate(items):
         names = " ".join(f'"$D/{len(payloads) + 1 + offset}"' for offset in range(len(item.payloads)))
@@ -176,8 +182,10 @@ def message(actions: Sequence[Action], probes: Sequence[Probe], who: str = "", j
 
 
 def _journal(who: str, actions: Sequence[Action], journal: str) -> str:
-    values = cmd(who, "; ".join(action.says for action in actions))
-    line = 'printf \'%s %s: exit status %s: %s\\n\' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$r" "$2"'
+    # The control machine's clock: one process less on every host, and one clock for all of them.
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    values = cmd(f"{when} {who}", "; ".join(action.says for action in actions))
+    line = 'printf \'%s: exit status %s: %s\\n\' "$1" "$r" "$2"'
     return f"( set -- {values}; {line} >>{cmd(journal)} ) 2>/dev/null"
 
 

@@ -204,9 +204,9 @@ def look_at(path: str | Command, shown_unless: str = "") -> str:
     show = ""
     if shown_unless:
         show = f"""
-    case $sum in
-      {shown_unless}*) ;;
-      *) [ "${{seen##* }}" -gt {SHOWN_BYTES} ] || base64 <"$path" ;;
+    case $SHOW$sum in
+      yes{shown_unless}*) ;;
+      yes*) [ "${{seen##* }}" -gt {SHOWN_BYTES} ] || base64 <"$path" ;;
     esac"""
     return f"""\
 path={_word(path)}

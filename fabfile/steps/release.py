@@ -43,8 +43,8 @@ class Release:
                 f"a=$({cmd('readlink', f'{self.home}/current')})",
                 f"b=$({{ {right}; }} 2>/dev/null)",
                 'printf "%s\\n%s\\n" "$a" "$b"',
-                # The texts are wanted only where this release is not the current one.
-                f'[ "$a" = {cmd(f"releases/{self.id}")} ] || for f in {cmd(*shown)}',
+                # The texts are wanted only for a diff, and where this release is not the current one.
+                f'[ -z "$SHOW" ] || [ "$a" = {cmd(f"releases/{self.id}")} ] || for f in {cmd(*shown)}',
                 f'do echo; echo {cmd(MARK)}; cat "$f" 2>/dev/null; done',
                 "true",
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.engine import converge
+from fabfile.engine import converge, look
 from fabfile.errors import Problem
 from fabfile.shell import Command, cmd
 from fabfile.steps.base import CannotLook, Found, Step
@@ -223,3 +223,11 @@ def test_nothing_is_told_from_something() -> None:
     assert stat.S_ISDIR(seen.kind) and seen.owned("work", "work", 0o755)
     with pytest.raises(CannotLook, match="no checksum"):
         parse_look("81a4 root root")
+
+
+def test_a_file_that_will_be_written_is_not_sent_here_first(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    file = File(str(tmp_path / "a"), b"new", ME, MINE)
+    shown, short = (look(LocalLink(), [file], more=more)[0] for more in (False, True))
+    assert parse_look(shown.text).content == b"old" and parse_look(short.text).content is None
+    assert [action.says for action in file.diff(shown)] == [action.says for action in file.diff(short)]
