@@ -218,7 +218,7 @@ def look(options, supervise, machine, conf, scripts):
     ports = machine.listeners(supervise, table)
     mine = set(one["pid"] for one in live if one["role"] == "webui")
     webuis = [one for one in ports if mine.intersection(one["line"])]
-    return {
+    answer = {
         "python": list(sys.version_info[:3]), "clock": time.time(), "ours": os.path.islink(os.path.join(options["home"], "current")), "sight": sight, "conf": own or None, "confs": found,
         "socket": machine.at(where["socket"]), "socket_path": where["socket"], "pidfile": pidfile(own.get("pidfile"), table),
         "daemons": machine.daemons(supervise, table, [one["path"] for one in found]), "components": live, "listeners": ports,
@@ -227,6 +227,14 @@ def look(options, supervise, machine, conf, scripts):
         "foreign": foreign([options["home"], options["logs"]], options["user"], machine),
         "logs": conf.logs(configured), "daemon_log": conf.tail(own.get("logfile")), "boot": conf.boots(where["conf"], supervise.read), "asked": ask(machine, configured + live, scripts, options.get("site")),
     }
+    answer["listeners"] = standing(ports, machine.listeners(supervise, supervise.processes()))
+    return answer
+
+
+def standing(before, after):
+    """Who listened all the while: one who ended, and began again, in between refused whoever asked, and no filter did."""
+    left = set((one["address"], one["port"], one["pid"]) for one in after)
+    return [one for one in before if (one["address"], one["port"], one["pid"]) in left]
 
 
 def local(address):

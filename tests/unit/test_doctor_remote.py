@@ -111,3 +111,11 @@ def test_a_look_at_a_host_without_anything_changes_and_breaks_nothing(tmp_path: 
     assert not facts["sight"]["supervisord"]["answers"]
     assert any(one["path"] == "/" or one["free"] > 0 for one in facts["disks"])
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_program_that_began_again_during_the_look_did_not_listen_all_the_while() -> None:
+    stayed, began_again, ended = (
+        {"address": "127.0.0.1", "port": port, "pid": port, "waiting": 0} for port in (5000, 23333, 24444)
+    )
+    after = [dict(stayed, waiting=1), dict(began_again, pid=7)]
+    assert remote("doctor").standing([stayed, began_again, ended], after) == [stayed]
