@@ -71,6 +71,8 @@ class SSHLink:
         self._transport: Any = None
         self._kept: list[Any] = []
         """Channels whose receiver waits for a next message."""
+        self._keeping = threading.Lock()
+        """Held by whoever takes a kept channel or sends a beat on one: a beat must never fall into a message."""
         self._stopped = threading.Event()
         self._opening = threading.Lock()
 
@@ -80,9 +82,9 @@ class SSHLink:
 
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """Everything in, everything out, over one exec channel, within the items' own limits."""
-        if self._kept:
+        if (kept := self._take()) is not None:
             with suppress(_NothingBegan):
-                return self._exchange(self._kept.pop(), message, on_event, again=True)
+                return self._exchange(kept, message, on_event, again=True)
         channel = self._channel()
         self._begin(channel, receiver(self._sudo()))
         return self._exchange(channel, message, on_event)
@@ -113,13 +115,18 @@ class SSHLink:
 
     def beat(self) -> None:
         """Show the waiting receivers that somebody is still there."""
-        for channel in list(self._kept):
-            with suppress(OSError, EOFError):
-                channel.sendall(b"\n")
+        with self._keeping:
+            for channel in self._kept:
+                with suppress(OSError, EOFError):
+                    channel.sendall(b"\n")
 
     def rest(self) -> None:
-        while self._kept:
-            self._kept.pop().close()
+        while (kept := self._take()) is not None:
+            kept.close()
+
+    def _take(self) -> Any:
+        with self._keeping:
+            return self._kept.pop() if self._kept else None
 
     def fetch(self, path: str, target: BinaryIO) -> None:
         """Copy a file of the host into `target`, byte by byte."""
@@ -224,6 +231,8 @@ class SSHLink:
                 raise Problem(f"{self.host.name}: sudo refuses {self.host.user}: the password is wrong, or it may not")
 
     def _send(self, channel: Any, message: Message) -> None:
+        # A channel that was kept has the short limit of its last look; a slow line takes its time for an upload.
+        channel.settimeout(CHANNEL_SECONDS)
         try:
             for piece in _pieces(message):
                 channel.sendall(piece)
