@@ -48,8 +48,12 @@ class Links:
         for link in self._links.values():
             link.close()
 
-    def _prepare(self, fleet: Fleet, host: Host, hops: tuple[str, ...] = ()) -> SSHLink:
-        """`hops` leads to the host where ssh_config's ProxyJump names several machines."""
+    def _prepare(self, fleet: Fleet, host: Host, hops: tuple[str, ...] = (), before: tuple[str, ...] = ()) -> SSHLink:
+        """`hops` leads to the host where ssh_config's ProxyJump names several machines.
+
+        `before` are the addresses that are reached through this host. Raises WrongInput where the way is a circle.
+        """
+        from .errors import WrongInput
         from .login import hop, login
         from .transport import SSHLink
 
@@ -62,7 +66,12 @@ class Links:
         if gateway:
             via = self._prepare(fleet, gateway)
         elif jumps and (nearest := hop(jumps[-1], flags, host)).address != host.address:
-            via = self._prepare(fleet, nearest, jumps[:-1])
+            way_here = (*before, host.address)
+            if nearest.address in way_here:
+                raise WrongInput(
+                    f"ssh_config: ProxyJump goes round in a circle: {', '.join([*way_here, nearest.name])}"
+                )
+            via = self._prepare(fleet, nearest, jumps[:-1], way_here)
         else:
             via = None
         return self._links.setdefault(host.name, SSHLink(way, keys, via))

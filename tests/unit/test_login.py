@@ -13,10 +13,12 @@ import paramiko
 import pytest
 
 from fabfile.errors import Unreachable, WrongInput
-from fabfile.inventory import Host
+from fabfile.inventory import Host, load
 from fabfile.keychain import Keys
+from fabfile.links import Links
 from fabfile.login import Flags, connected, hop, login
 
+PROJECT = Path(__file__).parent.parent.parent
 CONFIG = """
 Host 192.0.2.7
   HostName 192.0.2.70
@@ -62,6 +64,15 @@ def test_proxy_jump_none_is_no_jump_and_a_command_is_kept() -> None:
     way = login(Host("a", "192.0.2.9"), flags(CONFIG))
     assert way.proxy_jump == ()
     assert way.proxy_command == "nc 192.0.2.9 22"
+
+
+def test_jumps_that_go_round_in_a_circle_are_wrong_input(tmp_path: Path) -> None:
+    (tmp_path / "hosts.toml").write_text((PROJECT / "hosts.toml").read_text())
+    circle = "Host 192.0.2.1\n  ProxyJump 192.0.2.2\nHost 192.0.2.2\n  ProxyJump 192.0.2.1\n"
+    links = Links()
+    links._shared = flags(circle), Keys()
+    with pytest.raises(WrongInput, match="round in a circle"):
+        links._prepare(load(tmp_path / "hosts.toml"), Host("a", "192.0.2.1"))
 
 
 @contextmanager

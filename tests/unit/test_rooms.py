@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keychain": {"hostkeys", "inventory"},
     "login": {"errors", "hostkeys", "inventory", "keychain"},
     "transport": {"errors", "keychain", "login", "shell", "steps", "wire"},
-    "links": {"inventory", "keychain", "login", "transport", "wire"},
+    "links": {"errors", "inventory", "keychain", "login", "transport", "wire"},
     "lock": {"errors", "shell", "steps", "transport", "wire"},
     "engine": {"errors", "inventory", "steps", "transport", "wire"},
     "plan": {"inventory", "render", "sources", "steps"},
