@@ -19,7 +19,7 @@ from .steps.phantomjs import PHANTOMJS_PACKAGES
 from .steps.release import Release
 from .steps.runtime import PYTHON, RUNTIME_PACKAGES, RuntimeSpec
 from .steps.stores import STORE_PACKAGES, MySQL, Redis
-from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Supervisord
+from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Supervisord, Untouched
 
 WITHOUT = {"mysql": ("phantomjs", "fetcher"), "redis": ("phantomjs",)}
 """The roles that have nothing to do with a store."""
@@ -87,14 +87,23 @@ def release(fleet: Fleet, host: Host) -> Release:
     return Release(fleet.cluster.user, fleet.cluster.home, made.id, made.files)
 
 
-def supervisord_conf(fleet: Fleet, host: Host) -> File:
-    """The daemon's own configuration; it includes the release's program sections."""
+def supervisord_conf(fleet: Fleet, host: Host) -> list[Step]:
+    """The daemon's own configuration, by itself; nobody else's is touched."""
+    return [Untouched(place(fleet)), _conf(fleet, host)]
+
+
+def _conf(fleet: Fleet, host: Host) -> File:
+    """supervisord.conf; it includes the release's program sections."""
     text = render.supervisord_conf(fleet, host)
-    return File(fleet.cluster.supervisord_conf, text.encode(), "root", "root", 0o644)
+    return File(fleet.cluster.supervisord_conf, text.encode(), "root", "root", 0o644, keep=True)
 
 
-def boot(fleet: Fleet) -> Boot:
-    """What starts supervisord when the host does."""
+def boot(fleet: Fleet) -> list[Step]:
+    """What starts supervisord when the host does, by itself; nobody else's is touched."""
+    return [Untouched(place(fleet)), _boot(fleet)]
+
+
+def _boot(fleet: Fleet) -> Boot:
     return Boot(place(fleet), fleet.cluster.name)
 
 
@@ -120,7 +129,7 @@ def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Ste
 
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """A host's release, and what has to run of it."""
-    return [release(fleet, host), supervisord_conf(fleet, host), boot(fleet), *supervision(fleet, host, roles)]
+    return [release(fleet, host), _conf(fleet, host), _boot(fleet), *supervision(fleet, host, roles)]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

@@ -80,9 +80,9 @@ def needs_stores(found: Sequence[Finding]) -> bool:
 def _steps(fleet: Fleet, host: Host, remedy: Remedy, items: tuple[str, ...], pids: frozenset[int]) -> list[Step]:
     by_remedy: dict[Remedy, Callable[[], list[Step]]] = {
         "owner": lambda: [Owner(items, fleet.cluster.user)],
-        "conf": lambda: [plan.supervisord_conf(fleet, host)],
+        "conf": lambda: plan.supervisord_conf(fleet, host),
         "release": lambda: [plan.release(fleet, host)],
-        "boot": lambda: [plan.boot(fleet)],
+        "boot": lambda: plan.boot(fleet),
         "supervision": lambda: plan.supervision(fleet, host),
         "restart": lambda: [Restart(plan.place(fleet), items, pids)],
     }

@@ -15,7 +15,7 @@ from ..health import HostView
 from ..inventory import Host
 from ..options import Options
 from ..steps.base import Step
-from ..steps.supervise import Programs, Questions, Sight, state
+from ..steps.supervise import Programs, Questions, Sight, Untouched, state
 from .run import Looked, Run
 from .target import Target, target
 
@@ -131,6 +131,7 @@ def reload(c: Any, options: Options) -> None:
 
 def _reload(chosen: Target, host: Host, say: Say) -> Outcome:
     programs = next(step for step in plan.supervision(chosen.fleet, host) if isinstance(step, Programs))
+    engine.converge(chosen.links[host], [Untouched(plan.place(chosen.fleet))], say)
     return Outcome("", "changed", apply(chosen.links[host], [programs], [(programs, programs.reload())], say))
 
 

@@ -74,12 +74,12 @@ def release(c: Any, options: Options) -> None:
 
 def supervisord_conf(c: Any, options: Options) -> None:
     """Write /etc/supervisord.conf; restarts nothing."""
-    _each(c, options, lambda fleet, host: [plan.supervisord_conf(fleet, host)])
+    _each(c, options, plan.supervisord_conf)
 
 
 def boot(c: Any, options: Options) -> None:
     """See to it that supervisord starts when the host does; starts nothing now."""
-    _each(c, options, lambda fleet, _: [plan.boot(fleet)])
+    _each(c, options, lambda fleet, _: plan.boot(fleet))
 
 
 def sockets(c: Any, options: Options) -> None:

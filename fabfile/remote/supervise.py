@@ -14,8 +14,11 @@ supervisorctl answers in English; supervisord's XML-RPC and /proc answer in data
 from __future__ import print_function
 
 import errno
+import glob
 import json
 import os
+import pwd
+import re
 import signal
 import socket
 import sys
@@ -31,6 +34,10 @@ except ImportError:
 
 RPC_SECONDS = 10
 HEALTHY = "RUNNING"
+OURS = "Made by fab from hosts.toml"
+"""What the first line of this project's supervisord.conf says."""
+SECTION = re.compile(r"^\[(?:program|fcgi-program|eventlistener):([^\]]+)\]", re.MULTILINE)
+INCLUDED = re.compile(r"^\[include\][^\[]*?^files\s*[=:]\s*(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
 COMPONENTS = ("scheduler", "fetcher", "processor", "result_worker", "webui", "phantomjs", "all", "one", "bench")
 
 
@@ -164,7 +171,10 @@ def leftovers(table, options):
         if process.environment.get("SUPERVISOR_SERVER_URL") != url or not process.alive or is_supervisord(process):
             continue
         if not any(is_supervisord(table[parent]) for parent in ancestors(pid, table) if parent in table):
-            found.append({"pid": pid, "ticks": process.ticks, "name": process.environment.get("SUPERVISOR_PROCESS_NAME", "?")})
+            found.append({
+                "pid": pid, "ticks": process.ticks, "name": process.environment.get("SUPERVISOR_PROCESS_NAME", "?"),
+                "ours": "PYSPIDER_RELEASE" in process.environment,
+            })
     return found
 
 
@@ -173,9 +183,72 @@ def supervisord_processes(table, options):
     for pid, process in sorted(table.items()):
         # A child that it has just forked looks like itself until it becomes the program.
         forked = process.parent in table and is_supervisord(table[process.parent])
-        if is_supervisord(process) and not forked and options["conf"] in process.words:
+        if is_supervisord(process) and not forked and configuration(process) == options["conf"]:
             found.append({"pid": pid, "ticks": process.ticks, "conf": process.environment.get("PYSPIDER_SUPERVISORD")})
     return found
+
+
+def configuration(process):
+    """The path of the configuration that a supervisord runs with."""
+    words = process.words + [""]
+    for word, following in zip(words, words[1:]):
+        value = following if word in ("-c", "--configuration") else word[16:] if word.startswith("--configuration=") else ""
+        if value:
+            try:
+                return os.path.normpath(os.path.join(os.readlink("/proc/%d/cwd" % process.pid), value))
+            except OSError:
+                return value
+    # Without the option it takes the first that there is of several; on hosts this is the one.
+    return "/etc/supervisord.conf"
+
+
+def is_ours(path):
+    return OURS in read(path).partition("\n")[0]
+
+
+def strangers(table, options, server, daemons):
+    """Supervisords that this project did not start and that hold its configuration's path or its socket.
+
+    [{pid, user, conf, holds: "conf" or "socket", running: [name]}]
+    """
+    ours = is_ours(options["conf"])
+    held = dict((one["pid"], "conf") for one in daemons if not (ours or one["conf"]))
+    answering = table.get(server.get("pid"))
+    if answering and not ours_by(answering, options, ours):
+        held.setdefault(answering.pid, "socket")
+    return [{
+        "pid": pid, "user": user(pid), "conf": configuration(table[pid]), "holds": held[pid],
+        "running": sorted(name(one) for one in table.values() if one.parent == pid and one.alive),
+    } for pid in sorted(held)]
+
+
+def ours_by(process, options, ours):
+    return "PYSPIDER_SUPERVISORD" in process.environment or (ours and configuration(process) == options["conf"])
+
+
+def name(process):
+    return process.environment.get("SUPERVISOR_PROCESS_NAME") or os.path.basename((process.words or ["?"])[0])
+
+
+def user(pid):
+    try:
+        number = os.stat("/proc/%d" % pid).st_uid
+        return pwd.getpwuid(number).pw_name
+    except OSError:
+        return "?"
+    except KeyError:
+        return str(number)
+
+
+def foreign_sections(path):
+    """The programs that somebody else's configuration names, its includes too; None where it is ours or absent."""
+    if not os.path.lexists(path) or is_ours(path):
+        return None
+    text = read(path)
+    here = os.path.dirname(path)
+    patterns = [word for match in INCLUDED.findall(text) for word in match.replace("%(here)s", here).split()]
+    included = sorted(one for pattern in patterns for one in glob.glob(os.path.join(here, pattern)))
+    return sorted(set(found for one in [text] + [read(path) for path in included] for found in SECTION.findall(one)))
 
 
 def schedulers(table):
@@ -220,13 +293,17 @@ def look(options, machine=None):
     server, infos = ask_supervisord(options)
     # After the supervisor's answer: a pid that it names must be in the table.
     table = processes()
+    daemons = supervisord_processes(table, options)
     answer = {
         "supervisord": server,
         "socket": os.path.exists(options["socket"]),
         "programs": programs(infos, table, options),
         "leftovers": leftovers(table, options),
-        "supervisords": supervisord_processes(table, options),
+        "supervisords": daemons,
+        "strangers": strangers(table, options, server, daemons),
+        "foreign_conf": foreign_sections(options["conf"]),
         "schedulers": schedulers(table),
+        "log_sizes": log_sizes(options["logs"]),
     }
     if options.get("webui"):
         answer["webui"] = webui_answer(options["webui"])
@@ -267,6 +344,8 @@ def stop(server, name):
 def apply(options):
     """reread, then exactly the named programs are updated, restarted or removed; waits for them."""
     server = supervisor(options["socket"], options["seconds"])
+    now = log_sizes(options["logs"])
+    options["since"] = dict(options.get("since", {}), **dict((name, now.get(name, 0)) for name in options["restart"]))
     added, changed, removed = server.reloadConfig()[0]
     for name in options["remove"]:
         stop(server, name)
@@ -297,8 +376,26 @@ def await_running(server, options):
 def report(name, info, options):
     state = info["statename"] if info else "not known to supervisord"
     print("%s is %s %s" % (name, state, (info or {}).get("spawnerr", "")))
-    for line in read(os.path.join(options["logs"], name + ".log")).splitlines()[-20:]:
+    for line in logged(os.path.join(options["logs"], name + ".log"), options.get("since", {}).get(name, 0)):
         print("  | " + line)
+
+
+def logged(path, since):
+    """The last lines that a log has got since it was `since` bytes long; what is older would only mislead."""
+    text = read(path).encode("utf-8")
+    # One that was rotated meanwhile is shorter, and all of it is new.
+    return text[since if since <= len(text) else 0:].decode("utf-8", "replace").splitlines()[-20:]
+
+
+def log_sizes(folder):
+    """How long each program's log is by now."""
+    found = {}
+    for path in glob.glob(os.path.join(folder, "*.log")):
+        try:
+            found[os.path.basename(path)[:-4]] = os.lstat(path).st_size
+        except OSError:
+            pass  # it was rotated away meanwhile
+    return found
 
 
 def reload(options):
@@ -335,7 +432,7 @@ def end(options):
     """End processes (by pid and start time, so that a recycled pid is safe): gently, then not."""
     status = end_all(options["end"], options["signals"])
     # What an ended supervisord leaves behind is seen only now.
-    return end_all(leftovers(processes(), options), options["signals"]) or status
+    return end_all([one for one in leftovers(processes(), options) if one["ours"]], options["signals"]) or status
 
 
 def end_all(items, signals):

@@ -1,4 +1,4 @@
-"""Directories, files, links and absences as steps; every write is atomic."""
+"""Directories and files as steps; every write is atomic, and what others made is kept beside."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import hashlib
 import posixpath
 import shlex
 import stat
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import Problem
@@ -19,6 +20,10 @@ from .base import Action, CannotLook, Found, Payload, Probe
 
 SHOWN_BYTES = 64 * 1024
 """A larger file is compared by its checksum only; a diff of it would tell nobody anything."""
+MADE = "*'Made by fab '*|*'Made by `fab '*"
+"""A shell pattern for the line by which this project knows its own files; it is among their first lines."""
+_MADE_LINES = 20
+_TARGET, _PATH = '"$target"', '"$path"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ class Seen:
     sha256: str = ""
     content: bytes | None = None
     """None where it was not asked for or too large."""
+    foreign: bool = False
+    """A regular file that does not say that this project made it; known only where it was asked for."""
 
     @property
     def exists(self) -> bool:
@@ -64,10 +71,40 @@ def parse_stat(line: str) -> Seen:
     return Seen(stat.S_IFMT(bits), stat.S_IMODE(bits), owner, group)
 
 
-def swap_in(path: str | Command, owner: str | Command, mode: int) -> str:
+def kept_suffix() -> str:
+    """What is added to the name of somebody else's file that is replaced."""
+    return f".before-pyspider-fabfile-{time.strftime('%Y%m%d')}"
+
+
+def keep_foreign() -> str:
+    """A script that keeps a copy of the file $target beside it, unless this project made it or there is none."""
+    return f"""made=yes
+if [ -f "$target" ] && [ -r "$target" ]; then
+  made=
+{_search(_TARGET)}
+fi
+if [ -z "$made" ]; then
+  kept=$target{kept_suffix()} n=1
+  while [ -e "$kept" ] || [ -L "$kept" ]; do kept=$target{kept_suffix()}.$n n=$((n+1)); done
+  cp -pP "$target" "$kept"
+fi
+"""
+
+
+def _search(path: str) -> str:
+    # With the shell's own words: no process on a host where nothing is to be done.
+    return f"""  n=0
+  while [ "$n" -lt {_MADE_LINES} ] && IFS= read -r line; do
+    case $line in {MADE}) made=yes; break ;; esac
+    n=$((n+1))
+  done <{path}"""
+
+
+def swap_in(path: str | Command, owner: str | Command, mode: int, keep: bool = False) -> str:
     """A script that puts its first payload at `path`: whole, with owner (`user:group`) and mode, or not at all.
 
-    A Command in place of a plain text is a shell word that expands to it on the host.
+    A Command in place of a plain text is a shell word that expands to it on the host. With `keep`, a file that
+    this project did not make is copied beside before it is replaced.
     """
     # One fixed name for the new file: what a stopped run leaves behind, the next one replaces. The
     # dot keeps it out of every `include *.conf`. Every process that is not needed is one less on every host.
@@ -77,7 +114,7 @@ parent=${{target%/*}}
 parent=${{parent:-/}}
 [ -d "$parent" ] || {{ echo "$target: its directory $parent is missing"; exit 1; }}
 [ ! -d "$target" ] || [ -L "$target" ] || {{ echo "$target: a directory is in the way"; exit 1; }}
-new="$parent/.${{target##*/}}.new"
+{keep_foreign() if keep else ""}new="$parent/.${{target##*/}}.new"
 {{ [ ! -e "$new" ] && [ ! -L "$new" ]; }} || rm -rf "$new"
 {{ (umask {0o777 & ~mode:04o}; set -C; cat <"$1" >"$new") &&
   {_own(owner)} && {_mode(mode)}mv -fT "$new" "$target"
@@ -152,6 +189,8 @@ class File:
     """Neither the old nor the new content is ever shown."""
     masked: str = ""
     """What a diff may show of a secret file: the new text with its secrets masked."""
+    keep: bool = False
+    """A file that stands there and that this project did not make is kept beside when it is replaced."""
 
     @property
     def name(self) -> str:
@@ -159,7 +198,7 @@ class File:
 
     def probe(self) -> Probe:
         shown = "" if self.secret or isinstance(self.content, Path) else self._sha256()
-        return Probe(look_at(self.path, shown))
+        return Probe(look_at(self.path, shown, self.keep))
 
     def diff(self, found: Found) -> Sequence[Action]:
         seen = parse_look(found.text)
@@ -176,8 +215,9 @@ class File:
 
     def write(self, seen: Seen = NOTHING) -> Action:
         """The action that puts it there, whatever is there now."""
-        script = swap_in(self.path, f"{self.owner}:{self.group}", self.mode)
-        return Action(f"write {self.path}", script, (Payload(self.content),), diff=self._shown(seen))
+        script = swap_in(self.path, f"{self.owner}:{self.group}", self.mode, self.keep)
+        says = f"write {self.path}{told_kept(self.path, seen)}"
+        return Action(says, script, (Payload(self.content),), diff=self._shown(seen))
 
     def _shown(self, seen: Seen) -> str:
         if isinstance(self.content, Path):
@@ -196,11 +236,18 @@ class File:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def look_at(path: str | Command, shown_unless: str = "") -> str:
+def told_kept(path: str, seen: Seen) -> str:
+    """What a report adds where somebody else's file is replaced."""
+    return f" (somebody else's is kept as {path}{kept_suffix()})" if seen.foreign else ""
+
+
+def look_at(path: str | Command, shown_unless: str = "", foreign: bool = False) -> str:
     """A script: the stat line, the checksum, and the content in base64 unless its checksum is `shown_unless`.
 
     Where `shown_unless` is empty the content is never sent: so a secret stays on its host. Three processes at most.
+    With `foreign` the checksum's line tells whether the file says that this project made it.
     """
+    search = f'\n    made=\n{_search(_PATH)}\n    [ "$made" ] || sum="$sum foreign"' if foreign else ""
     show = ""
     if shown_unless:
         show = f"""
@@ -214,7 +261,8 @@ if seen=$(stat -c '%f %U %G %s' "$path" 2>/dev/null); then
   echo "${{seen% *}}"
   if [ -f "$path" ] && [ ! -L "$path" ]; then
     sum=$(sha256sum <"$path") || exit 1
-    echo "${{sum%% *}}"{show}
+    sum=${{sum%% *}}{search}
+    echo "$sum"{show}
   fi
 fi"""
 
@@ -227,96 +275,16 @@ def parse_look(text: str) -> Seen:
         if stat.S_ISREG(seen.kind):
             raise CannotLook("no checksum came back for a file that is there")
         return seen
-    if len(rest[0]) != 64:
+    digest, _, foreign = rest[0].partition(" ")
+    if len(digest) != 64:
         raise CannotLook(f"sha256sum answered {rest[0]!r}")
     try:
         # An empty file and one that was not sent look alike: the checksum tells them apart.
         content = base64.b64decode("".join(rest[1:]), validate=True)
     except binascii.Error as error:
         raise CannotLook(f"base64 answered {rest[1]!r}") from error
-    known = content if hashlib.sha256(content).hexdigest() == rest[0] else None
-    return Seen(seen.kind, seen.mode, seen.owner, seen.group, rest[0], known)
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Several files as one step of a plan."""
-
-    name: str
-    files: tuple[File, ...]
-
-    def probe(self) -> Probe:
-        looks = [f"({file.probe().script}\n) | sed 's/^/{index} /'" for index, file in enumerate(self.files)]
-        return Probe(lines(*looks))
-
-    def diff(self, found: Found) -> Sequence[Action]:
-        parts: dict[str, list[str]] = {}
-        for line in found.text.splitlines():
-            index, _, rest = line.partition(" ")
-            parts.setdefault(index, []).append(rest)
-        if strange := parts.keys() - {str(index) for index in range(len(self.files))}:
-            raise CannotLook(f"{self.name}: the host answered {sorted(strange)[0]!r}")
-        answers = (Found(found.status, "\n".join(parts.get(str(index), []))) for index in range(len(self.files)))
-        return [action for file, answer in zip(self.files, answers, strict=True) for action in file.diff(answer)]
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A symbolic link, swapped by rename: there is no moment without it."""
-
-    path: str
-    target: str
-
-    @property
-    def name(self) -> str:
-        return f"link {self.path}"
-
-    def probe(self) -> Probe:
-        path = _word(self.path)
-        link = f"[ -L {path} ]; then echo link; readlink {path}"
-        return Probe(f"if {link}; elif [ -e {path} ]; then echo other; else echo absent; fi")
-
-    def diff(self, found: Found) -> Sequence[Action]:
-        match found.text.splitlines():
-            case ["link", target] if target == self.target:
-                return []
-            case ["link", _] | ["absent"]:
-                return [Action(f"point {self.path} to {self.target}", self._script())]
-            case ["other"]:
-                raise Problem(f"{self.path}: something that is no link is in the way; move it away")
-        raise CannotLook(f"{self.path}: the host answered {found.text!r}")
-
-    def _script(self) -> str:
-        folder, base = posixpath.split(self.path)
-        new = posixpath.join(folder, f".{base}.new")
-        return lines(cmd("rm", "-rf", new), cmd("ln", "-s", self.target, new), cmd("mv", "-fT", new, self.path))
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """Nothing at this path; a directory goes with all that is in it."""
-
-    path: str
-
-    def __post_init__(self) -> None:
-        if posixpath.normpath(self.path) != self.path or self.path.count("/") < 2 or not self.path.startswith("/"):
-            raise ValueError(f"not a path to remove: {self.path!r}")
-
-    @property
-    def name(self) -> str:
-        return f"no {self.path}"
-
-    def probe(self) -> Probe:
-        path = _word(self.path)
-        return Probe(f"if [ -e {path} ] || [ -L {path} ]; then echo there; else echo absent; fi")
-
-    def diff(self, found: Found) -> Sequence[Action]:
-        match found.text.strip():
-            case "absent":
-                return []
-            case "there":
-                return [Action(f"remove {self.path}", str(cmd("rm", "-rf", "--one-file-system", self.path)))]
-        raise CannotLook(f"{self.path}: the host answered {found.text!r}")
+    known = content if hashlib.sha256(content).hexdigest() == digest else None
+    return replace(seen, sha256=digest, content=known, foreign=bool(foreign))
 
 
 def _word(text: str | Command) -> str:

@@ -8,10 +8,10 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..errors import WrongInput
+from ..errors import Problem, WrongInput
 from ..shell import Command, lines
 from .base import Action, CannotLook, Found, Payload, Probe
-from .files import Seen, look_at, parse_look, swap_in, unified
+from .files import Seen, look_at, parse_look, swap_in, told_kept, unified
 from .service import Service, look, parse
 
 SERVICE = Service(("mariadb", "mysql", "mysqld"))
@@ -46,6 +46,7 @@ done
 _RUN = """\
 "$client" --user=root --batch <"$1" >"$1.out" 2>&1 || { sed "s/ near '.*//" "$1.out"; exit 1; }
 """
+_SYSTEM = "'information_schema', 'mysql', 'performance_schema', 'sys', 'test', '#mysql50#lost+found'"
 _RIGHT = re.compile(r"GRANT (?P<what>.+?) ON (?P<where>\S+) TO \S+(?P<rest>.*)")
 _ALL = {"ALL", "ALL PRIVILEGES"}
 
@@ -90,7 +91,7 @@ class MySQL:
 
     def probe(self) -> Probe:
         wanted = hashlib.sha256(self.conf()).hexdigest()
-        conf = look_at(Command('"$conf"'), wanted)
+        conf = look_at(Command('"$conf"'), wanted, foreign=True)
         script = f"""\
 {look(SERVICE.alternatives)}
 {_FIND}[ -z "$conf" ] || (
@@ -106,6 +107,7 @@ svc_runs || exit 0
         return lines(
             f"SELECT 'settings', {settings};",
             f"SELECT 'database', schema_name FROM information_schema.schemata WHERE {self._ours('schema_name')};",
+            f"SELECT 'holds', schema_name FROM information_schema.schemata WHERE schema_name NOT IN ({_SYSTEM});",
             f"SELECT 'account', user, host FROM mysql.user WHERE user IN ({user}, '');",
             f"SHOW GRANTS FOR {user}@'%';\n",
         ).encode()
@@ -120,16 +122,28 @@ svc_runs || exit 0
         service = parse(found.text)
         conf = parse_look("\n".join(_rows(found, "conf")))
         server = _Server.parse(_rows(found, "sql"), "login" in found.text.splitlines()) if service.runs else None
+        if server and not conf.exists:
+            self._refuse_foreign(server)
         return [*self._conf(conf), *self._restart(server), *SERVICE.boot(service), *self._contents(server)]
+
+    def _refuse_foreign(self, server: _Server) -> None:
+        """Raises Problem where a MySQL that this project did not set up holds others' databases or accounts."""
+        accounts = {f"the account {user}@{host}" for user, host in server.accounts if user == self.user}
+        if (found := [*sorted(server.holds), *sorted(accounts)]) and not server.login:
+            raise Problem(
+                f"nothing was changed here: somebody else's MySQL runs here and holds {', '.join(found)}; "
+                "name it in hosts.toml by [stores.mysql] host, and take the role mysql from this host"
+            )
 
     def _conf(self, seen: Seen) -> list[Action]:
         right = seen.sha256 == hashlib.sha256(self.conf()).hexdigest() and seen.owned("root", "root", 0o644)
         if stat.S_ISREG(seen.kind) and right:
             return []
         found = '[ -n "$conf" ] || { echo "this host has no directory for the configuration of MySQL"; exit 1; }'
-        script = _FIND + lines(found, swap_in(Command('"$conf"'), "root:root", 0o644))
+        script = _FIND + lines(found, swap_in(Command('"$conf"'), "root:root", 0o644, keep=True))
         diff = unified("90-pyspider.cnf", seen.content or b"", self.conf())
-        return [Action("write 90-pyspider.cnf for MySQL", script, (Payload(self.conf()),), diff=diff)]
+        says = f"write 90-pyspider.cnf for MySQL{told_kept('90-pyspider.cnf', seen)}"
+        return [Action(says, script, (Payload(self.conf()),), diff=diff)]
 
     def _restart(self, server: _Server | None) -> list[Action]:
         if server is None:
@@ -192,6 +206,8 @@ class _Server:
 
     settings: tuple[str, ...] = ()
     databases: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
+    """Every database that is not the server's own."""
     accounts: frozenset[tuple[str, str]] = frozenset()
     grants: tuple[str, ...] = ()
     login: bool = False
@@ -207,9 +223,10 @@ class _Server:
                 detail="\n".join(answer),
             )
         databases = frozenset(row[1] for row in rows if row[0] == "database")
+        holds = frozenset(row[1] for row in rows if row[0] == "holds")
         accounts = frozenset((row[1], row[2]) for row in rows if row[0] == "account")
         grants = tuple(line for line in answer if line.startswith("GRANT "))
-        return cls(tuple(settings), databases, accounts, grants, login)
+        return cls(tuple(settings), databases, holds, accounts, grants, login)
 
 
 def _rows(found: Found, kind: str) -> list[str]:

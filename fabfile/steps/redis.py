@@ -7,9 +7,10 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..errors import Problem
 from ..shell import Command, assign, lines
 from .base import Action, CannotLook, Found, Payload, Probe
-from .files import Seen, look_at, parse_look, parse_stat, stat_line, swap_in
+from .files import Seen, kept_suffix, look_at, parse_look, parse_stat, stat_line, swap_in, told_kept
 from .service import Service, look, parse
 
 SERVICE = Service(("redis-server", "redis", "valkey-server", "valkey"))
@@ -28,6 +29,8 @@ esac
 """
 _INCLUDE = """\
 grep -qxF "include $own" "$main" || {
+  kept=$main@KEPT@
+  [ -e "$kept" ] || cp -pP "$main" "$kept"
   new="${main%/*}/.${main##*/}.new"
   rm -f "$new"
   cp -p "$main" "$new"
@@ -46,6 +49,8 @@ for one in "$port" 6379; do
   done
 done
 """
+# Clients besides the one that asks, keys, or a password that is not the cluster's.
+_USE = r"/connected_clients:/p; /db[0-9]*:keys=/p; /NOAUTH/"
 _WAIT = """\
 tries=0
 until "$cli" -p "$port" <"$2" 2>/dev/null | grep -qx PONG; do
@@ -95,13 +100,17 @@ class Redis:
 {look(SERVICE.alternatives)}
 {_FIND}[ -z "$main" ] || {{
   echo "main $({main})"
+  echo "path $main"
   (
-{look_at(Command('"$own"'))}
+{look_at(Command('"$own"'), foreign=True)}
   ) | sed 's/^/own /'
   grep -qxF "include $own" "$main" && echo included
 }}
 svc_runs || exit 0
-printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')\""""
+printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
+[ -n "$own" ] && [ -e "$own" ] || for one in {self.port} 6379; do
+  printf 'INFO clients\\nINFO keyspace\\n' | "$cli" -p "$one" 2>&1 | tr -d '\\r' | sed -n 's/^/used /; {_USE}p'
+done"""
         questions = [f"CONFIG GET {key}" for key in self._settings()]
         return Probe(script, (self._commands(*questions),))
 
@@ -110,18 +119,34 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')\""""
 
     def diff(self, found: Found) -> Sequence[Action]:
         service = parse(found.text)
+        self._refuse_foreign(found)
         return [*self._conf(found), *self._restart(found, service.runs), *SERVICE.boot(service)]
+
+    def _refuse_foreign(self, found: Found) -> None:
+        """Raises Problem where others work with a Redis that this project did not set up."""
+        mine = any(row.startswith("OK|") for row in _rows(found, "answer"))
+        use = [row for row in dict.fromkeys(_rows(found, "used")) if row != "connected_clients:1"]
+        if use and not mine:
+            raise Problem(
+                f"nothing was changed here: somebody else's Redis runs here and is in use ({', '.join(use)}); "
+                "name it in hosts.toml by [stores.redis] host, and take the role redis from this host"
+            )
 
     def _conf(self, found: Found) -> list[Action]:
         main = parse_stat(next(iter(_rows(found, "main")), ""))
         own = parse_look("\n".join(_rows(found, "own")))
         if self._right(own, main) and "included" in found.text.splitlines():
             return []
+        path = next(iter(_rows(found, "path")), "")
         owner = Command('"$(stat -c %U:%G "$main")"')
         absent = '[ -n "$main" ] || { echo "this host has no configuration of Redis"; exit 1; }'
-        script = _FIND + lines(absent, swap_in(Command('"$own"'), owner, 0o640), _INCLUDE)
+        include = _INCLUDE.replace("@KEPT@", kept_suffix())
+        script = _FIND + lines(absent, swap_in(Command('"$own"'), owner, 0o640, keep=True), include)
         diff = f"--- Redis's pyspider.conf (now)\n+++ Redis's pyspider.conf (new)\n+{self._masked()}"
-        return [Action("write pyspider.conf for Redis", script, (Payload(self.conf()),), diff=diff)]
+        says = f"write pyspider.conf for Redis{told_kept('pyspider.conf', own)}"
+        if path and "included" not in found.text.splitlines():
+            says += f", and include it in {path} (kept as {path}{kept_suffix()})"
+        return [Action(says, script, (Payload(self.conf()),), diff=diff)]
 
     def _right(self, own: Seen, main: Seen) -> bool:
         same = own.sha256 == hashlib.sha256(self.conf()).hexdigest()

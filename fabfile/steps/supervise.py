@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from ..errors import Problem
 from ..shell import as_user, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
 
@@ -74,14 +76,61 @@ def state(found: Found) -> dict[str, Any] | None:
     raise CannotLook(f"what runs there can't be seen: {found.text[-300:]}")
 
 
-def _needed(found: Found) -> dict[str, Any]:
-    if (answer := state(found)) is None:
+def own(place: Place, found: Found) -> dict[str, Any] | None:
+    """The parsed answer of `look`, on a host where supervisord is this project's to change.
+
+    Raises Problem where its configuration or its socket is somebody else's: their programs would be ended.
+    """
+    answer = state(found)
+    if answer and (answer["strangers"] or answer["foreign_conf"]):
+        raise Problem(f"nothing was changed here: {_belongs(place, answer)}")
+    return answer
+
+
+def _belongs(place: Place, answer: Mapping[str, Any]) -> str:
+    holder = next(iter(answer["strangers"]), None)
+    if holder and holder["holds"] == "socket":
+        return (
+            f"on {place.socket} answers a supervisord that this project did not start ({_described(holder)}); "
+            "give the cluster a socket of its own in hosts.toml: [cluster] socket"
+        )
+    programs = ", ".join(answer["foreign_conf"] or ())
+    under = _described(holder) if holder else f"it names {programs}, and no supervisord runs with it now"
+    return (
+        f"{place.conf} is somebody else's ({under}); give the cluster a file of its own in hosts.toml: "
+        f'[cluster] supervisord_conf = "/etc/pyspider-supervisord.conf" (taking over what runs there, `fab adopt`, '
+        "is to come)"
+    )
+
+
+def _described(holder: Mapping[str, Any]) -> str:
+    running = ", ".join(holder["running"]) or "no program"
+    return f"supervisord, pid {holder['pid']} of {holder['user']}, runs {running}"
+
+
+def _needed(place: Place, found: Found) -> dict[str, Any]:
+    if (answer := own(place, found)) is None:
         raise CannotLook("there is no Python for pyspider; run `fab bootstrap` for this host first")
     return answer
 
 
 def _action(says: str, script: str, limit: float = 60) -> Action:
     return Action(says, script, (Payload(SCRIPT),), limit=limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """Configuration and socket of supervisord are this project's, or nobody's."""
+
+    place: Place
+    name: str = "nobody else's supervisord"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        own(self.place, found)
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +144,7 @@ class Sockets:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        answer = state(found)
+        answer = own(self.place, found)
         if answer is None:
             return []
         server = answer["supervisord"]
@@ -115,7 +164,7 @@ class Leftovers:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        left = (state(found) or {}).get("leftovers", [])
+        left = [one for one in (own(self.place, found) or {}).get("leftovers", []) if one["ours"]]
         if not left:
             return []
         names = ", ".join(sorted(item["name"] for item in left))
@@ -138,7 +187,7 @@ class Supervisord:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        answer = _needed(found)
+        answer = _needed(self.place, found)
         server = answer["supervisord"]
         live = server.get("pid") if server["answers"] else None
         silent = [item for item in answer["supervisords"] if item["pid"] != live]
@@ -183,10 +232,11 @@ class Programs:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        answer = _needed(found)
+        answer = _needed(self.place, found)
         if not answer["supervisord"]["answers"] or answer["supervisord"]["state"] != "RUNNING":
             names = [name for name, _ in self.wanted]
-            return [self._apply(f"wait for {', '.join(names)}", wait=names)] if names else []
+            since = answer["log_sizes"]
+            return [self._apply(f"wait for {', '.join(names)}", wait=names, since=since)] if names else []
         live = {item["name"]: item for item in answer["programs"]}
         restart = [name for name, release in self.wanted if _outdated(live.get(name), release)]
         waiting = [name for name, _ in self.wanted if name not in restart and live[name]["state"] == "STARTING"]
@@ -206,9 +256,16 @@ class Programs:
         wait: Sequence[str] = (),
         reopen: Sequence[str] = (),
         remove: Sequence[str] = (),
+        since: Mapping[str, int] = MappingProxyType({}),
     ) -> Action:
         script = self.place.as_work(
-            "apply", restart=restart, wait=[*restart, *wait], reopen=reopen, remove=remove, seconds=self.seconds
+            "apply",
+            restart=restart,
+            wait=[*restart, *wait],
+            reopen=reopen,
+            remove=remove,
+            seconds=self.seconds,
+            since=dict(since),
         )
         return _action(says, script, limit=self.seconds * 2 + 30)
 

@@ -13,15 +13,13 @@ import pytest
 from fabfile.engine import converge, look
 from fabfile.errors import Problem
 from fabfile.shell import Command, cmd
-from fabfile.steps.base import CannotLook, Found, Step
+from fabfile.steps.base import CannotLook, Step
 from fabfile.steps.files import (
     NOTHING,
     SHOWN_BYTES,
-    Absent,
     Directory,
     File,
-    Files,
-    Link,
+    kept_suffix,
     parse_look,
     parse_stat,
     swap_in,
@@ -142,21 +140,45 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_pa
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
 
 
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        ("; Made by fab from hosts.toml: change it there.\nold\n", False),
+        ("#!/bin/sh\n# Made by `fab bootstrap`, once\n", False),
+        ("[program:shop]\n", True),
+        ("no newline at its end", True),
+        ("", True),
+        ("\n" * 30 + "Made by fab in a text of somebody else's\n", True),
+    ],
+)
+def test_what_this_project_did_not_make_is_kept_beside_and_told(tmp_path: Path, before: str, kept: bool) -> None:
+    path = tmp_path / "it's.conf"
+    path.write_text(before)
+    path.chmod(0o604)
+    step = mine(path, b"new\n", keep=True)
+    beside = Path(f"{path}{kept_suffix()}")
+    for _ in range(2):
+        (action,) = converge(LocalLink(), [step], lambda _: None, dry=True).missing
+        assert (f"somebody else's is kept as {beside}" in action.says) == kept
+        assert applied(step) == "changed"
+        assert beside.exists() == kept
+        path.write_text(before)
+    if kept:
+        copies = sorted(one.name for one in tmp_path.iterdir() if one != path)
+        assert copies == [beside.name, f"{beside.name}.1"]
+        assert beside.read_text() == before and stat.S_IMODE(beside.stat().st_mode) == 0o604
+
+
+def test_nothing_is_kept_where_nothing_stands_or_nothing_changes(tmp_path: Path) -> None:
+    step = mine(tmp_path / "a", b"somebody's own\n", keep=True)
+    assert (applied(step), applied(step)) == ("changed", "ok")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_a_path_can_be_found_on_the_host(tmp_path: Path) -> None:
     script = swap_in(Command('"$where"'), f"{ME}:{MINE}", 0o600)
     assert 'target="$where"' in script
     assert str(cmd("a b")) in swap_in("a b", "x:y", 0o600)
-
-
-def test_several_files_are_one_step_and_only_the_wrong_ones_are_written(tmp_path: Path) -> None:
-    files = tuple(mine(tmp_path / name, name.encode()) for name in ("a", "b", "c"))
-    assert applied(Files("three", files)) == "changed"
-    (tmp_path / "b").unlink()
-    outcome = converge(LocalLink(), [Files("three", files)], lambda _: None)
-    assert outcome.changes == (f"write {tmp_path}/b",)
-    assert applied(Files("three", files)) == "ok"
-    with pytest.raises(CannotLook):
-        Files("three", files).diff(Found(0, "sh: not found"))
 
 
 def test_a_directory_is_made_with_its_parents_and_repaired(tmp_path: Path) -> None:
@@ -176,39 +198,6 @@ def test_a_directory_may_be_a_link_to_a_larger_disk_but_not_a_file(tmp_path: Pat
     (tmp_path / "file").touch()
     with pytest.raises(Problem, match="no directory is in the way"):
         applied(Directory(str(tmp_path / "file"), ME, MINE))
-
-
-def test_a_link_is_made_swapped_and_left_alone_but_never_replaces_a_file(tmp_path: Path) -> None:
-    for target in ("releases/1", "releases/2"):
-        assert applied(Link(str(tmp_path / "current"), target)) == "changed"
-        assert (tmp_path / "current").readlink() == Path(target)
-        assert applied(Link(str(tmp_path / "current"), target)) == "ok"
-    (tmp_path / "file").touch()
-    with pytest.raises(Problem, match="no link is in the way"):
-        applied(Link(str(tmp_path / "file"), "x"))
-
-
-def test_a_link_to_a_directory_is_swapped_and_not_filled(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        applied(Link(str(tmp_path / "current"), str(tmp_path / name)))
-    assert (tmp_path / "current").readlink() == tmp_path / "two"
-    assert not list((tmp_path / "one").iterdir())
-
-
-def test_absent_removes_a_tree_and_a_dangling_link(tmp_path: Path) -> None:
-    (tmp_path / "tree/deep").mkdir(parents=True)
-    (tmp_path / "link").symlink_to("nowhere")
-    steps = [Absent(str(tmp_path / "tree")), Absent(str(tmp_path / "link"))]
-    assert applied(*steps) == "changed"
-    assert not list(tmp_path.iterdir())
-    assert applied(*steps) == "ok"
-
-
-@pytest.mark.parametrize("path", ["/", "/etc", "etc/x", "/etc/../..", "/etc/x/", ""])
-def test_absent_refuses_a_path_that_would_take_too_much(path: str) -> None:
-    with pytest.raises(ValueError, match="not a path to remove"):
-        Absent(path)
 
 
 @pytest.mark.parametrize("text", ["stat: not found", "zz root root", "81a4 root root\nshort"])

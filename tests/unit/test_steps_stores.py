@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from fabfile.errors import WrongInput
+from fabfile.errors import Problem, WrongInput
 from fabfile.steps.base import Action, CannotLook, Found
+from fabfile.steps.files import kept_suffix
 from fabfile.steps.service import Running, Service, parse
 from fabfile.steps.stores import STORE_PACKAGES, MySQL, Redis
 
@@ -34,11 +35,14 @@ login"""
 REDIS_RIGHT = f"""\
 service redis-server runs boots
 main 81a0 redis redis
+path /etc/redis/redis.conf
 own 81a0 redis redis
 own {hashlib.sha256(REDIS.conf()).hexdigest()}
 included
 answer OK|bind|10.77.0.4 127.0.0.1|port|6379|maxmemory-policy|noeviction|appendonly|yes|save|||"""
 
+MAIN = "/etc/redis/redis.conf"
+INCLUDED = f", and include it in {MAIN} (kept as {MAIN}{kept_suffix()})"
 MAKE_USER, RIGHTS = "make MySQL user pyspider", "set the rights of MySQL user pyspider"
 
 
@@ -92,6 +96,42 @@ def test_a_host_without_mysql_gets_all_of_it_in_order() -> None:
     assert mysql("service none") == expected
 
 
+FRESH = "service mariadb runs boots\nsql settings\t127.0.0.1\t3306\t151\t16777216\t0\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        ("sql holds\tshop\n", "holds shop;"),
+        ("sql holds\ttaskdb\nsql database\ttaskdb\n", "holds taskdb;"),
+        ("sql account\tpyspider\tlocalhost\n", "holds the account pyspider@localhost;"),
+    ],
+)
+def test_a_mysql_that_others_set_up_and_use_is_refused(rows: str, named: str) -> None:
+    with pytest.raises(Problem, match=r"nothing was changed here: somebody else's MySQL") as caught:
+        mysql(FRESH + rows)
+    assert named in str(caught.value)
+    # What this project has begun to set up goes on, whatever else lives there.
+    assert mysql(FRESH + rows + "login")
+    assert mysql(FRESH + f"conf 81a4 root root\nconf {CONF}\n" + rows)
+
+
+def test_a_fresh_mysql_is_set_up() -> None:
+    assert mysql(FRESH + "sql account\t\tlocalhost\n")[0] == "write 90-pyspider.cnf for MySQL"
+
+
+@pytest.mark.parametrize(
+    "use", ["db0:keys=5,expires=0,avg_ttl=0", "connected_clients:4", "NOAUTH Authentication required."]
+)
+def test_a_redis_that_others_set_up_and_use_is_refused(use: str) -> None:
+    foreign = "service redis-server runs boots\nmain 81a0 redis redis\nanswer ERR AUTH called without any password|\n"
+    with pytest.raises(Problem, match="somebody else's Redis runs here and is in use") as caught:
+        redis(f"{foreign}used connected_clients:1\nused {use}\n")
+    assert use in str(caught.value)
+    assert redis(f"{foreign}used connected_clients:1\n")[0].startswith("write pyspider.conf for Redis")
+    assert redis(f"{foreign.replace('ERR AUTH', 'OK|ERR AUTH')}used {use}\n")
+
+
 def test_a_mysql_that_does_not_answer_root_is_no_empty_mysql() -> None:
     with pytest.raises(CannotLook, match="does not answer root") as caught:
         mysql("service mariadb runs boots\nsql ERROR 1698 (28000): Access denied for user 'root'@'localhost'")
@@ -131,7 +171,7 @@ def sql(action: Action) -> bytes:
     [
         ("", "", []),
         ("boots", "manual", ["start redis-server at boot"]),
-        ("included\n", "", ["write pyspider.conf for Redis"]),
+        ("included\n", "", ["write pyspider.conf for Redis" + INCLUDED]),
         ("own 81a0", "own 81a4", ["write pyspider.conf for Redis"]),
         ("own 81a0 redis redis", "own 81a0 root root", ["write pyspider.conf for Redis"]),
         ("answer OK", "answer WRONGPASS", ["start redis-server: it does not answer on port 6379 with its password"]),
@@ -147,7 +187,11 @@ def test_redis_is_changed_only_where_it_is_wrong(before: str, after: str, wanted
 
 
 def test_a_host_without_redis_gets_all_of_it_in_order() -> None:
-    expected = ["write pyspider.conf for Redis", "start redis-server: it does not run", "start redis-server at boot"]
+    expected = [
+        "write pyspider.conf for Redis",
+        "start redis-server: it does not run",
+        "start redis-server at boot",
+    ]
     assert redis("service none") == expected
 
 

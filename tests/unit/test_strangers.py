@@ -1,0 +1,164 @@
+"""What other people's supervisords look like, and that no step touches them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fabfile.errors import Problem
+from fabfile.steps.base import Found, Step
+from fabfile.steps.supervise import SCRIPT, Leftovers, Place, Programs, Sockets, Supervisord, Untouched
+
+PLACE = Place("work", "/home/work/h", "/home/work/l", "/etc/supervisord.conf", "/tmp/s.sock", "/opt/python")
+STEPS: tuple[Step, ...] = (
+    Untouched(PLACE),
+    Sockets(PLACE),
+    Leftovers(PLACE),
+    Supervisord(PLACE, "digest"),
+    Programs(PLACE, (("scheduler", "r"),), frozenset({"scheduler"})),
+)
+OURS = "; supervisord of the pyspider cluster demo. Made by fab from hosts.toml: change it there.\n"
+
+
+def remote() -> Any:
+    spec = importlib.util.spec_from_file_location("supervise_on_host", SCRIPT)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SUPERVISE = remote()
+
+
+def answer(**more: object) -> Found:
+    base = {
+        "supervisord": {"answers": False, "errno": 111},
+        "socket": True,
+        "programs": [],
+        "leftovers": [{"pid": 9, "ticks": 1, "name": "shop", "ours": False}],
+        "supervisords": [],
+        "strangers": [],
+        "foreign_conf": None,
+        "log_sizes": {},
+    }
+    return Found(0, json.dumps(base | more))
+
+
+HOLDER = {"pid": 7, "user": "root", "conf": "/etc/supervisord.conf", "holds": "conf", "running": ["shop"]}
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (
+            {"strangers": [HOLDER], "foreign_conf": ["shop"]},
+            r"/etc/supervisord.conf is somebody else's \(supervisord, pid 7 of root, runs shop\); .*supervisord_conf",
+        ),
+        ({"foreign_conf": ["a", "b"]}, r"somebody else's \(it names a, b, and no supervisord runs with it now\)"),
+        ({"strangers": [HOLDER | {"running": []}]}, r"pid 7 of root, runs no program"),
+        ({"strangers": [HOLDER | {"holds": "socket"}]}, r"on /tmp/s.sock answers .*: \[cluster\] socket"),
+    ],
+)
+def test_no_step_touches_a_supervisord_of_somebody_else(step: Step, more: dict[str, object], named: str) -> None:
+    with pytest.raises(Problem, match=f"nothing was changed here: .*{named}"):
+        step.diff(answer(**more))
+
+
+def test_a_process_that_this_project_did_not_start_is_no_leftover_of_ours() -> None:
+    assert Leftovers(PLACE).diff(answer()) == []
+    ours = [{"pid": 9, "ticks": 1, "name": "scheduler", "ours": True}]
+    assert len(Leftovers(PLACE).diff(answer(leftovers=ours))) == 1
+
+
+def test_an_empty_configuration_under_which_nothing_runs_may_be_replaced() -> None:
+    assert Untouched(PLACE).diff(answer(foreign_conf=[])) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (None, None),
+        (OURS + "[program:x]\n", None),
+        ("[supervisord]\n[include]\nfiles = d/*.ini\n", ["mail", "shop"]),
+        ("[supervisord]\n[include]\n; a comment\nfiles: %(here)s/d/s*.ini\n", ["shop"]),
+        ("[include]\nfiles = none/*.ini\n  d/m.ini\n", ["mail"]),
+        ("[program:a]\n[eventlistener:b]\n[fcgi-program:c]\n[group:d]\n;[program:e]\n", ["a", "b", "c"]),
+        ("[supervisord]\n", []),
+    ],
+)
+def test_the_programs_of_a_foreign_configuration_are_found(
+    tmp_path: Path, text: str | None, wanted: list[str] | None
+) -> None:
+    (tmp_path / "d").mkdir()
+    for name, file in (("shop", "s"), ("mail", "m")):
+        (tmp_path / "d" / f"{file}.ini").write_text(f"[program:{name}]\ncommand=/bin/sleep 1\n")
+    path = tmp_path / "supervisord.conf"
+    if text is not None:
+        path.write_text(text)
+    assert SUPERVISE.foreign_sections(str(path)) == wanted
+
+
+class Process:
+    """A line of the host's table."""
+
+    def __init__(self, pid: int, parent: int, *words: str, **environment: str) -> None:
+        self.pid, self.parent, self.words, self.environment, self.alive = pid, parent, list(words), environment, True
+        self.ticks = 1
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "text", "server", "holds"),
+    [
+        (("-c", "CONF"), {}, "[supervisord]\n", {}, "conf"),
+        (("--configuration=CONF",), {}, "[supervisord]\n", {}, "conf"),
+        (("-c", "CONF"), {}, None, {}, "conf"),
+        (("-c", "CONF"), {}, OURS, {}, None),
+        (("-c", "CONF"), {"PYSPIDER_SUPERVISORD": "d"}, "[supervisord]\n", {}, None),
+        (("-c", "/other"), {}, "[supervisord]\n", {}, None),
+        (("-c", "/other"), {}, OURS, {"pid": 7}, "socket"),
+        (("-c", "/other"), {"PYSPIDER_SUPERVISORD": "d"}, OURS, {"pid": 7}, None),
+        (("-c", "CONF"), {}, OURS, {"pid": 7}, None),
+    ],
+)
+def test_a_supervisord_is_known_by_its_mark_or_by_the_configuration_it_runs_with(
+    tmp_path: Path,
+    words: tuple[str, ...],
+    environment: dict[str, str],
+    text: str | None,
+    server: dict[str, int],
+    holds: str | None,
+) -> None:
+    conf = tmp_path / "s.conf"
+    if text is not None:
+        conf.write_text(text)
+    given = [word.replace("CONF", str(conf)) for word in words]
+    table = {
+        7: Process(7, 1, "/usr/bin/python3", "/usr/bin/supervisord", *given, **environment),
+        8: Process(8, 7, "/bin/sleep", "9", SUPERVISOR_PROCESS_NAME="shop"),
+    }
+    options = {"conf": str(conf), "socket": "/tmp/s.sock"}
+    daemons = SUPERVISE.supervisord_processes(table, options)
+    found = SUPERVISE.strangers(table, options, server, daemons)
+    assert [one["holds"] for one in found] == ([holds] if holds else [])
+    assert all(one["running"] == ["shop"] for one in found)
+
+
+def test_without_the_option_a_supervisord_runs_with_the_usual_file() -> None:
+    assert SUPERVISE.configuration(Process(1, 0, "python", "/usr/bin/supervisord", "-n")) == "/etc/supervisord.conf"
+
+
+@pytest.mark.parametrize(
+    ("since", "wanted"),
+    [(0, ["old", "new ä"]), (4, ["new ä"]), (11, []), (99, ["old", "new ä"])],
+)
+def test_only_the_lines_since_the_start_are_shown(tmp_path: Path, since: int, wanted: list[str]) -> None:
+    log = tmp_path / "processor1.log"
+    log.write_bytes("old\nnew ä\n".encode())
+    assert SUPERVISE.logged(str(log), since) == wanted
+    assert SUPERVISE.log_sizes(str(tmp_path)) == {"processor1": 11}
