@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +16,11 @@ from typing import IO
 from ..errors import Problem, WrongInput
 from .archive import own_archive
 from .host import Host, HostState, make_key
-from .image import Base, image
+from .image import Base, Init, image
 from .network import Network, Port, free_network
 from .services import Proxy, serve
 
-__all__ = ["Base", "HostState", "Sandbox", "free_network"]
+__all__ = ["Base", "HostState", "Init", "Sandbox", "free_network"]
 
 FIRST = 11
 """The last number of node1's address."""
@@ -54,11 +54,19 @@ class Sandbox:
         kept = self.state / "network"
         return Network.parse(kept.read_text()) if kept.exists() else self._new_network
 
-    def up(self, hosts: int = 3, base: Base = "full", say: Callable[[str], None] = lambda _: None) -> None:
+    def up(
+        self,
+        hosts: int = 3,
+        base: Base = "full",
+        say: Callable[[str], None] = lambda _: None,
+        *,
+        init: Init | Mapping[str, Init] | None = None,
+    ) -> None:
         """See to it that node1 to node<hosts> run and answer, whatever state they are in: off, cut, half made.
 
-        Hosts that run go on undisturbed, and disks stay. Raises Problem when the network or the tools
-        are missing, and when the hosts that there are lie over another base.
+        `init` is that of all hosts, or by name. A host of which it says nothing keeps what it has; a new one
+        gets none. Hosts that run go on undisturbed, and disks stay. Raises Problem when the network or the tools
+        are missing, and when the hosts that there are lie over another base or have another init.
         """
         if not 1 <= hosts <= MOST:
             raise WrongInput(f"a sandbox has 1 to {MOST} hosts, not {hosts}")
@@ -67,8 +75,9 @@ class Sandbox:
             self.network.claim(self.state)
             _write(self.state / "network", self.network.prefix)
             wanted = [self._host(number) for number in range(1, hosts + 1)]
-            self._refuse_other_base(wanted, base)
-            self._install(wanted, base, say)
+            inits = _inits(wanted, init)
+            self._refuse_other_base(wanted, base, inits)
+            self._install(wanted, base, say, inits)
             for host in wanted:
                 host.resume()
                 host.start()
@@ -154,7 +163,7 @@ class Sandbox:
         if self.network.holder() != self.state:
             raise Problem(f"the sandbox in {self.state} is not up: run fab sandbox.up first")
 
-    def _install(self, wanted: list[Host], base: Base, say: Callable[[str], None]) -> None:
+    def _install(self, wanted: list[Host], base: Base, say: Callable[[str], None], inits: Mapping[str, Init]) -> None:
         """Keys, disks and the files that tell ssh about them; what is whole stays."""
         if not self.key.exists():
             make_key(self.key, "sandbox")
@@ -163,11 +172,10 @@ class Sandbox:
             archive, proxy = own_archive(), Proxy(self.network, self.state)
             proxy.start(archive)
             files |= proxy.apt_files(archive)
-        missing = [host for host in wanted if not host.installed()]
-        if missing:
-            root = image(base, say)
-            for host in missing:
-                host.install(root, files)
+        for host in wanted:
+            if not host.installed():
+                init = inits[host.name]
+                host.install(image(base, say, init=init), files, init=init)
         self._introduce()
 
     def _introduce(self) -> None:
@@ -184,8 +192,12 @@ class Sandbox:
         # Last: while it is not complete, this is done again.
         _write(self.known_hosts, known)
 
-    def _refuse_other_base(self, wanted: list[Host], base: Base) -> None:
+    def _refuse_other_base(self, wanted: list[Host], base: Base, inits: Mapping[str, Init]) -> None:
         for host in wanted:
+            if host.installed() and host.init != inits[host.name]:
+                raise Problem(
+                    f"{host.name} was made with --init {host.init}, not {inits[host.name]}: take the sandbox down first"
+                )
             if host.installed() and host.base.parent.name != base:
                 raise Problem(
                     f"{host.name} lies over the {host.base.parent.name} base, not the {base} one: "
@@ -224,6 +236,16 @@ class Sandbox:
         finally:
             if lock:
                 lock.close()
+
+
+def _inits(hosts: list[Host], init: Init | Mapping[str, Init] | None) -> dict[str, Init]:
+    """By name: what was asked for, else what the host has."""
+    asked: Mapping[str, Init] = {}
+    if init is not None:
+        asked = {host.name: init for host in hosts} if isinstance(init, str) else init
+    if unknown := asked.keys() - {host.name for host in hosts}:
+        raise WrongInput(f"init: the sandbox has no host {', '.join(sorted(unknown))}")
+    return {host.name: asked.get(host.name, host.init) for host in hosts}
 
 
 _SSH = """\

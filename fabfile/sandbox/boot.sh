@@ -1,12 +1,12 @@
-# Boots a host: $1 is its folder, $2 its name. Runs in namespaces of its own, so every mount made here
-# goes away with the host's last process.
+# Boots a host: $1 is its folder, $2 its name, $3 its cgroup (empty: it runs no systemd). Runs in namespaces of its
+# own, so every mount made here goes away with the host's last process.
 set -eu
+here=$(dirname "$(readlink -f "$0")")
 cd "$1"
 root=$1/root
 
 mount -t overlay overlay -o lowerdir=base,upperdir=upper,workdir=work "$root"
 mount -t proc proc "$root/proc"
-mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs -o mode=755,size=64m tmpfs "$root/run"
 mkdir "$root/run/sshd" "$root/run/lock"
 chmod 1777 "$root/run/lock"
@@ -26,9 +26,9 @@ ln -s /proc/self/fd/1 "$root/dev/stdout"
 ln -s /proc/self/fd/2 "$root/dev/stderr"
 
 hostname "$2"
-cd "$root"
-pivot_root . .
-umount -l .
-cd /
-
-exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ /sbin/init
+if [ -n "$3" ]; then
+  # Entered before its namespace is made, so that the cgroup is the root of it.
+  echo "$$" >"$3/cgroup.procs"
+  exec unshare --cgroup bash "$here/pivot.sh" "$root" "container=$2" /lib/systemd/systemd --log-target=console
+fi
+exec bash "$here/pivot.sh" "$root" HOME=/ /sbin/init

@@ -7,18 +7,20 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ..errors import Problem
-from . import processes
+from . import cgroups, processes
+from .image import Init
 from .network import Port
 
 Power = Literal["up", "off", "paused"]
 
-BOOT = Path(__file__).with_name("boot.sh")
+WATCH = Path(__file__).with_name("watch.sh")
 INIT = Path(__file__).with_name("hostinit.sh")
 RUNLEVEL = "#!/bin/sh\necho N 2\n"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -29,7 +31,7 @@ AuthorizedKeysFile /etc/ssh/authorized_keys .ssh/authorized_keys
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-UsePAM no
+UsePAM {pam}
 UseDNS no
 PrintMotd no
 AcceptEnv LANG LC_*
@@ -75,28 +77,43 @@ class Host:
         """The image that its disk lies over."""
         return (self.folder / "base").readlink()
 
-    def install(self, base: Path, files: Mapping[str, str]) -> None:
+    @property
+    def init(self) -> Init:
+        """What its first process is."""
+        return "systemd" if (self.folder / "systemd").exists() else "none"
+
+    def install(self, base: Path, files: Mapping[str, str], *, init: Init = "none") -> None:
         """Make a new disk: `files` (path on the host -> text) over the image. A host that is on is killed."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
         upper = self.folder / "upper"
         for folder in (self.folder / "work", self.folder / "root"):
             folder.mkdir(parents=True)
-        for path, text in {**files, "etc/hostname": f"{self.name}\n", "etc/ssh/sshd_sandbox": SSHD}.items():
+        for path, (text, mode) in self._files(files, init).items():
             (upper / path).parent.mkdir(parents=True, exist_ok=True)
             (upper / path).write_text(text)
-            (upper / path).chmod(0o644)
-        # With an init and a run level, a package's daemon starts when it is installed, as on any host.
-        for name, text in (("init", INIT.read_text()), ("runlevel", RUNLEVEL)):
-            program = upper / "usr/sbin" / name
-            program.parent.mkdir(parents=True, exist_ok=True)
-            program.write_text(text)
-            program.chmod(0o755)
+            (upper / path).chmod(mode)
+        if init == "systemd":
+            (self.folder / "systemd").touch()
         make_key(upper / "etc/ssh/ssh_host_ed25519_key", self.name)
         for folder in (upper, *(path for path in upper.rglob("*") if path.is_dir())):
             folder.chmod(0o755)
         # Last, and at once: a disk without it is half made.
         (self.folder / "base").symlink_to(base)
+
+    def _files(self, files: Mapping[str, str], init: Init) -> dict[str, tuple[str, int]]:
+        """Path on the disk -> text and mode: what was asked for, and what makes it a host."""
+        plain = {**files, "etc/hostname": f"{self.name}\n"}
+        if init == "systemd":
+            # Without a number of its own a machine counts as new, and systemd enables all that is installed.
+            plain |= {"etc/machine-id": f"{uuid.uuid4().hex}\n", "etc/ssh/sshd_config": SSHD.format(pam="yes")}
+            return {path: (text, 0o644) for path, text in plain.items()}
+        plain |= {"etc/ssh/sshd_sandbox": SSHD.format(pam="no")}
+        # With an init and a run level, a package's daemon starts when it is installed, as on any host.
+        programs = {"usr/sbin/init": INIT.read_text(), "usr/sbin/runlevel": RUNLEVEL}
+        return {path: (text, 0o644) for path, text in plain.items()} | {
+            path: (text, 0o755) for path, text in programs.items()
+        }
 
     def write(self, path: str, text: str) -> None:
         """Put a file on the disk, whether the host is on or off."""
@@ -115,28 +132,29 @@ class Host:
         if self.power() == "off":
             # Remains of a start that was stopped half way.
             processes.end(self._inside())
+            cgroup = cgroups.make(self._cgroup_name) if self.init == "systemd" else ""
             processes.daemon(
-                [
-                    *("nsenter", f"--net={self.port.namespace}"),
-                    *("unshare", "--mount", "--propagation", "private", "--uts", "--ipc"),
-                    *("--pid", "--fork", "--kill-child", "bash", BOOT, self.folder, self.name),
-                ],
+                ["nsenter", f"--net={self.port.namespace}", "bash", WATCH, self.folder, self.name, str(cgroup)],
                 self.folder / "console.log",
             )
 
     def answers(self, limit: float) -> bool:
-        """Whether its sshd says hello within the limit."""
+        """Whether its sshd says hello, and users may log in, within the limit."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
             try:
                 with socket.create_connection((self.address, 22), 1) as connection:
                     connection.settimeout(1)
-                    if connection.recv(4) == b"SSH-":
+                    if connection.recv(4) == b"SSH-" and not self._closed():
                         return True
             except OSError:
                 pass
             time.sleep(0.02)
         return False
+
+    def _closed(self) -> bool:
+        """Whether systemd, which is booting still, lets nobody in but root."""
+        return Path(f"/proc/{self.first()}/root/run/nologin").exists()
 
     def wait(self) -> None:
         """Raises Problem when no sshd answers in time."""
@@ -150,6 +168,8 @@ class Host:
         # The link first: a host without power sends no FIN and no RST.
         self.port.plug(False)
         processes.end(self._inside())
+        if (cgroup := cgroups.cgroup(self._cgroup_name)) is not None:
+            cgroups.remove(cgroup)
 
     def pause(self) -> None:
         """Stop every process, until none runs that another has just started."""
@@ -185,7 +205,7 @@ class Host:
         first = self.first()
         if first is None or self.power() != "up":
             raise Problem(f"{self.name} is {self.power()}: nothing can run there; start or resume it first")
-        enter = ["nsenter", f"--target={first}", "--mount", "--uts", "--ipc", "--net", "--pid"]
+        enter = [*self._console(), f"--target={first}", "--mount", "--uts", "--ipc", "--net", "--pid"]
         clean = ["env", "-i", f"PATH={PATH}", "HOME=/root", "LC_ALL=C.UTF-8"]
         # Ended from inside: if only nsenter were killed, the command would run on.
         bounded = ["timeout", "--signal=KILL", f"{limit:g}"]
@@ -199,8 +219,27 @@ class Host:
             raise Problem(f"{self.name}: {argv[0]} took more than {limit:.0f} s")
         return result
 
+    def _console(self) -> list[str]:
+        """What leads into the host; where systemd runs, into a cgroup beside its own as well."""
+        cgroup = cgroups.cgroup(self._cgroup_name) if self.init == "systemd" else None
+        if cgroup is None:
+            return ["nsenter"]
+        return ["sh", "-c", _ENTER_CGROUP, str(cgroup / "console"), "nsenter", "--cgroup"]
+
+    @property
+    def _cgroup_name(self) -> str:
+        return self.port.namespace.name
+
     def _inside(self) -> processes.Belongs:
-        return processes.in_network(self.port.namespace)
+        network = processes.in_network(self.port.namespace)
+        if self.init == "none":
+            return network
+        # A service of systemd may have a network of its own.
+        cgroup = cgroups.in_cgroup(self._cgroup_name)
+        return lambda pid: network(pid) or cgroup(pid)
+
+
+_ENTER_CGROUP = 'mkdir -p "$0" && echo $$ >"$0/cgroup.procs" && exec "$@"'
 
 
 def _inner(pid: int) -> bool:

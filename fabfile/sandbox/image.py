@@ -16,6 +16,8 @@ from ..errors import Problem
 from .archive import Archive, own_archive
 
 Base = Literal["full", "bare"]
+Init = Literal["systemd", "none"]
+"""What a host's first process is: systemd, or a shell that starts SysV scripts."""
 
 BUILD_SECONDS = 1800.0
 BARE = ("openssh-server",)
@@ -26,7 +28,9 @@ FULL = (
     *("libfontconfig1", "libfreetype6", "mariadb-server", "mariadb-client", "redis-server"),
 )
 PACKAGES: dict[Base, tuple[str, ...]] = {"full": FULL, "bare": BARE}
+SYSTEMD = ("systemd", "systemd-sysv", "dbus", "libpam-systemd")
 PREPARE = Path(__file__).with_name("prepare.sh")
+PREPARE_SYSTEMD = PREPARE.with_name("prepare-systemd.sh")
 
 # In namespaces of their own the build and all it mounts are gone as soon as its starter is, even
 # when that is killed: what is left is a plain directory that can be removed.
@@ -36,28 +40,39 @@ _CONTAINED = (
 )
 
 
-def image(base: Base, say: Callable[[str], None]) -> Path:
+def image(base: Base, say: Callable[[str], None], *, init: Init = "none") -> Path:
     """The root directory of a base, built where the cache has none. Never changed once it is there.
 
     Waits for a build of the same base that somebody else has begun. Raises Problem when it fails.
     """
     archive = own_archive()
     folder = cache_dir("bases", base)
-    root = folder / f"{archive.release}-{digest(base)}"
+    root = folder / f"{archive.release}-{digest(base, init=init)}"
     with ExitStack() as held:
         lock = held.enter_context((folder / "lock").open("w"))
         if not root.is_dir():
             fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.is_dir():
             _discard_half_built(folder)
-            say(f"building the {base} base of {archive.release}: once, takes a minute or two")
-            _build(archive, PACKAGES[base], root)
+            with_systemd = " with systemd" if init == "systemd" else ""
+            say(f"building the {base} base of {archive.release}{with_systemd}: once, takes a minute or two")
+            _build(archive, packages(base, init), hooks(init), root)
     return root
 
 
-def digest(base: Base) -> str:
+def packages(base: Base, init: Init) -> tuple[str, ...]:
+    """What is installed beside Debian's smallest system."""
+    return (*PACKAGES[base], *(SYSTEMD if init == "systemd" else ()))
+
+
+def hooks(init: Init) -> tuple[str, ...]:
+    """The scripts that make a disk of the installed system."""
+    return tuple(path.read_text() for path in (PREPARE, *((PREPARE_SYSTEMD,) if init == "systemd" else ())))
+
+
+def digest(base: Base, *, init: Init = "none") -> str:
     """What makes two builds of a base differ, beside the release."""
-    return hashlib.sha256("\n".join((*PACKAGES[base], PREPARE.read_text())).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join((*packages(base, init), *hooks(init))).encode()).hexdigest()[:12]
 
 
 def _discard_half_built(folder: Path) -> None:
@@ -65,15 +80,15 @@ def _discard_half_built(folder: Path) -> None:
         shutil.rmtree(left)
 
 
-def _build(archive: Archive, packages: tuple[str, ...], root: Path) -> None:
+def _build(archive: Archive, include: tuple[str, ...], scripts: tuple[str, ...], root: Path) -> None:
     partial = root.with_name(root.name + ".partial")
     log = root.with_name(root.name + ".log")
     argv = [
         *_CONTAINED,
         *("mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase"),
-        f"--include={','.join(packages)}",
+        f"--include={','.join(include)}",
         *(f"--aptopt={option}" for option in archive.options),
-        f"--customize-hook={PREPARE.read_text()}",
+        *(f"--customize-hook={script}" for script in scripts),
         *(archive.release, str(partial), *archive.sources),
     ]
     with log.open("wb") as output:

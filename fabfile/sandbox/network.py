@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import Problem, WrongInput
+from .cgroups import remove_all
 from .processes import end, in_network, lineage, started
 
 NAMESPACES = Path("/run/netns")
@@ -70,6 +71,7 @@ class Network:
             for namespace in NAMESPACES.glob(f"ps{self.number}-*"):
                 end(in_network(namespace))
                 _remove_namespace(namespace)
+            remove_all(f"ps{self.number}-")
             for device in DEVICES.glob(f"ps{self.number}v*"):
                 ip("link", "del", device.name, check=False)
             if (DEVICES / self.bridge).exists():

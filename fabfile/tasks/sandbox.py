@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.tasks import task
 
+from ..errors import WrongInput
 from ..options import whole_number
 
 if TYPE_CHECKING:
-    from ..sandbox import Sandbox
+    from ..sandbox import Init, Sandbox
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -24,11 +25,30 @@ def sandbox() -> Sandbox:
     return Sandbox(Path(state), os.environ.get("SANDBOX_NETWORK") or "10.77.0")
 
 
-@task(help={"hosts": "how many: node1, node2 …", "bare": "over a base with nothing but sshd, and a package proxy"})
-def up(_: Any, hosts: str = "3", bare: bool = False) -> None:
+INITS: dict[str, Init] = {"systemd": "systemd", "none": "none"}
+
+
+def inits(text: str) -> Init | dict[str, Init] | None:
+    """`systemd` or `none` for all hosts, or by name: `node1=systemd,node2=none`. Raises WrongInput."""
+    if not text or text in INITS:
+        return INITS.get(text)
+    pairs = [word.strip().partition("=") for word in text.split(",")]
+    if any(not name or init not in INITS for name, _, init in pairs):
+        raise WrongInput(f"--init takes systemd, none, or NAME=systemd,NAME=none …, not {text!r}")
+    return {name: INITS[init] for name, _, init in pairs}
+
+
+@task(
+    help={
+        "hosts": "how many: node1, node2 …",
+        "bare": "over a base with nothing but sshd, and a package proxy",
+        "init": "what runs as process 1: systemd or none (SysV scripts), or by host: node1=systemd,node2=none",
+    }
+)
+def up(_: Any, hosts: str = "3", bare: bool = False, init: str = "") -> None:
     """Make the hosts, or bring back those that are off, cut or half made."""
     here, count = sandbox(), whole_number("--hosts", hosts, 1)
-    here.up(count, "bare" if bare else "full", lambda text: print(text, flush=True))
+    here.up(count, "bare" if bare else "full", lambda text: print(text, flush=True), init=inits(init))
     print(f"{count} hosts are up; log in with: ssh -F {here.ssh_config} node1")
 
 

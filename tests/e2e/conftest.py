@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fabfile.sandbox import Sandbox, free_network
+from fabfile.sandbox import Init, Sandbox, free_network
 
 PROJECT = Path(__file__).parent.parent.parent
 FAB = Path(sys.executable).with_name("fab")
@@ -104,11 +104,21 @@ def receivers(cluster: Cluster, host: str) -> list[str]:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three hosts, bootstrapped and deployed."""
-    folder = tmp_path_factory.mktemp("cluster")
+    yield from deployed(tmp_path_factory.mktemp("cluster"), None)
+
+
+@pytest.fixture(scope="session")
+def systemd_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The same on hosts that run systemd."""
+    yield from deployed(tmp_path_factory.mktemp("systemd"), "systemd")
+
+
+def deployed(folder: Path, init: Init | None) -> Iterator[Cluster]:
+    """The cluster of the shipped hosts.toml, until the generator ends."""
     network = free_network()
     sandbox = Sandbox(folder / ".sandbox", network)
     try:
-        sandbox.up(3)
+        sandbox.up(3, init=init)
         text = (PROJECT / "hosts.toml").read_text()
         (folder / "hosts.toml").write_text(text.replace("10.77.0.", f"{network}."))
         one = Cluster(folder, sandbox)

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.errors import Problem
+from fabfile.errors import Problem, WrongInput
 from fabfile.sandbox import HostState, Sandbox, free_network
+from fabfile.sandbox.cgroups import MOUNTS, hierarchy
 from fabfile.sandbox.network import NAMESPACES, Network
 
 pytestmark = pytest.mark.e2e
@@ -80,7 +81,9 @@ def remains(network: Network) -> list[str]:
     """Everything of a sandbox that can be seen on this machine."""
     links = [link["ifname"] for link in json.loads(subprocess.check_output(["ip", "-json", "link", "show"]))]
     ours = [name for name in links if name.startswith((f"ps{network.number}br", f"ps{network.number}v"))]
-    return ours + [path.name for path in NAMESPACES.glob(f"ps{network.number}-*")]
+    cgroups = hierarchy(MOUNTS.read_text())
+    folders = (NAMESPACES, *((cgroups,) if cgroups else ()))
+    return ours + [path.name for folder in folders for path in folder.glob(f"ps{network.number}-*")]
 
 
 def running(*words: str) -> list[int]:
@@ -351,3 +354,104 @@ def test_a_bare_host_gets_packages_through_the_proxy_although_its_base_was_kille
         fresh.up(1, "full")
     fresh.down()
     assert running("tinyproxy", str(fresh.state)) == []
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    yield from removed(Sandbox(tmp_path_factory.mktemp("mixed") / "state", free_network()))
+
+
+@pytest.fixture
+def systemd(mixed: Sandbox) -> Sandbox:
+    """node1 runs systemd and node2 does not; both are up."""
+    mixed.up(2, init={"node1": "systemd"})
+    return mixed
+
+
+def boot_id(sandbox: Sandbox, name: str) -> str:
+    """What changes with each start of systemd."""
+    return printed(sandbox, name, "systemctl", "show", "--property", "UserspaceTimestampMonotonic")
+
+
+def test_systemd_runs_one_host_and_sysv_scripts_another(systemd: Sandbox) -> None:
+    assert ssh(systemd, "node1", "systemctl is-system-running --wait").strip() == "running"
+    assert ssh(systemd, "node1", "cat /proc/1/comm; hostname").split() == ["systemd", "node1"]
+    assert systemd.exec("node2", "test", "-e", "/run/systemd/system", check=False).returncode == 1
+    assert [one.power for one in systemd.status()] == ["up", "up"]
+
+
+def test_a_login_on_a_systemd_host_is_a_session_of_its_own(systemd: Sandbox) -> None:
+    for login in ("node1", "admin@node1"):
+        cgroup = next(line for line in ssh(systemd, login, "cat /proc/self/cgroup").splitlines() if "0::" in line)
+        assert "/session-" in cgroup
+
+
+def test_the_console_of_a_systemd_host_is_in_no_service(systemd: Sandbox) -> None:
+    assert "0::/console\n" in printed(systemd, "node1", "cat", "/proc/self/cgroup")
+
+
+def test_a_systemd_host_cannot_change_the_kernel_of_this_machine(systemd: Sandbox) -> None:
+    assert systemd.exec("node1", "test", "-w", "/proc/sys/kernel/pid_max", check=False).returncode == 1
+    assert printed(systemd, "node1", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo done") == "done\n"
+
+
+def test_reboot_starts_a_systemd_host_again_by_itself(systemd: Sandbox) -> None:
+    printed(systemd, "node1", "sh", "-c", "echo kept >/root/note")
+    before = boot_id(systemd, "node1")
+    printed(systemd, "node1", "systemctl", "reboot")
+
+    def again() -> bool:
+        try:
+            return boot_id(systemd, "node1") != before
+        except Problem:
+            return False
+
+    assert eventually(again, 60)
+    systemd.start("node1")
+    assert ssh(systemd, "node1", "cat /root/note; systemctl is-system-running --wait").split() == ["kept", "running"]
+
+
+def test_a_systemd_host_that_powered_itself_off_is_silent_until_it_is_started(systemd: Sandbox) -> None:
+    printed(systemd, "node1", "systemctl", "poweroff")
+    assert eventually(lambda: systemd.status()[0].power == "off" and systemd.status()[0].processes == 0, 60)
+    with pytest.raises(OSError, match=r"timed out|No route"):
+        hello(systemd.address("node1"), 4)
+    systemd.start("node1")
+    assert ssh(systemd, "node1", "systemctl is-system-running --wait").strip() == "running"
+
+
+@pytest.mark.parametrize("harm", ["kill", "cut", "pause"])
+def test_up_brings_back_a_systemd_host_whatever_happened_to_it(systemd: Sandbox, harm: str) -> None:
+    getattr(systemd, harm)("node1")
+    systemd.up(2)
+    assert ssh(systemd, "node1", "hostname") == "node1\n"
+
+
+def test_a_systemd_host_is_killed_and_paused_with_its_services_in_other_networks(systemd: Sandbox) -> None:
+    alone = ("systemd-run", "--quiet", "--property", "PrivateNetwork=yes", "sleep", "34567")
+    printed(systemd, "node1", *alone)
+    assert eventually(lambda: len(running("sleep\x0034567")) == 1)
+    (pid,) = running("sleep\x0034567")
+    systemd.pause("node1")
+    assert Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    systemd.resume("node1")
+    systemd.kill("node1")
+    assert running("sleep\x0034567") == []
+
+
+def test_a_host_keeps_the_init_that_it_was_made_with(systemd: Sandbox) -> None:
+    with pytest.raises(Problem, match="node1 was made with --init systemd, not none: take the sandbox down first"):
+        systemd.up(2, init="none")
+    with pytest.raises(WrongInput, match="no host node7"):
+        systemd.up(2, init={"node7": "systemd"})
+    assert ssh(systemd, "node1", "cat /proc/1/comm") == "systemd\n"
+
+
+def test_down_removes_the_cgroups_of_systemd_hosts_in_whatever_state_they_are(systemd: Sandbox) -> None:
+    printed(systemd, "node1", "systemd-run", "--quiet", "--slice", "a-b-c", "sleep", "1000")
+    assert f"ps{systemd.network.number}-node1" in remains(systemd.network)
+    systemd.pause("node1")
+    subprocess.run(["rm", "-rf", systemd.state], check=True)
+    network = systemd.network
+    systemd.down()
+    assert remains(network) == []

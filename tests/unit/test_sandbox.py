@@ -15,7 +15,8 @@ import pytest
 from fabfile.errors import Problem, WrongInput
 from fabfile.sandbox import Sandbox, _lock, processes
 from fabfile.sandbox.archive import Archive, source_lines
-from fabfile.sandbox.image import PACKAGES, digest
+from fabfile.sandbox.cgroups import hierarchy, make, remove
+from fabfile.sandbox.image import PACKAGES, digest, packages
 from fabfile.sandbox.network import Network, Port
 from fabfile.tasks import sandbox as tasks
 
@@ -239,3 +240,57 @@ def test_the_tasks_sandbox_is_the_projects_own_unless_the_environment_names_anot
     monkeypatch.setenv("SANDBOX_NETWORK", "10.77.42")
     other = tasks.sandbox()
     assert (other.state, other.network.prefix) == (tmp_path, "10.77.42")
+
+
+@pytest.mark.parametrize(
+    ("text", "init"),
+    [
+        ("", None),
+        ("systemd", "systemd"),
+        ("none", "none"),
+        ("node1=systemd", {"node1": "systemd"}),
+        ("node1=systemd, node2=none", {"node1": "systemd", "node2": "none"}),
+    ],
+)
+def test_the_init_is_named_for_all_hosts_or_for_each(text: str, init: object) -> None:
+    assert tasks.inits(text) == init
+
+
+@pytest.mark.parametrize(
+    "text", ["sysv", "node1=", "node1=upstart", "=systemd", "node1", "node1=systemd,", "systemd,none"]
+)
+def test_an_init_that_there_is_not_is_refused(text: str) -> None:
+    with pytest.raises(WrongInput, match="--init takes systemd, none, or NAME=systemd"):
+        tasks.inits(text)
+
+
+def test_the_base_with_systemd_is_another_one_than_without() -> None:
+    assert digest("full", init="systemd") != digest("full")
+    assert "libpam-systemd" in packages("bare", "systemd")
+    assert "libpam-systemd" not in packages("bare", "none")
+
+
+def test_the_cgroup_hierarchy_is_where_the_machine_says() -> None:
+    mounts = (
+        "proc /proc proc rw 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw 0 0\ncgroup2 /somewhere/unified cgroup2 rw 0 0\n"
+    )
+    assert hierarchy(mounts) == Path("/somewhere/unified")
+    assert hierarchy("proc /proc proc rw 0 0\n") is None
+
+
+@pytest.mark.parametrize("mounts", ["proc /proc proc rw 0 0\n", "cgroup2 {}/missing cgroup2 rw 0 0\n"])
+def test_a_machine_without_a_cgroup_hierarchy_to_write_to_is_told_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounts: str
+) -> None:
+    (tmp_path / "mounts").write_text(mounts.format(tmp_path))
+    monkeypatch.setattr("fabfile.sandbox.cgroups.MOUNTS", tmp_path / "mounts")
+    with pytest.raises(Problem, match=r"^a host with systemd needs a cgroup v2 hierarchy .*: use --init none$"):
+        make("ps1-node1")
+
+
+def test_a_cgroup_is_removed_with_all_below_it_and_twice_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "ps1-node1" / "system.slice" / "one.service").mkdir(parents=True)
+    (tmp_path / "ps1-node1" / "init.scope").mkdir()
+    remove(tmp_path / "ps1-node1")
+    remove(tmp_path / "ps1-node1")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,74 @@
+"""The cgroups of hosts that run systemd: each is entered before its host begins, and removed after it has ended."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ..errors import Problem
+from .processes import POLL_SECONDS, Belongs
+
+MOUNTS = Path("/proc/mounts")
+
+
+def hierarchy(mounts: str) -> Path | None:
+    """Where cgroup v2 is mounted, from the text of /proc/mounts; None where it is not."""
+    fields = (line.split() for line in mounts.splitlines())
+    return next((Path(words[1]) for words in fields if words[2] == "cgroup2"), None)
+
+
+def cgroup(name: str) -> Path | None:
+    """The place of a host's cgroup, made or not; None on a machine without cgroup v2."""
+    root = hierarchy(MOUNTS.read_text())
+    return root / name if root else None
+
+
+def make(name: str) -> Path:
+    """The cgroup of a host, empty of what an earlier host has left. Raises Problem where none can be made."""
+    folder = cgroup(name)
+    try:
+        if folder is None:
+            raise OSError("no cgroup2 in /proc/mounts")
+        remove(folder)
+        folder.mkdir()
+    except OSError as error:
+        why = error.strerror or error
+        raise Problem(
+            f"a host with systemd needs a cgroup v2 hierarchy that can be written, and this machine has none ({why}): "
+            "use --init none"
+        ) from error
+    return folder
+
+
+def remove(folder: Path, limit: float = 10.0) -> None:
+    """Remove a cgroup and those below it, none of which has a living process; nothing there is fine."""
+    deadline = time.monotonic() + limit
+    for one in sorted((folder, *folder.rglob("*/")), key=lambda path: len(path.parts), reverse=True):
+        while one.is_dir():
+            try:
+                one.rmdir()
+            except OSError as error:
+                # A process counts until it is reaped.
+                if time.monotonic() > deadline:
+                    raise Problem(f"{one} of the sandbox cannot be removed: {error.strerror}") from error
+                time.sleep(POLL_SECONDS)
+
+
+def remove_all(prefix: str) -> None:
+    """Remove the cgroups whose names begin so."""
+    root = hierarchy(MOUNTS.read_text())
+    for folder in root.glob(f"{prefix}*/") if root else ():
+        remove(folder)
+
+
+def in_cgroup(name: str) -> Belongs:
+    """Whether a process lives in the cgroup of a host, or below it."""
+
+    def belongs(pid: int) -> bool:
+        try:
+            lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        except OSError:
+            return False
+        return any(line.startswith("0::") and name in line.split("/") for line in lines)
+
+    return belongs
