@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import Problem, WrongInput
-from .archive import own_archive
+from .archive import archive_of
 from .host import Host, HostState, make_key
 from .image import Base, Init, image
 from .network import Network, Port, free_network
@@ -61,23 +61,27 @@ class Sandbox:
         say: Callable[[str], None] = lambda _: None,
         *,
         init: Init | Mapping[str, Init] | None = None,
+        release: str = "",
     ) -> None:
         """See to it that node1 to node<hosts> run and answer, whatever state they are in: off, cut, half made.
 
         `init` is that of all hosts, or by name. A host of which it says nothing keeps what it has; a new one
-        gets none. Hosts that run go on undisturbed, and disks stay. Raises Problem when the network or the tools
-        are missing, and when the hosts that there are lie over another base or have another init.
+        gets none. New hosts have that `release` of this machine's distribution, without it the machine's own.
+        Hosts that run go on undisturbed, and disks stay. Raises Problem when the network or the tools
+        are missing, and when the hosts that there are lie over another base, or have another init or release.
         """
         if not 1 <= hosts <= MOST:
             raise WrongInput(f"a sandbox has 1 to {MOST} hosts, not {hosts}")
+        if release and not release.isidentifier():
+            raise WrongInput(f"{release!r} is no code name of a release; name one like trixie")
         _require()
         with self._locked(make=True):
             self.network.claim(self.state)
             _write(self.state / "network", self.network.prefix)
             wanted = [self._host(number) for number in range(1, hosts + 1)]
             inits = _inits(wanted, init)
-            self._refuse_other_base(wanted, base, inits)
-            self._install(wanted, base, say, inits)
+            self._refuse_other_base(wanted, base, inits, release)
+            self._install(wanted, base, say, inits, release)
             for host in wanted:
                 host.resume()
                 host.start()
@@ -163,19 +167,21 @@ class Sandbox:
         if self.network.holder() != self.state:
             raise Problem(f"the sandbox in {self.state} is not up: run fab sandbox.up first")
 
-    def _install(self, wanted: list[Host], base: Base, say: Callable[[str], None], inits: Mapping[str, Init]) -> None:
+    def _install(
+        self, wanted: list[Host], base: Base, say: Callable[[str], None], inits: Mapping[str, Init], release: str
+    ) -> None:
         """Keys, disks and the files that tell ssh about them; what is whole stays."""
         if not self.key.exists():
             make_key(self.key, "sandbox")
         files = {"etc/ssh/authorized_keys": self.key.with_suffix(".pub").read_text(), "etc/resolv.conf": ""}
         if base == "bare":
-            archive, proxy = own_archive(), Proxy(self.network, self.state)
+            archive, proxy = archive_of(release), Proxy(self.network, self.state)
             proxy.start(archive)
             files |= proxy.apt_files(archive)
         for host in wanted:
             if not host.installed():
                 init = inits[host.name]
-                host.install(image(base, say, init=init), files, init=init)
+                host.install(image(base, say, init=init, release=release), files, init=init)
         self._introduce()
 
     def _introduce(self) -> None:
@@ -192,12 +198,14 @@ class Sandbox:
         # Last: while it is not complete, this is done again.
         _write(self.known_hosts, known)
 
-    def _refuse_other_base(self, wanted: list[Host], base: Base, inits: Mapping[str, Init]) -> None:
+    def _refuse_other_base(self, wanted: list[Host], base: Base, inits: Mapping[str, Init], release: str) -> None:
         for host in wanted:
             if host.installed() and host.init != inits[host.name]:
                 raise Problem(
                     f"{host.name} was made with --init {host.init}, not {inits[host.name]}: take the sandbox down first"
                 )
+            if host.installed() and release not in ("", host.release):
+                raise Problem(f"{host.name} is of {host.release}, not of {release}: take the sandbox down first")
             if host.installed() and host.base.parent.name != base:
                 raise Problem(
                     f"{host.name} lies over the {host.base.parent.name} base, not the {base} one: "

@@ -6,12 +6,13 @@ import os
 import platform
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import Problem
 
 KEYRINGS = Path("/usr/share/keyrings")
+ROLLING = ("sid", "unstable", "testing")
 _FIELDS = ("ORIGIN", "REPO_URI", "CODENAME", "RELEASE", "COMPONENT")
 # How the archive may be reached and how strictly it is read; never programs to run (Pre-Invoke and its like).
 _PASSED_ON = re.compile(
@@ -51,6 +52,22 @@ def own_archive() -> Archive:
     if (proxy := os.environ.get("http_proxy")) and not any(_PROXY.match(line) for line in chosen):
         chosen.append(f'Acquire::http::Proxy "{proxy}";')
     return Archive(release, sources, tuple(chosen))
+
+
+def archive_of(release: str) -> Archive:
+    """That of another release of this machine's distribution, from the same servers; "" is its own. Raises Problem."""
+    own = own_archive()
+    if release in ("", own.release):
+        return own
+    return replace(own, release=release, sources=other_release(own.sources, release))
+
+
+def other_release(sources: tuple[str, ...], release: str) -> tuple[str, ...]:
+    """The sources.list lines with another release's name, pocket by pocket; a rolling one has a single pocket."""
+    lines = [re.fullmatch(r"(deb (?:\[\S+\] )?\S+ )[^- ]+(-\S+)? (.+)", line) for line in sources]
+    found = [(match[1], match[2] or "", match[3]) for match in lines if match]
+    wanted = [one for one in found if not one[1] or release not in ROLLING]
+    return tuple(f"{where}{release}{pocket} {components}" for where, pocket, components in wanted)
 
 
 def source_lines(targets: str, origin: str, release: str) -> tuple[str, ...]:

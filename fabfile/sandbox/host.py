@@ -82,6 +82,11 @@ class Host:
         """What its first process is."""
         return "systemd" if (self.folder / "systemd").exists() else "none"
 
+    @property
+    def release(self) -> str:
+        """The code name of its image's release."""
+        return self.base.name.rpartition("-")[0]
+
     def install(self, base: Path, files: Mapping[str, str], *, init: Init = "none") -> None:
         """Make a new disk: `files` (path on the host -> text) over the image. A host that is on is killed."""
         self.kill()

@@ -13,7 +13,7 @@ from typing import Literal
 
 from ..cache import cache_dir
 from ..errors import Problem
-from .archive import Archive, own_archive
+from .archive import Archive, archive_of
 
 Base = Literal["full", "bare"]
 Init = Literal["systemd", "none"]
@@ -40,12 +40,13 @@ _CONTAINED = (
 )
 
 
-def image(base: Base, say: Callable[[str], None], *, init: Init = "none") -> Path:
+def image(base: Base, say: Callable[[str], None], *, init: Init = "none", release: str = "") -> Path:
     """The root directory of a base, built where the cache has none. Never changed once it is there.
 
+    It is of that release, without one of this machine's own.
     Waits for a build of the same base that somebody else has begun. Raises Problem when it fails.
     """
-    archive = own_archive()
+    archive = archive_of(release)
     folder = cache_dir("bases", base)
     root = folder / f"{archive.release}-{digest(base, init=init)}"
     with ExitStack() as held:

@@ -12,7 +12,7 @@ from ..errors import WrongInput
 from ..options import whole_number
 
 if TYPE_CHECKING:
-    from ..sandbox import Init, Sandbox
+    from ..sandbox import Base, Init, Sandbox
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -43,12 +43,14 @@ def inits(text: str) -> Init | dict[str, Init] | None:
         "hosts": "how many: node1, node2 …",
         "bare": "over a base with nothing but sshd, and a package proxy",
         "init": "what runs as process 1: systemd or none (SysV scripts), or by host: node1=systemd,node2=none",
+        "release": "another release than this machine's, by its code name: trixie",
     }
 )
-def up(_: Any, hosts: str = "3", bare: bool = False, init: str = "") -> None:
+def up(_: Any, hosts: str = "3", bare: bool = False, init: str = "", release: str = "") -> None:
     """Make the hosts, or bring back those that are off, cut or half made."""
     here, count = sandbox(), whole_number("--hosts", hosts, 1)
-    here.up(count, "bare" if bare else "full", lambda text: print(text, flush=True), init=inits(init))
+    base: Base = "bare" if bare else "full"
+    here.up(count, base, lambda text: print(text, flush=True), init=inits(init), release=release)
     print(f"{count} hosts are up; log in with: ssh -F {here.ssh_config} node1")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from fabfile.errors import Problem, WrongInput
 from fabfile.sandbox import Sandbox, _lock, processes
-from fabfile.sandbox.archive import Archive, source_lines
+from fabfile.sandbox.archive import Archive, other_release, source_lines
 from fabfile.sandbox.cgroups import hierarchy, make, remove
 from fabfile.sandbox.image import PACKAGES, digest, packages
 from fabfile.sandbox.network import Network, Port
@@ -59,6 +59,32 @@ def test_backports_and_proposed_updates_are_left_out_where_they_share_the_releas
         "deb http://archive.example/ubuntu/ noble-updates main",
         "deb http://archive.example/ubuntu/ noble-security main",
     ]
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        (
+            "trixie",
+            [
+                "deb http://archive.example/debian/ trixie main contrib",
+                "deb http://archive.example/debian/ trixie-updates main",
+                "deb http://archive.example/security/ trixie-security main",
+            ],
+        ),
+        ("unstable", ["deb http://archive.example/debian/ unstable main contrib"]),
+    ],
+)
+def test_another_release_comes_from_the_same_servers(release: str, expected: list[str]) -> None:
+    own = source_lines(DEBIAN, "Debian", "bookworm")
+    assert unsigned(other_release(own, release)) == expected
+    signed = other_release(("deb [signed-by=/k.gpg] http://archive.example/debian/ bookworm main",), release)
+    assert signed == (f"deb [signed-by=/k.gpg] http://archive.example/debian/ {release} main",)
+
+
+def test_a_release_is_a_name_and_no_path(tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match="no code name"):
+        Sandbox(tmp_path / "box").up(1, release="../trixie")
 
 
 def test_a_machine_whose_apt_knows_nothing_of_its_release_has_no_sources() -> None:
