@@ -67,13 +67,16 @@ _TOO_DEEP = "tables or lists are nested far deeper than any key needs; see the s
 
 
 def _beyond_reason(data: dict[str, Any]) -> Iterator[Fault]:
-    """Numbers and nestings that TOML allows nobody to rely on, and that nothing later has to cope with."""
+    """Numbers, line ends and nestings that TOML allows nobody to rely on, and that nothing later has to cope with."""
     level: list[tuple[tuple[str, ...], Any]] = [((), data)]
     for _ in range(DEEPEST):
         level = [pair for path, value in level for pair in _inside(path, value)]
         for path, value in level:
             if isinstance(value, int) and value.bit_length() > 63:
                 yield Fault(path, "a whole number of more than 64 bits; correct it")
+            # To a pattern, the end of a text and a line end there are the same.
+            if any(isinstance(one, str) and one.endswith("\n") for one in (value, *path[-1:])):
+                yield Fault(path, "it ends with a line end; remove that")
     if level:
         yield Fault((), _TOO_DEEP)
 

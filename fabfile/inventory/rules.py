@@ -10,10 +10,9 @@ from pathlib import Path as FilePath
 from .faults import Fault, Path
 from .gateways import way_fault
 from .model import PROGRAMS, programs
+from .paths import account_faults, path_faults
 from .shape import PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login, PasswordRef
 
-SOCKET_PATH_BYTES = 107
-"""What Linux takes as the path of a unix socket."""
 STORES = ("mysql", "redis")
 ROLES_OF_ALL: Path = ("hosts", "*", "roles")
 
@@ -221,18 +220,6 @@ def _paths(file: HostsFile) -> Iterator[Fault]:
             yield Fault(path, f"'{value}': {NO_HOME}")
 
 
-def _cluster(file: HostsFile) -> Iterator[Fault]:
-    cluster = file.cluster
-    if cluster.user == "root":
-        yield Fault(("cluster", "user"), "crawled pages and scripts are strangers' code: name another user than root")
-    if len(cluster.socket.encode()) > SOCKET_PATH_BYTES:
-        yield Fault(
-            ("cluster", "socket"), f"a socket's path has at most {SOCKET_PATH_BYTES} bytes; choose a shorter one"
-        )
-    if cluster.home == cluster.logs:
-        yield Fault(("cluster", "logs"), "must be another directory than home")
-
-
 def _python(file: HostsFile) -> Iterator[Fault]:
     if file.python.version != PYTHON_VERSION and file.python.sha256 == PYTHON_SHA256:
         yield Fault(
@@ -263,7 +250,8 @@ def _doctor(file: HostsFile) -> Iterator[Fault]:
 
 
 RULES: tuple[Rule, ...] = (
-    _cluster,
+    account_faults,
+    path_faults,
     _python,
     _one_scheduler,
     _every_role,

@@ -45,7 +45,7 @@ AbsolutePath = Annotated[
     str,
     Meta(
         pattern=r"^(/[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*)+$",
-        description="an absolute path of letters, digits and . _ + @ -",
+        description="an absolute path of letters, digits and . _ + @ -, no part of which begins with a dot",
     ),
 ]
 Word = Annotated[

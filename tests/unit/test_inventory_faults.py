@@ -132,7 +132,9 @@ OPEN_WEBUI = 'host = "0.0.0.0"'
         ('address = "192.0.2.12"', 'address = "192.0.2.12"\ngateway = "nod1"', "hosts.node2.gateway: unknown host 'nod1' (did you mean 'node1'?)"),
         ('address = "192.0.2.12"', 'address = "192.0.2.12"\ngateway = "node2"', "hosts.node2.gateway: the way goes round in a circle"),
         ("port = 22", 'gateway = "x@y:port"', "defaults.gateway: 'x@y:port' is not of the form user@address:port"),
-        ('user = "work"', 'user = "root"', "cluster.user: crawled pages and scripts are strangers' code"),
+        ('user = "work"', 'user = "root"', "cluster.user: 'root' is an account or a group of the system, and crawled pages and scripts are strangers' code"),
+        ('user = "work"', 'user = "work\\n"', "cluster.user: it ends with a line end; remove that"),
+        ('user = "work"', 'home = "/srv/crawl\\n"', "cluster.home: it ends with a line end; remove that"),
         ('user = "work"', f'socket = "/{"x" * 120}"', "cluster.socket: a socket's path has at most 107 bytes"),
         ('version = "2.7.18"', 'version = "2.7.17"', "python.sha256: this is the checksum of 2.7.18; give that of Python-2.7.17.tgz"),
         # ports
