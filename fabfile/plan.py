@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import posixpath
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from . import render
 from .inventory import Fleet, Host, Program
@@ -14,12 +17,14 @@ from .steps.account import Account
 from .steps.base import Step
 from .steps.boot import Boot
 from .steps.files import Directory, File
+from .steps.logins import Logins
 from .steps.packages import Packages
 from .steps.phantomjs import PHANTOMJS_PACKAGES
 from .steps.release import Release
 from .steps.runtime import PYTHON, RUNTIME_PACKAGES, RuntimeSpec
 from .steps.stores import STORE_PACKAGES, MySQL, Redis
 from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Supervisord, Untouched
+from .steps.writable import Writable
 
 WITHOUT = {"mysql": ("phantomjs", "fetcher"), "redis": ("phantomjs",)}
 """The roles that have nothing to do with a store."""
@@ -37,7 +42,7 @@ def place(fleet: Fleet) -> Place:
     return Place(cluster.user, cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket, PYTHON)
 
 
-def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> dict[str, object]:
+def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> dict[str, Any]:
     """What deploy looks at beside supervisord: the disks it writes to, its programs' ports, the stores they need."""
     cluster, stores = fleet.cluster, fleet.stores
     chosen = chosen_programs(fleet, host, roles)
@@ -47,7 +52,18 @@ def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> dict[str
         "folders": [cluster.home, cluster.logs, "/tmp", "/"],  # noqa: S108  where the exchange itself unpacks
         "ports": [program.port for program in chosen if program.port],
         "stores": {name: [getattr(stores, name).address, getattr(stores, name).port] for name in wanted},
+        "user": cluster.user,
+        "writes": _writes(fleet, chosen),
     }
+
+
+def _writes(fleet: Fleet, chosen: Sequence[Program]) -> dict[str, object]:
+    """What supervisord and these programs open for writing, all as the cluster's user."""
+    cluster = fleet.cluster
+    data = fleet.pyspider.data_path or f"{cluster.home}/data"
+    files = [program.log for program in chosen] + [f"{cluster.logs}/supervisord.log", cluster.pidfile]
+    folders = [cluster.home, cluster.logs, posixpath.dirname(cluster.socket), posixpath.dirname(cluster.pidfile)]
+    return {"files": files, "folders": list(dict.fromkeys(folders)), "data": data}
 
 
 def packages(host: Host) -> Packages:
@@ -112,9 +128,14 @@ def chosen_programs(fleet: Fleet, host: Host, roles: Collection[str]) -> list[Pr
     return [program for program in fleet.programs(host) if not roles or program.role in roles]
 
 
+def _looked(fleet: Fleet, host: Host, roles: Sequence[str]) -> Place:
+    """The place with all that is looked at before a deploy: one look for all its steps."""
+    return replace(place(fleet), preflight=preflight(fleet, host, roles))
+
+
 def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """From a stale socket to every program RUNNING."""
-    where = replace(place(fleet), preflight=preflight(fleet, host, roles))
+    where = _looked(fleet, host, roles)
     fingerprints = render.fingerprints(fleet, host, runtime_spec(fleet).digest)
     digest = hashlib.sha256(render.supervisord_conf(fleet, host).encode()).hexdigest()[:12]
     wanted = tuple((program.name, fingerprints[program.name]) for program in chosen_programs(fleet, host, roles))
@@ -127,9 +148,19 @@ def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Ste
     ]
 
 
+def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
+    """The stores that a host's programs (of these roles) need, asked with the release's own credentials."""
+    config = json.loads(render.config_json(fleet))
+    needed = preflight(fleet, host, roles)["stores"]
+    keys = {"mysql": ("taskdb", "projectdb", "resultdb"), "redis": ("message-queue",)}
+    asked = {key: config[key] for store in needed for key in keys[store]}
+    return Logins(PYTHON, json.dumps(asked).encode())
+
+
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """A host's release, and what has to run of it."""
-    return [release(fleet, host), _conf(fleet, host), _boot(fleet), *supervision(fleet, host, roles)]
+    able = Writable(_looked(fleet, host, roles))
+    return [release(fleet, host), _conf(fleet, host), _boot(fleet), able, *supervision(fleet, host, roles)]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

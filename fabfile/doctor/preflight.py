@@ -48,6 +48,7 @@ def _checks(fleet: Fleet, host: Host, sight: Mapping[str, Any], roles: Collectio
         checked("mysql-refused", _stores(fleet, host, sight, "mysql")),
         checked("redis-refused", _stores(fleet, host, sight, "redis")),
         checked("port-in-use", _taken(fleet, host, sight, roles)),
+        checked("root-owned", _unwritable(fleet, host, sight)),
         *_AS_THEY_ARE,
     ]
 
@@ -74,13 +75,27 @@ def _taken(fleet: Fleet, host: Host, sight: Mapping[str, Any], roles: Collection
                 )
 
 
+def _unwritable(fleet: Fleet, host: Host, sight: Mapping[str, Any]) -> Iterator[Hit]:
+    """What supervisord or a program would fail to open, and deploy can't mend as the cluster's user."""
+    user = fleet.cluster.user
+    for one in sight["preflight"]["unwritable"]:
+        if one["mendable"]:
+            continue
+        of = f", which belongs to {one['owner']}" if one["owner"] else ""
+        made = one["path"] in (fleet.cluster.home, fleet.cluster.logs)
+        fix = (
+            f"fab -H {host.name} bootstrap" if made else "let that user write there, or name another path in hosts.toml"
+        )
+        yield Hit(host.name, f"{user} can't write {one['path']}{of}: {one['why']}", fix=fix)
+
+
 def _grave(finding: Finding, seen: Mapping[str, Any]) -> bool:
     match finding.id:
         case "disk-full":
             return any(one["bytes"] and one["free"] < FULL for one in seen["disks"])
         case "inodes":
             return any(one["inodes"] and one["inodes_free"] < FEW_INODES for one in seen["disks"])
-        case "mysql-refused" | "redis-refused" | "port-in-use":
+        case "mysql-refused" | "redis-refused" | "port-in-use" | "root-owned":
             return True
         case _:
             return False

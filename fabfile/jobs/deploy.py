@@ -64,6 +64,19 @@ def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
                 print(f"{host.name} | warning: {one}", file=sys.stderr)
     refused = [host for host in changing if grave[host]]
     run.each(lambda host, _say: _refuse("; ".join(map(str, grave[host]))), refused)
+    run.each(lambda host, say: _log_in(run, host, say), [host for host in changing if not grave[host]], more=True)
+
+
+def _log_in(run: Run, host: Host, say: Say) -> Outcome:
+    """No program is stopped for one that the stores would not let in."""
+    say("asking MySQL and Redis with the release's own passwords")
+    wanted = plan.logins(run.target.fleet, host, run.target.roles)
+    (found,) = engine.look(run.target.links[host], [wanted], more=not run.dry)
+    try:
+        wanted.diff(found)
+    except Problem as error:
+        return _refuse(str(error))
+    return Outcome("", "ok")
 
 
 def _keep_schedulers(run: Run, strays: Mapping[str, Sequence[int]]) -> None:

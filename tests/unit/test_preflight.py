@@ -19,6 +19,7 @@ __all__ = ["fleet"]
 Facts = dict[str, Any]
 DISK = {"path": "/", "bytes": 100 << 30, "free": 50 << 30, "inodes": 1000000, "inodes_free": 900000}
 HELD = {"address": "0.0.0.0", "port": 5000, "pid": 9, "name": "nginx", "line": [9, 1], "waiting": 0}
+SHUT = {"path": "/run/gone", "owner": None, "why": "there is no such directory", "mendable": False}
 SIGHT: Facts = {
     "supervisord": {"answers": True, "pid": 50},
     "supervisords": [{"pid": 50}],
@@ -30,6 +31,7 @@ SIGHT: Facts = {
         "daemons": [{"pid": 50, "user": "work", "conf": "/etc/supervisord.conf", "programs": 2}],
         "listeners": [{**HELD, "pid": 60, "name": "python2.7", "line": [60, 50, 1]}],
         "stores": {"mysql": "open", "redis": "open"},
+        "unwritable": [],
     },
 }
 
@@ -58,6 +60,8 @@ def other(sight: Facts) -> None:
         (set_in("preflight/disks/0/inodes_free", 5), [("inodes", True)]),
         (set_in("preflight/memory/free", 20 << 20), [("memory", False)]),
         (other, [("two-supervisords", False)]),
+        (set_in("preflight/unwritable", [{"path": "/x/a.log", "owner": "root", "why": "no", "mendable": True}]), []),
+        (set_in("preflight/unwritable", [SHUT]), [("root-owned", True)]),
     ],
 )
 def test_only_what_would_do_harm_is_grave(fleet: Fleet, change: Callable[[Facts], Any], wanted: list[Any]) -> None:
@@ -82,6 +86,22 @@ def test_an_objection_names_what_and_how_to_mend_it(fleet: Fleet) -> None:
     assert str(one).startswith("MySQL at 10.77.0.11:3306: connection refused from here (mysql-refused); fab bootstrap")
 
 
+@pytest.mark.parametrize(
+    ("one", "wanted"),
+    [
+        (SHUT, "work can't write /run/gone: there is no such directory (root-owned); let that user write there"),
+        (
+            SHUT | {"path": "/home/work/supervisor", "owner": "root"},
+            "work can't write /home/work/supervisor, which belongs to root: there is no such directory (root-owned); "
+            "fab -H node1 bootstrap",
+        ),
+    ],
+)
+def test_what_cannot_be_written_is_named_with_the_way_on(fleet: Fleet, one: Facts, wanted: str) -> None:
+    (said,) = objections(fleet, fleet.hosts[0], seen(set_in("preflight/unwritable", [one])))
+    assert str(said).startswith(wanted)
+
+
 def test_a_host_is_asked_for_what_its_programs_need(fleet: Fleet) -> None:
     node1, node2, node3 = (plan.preflight(fleet, host) for host in fleet.hosts)
     assert node1["ports"] == [23333, 5000]
@@ -92,4 +112,6 @@ def test_a_host_is_asked_for_what_its_programs_need(fleet: Fleet) -> None:
 
 
 def test_all_that_deploy_asks_of_supervision_is_still_one_question(fleet: Fleet) -> None:
-    assert len({step.probe() for step in plan.supervision(fleet, fleet.hosts[0])}) == 1
+    steps = [step for step in plan.deploy(fleet, fleet.hosts[0]) if hasattr(step, "place") and step.name != "boot"]
+    assert len(steps) == 5
+    assert len({step.probe() for step in steps}) == 1

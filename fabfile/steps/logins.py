@@ -1,0 +1,57 @@
+"""Before anything is stopped: the stores let this release in, asked from the host as its programs will ask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import Problem
+from ..shell import cmd
+from .base import Action, CannotLook, Found, Payload, Probe
+
+REMOTE = Path(__file__).parent.parent / "remote"
+ABSENT = 1049
+"""MySQL: no such database. pyspider makes it, where it may."""
+_MYSQL = {1044: "does not let the user into the database", 1045: "refuses the user or its password"}
+_REDIS = ("NOAUTH", "WRONGPASS", "ERR")
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """MySQL and Redis let in whoever has this configuration; nothing is changed, a refusal is raised as Problem."""
+
+    python: str
+    config: bytes = field(repr=False)
+    """The addresses of the release's config.json, with their passwords."""
+    name: str = "logins"
+
+    def probe(self) -> Probe:
+        script = f'{cmd(self.python)} -B "$2" "$1" "$3" "$4"'
+        files = [Payload(REMOTE / f"{name}.py") for name in ("logins", "doctor_ask", "doctor_answers")]
+        return Probe(script, (Payload(self.config), *files), limit=45)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        try:
+            answer = json.loads(found.text.strip().rpartition("\n")[2])
+            refusals = [*_mysql(answer["mysql"]), *_redis(answer["redis"])]
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise CannotLook(f"whether the stores let it in can't be seen: {found.text[-300:]}") from error
+        if refusals:
+            raise Problem("; ".join(dict.fromkeys(refusals)))
+        return []
+
+
+def _mysql(answer: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for database, said in answer.items():
+        if said["errno"] not in (0, ABSENT):
+            what = _MYSQL.get(said["errno"], "does not let it in")
+            yield f"MySQL {what} ({database}: {said['error']}); run `fab bootstrap`, or correct [stores.mysql]"
+
+
+def _redis(answer: Mapping[str, Any] | None) -> Iterator[str]:
+    if answer and answer["error"]:
+        what = "refuses the password" if answer["code"] in _REDIS else "does not let it in"
+        yield f"Redis {what} ({answer['error']}); run `fab bootstrap`, or correct [stores.redis]"

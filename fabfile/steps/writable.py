@@ -1,0 +1,36 @@
+"""Before anything is stopped: what supervisord and its programs write can be written by the cluster's user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .base import Action, Found, Payload, Probe
+from .files import kept_suffix
+from .supervise import SCRIPT, Place, look, own
+
+
+@dataclass(frozen=True, slots=True)
+class Writable:
+    """The logs and counters of this cluster are its user's; where root ran it before, they are replaced by copies.
+
+    What the user can't mend itself (a directory that is missing, a file in somebody else's) is no business of this
+    step: deploy refuses such a host.
+    """
+
+    place: Place
+    """With a preflight: it tells what can't be written."""
+    name: str = "writable"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        answer = own(self.place, found) or {}
+        seen = answer.get("preflight", {}).get("unwritable", ())
+        paths = [one["path"] for one in seen if one["mendable"]]
+        if not paths:
+            return []
+        others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        script = self.place.as_work("take", paths=paths, suffix=kept_suffix())
+        return [Action(f"give {paths[0]}{others} to {self.place.user}", script, (Payload(SCRIPT),))]
