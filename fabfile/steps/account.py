@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from ..errors import Problem
-from ..shell import Command, cmd, lines
+from ..shell import assign, cmd, lines
 from .base import Action, CannotLook, Found, Probe
-from .files import parse_stat, stat_line
+from .files import NOTHING, Seen, parse_stat
+from .ground import GROUND, MAKE, ODD, refuse_odd
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,44 +29,48 @@ class Account:
     def name(self) -> str:
         return f"account {self.user}"
 
+    @property
+    def _home(self) -> str:
+        return self.home or f"/home/{self.user}"
+
     def probe(self) -> Probe:
-        home = Command('"$home"')
-        script = f"""\
-user={cmd(self.user)}
-id -u "$user" >/dev/null 2>&1 || {{ echo absent; exit 0; }}
-# getent knows directories such as LDAP; a host without it has only the file.
-home=$({{ getent passwd "$user" || grep "^$user:" /etc/passwd; }} 2>/dev/null | cut -d: -f6)
-echo "user $(id -u "$user") $home"
-echo "groups $(id -Gn "$user")"
-echo "home $({stat_line(home, follow=True)})\""""
-        return Probe(script)
+        return Probe(lines(GROUND, assign("user", self.user), assign("home", self._home), _LOOK))
 
     def diff(self, found: Found) -> Sequence[Action]:
-        if found.text.strip() == "absent":
+        refuse_odd(found)
+        seen = _parsed(found)
+        if why := self._not_ours(seen):
+            raise Problem(f"nothing was changed here: {why}; choose another user in hosts.toml")
+        if seen.number is None:
             return [Action(f"make user {self.user}", self._make())]
-        number, home, groups, stood = self._parse(found)
-        if number == "0":
-            raise Problem(f"user {self.user} is root on this host; choose another user in hosts.toml")
         actions = []
-        if self.user not in groups:
+        if self.user not in seen.groups:
             actions.append(Action(f"make group {self.user} and put its user in it", self._join()))
-        seen = parse_stat(stood)
-        if not seen.exists:
-            actions.append(Action(f"make {home}", self._make_home(home)))
-        elif seen.owner != self.user:
-            actions.append(Action(f"give {home} to {self.user}", str(cmd("chown", f"{self.user}:", home))))
+        if not seen.stood.exists:
+            actions.append(Action(f"make {seen.home}", self._make_home(seen.home)))
+        elif seen.stood.owner != self.user:
+            actions.append(Action(f"give {seen.home} to {self.user}", self._give(seen.home)))
         return actions
 
-    def _parse(self, found: Found) -> tuple[str, str, list[str], str]:
-        rows = dict((line + " ").split(" ", 1) for line in found.text.splitlines())
-        try:
-            number, home = rows["user"].rstrip().split(" ", 1)
-            return number, home, rows["groups"].split(), rows["home"].strip()
-        except (KeyError, ValueError) as error:
-            raise CannotLook(f"{self.name}: the host answered {found.text!r}") from error
+    def _not_ours(self, seen: _Seen) -> str:
+        """Why the cluster can't run as this user; empty where it can."""
+        first, number, group = seen.first, seen.number, seen.group
+        whose = f"{seen.home}, the home of user {self.user},"
+        claims = {
+            f"user {self.user} is root on this host": number == 0,
+            f"user {self.user} is an account of the system here (number {number}, below {first})": _below(
+                number, first
+            ),
+            f"group {self.user} is one of the system here (number {group}, below {first})": _below(group, first)
+            and (number is None or self.user not in seen.groups),
+            f"{whose} is that of {', '.join(seen.others)} as well": bool(seen.others),
+            f"{whose} belongs to {seen.stood.owner}": seen.stood.owner not in ("", "root", self.user),
+            f"{whose} is root's": seen.stood.owner == "root" and PurePosixPath(seen.home).name != self.user,
+        }
+        return next((text for text, holds in claims.items() if holds), "")
 
     def _make(self) -> str:
-        home = self.home or f"/home/{self.user}"
+        home = self._home
         user, group = cmd(self.user), _group(self.user)
         useradd = cmd("useradd", "-M", "-d", home, "-s", self.shell, "-g", self.user, self.user)
         adduser = cmd("adduser", "-D", "-H", "-h", home, "-s", self.shell, "-G", self.user, self.user)
@@ -78,11 +84,13 @@ echo "home $({stat_line(home, follow=True)})\""""
         )
 
     def _make_home(self, home: str) -> str:
-        return lines(
-            Command(f"(umask 022; {cmd('mkdir', '-p', home)})"),
-            cmd("chown", f"{self.user}:", home),
-            cmd("chmod", "0755", home),
-        )
+        return lines(GROUND + MAKE, cmd("make_way", home, "0755"), self._give_here())
+
+    def _give(self, home: str) -> str:
+        return lines(GROUND + MAKE, cmd("enter", home), self._give_here())
+
+    def _give_here(self) -> str:
+        return str(cmd("give_here", self.user, "", "0755"))
 
     def _join(self) -> str:
         usermod = cmd("usermod", "-a", "-G", self.user, self.user)
@@ -98,3 +106,56 @@ def _group(name: str) -> str:
         f"else {addgroup}",
         "fi",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a host knows of the user; `number` is None where there is none, `group` where there is none of its name."""
+
+    number: int | None
+    group: int | None
+    first: int
+    """The number from which on accounts are people's."""
+    home: str = ""
+    groups: tuple[str, ...] = ()
+    stood: Seen = NOTHING
+    """What stands at the home."""
+    others: tuple[str, ...] = ()
+    """Other users with the same home."""
+
+
+def _below(number: int | None, first: int) -> bool:
+    return number is not None and number < first
+
+
+def _parsed(found: Found) -> _Seen:
+    rows = [(line + " ").partition(" ")[::2] for line in found.text.splitlines()]
+    known = {key: value.strip() for key, value in rows}
+    try:
+        first, group = int(known["first"]), int(known["group"]) if known["group"] else None
+        number, home = known["user"].split(" ", 1)
+        if number == "absent":
+            return _Seen(None, group, first, home, stood=parse_stat(known["home"]))
+        others = tuple(value.strip() for key, value in rows if key == "shared")
+        groups = tuple(known["groups"].split())
+        return _Seen(int(number), group, first, home, groups, parse_stat(known["home"]), others)
+    except (KeyError, ValueError) as error:
+        raise CannotLook(f"account: the host answered {found.text!r}") from error
+
+
+# getent knows directories such as LDAP; a host without it has only the files.
+_LOOK = f"""\
+entry() {{ {{ getent "$1" "$user" || grep "^$user:" "/etc/$1"; }} 2>/dev/null; }}
+first=1000
+while read -r key value _; do [ "$key" != UID_MIN ] || first=$value; done 2>/dev/null </etc/login.defs
+echo "first $first"
+echo "group $(entry group | cut -d: -f3)"
+number=$(id -u "$user" 2>/dev/null) && home=$(entry passwd | cut -d: -f6) || number=absent
+reach "$home" || {{ echo "{ODD}$odd"; exit 0; }}
+echo "user $number $home"
+echo "groups $(id -Gn "$user" 2>/dev/null)"
+if [ -z "$left" ]; then echo "home $(stat -c '%f %U %G' .)"; else echo home; fi
+while IFS=: read -r other _ its _ _ place _; do
+  [ "$place" != "$home" ] || [ "$its" = "$number" ] || echo "shared $other"
+done </etc/passwd
+"""

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import Problem
-from ..shell import Command, cmd, lines
+from ..shell import Command, assign, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
+from .ground import GROUND, MAKE, ODD, at, looked_at, refuse_odd
 
 SHOWN_BYTES = 64 * 1024
 """A larger file is compared by its checksum only; a diff of it would tell nobody anything."""
@@ -144,7 +145,10 @@ def unified(path: str, before: bytes, after: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory with its owner and mode; missing parents are made as root's, 0755."""
+    """A directory with its owner and mode; missing parents are made as root's, 0755.
+
+    One that is another account's, or in another account's home, stays as it is: Problem.
+    """
 
     path: str
     owner: str = "root"
@@ -156,23 +160,42 @@ class Directory:
         return f"directory {self.path}"
 
     def probe(self) -> Probe:
-        return Probe(lines(stat_line(self.path, follow=True), "true"))
+        return Probe(lines(GROUND, assign("path", self.path), _LOOK_IN))
 
     def diff(self, found: Found) -> Sequence[Action]:
-        seen = parse_stat(found.text.strip())
-        if seen.exists and not stat.S_ISDIR(seen.kind):
-            raise Problem(f"{self.path}: something that is no directory is in the way; move it away")
+        refuse_odd(found)
+        head, *rows = found.text.removesuffix("\n").split("\n")
+        seen = parse_stat(head)
+        if whose := self._whose(seen, [row.partition(":")[::2] for row in rows]):
+            raise Problem(f"nothing was changed here: {self.path} {whose}; name another path in hosts.toml")
         if seen.owned(self.owner, self.group, self.mode):
             return []
         return [Action(f"{'set owner and mode of' if seen.exists else 'make'} directory {self.path}", self._script())]
 
+    def _whose(self, seen: Seen, homes: Sequence[tuple[str, str]]) -> str:
+        """To whom it belongs, where it is not this owner's to be had."""
+        for user, home in homes:
+            # In a top directory there is room for many.
+            if user != self.owner and (home == self.path or home.count("/") > 1):
+                return f"is in {home}, the home of {user}"
+        return f"belongs to {seen.owner}" if seen.exists and seen.owner not in (self.owner, "root") else ""
+
     def _script(self) -> str:
+        # The working directory is what was entered, whatever stands at its path meanwhile.
         return lines(
-            Command(f"(umask 022; {cmd('mkdir', '-p', posixpath.dirname(self.path))})"),
-            Command(f"[ -d {_word(self.path)} ] || {cmd('mkdir', '-m', '0700', self.path)}"),
-            cmd("chown", f"{self.owner}:{self.group}", self.path),
-            cmd("chmod", f"{self.mode:04o}", self.path),
+            GROUND + MAKE,
+            cmd("make_way", self.path, "0700"),
+            cmd("give_here", self.owner, self.group, f"{self.mode:04o}"),
         )
+
+
+_LOOK_IN = f"""\
+reach "$path" || {{ echo "{ODD}$odd"; exit 0; }}
+if [ -z "$left" ]; then stat -c '%f %U %G' .; else echo; fi
+while IFS=: read -r user _ _ _ _ home _; do
+  case $path/ in "$home"/*) echo "$user:$home" ;; esac
+done </etc/passwd
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,26 +221,33 @@ class File:
 
     def probe(self) -> Probe:
         shown = "" if self.secret or isinstance(self.content, Path) else self._sha256()
-        return Probe(look_at(self.path, shown, self.keep))
+        folder, base = posixpath.split(self.path)
+        return Probe(looked_at(folder, look_at(f"./{base}", shown, self.keep)))
 
     def diff(self, found: Found) -> Sequence[Action]:
+        refuse_odd(found)
         seen = parse_look(found.text)
         if stat.S_ISDIR(seen.kind):
             raise Problem(f"{self.path}: a directory is in the way; move it away")
         if not stat.S_ISREG(seen.kind) or seen.sha256 != self._sha256():
             return [self.write(seen)]
         if not seen.owned(self.owner, self.group, self.mode):
+            name = f"./{posixpath.basename(self.path)}"
             script = lines(
-                cmd("chown", "-h", f"{self.owner}:{self.group}", self.path), cmd("chmod", f"{self.mode:04o}", self.path)
+                cmd("chown", "-h", f"{self.owner}:{self.group}", name), cmd("chmod", f"{self.mode:04o}", name)
             )
-            return [Action(f"set owner and mode of {self.path}", script)]
+            return [Action(f"set owner and mode of {self.path}", self._in_place(script))]
         return []
 
     def write(self, seen: Seen = NOTHING) -> Action:
         """The action that puts it there, whatever is there now."""
-        script = swap_in(self.path, f"{self.owner}:{self.group}", self.mode, self.keep)
+        name = f"./{posixpath.basename(self.path)}"
+        script = self._in_place(swap_in(name, f"{self.owner}:{self.group}", self.mode, self.keep))
         says = f"write {self.path}{told_kept(self.path, seen)}"
         return Action(says, script, (Payload(self.content),), diff=self._shown(seen))
+
+    def _in_place(self, script: str) -> str:
+        return lines(assign("target", self.path), at(posixpath.dirname(self.path), script))
 
     def _shown(self, seen: Seen) -> str:
         if isinstance(self.content, Path):

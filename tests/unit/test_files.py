@@ -13,7 +13,7 @@ import pytest
 from fabfile.engine import converge, look
 from fabfile.errors import Problem
 from fabfile.shell import Command, cmd
-from fabfile.steps.base import CannotLook, Step
+from fabfile.steps.base import CannotLook, Found, Step
 from fabfile.steps.files import (
     NOTHING,
     SHOWN_BYTES,
@@ -191,13 +191,55 @@ def test_a_directory_is_made_with_its_parents_and_repaired(tmp_path: Path) -> No
     assert applied(step) == "ok"
 
 
-def test_a_directory_may_be_a_link_to_a_larger_disk_but_not_a_file(tmp_path: Path) -> None:
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A directory that others can write too."""
+    path = tmp_path / "shared"
+    path.mkdir()
+    path.chmod(0o1777)
+    return path
+
+
+def test_a_directory_is_no_link_where_others_can_make_one_and_no_file(tmp_path: Path, shared: Path) -> None:
     (tmp_path / "disk").mkdir(mode=0o755)
-    (tmp_path / "logs").symlink_to(tmp_path / "disk")
-    assert applied(Directory(str(tmp_path / "logs"), ME, MINE, 0o755)) == "ok"
+    (shared / "logs").symlink_to(tmp_path / "disk")
+    for path in ("logs", "logs/deeper"):
+        with pytest.raises(Problem, match=f"{shared}/logs: a link stands there, where others than root can put one"):
+            applied(Directory(str(shared / path), ME, MINE, 0o700))
+    assert [stat.S_IMODE((tmp_path / "disk").stat().st_mode), *(tmp_path / "disk").iterdir()] == [0o755]
     (tmp_path / "file").touch()
-    with pytest.raises(Problem, match="no directory is in the way"):
-        applied(Directory(str(tmp_path / "file"), ME, MINE))
+    os.mkfifo(tmp_path / "fifo")
+    for name, kind in (("file", "a file"), ("fifo", "a FIFO"), ("fifo/x", "a FIFO")):
+        with pytest.raises(Problem, match=f"{kind} is in the way, where a directory belongs"):
+            applied(Directory(str(tmp_path / name), ME, MINE))
+
+
+def test_a_file_is_written_only_where_nobody_else_can_put_something_in_its_place(tmp_path: Path, shared: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o755)
+    (shared / "link").symlink_to(tmp_path / "private")
+    with pytest.raises(Problem, match=f"{shared}: others than root can change what is in it; name a path"):
+        applied(mine(shared / "f"))
+    with pytest.raises(Problem, match="a link stands there"):
+        applied(mine(shared / "link" / "f"))
+    assert list((tmp_path / "private").iterdir()) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may be given what is another's")
+@pytest.mark.parametrize("owner", [12345, 1])
+def test_a_directory_of_somebody_else_stays_theirs(tmp_path: Path, owner: int) -> None:
+    (tmp_path / "theirs").mkdir()
+    os.chown(tmp_path / "theirs", owner, owner)
+    with pytest.raises(Problem, match=f"nothing was changed here: {tmp_path}/theirs belongs to .*; name another path"):
+        applied(Directory(str(tmp_path / "theirs"), ME, MINE))
+
+
+def test_a_home_of_somebody_else_is_refused() -> None:
+    step = Directory("/home/alice/crawl", "work", "work")
+    for homes in ("alice:/home/alice", "alice:/home/alice/crawl"):
+        with pytest.raises(Problem, match=r"is in /home/alice[a-z/]*, the home of alice; name another"):
+            step.diff(Found(0, f"\n{homes}\n"))
+    for homes in ("work:/home/alice", "old:/home", "halt:/"):
+        assert len(step.diff(Found(0, f"\n{homes}\n"))) == 1
 
 
 @pytest.mark.parametrize("text", ["stat: not found", "zz root root", "81a4 root root\nshort"])
