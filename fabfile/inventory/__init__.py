@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .load import load
-from .model import PHANTOMJS, PYTHON, Fleet, Host, MySQL, Program, Redis, Stores
+from .model import PHANTOMJS, PYTHON, TLS, Fleet, Host, MySQL, Program, Redis, Stores
 from .shape import ROLES
 
-__all__ = ["PHANTOMJS", "PYTHON", "ROLES", "Fleet", "Host", "MySQL", "Program", "Redis", "Stores", "load"]
+__all__ = ["PHANTOMJS", "PYTHON", "ROLES", "TLS", "Fleet", "Host", "MySQL", "Program", "Redis", "Stores", "load"]

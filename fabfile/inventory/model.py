@@ -55,6 +55,16 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class TLS:
+    """A store is spoken to by TLS only, and has to prove by a certificate who it is."""
+
+    name: str
+    """What the certificate has to be for: the store's address, as hosts.toml gives it."""
+    ca: str | None
+    """The certificates of the CAs that may have issued it, as PEM; None stands for those that each machine knows."""
+
+
+@dataclass(frozen=True, slots=True)
 class MySQL:
     """Where tasks, projects and results are kept."""
 
@@ -66,6 +76,7 @@ class MySQL:
     managed: bool
     """Set up by `fab bootstrap`; otherwise it existed before."""
     databases: Databases
+    tls: TLS | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,7 @@ class Redis:
     db: int
     password: Password | None
     managed: bool
+    tls: TLS | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inventory": {"errors", "passwords"},
     "render": {"inventory", "passwords"},
     "sources": {"cache", "errors"},
-    "stores": {"deadline", "errors"},
+    "stores": {"deadline", "errors", "inventory"},
     "webui": {"errors", "passwords"},
     "sandbox": {"cache", "errors"},
     "steps": {"errors", "render", "shell", "sources"},

@@ -1,0 +1,22 @@
+"""Questions to MySQL and Redis from the control machine, over a tunnel or over plain TCP.
+
+Every way of not being answered, or of being answered by something else, is one sentence, in time.
+"""
+
+from __future__ import annotations
+
+from .mysql import MySQLReport, mysql_report, result_count, sample_results
+from .redis import QUEUES, RedisReport, redis_report
+from .way import SECONDS, tcp
+
+__all__ = [
+    "QUEUES",
+    "SECONDS",
+    "MySQLReport",
+    "RedisReport",
+    "mysql_report",
+    "redis_report",
+    "result_count",
+    "sample_results",
+    "tcp",
+]
