@@ -1,7 +1,8 @@
-"""One sandbox of its own for the end-to-end tests: three real hosts, set up by the commands a user types."""
+"""Sandboxes for the end-to-end tests: real hosts, set up by the commands a user types."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,20 +103,51 @@ def receivers(cluster: Cluster, host: str) -> list[str]:
     return [line for line in cluster.on(host, "ps -eo args=").splitlines() if "exec setsid /bin/sh" in line]
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+@dataclass(frozen=True)
+class Shared:
+    """Three hosts that several modules work on, one after the other."""
+
+    init: Init
+    modules: tuple[str, ...]
+
+
+SHARED = {
+    "doctor": Shared("none", ("test_doctor", "test_doctor_by_hand")),
+    "plain": Shared(
+        "none", ("test_boot", "test_doctor_mysql", "test_doctor_machine", "test_strangers", "test_supervise")
+    ),
+    "systemd": Shared("systemd", ("test_cluster", "test_preflight", "test_webui", "test_doctor_promises")),
+    "systemd-2": Shared("systemd", ("test_doctor_network", "test_interrupted", "test_login", "test_host_keys")),
+}
+"""Half of the tests on clusters run where systemd does, half where it does not: always the same ones."""
+
+
+def shared(module: str) -> str:
+    """Of which cluster a module's tests are; a module that has hosts of its own is one by itself."""
+    return next((name for name, one in SHARED.items() if module in one.modules), module)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who shares hosts runs in one process: one test at a time changes them."""
+    for item in items:
+        if item.get_closest_marker("e2e"):
+            item.add_marker(pytest.mark.xdist_group(shared(item.path.stem)))
+
+
+@contextmanager
+def one_at_a_time(factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where the cache is empty, the first of several processes builds Python, and the others take it from there."""
+    base = factory.getbasetemp()
+    with ((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "bootstrap.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def made(factory: pytest.TempPathFactory, name: str, init: Init) -> Iterator[Cluster]:
     """Three hosts, bootstrapped and deployed."""
-    yield from deployed(tmp_path_factory.mktemp("cluster"), None)
-
-
-@pytest.fixture(scope="session")
-def systemd_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The same on hosts that run systemd."""
-    yield from deployed(tmp_path_factory.mktemp("systemd"), "systemd")
-
-
-def deployed(folder: Path, init: Init | None) -> Iterator[Cluster]:
-    """The cluster of the shipped hosts.toml, until the generator ends."""
+    folder = factory.mktemp(name)
     network = free_network()
     sandbox = Sandbox(folder / ".sandbox", network)
     try:
@@ -122,8 +155,29 @@ def deployed(folder: Path, init: Init | None) -> Iterator[Cluster]:
         text = (PROJECT / "hosts.toml").read_text()
         (folder / "hosts.toml").write_text(text.replace("10.77.0.", f"{network}."))
         one = Cluster(folder, sandbox)
-        one.fab("bootstrap")
+        with one_at_a_time(factory):
+            one.fab("bootstrap")
         one.fab("deploy")
         yield one
     finally:
         sandbox.down()
+
+
+@pytest.fixture(scope="session")
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Cluster]]:
+    """The shared clusters by name, each made at its first use and kept until the end."""
+    with ExitStack() as stack:
+        there: dict[str, Cluster] = {}
+
+        def named(name: str) -> Cluster:
+            if name not in there:
+                there[name] = stack.enter_context(made(tmp_path_factory, name, SHARED[name].init))
+            return there[name]
+
+        yield named
+
+
+@pytest.fixture(scope="module")
+def cluster(request: pytest.FixtureRequest, clusters: Callable[[str], Cluster]) -> Cluster:
+    """The cluster that this module shares with others."""
+    return clusters(shared(request.path.stem))

@@ -10,7 +10,7 @@ import pytest
 
 from fabfile.sandbox import Sandbox, free_network
 
-from .conftest import Cluster, until
+from .conftest import Cluster, one_at_a_time, until
 
 pytestmark = pytest.mark.e2e
 
@@ -91,7 +91,8 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutorial]:
         )
         # Only the runtime is this project's: nobody builds pyspider by hand in a test's time.
         one.fab("-H", "node1", "step.packages")
-        one.fab("-H", "node1", "step.python")
+        with one_at_a_time(tmp_path_factory):
+            one.fab("-H", "node1", "step.python")
         sandbox.exec("node1", "sh", "-c", "useradd -m work; install -d -o work /home/work/supervisor; mkdir /srv/crawl")
         files = {"/srv/crawl/config.json": config(address), CONF: SUPERVISORD + sections(address)}
         for path, text in files.items():
