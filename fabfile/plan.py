@@ -15,7 +15,9 @@ from .inventory import Fleet, Host, Program
 from .sources import lock_digest
 from .steps.account import Account
 from .steps.base import Step
+from .steps.boot import FOLDER as BOOT_FOLDER
 from .steps.boot import Boot
+from .steps.daemon import Supervisord
 from .steps.files import Directory, File
 from .steps.logins import Logins
 from .steps.packages import Packages
@@ -23,7 +25,7 @@ from .steps.phantomjs import PHANTOMJS_PACKAGES
 from .steps.release import Release
 from .steps.runtime import PYTHON, RUNTIME_PACKAGES, RuntimeSpec
 from .steps.stores import STORE_PACKAGES, MySQL, Redis
-from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Supervisord, Untouched
+from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Untouched
 from .steps.writable import Writable
 
 WITHOUT = {"mysql": ("phantomjs", "fetcher"), "redis": ("phantomjs",)}
@@ -39,7 +41,8 @@ def runtime_spec(fleet: Fleet) -> RuntimeSpec:
 def place(fleet: Fleet) -> Place:
     """Where supervisord lives."""
     cluster = fleet.cluster
-    return Place(cluster.user, cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket, PYTHON)
+    unit = f"pyspider-{cluster.name}"
+    return Place(cluster.user, cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket, PYTHON, unit=unit)
 
 
 def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> dict[str, Any]:
@@ -114,13 +117,20 @@ def _conf(fleet: Fleet, host: Host) -> File:
     return File(fleet.cluster.supervisord_conf, text.encode(), "root", "root", 0o644, keep=True)
 
 
-def boot(fleet: Fleet) -> list[Step]:
+def boot(fleet: Fleet, host: Host) -> list[Step]:
     """What starts supervisord when the host does, by itself; nobody else's is touched."""
-    return [Untouched(place(fleet)), _boot(fleet)]
+    return [Untouched(place(fleet)), _boot(fleet, host)]
 
 
-def _boot(fleet: Fleet) -> Boot:
-    return Boot(place(fleet), fleet.cluster.name)
+def boot_files(fleet: Fleet, host: Host) -> list[tuple[str, bytes, int]]:
+    """What systemd starts supervisord by on a host that it runs: (path, content, mode)."""
+    return _boot(fleet, host).files("systemd")
+
+
+def _boot(fleet: Fleet, host: Host, only_unit: bool = False) -> Boot:
+    where = place(fleet)
+    unit = render.boot_unit(fleet, host, f"{BOOT_FOLDER}/{where.unit}")
+    return Boot(where, fleet.cluster.name, unit, only_unit)
 
 
 def chosen_programs(fleet: Fleet, host: Host, roles: Collection[str]) -> list[Program]:
@@ -134,17 +144,20 @@ def _looked(fleet: Fleet, host: Host, roles: Sequence[str]) -> Place:
 
 
 def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
-    """From a stale socket to every program RUNNING."""
+    """From a stale socket (where systemd runs, from the unit that starts supervisord) to every program RUNNING."""
     where = _looked(fleet, host, roles)
     fingerprints = render.fingerprints(fleet, host, runtime_spec(fleet).digest)
     digest = hashlib.sha256(render.supervisord_conf(fleet, host).encode()).hexdigest()[:12]
     wanted = tuple((program.name, fingerprints[program.name]) for program in chosen_programs(fleet, host, roles))
     everything = frozenset(program.name for program in fleet.programs(host))
+    stop_seconds = render.stop_seconds(fleet, host)
+    daemon = Supervisord(where, digest, stop_seconds=stop_seconds, keep_running=bool(roles))
     return [
+        _boot(fleet, host, only_unit=True),
         Sockets(where),
         Leftovers(where),
-        Supervisord(where, digest, keep_running=bool(roles)),
-        Programs(where, wanted, everything, frozenset(roles)),
+        daemon,
+        Programs(where, wanted, everything, frozenset(roles), daemon),
     ]
 
 
@@ -160,7 +173,7 @@ def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """A host's release, and what has to run of it."""
     able = Writable(_looked(fleet, host, roles))
-    return [release(fleet, host), _conf(fleet, host), _boot(fleet), able, *supervision(fleet, host, roles)]
+    return [release(fleet, host), _conf(fleet, host), _boot(fleet, host), able, *supervision(fleet, host, roles)[1:]]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

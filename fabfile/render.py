@@ -22,6 +22,8 @@ CDN = "/libraries/"
 """Where the web UI itself serves what its pages load; see templates/run.py."""
 PRIORITIES = {"phantomjs": 100, "result_worker": 200, "processor": 300, "fetcher": 400, "scheduler": 500, "webui": 600}
 """supervisord starts from low to high and stops from high to low; see inventory.PROGRAMS."""
+STOP_SECONDS = 10
+"""How long a program may take to stop; supervisord stops one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,26 @@ def supervisord_conf(fleet: Fleet, host: Host) -> str:
     return _template("supervisord.conf", cluster=fleet.cluster)
 
 
+def boot_unit(fleet: Fleet, host: Host, script: str) -> str:
+    """systemd's unit of a host's supervisord, which `script` starts."""
+    cluster, pyspider = fleet.cluster, fleet.pyspider
+    places = (cluster.home, cluster.logs, cluster.socket, cluster.pidfile, cluster.supervisord_conf)
+    given = [path for path in (*places, pyspider.data_path, pyspider.logging_config) if path]
+    return _template(
+        "pyspider.service",
+        cluster=cluster,
+        script=script,
+        stop_seconds=stop_seconds(fleet, host),
+        # A private one would hide what others are to find there.
+        private_tmp=not any(path.startswith(("/tmp/", "/var/tmp/")) for path in given),  # noqa: S108
+    )
+
+
+def stop_seconds(fleet: Fleet, host: Host) -> int:
+    """How long a host's supervisord may take until all its programs, and then itself, have ended."""
+    return STOP_SECONDS * len(fleet.programs(host)) + 30
+
+
 def launcher(fleet: Fleet) -> str:
     """run.py, which starts every component but phantomjs."""
     del fleet
@@ -186,6 +208,7 @@ def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dic
         # On TERM a component dies at once and flushes nothing.
         "stopsignal": "TERM" if alone else "INT",
         "stopasgroup": "true" if alone else "false",
+        "stop_seconds": STOP_SECONDS,
         "log": program.log,
     }
 

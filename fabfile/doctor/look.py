@@ -35,15 +35,17 @@ class Examination:
     """A look at everything that the checks judge; nothing is wanted."""
 
     fleet: Fleet
+    host: Host
     name: str = "examination"
 
     def probe(self) -> Probe:
         cluster = self.fleet.cluster
         where = plan.place(self.fleet)
-        options = where.options(user=cluster.user, home=cluster.home, site=self.fleet.doctor.site)
+        files = [path for path, _, _ in plan.boot_files(self.fleet, self.host)]
+        options = where.options(user=cluster.user, home=cluster.home, site=self.fleet.doctor.site, files=files)
         script = _SCRIPT.format(pythons=cmd(where.python, *PYTHONS))
-        files = [REMOTE / f"{name}.py" for name in PARTS]
-        payloads: tuple[bytes | Path, ...] = (REMOTE / "doctor.py", json.dumps(options).encode(), *files)
+        parts = [REMOTE / f"{name}.py" for name in PARTS]
+        payloads: tuple[bytes | Path, ...] = (REMOTE / "doctor.py", json.dumps(options).encode(), *parts)
         return Probe(script, tuple(Payload(one) for one in payloads), limit=60)
 
     def diff(self, found: Found) -> Sequence[Action]:

@@ -69,7 +69,8 @@ def steps(fleet: Fleet, host: Host, found: Sequence[Finding], pids: frozenset[in
         if chosen := [finding for finding in own if remedy in finding.remedies]:
             items = tuple(dict.fromkeys(item for finding in chosen for item in finding.items))
             wanted += _steps(fleet, host, remedy, items, pids)
-    return wanted
+    # What two remedies need is done once.
+    return list({step.name: step for step in reversed(wanted)}.values())[::-1]
 
 
 def needs_stores(found: Sequence[Finding]) -> bool:
@@ -82,7 +83,7 @@ def _steps(fleet: Fleet, host: Host, remedy: Remedy, items: tuple[str, ...], pid
         "owner": lambda: [Owner(items, fleet.cluster.user)],
         "conf": lambda: plan.supervisord_conf(fleet, host),
         "release": lambda: [plan.release(fleet, host)],
-        "boot": lambda: plan.boot(fleet),
+        "boot": lambda: plan.boot(fleet, host),
         "supervision": lambda: plan.supervision(fleet, host),
         "restart": lambda: [Restart(plan.place(fleet), items, pids)],
     }

@@ -48,7 +48,7 @@ def examine(chosen: Target) -> View:
     def one(host: Host) -> None:
         def work() -> Outcome:
             begun = time.time()
-            answer = facts(look_at(chosen.links[host], [Examination(chosen.fleet)])[0])
+            answer = facts(look_at(chosen.links[host], [Examination(chosen.fleet, host)])[0])
             if answer:
                 # Looking takes a while; the far clock is read somewhere in between.
                 off = answer["clock"] - (begun + time.time()) / 2

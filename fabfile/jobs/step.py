@@ -79,22 +79,22 @@ def supervisord_conf(c: Any, options: Options) -> None:
 
 def boot(c: Any, options: Options) -> None:
     """See to it that supervisord starts when the host does; starts nothing now."""
-    _each(c, options, lambda fleet, _: plan.boot(fleet))
+    _each(c, options, plan.boot)
 
 
 def sockets(c: Any, options: Options) -> None:
     """As root, remove a stale supervisor.sock: nothing answers on it and its process is gone."""
-    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[:1])
+    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[1:2])
 
 
 def leftovers(c: Any, options: Options) -> None:
     """End what a dead supervisord left running."""
-    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[1:2])
+    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[2:3])
 
 
 def supervisord(c: Any, options: Options) -> None:
-    """Start supervisord as `work` where it does not run."""
-    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[:3])
+    """Start supervisord as `work` where it does not run; where systemd runs, through its unit."""
+    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[:4])
 
 
 def programs(c: Any, options: Options) -> None:

@@ -10,6 +10,7 @@ the usual places, and only then by what hosts.toml says.
 from __future__ import print_function
 
 import errno
+import hashlib
 import json
 import os
 import pwd
@@ -129,6 +130,15 @@ def http(address, port, supervise):
 
 # files and figures
 
+def digest(path):
+    """The SHA-256 of a file; None where there is none."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
+    except (IOError, OSError):
+        return None
+
+
 def foreign(folders, user, machine):
     """What the cluster's user does not own below its folders: the first few, and how many there are."""
     try:
@@ -225,7 +235,7 @@ def look(options, supervise, machine, conf, scripts):
         "clients": clients(supervise, sight, where, table), "webuis": [dict(http(local(one["address"]), one["port"], supervise), **one) for one in webuis],
         "disks": machine.disks([options["home"], options["logs"], "/tmp", "/var/tmp", "/"]), "memory": machine.memory(supervise),
         "foreign": foreign([options["home"], options["logs"]], options["user"], machine),
-        "logs": conf.logs(configured), "daemon_log": conf.tail(own.get("logfile")), "boot": conf.boots(where["conf"], supervise.read), "asked": ask(machine, configured + live, scripts, options.get("site")),
+        "logs": conf.logs(configured), "daemon_log": conf.tail(own.get("logfile")), "boot": conf.boots(where["conf"], supervise.read), "files": dict((path, digest(path)) for path in options.get("files", ())), "asked": ask(machine, configured + live, scripts, options.get("site")),
     }
     answer["listeners"] = standing(ports, machine.listeners(supervise, supervise.processes()))
     return answer

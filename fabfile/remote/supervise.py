@@ -3,6 +3,7 @@
     supervise.py look OPTIONS [MACHINE]      prints one JSON object; with the path of machine.py, a preflight too
     supervise.py apply OPTIONS     brings the named programs to their sections; exit 1 if one does not come up
     supervise.py reload OPTIONS    supervisorctl reload, then waits for the named programs
+    supervise.py start OPTIONS     (re)starts supervisord's unit by systemd; exit 1 if it does not answer then
     supervise.py clear OPTIONS     removes the socket, if nothing answers on it at this very moment
     supervise.py take OPTIONS      as the cluster's user: puts a file of its own in the place of each of `paths`
     supervise.py end OPTIONS       ends the given processes; exit 1 if one is still there
@@ -22,6 +23,7 @@ import pwd
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 import types
@@ -34,6 +36,7 @@ except ImportError:
     import xmlrpc.client as xmlrpclib
 
 RPC_SECONDS = 10
+SYSTEMCTL_SECONDS = 10
 HEALTHY = "RUNNING"
 OURS = "Made by fab from hosts.toml"
 """What the first line of this project's supervisord.conf says."""
@@ -290,6 +293,29 @@ def rpc_answer(url):
     return {"ok": isinstance(size, int), "size": size}
 
 
+def unit(options):
+    """What systemd says of supervisord's unit; None on a host that it does not run.
+
+    {main: the pid of its main process, 0 without one and None where systemd does not answer; state;
+    stale: whether its files have changed since systemd read them}
+    """
+    if not options.get("unit") or not os.path.isdir("/run/systemd/system"):
+        return None
+    words = ["timeout", str(SYSTEMCTL_SECONDS), "systemctl", "show", "-p", "MainPID", "-p", "SubState", "-p", "NeedDaemonReload"]
+    _, text = run(words + [options["unit"] + ".service"])
+    found = dict(line.partition("=")[::2] for line in text.splitlines())
+    main = int(found["MainPID"]) if found.get("MainPID", "").isdigit() else None
+    return {"main": main, "state": found.get("SubState"), "stale": found.get("NeedDaemonReload") == "yes"}
+
+
+def run(words):
+    """Exit status and all output of a command."""
+    with open(os.devnull) as nothing:
+        process = subprocess.Popen(words, stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        text = process.communicate()[0].decode("utf-8", "replace")
+        return process.returncode, text
+
+
 def look(options, machine=None):
     server, infos = ask_supervisord(options)
     # After the supervisor's answer: a pid that it names must be in the table.
@@ -301,6 +327,7 @@ def look(options, machine=None):
         "programs": programs(infos, table, options),
         "leftovers": leftovers(table, options),
         "supervisords": daemons,
+        "unit": unit(options),
         "strangers": strangers(table, options, server, daemons),
         "foreign_conf": foreign_sections(options["conf"]),
         "schedulers": schedulers(table),
@@ -416,6 +443,25 @@ def reload(options):
     return 1
 
 
+def start(options):
+    """systemctl restart: also of what waits to be started again, or is there without a main process."""
+    begun, service = time.time(), options["unit"] + ".service"
+    status, text = run(["systemctl", "restart", service])
+    deadline = time.time() + options["seconds"]
+    while status == 0 and time.time() < deadline:
+        server, seen = ask_supervisord(options)[0], unit(options)
+        if server["answers"] and server["pid"] == seen["main"]:
+            return 0
+        if seen["state"] in ("auto-restart", "failed", "dead"):
+            break
+        time.sleep(0.2)
+    print("%s was started, but no supervisord of it answers on %s" % (service, options["socket"]))
+    told = run(["journalctl", "--no-pager", "-o", "cat", "-n", "20", "--since", "@%d" % begun, "-u", service])[1]
+    for line in (text + told).splitlines():
+        print("  | " + line)
+    return 1
+
+
 def clear(options):
     try:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -424,9 +470,8 @@ def clear(options):
     except (socket.error, OSError) as error:
         if error.errno == errno.ECONNREFUSED:
             os.unlink(options["socket"])
-        return 0
-    print("somebody answers on it again: not removed")
-    return 1
+    # Where somebody answers, systemd has started it again meanwhile: then it is stale no more.
+    return 0
 
 
 def take(options):
@@ -476,7 +521,8 @@ def main(verb, text, machine=None):
     if verb == "look":
         print(json.dumps(look(options, module("machine", machine) if machine else None)))
         return 0
-    return {"apply": apply, "reload": reload, "clear": clear, "take": take, "end": end}[verb](options)
+    verbs = {"apply": apply, "reload": reload, "start": start, "clear": clear, "take": take, "end": end}
+    return verbs[verb](options)
 
 
 if __name__ == "__main__":

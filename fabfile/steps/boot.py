@@ -34,6 +34,7 @@ case $kind in
 esac
 for link; do [ ! -e "$link" ] || { echo boots; break; }; done
 echo "kind $kind"
+[ "$kind" != systemd ] || systemctl show -p NeedDaemonReload "$name.service"
 [ -z "$script" ] || { stat -c '%n %a %U' "$script" ${hook:+"$hook"}; sha256sum "$script" ${hook:+"$hook"}; } 2>/dev/null
 :
 """
@@ -52,18 +53,24 @@ class Boot:
 
     place: Place
     cluster: str
+    unit: str
+    """The text of systemd's unit."""
+    only_unit: bool = False
+    """Nothing is wanted where supervisord is started without one."""
     name: str = "boot"
 
     @property
     def service(self) -> str:
         """What the unit, the script or the crontab is called."""
-        return f"pyspider-{self.cluster}"
+        return self.place.unit
 
     @property
     def script(self) -> bytes:
-        """What is run at boot with the word start; the same under systemd, SysV and cron."""
+        """What is run at boot: with the word run by systemd's unit, with start by SysV and cron."""
         folder = PurePosixPath(self.place.python).parent
-        start = cmd("cd", self.place.home) & cmd("exec", folder / "supervisord", "-c", self.place.conf)
+        enter = cmd("cd", self.place.home)
+        run = enter & cmd("exec", folder / "supervisord", "-n", "-c", self.place.conf)
+        start = enter & cmd("exec", folder / "supervisord", "-c", self.place.conf)
         stop = cmd(folder / "supervisorctl", "-c", self.place.conf, "shutdown")
         return f"""\
 #!/bin/sh
@@ -71,7 +78,7 @@ class Boot:
 # Provides:          {self.service}
 # Required-Start:    $remote_fs $network
 # Required-Stop:     $remote_fs $network
-# Should-Start:      mariadb mysql mysqld redis redis-server
+# Should-Start:      mariadb mysql mysqld redis redis-server valkey valkey-server
 # Default-Start:     2 3 4 5
 # Default-Stop:      0 1 6
 # Short-Description: supervisord of the pyspider cluster {self.cluster}
@@ -79,38 +86,20 @@ class Boot:
 # chkconfig: 2345 95 05
 # description: supervisord of the pyspider cluster {self.cluster}
 # Made by fab deploy, which puts it back when it is changed here.
+# The digest tells fab deploy with which configuration this supervisord runs.
+PYSPIDER_SUPERVISORD=$({cmd("sha256sum", self.place.conf)} | cut -c1-12)
+export PYSPIDER_SUPERVISORD
 case "$1" in
-  start)
-    # The digest tells fab deploy with which configuration this supervisord runs.
-    PYSPIDER_SUPERVISORD=$({cmd("sha256sum", self.place.conf)} | cut -c1-12)
-    export PYSPIDER_SUPERVISORD
-    exec {as_user(self.place.user, start)}
-    ;;
+  # By the unit alone, as the cluster's user already.
+  run) {run}; exit ;;
+  start|stop|status) [ ! -d /run/systemd/system ] || exec {cmd("systemctl")} "$1" {cmd(f"{self.service}.service")} ;;
+esac
+case "$1" in
+  start) exec {as_user(self.place.user, start)} ;;
   stop) exec {as_user(self.place.user, stop)} ;;
   status) exec {as_user(self.place.user, cmd(folder / "supervisorctl", "-c", self.place.conf, "pid"))} ;;
   *) echo "usage: $0 start|stop|status" >&2; exit 2 ;;
 esac
-""".encode()
-
-    @property
-    def unit(self) -> bytes:
-        """systemd only starts and stops it: deploy itself ends and starts supervisord."""
-        return f"""\
-# Made by fab deploy, which puts it back when it is changed here.
-[Unit]
-Description=supervisord -c {self.place.conf} of the pyspider cluster {self.cluster}
-Wants=network-online.target
-After=network-online.target mariadb.service mysql.service mysqld.service redis.service redis-server.service
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart={FOLDER}/{self.service} start
-ExecStop={FOLDER}/{self.service} stop
-TimeoutStopSec=90
-
-[Install]
-WantedBy=multi-user.target
 """.encode()
 
     @property
@@ -128,7 +117,8 @@ WantedBy=multi-user.target
         if kind is None:
             raise CannotLook(f"what starts at boot can't be seen: {found.text[-300:]}")
         files = self.files(kind)
-        if kind == "none" or {"boots", *_described(files)} <= set(seen):
+        wanted = {"boots", *_described(files), *(["NeedDaemonReload=no"] if kind == "systemd" else [])}
+        if kind == "none" or (self.only_unit and kind != "systemd") or wanted <= set(seen):
             return []
         payloads = tuple(Payload(content) for _, content, _ in files)
         return [Action(f"start supervisord at boot ({kind})", self._install(), payloads)]
@@ -137,7 +127,7 @@ WantedBy=multi-user.target
         """What such a host has to have: (path, content, mode), the script first."""
         script = f"/etc/init.d/{self.service}" if kind == "sysv" else f"{FOLDER}/{self.service}"
         hooks = {
-            "systemd": [(f"/etc/systemd/system/{self.service}.service", self.unit, 0o644)],
+            "systemd": [(f"/etc/systemd/system/{self.service}.service", self.unit.encode(), 0o644)],
             "cron": [(f"/etc/cron.d/{self.service}", self.crontab, 0o644)],
         }
         return [(script, self.script, 0o755), *hooks.get(kind, [])]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import Problem
 from ..shell import as_user, cmd, lines
@@ -32,9 +32,11 @@ class Place:
     python: str
     preflight: Mapping[str, object] | None = field(default=None, hash=False)
     """What machine.py is to look at beside supervisord, before a deploy; nothing where it is None."""
+    unit: str = ""
+    """The name of systemd's service for it, on hosts where systemd runs."""
 
     def options(self, **more: object) -> dict[str, object]:
-        return {"socket": self.socket, "conf": self.conf, "logs": self.logs, **more}
+        return {"socket": self.socket, "conf": self.conf, "logs": self.logs, "unit": self.unit, **more}
 
     def as_root(self, verb: str, **more: object) -> str:
         """A script that runs supervise.py (its first payload) as root."""
@@ -108,13 +110,15 @@ def _described(holder: Mapping[str, Any]) -> str:
     return f"supervisord, pid {holder['pid']} of {holder['user']}, runs {running}"
 
 
-def _needed(place: Place, found: Found) -> dict[str, Any]:
+def needed(place: Place, found: Found) -> dict[str, Any]:
+    """The same, where there is a runtime; raises CannotLook where there is none."""
     if (answer := own(place, found)) is None:
         raise CannotLook("there is no Python for pyspider; run `fab bootstrap` for this host first")
     return answer
 
 
-def _action(says: str, script: str, limit: float = 60) -> Action:
+def action(says: str, script: str, limit: float = 60) -> Action:
+    """An action whose script runs supervise.py, its first payload."""
     return Action(says, script, (Payload(SCRIPT),), limit=limit)
 
 
@@ -150,7 +154,7 @@ class Sockets:
         server = answer["supervisord"]
         # A live supervisord's socket is the only guard against a second one: never remove it.
         stale = answer["socket"] and not server["answers"] and server["errno"] == REFUSED and not answer["supervisords"]
-        return [_action(f"remove the stale {self.place.socket}", self.place.as_root("clear"))] if stale else []
+        return [action(f"remove the stale {self.place.socket}", self.place.as_root("clear"))] if stale else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,49 +173,14 @@ class Leftovers:
             return []
         names = ", ".join(sorted(item["name"] for item in left))
         script = self.place.as_root("end", end=left, signals=[("SIGINT", 5), ("SIGTERM", 5), ("SIGKILL", 5)])
-        return [_action(f"end what a dead supervisord left running: {names}", script)]
+        return [action(f"end what a dead supervisord left running: {names}", script)]
 
 
-@dataclass(frozen=True, slots=True)
-class Supervisord:
-    """Exactly one supervisord for this cluster, as its user, with its present configuration."""
+class Daemon(Protocol):
+    """What sees to the supervisord of programs."""
 
-    place: Place
-    digest: str
-    """Of supervisord.conf; the running daemon carries it in its environment."""
-    keep_running: bool = False
-    """Leave a daemon alone that runs with an older supervisord.conf (a deploy of some roles only)."""
-    name: str = "supervisord"
-
-    def probe(self) -> Probe:
-        return look(self.place)
-
-    def diff(self, found: Found) -> Sequence[Action]:
-        answer = _needed(self.place, found)
-        server = answer["supervisord"]
-        live = server.get("pid") if server["answers"] else None
-        silent = [item for item in answer["supervisords"] if item["pid"] != live]
-        current = [item for item in answer["supervisords"] if item["pid"] == live]
-        outdated = [item for item in current if item["conf"] != self.digest and not self.keep_running]
-        actions = []
-        if silent:
-            actions.append(self._end("end the supervisord that does not answer", silent))
-        if outdated:
-            actions.append(self._end("stop supervisord: its own configuration changed", outdated))
-        if live is None or outdated:
-            actions.append(self._start())
-        return actions
-
-    def _end(self, says: str, items: list[dict[str, Any]]) -> Action:
-        return _action(says, self.place.as_root("end", end=items, signals=[("SIGTERM", 30), ("SIGKILL", 5)]), limit=90)
-
-    def _start(self) -> Action:
-        daemon = Path(self.place.python).with_name("supervisord")
-        start = cmd("cd", self.place.home) & cmd(
-            "exec", "env", f"PYSPIDER_SUPERVISORD={self.digest}", daemon, "-c", self.place.conf
-        )
-        # Without 3>&- the daemon would hold this exchange's channel open for ever.
-        return Action("start supervisord", f"{as_user(self.place.user, start)} 3>&-")
+    def begins(self, found: Found) -> bool:
+        """Whether supervisord starts, or starts again: all its programs with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +194,8 @@ class Programs:
     """Every program that this host has; any other is removed."""
     roles: frozenset[str] = frozenset()
     """Only programs of these roles are touched; of all, where it is empty."""
+    daemon: Daemon | None = None
+    """What sees to their supervisord just before."""
     seconds: float = 60
     name: str = "programs"
 
@@ -232,8 +203,10 @@ class Programs:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        answer = _needed(self.place, found)
-        if not answer["supervisord"]["answers"] or answer["supervisord"]["state"] != "RUNNING":
+        answer = needed(self.place, found)
+        server = answer["supervisord"]
+        begins = self.daemon is not None and self.daemon.begins(found)
+        if begins or not server["answers"] or server["state"] != "RUNNING":
             names = [name for name, _ in self.wanted]
             since = answer["log_sizes"]
             return [self._apply(f"wait for {', '.join(names)}", wait=names, since=since)] if names else []
@@ -267,12 +240,12 @@ class Programs:
             seconds=self.seconds,
             since=dict(since),
         )
-        return _action(says, script, limit=self.seconds * 2 + 30)
+        return action(says, script, limit=self.seconds * 2 + 30)
 
     def reload(self) -> Action:
         """The full `supervisorctl reload`: supervisord and every program start again."""
         names = sorted(self.all_names)
-        return _action(
+        return action(
             "reload supervisord and all its programs",
             self.place.as_work("reload", wait=names, seconds=self.seconds),
             150,

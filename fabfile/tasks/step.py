@@ -98,7 +98,7 @@ def leftovers(c: Any, options: Options) -> None:
 
 @sharing(JSON)
 def supervisord(c: Any, options: Options) -> None:
-    """Start supervisord as `work` where it does not run."""
+    """Start supervisord as `work` where it does not run; where systemd runs, through its unit."""
     from ..jobs import step as job
 
     job.supervisord(c, options)

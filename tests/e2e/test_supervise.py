@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from fabfile.steps.base import Found
-from fabfile.steps.supervise import SCRIPT, Leftovers, Place, Programs, Sockets, Supervisord
+from fabfile.steps.daemon import Supervisord
+from fabfile.steps.supervise import SCRIPT, Leftovers, Place, Programs, Sockets
 
 BROKEN = "sh -c 'echo why it broke; exit 3'"
 CONF = """\
@@ -174,10 +175,10 @@ def test_after_a_kill_of_supervisord_its_socket_and_its_programs_are_seen_as_lef
     assert daemon.sees()["leftovers"] == []
 
 
-def test_a_live_socket_is_never_removed(daemon: Daemon) -> None:
+def test_a_live_socket_is_never_removed_nor_is_it_an_error_that_somebody_answers_by_now(daemon: Daemon) -> None:
     started(daemon, one="r1")
     assert Sockets(daemon.place).diff(daemon.look()) == []
-    assert daemon.run("clear").returncode == 1
+    assert daemon.run("clear").returncode == 0
     assert Path(daemon.place.socket).exists()
 
 

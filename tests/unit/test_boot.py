@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import subprocess
 from typing import Any
@@ -21,8 +22,11 @@ PLACE = Place(
     "/etc/supervisord.conf",
     "/s.sock",
     "/opt/pyspider/current/bin/python",
+    unit="pyspider-demo",
 )
-BOOT = Boot(PLACE, "demo")
+UNIT = "Description=supervisord -c /etc/supervisord.conf\n"
+BOOT = Boot(PLACE, "demo", UNIT)
+LOADED = "boots\nNeedDaemonReload=no"
 
 
 def lines(kind: str, mode: str = "", owner: str = "root", content: bytes | None = None, count: int = 2) -> str:
@@ -39,7 +43,8 @@ def lines(kind: str, mode: str = "", owner: str = "root", content: bytes | None 
     ("answer", "wanted"),
     [
         (f"boots\n{lines('sysv')}", []),
-        (f"boots\n{lines('systemd')}", []),
+        (f"{LOADED}\n{lines('systemd')}", []),
+        (f"boots\nNeedDaemonReload=yes\n{lines('systemd')}", ["systemd"]),
         (f"boots\n{lines('cron')}", []),
         ("kind none", []),
         ("kind sysv", ["sysv"]),
@@ -48,7 +53,8 @@ def lines(kind: str, mode: str = "", owner: str = "root", content: bytes | None 
         (f"boots\n{lines('sysv', owner='work')}", ["sysv"]),
         (f"boots\n{lines('sysv', mode='644')}", ["sysv"]),
         (f"boots\n{lines('sysv', content=b'another')}", ["sysv"]),
-        (f"boots\n{lines('systemd', count=1)}", ["systemd"]),
+        (f"{LOADED}\n{lines('systemd', count=1)}", ["systemd"]),
+        (f"NeedDaemonReload=no\n{lines('systemd')}", ["systemd"]),
         (f"boots\n{lines('cron', content=b'another')}", ["cron"]),
     ],
 )
@@ -69,7 +75,7 @@ def test_each_kind_of_host_gets_its_own_files() -> None:
         return [payload.content for payload in action.payloads]
 
     assert sent("sysv") == [BOOT.script]
-    assert sent("systemd") == [BOOT.script, BOOT.unit]
+    assert sent("systemd") == [BOOT.script, UNIT.encode()]
     assert sent("cron") == [BOOT.script, BOOT.crontab]
 
 
@@ -79,7 +85,7 @@ def test_the_scripts_are_posix_shell(text: bytes) -> None:
 
 
 def test_doctor_understands_each_of_the_files_and_what_others_write() -> None:
-    texts = [BOOT.script, BOOT.unit, BOOT.crontab]
+    texts = [BOOT.script, UNIT.encode(), BOOT.crontab]
     assert all(CONF.starts(text.decode(), "/etc/supervisord.conf") for text in texts)
     assert not any(CONF.starts(text.decode(), "/etc/other.conf") for text in texts)
     assert CONF.starts("su work -c /usr/bin/supervisord", "/etc/supervisord.conf")
@@ -87,3 +93,8 @@ def test_doctor_understands_each_of_the_files_and_what_others_write() -> None:
     assert not CONF.starts("# supervisord is not started here", "/etc/supervisord.conf")
     debian = "ExecStart=/usr/bin/supervisord -n -c /etc/supervisor/supervisord.conf"
     assert not CONF.starts(debian, "/etc/supervisord.conf")
+
+
+@pytest.mark.parametrize(("kind", "wanted"), [("systemd", 1), ("sysv", 0), ("cron", 0), ("none", 0)])
+def test_before_supervisord_is_started_only_a_unit_has_to_be_there(kind: str, wanted: int) -> None:
+    assert len(dataclasses.replace(BOOT, only_unit=True).diff(Found(0, f"kind {kind}"))) == wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 import json
 import shlex
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fabfile import plan
 from fabfile.doctor import problems
 from fabfile.doctor.checks import CHECKS
 from fabfile.doctor.checks.programs import last_error
@@ -23,6 +25,7 @@ from fabfile.doctor.mend import Owner, needs_stores, steps
 from fabfile.inventory import Fleet, Host, load
 from fabfile.render import config_json_masked, program_sections
 from fabfile.steps.base import CannotLook, Found
+from fabfile.steps.boot import Boot
 
 PROJECT = Path(__file__).parent.parent.parent
 Facts = dict[str, Any]
@@ -112,7 +115,7 @@ def facts_of(fleet: Fleet, host: Host) -> Facts:
         "pidfile": {"path": "p", "pid": 50, "alive": True},
         "sight": {
             "supervisord": {"answers": True, "pid": 50, "errno": None, "why": ""}, "programs": programs,
-            "leftovers": [], "supervisords": [{"pid": 50}], "schedulers": [],
+            "leftovers": [], "supervisords": [{"pid": 50}], "schedulers": [], "unit": None,
         },
         "daemons": [{"pid": 50, "user": "work", "conf": CONF, "programs": len(live)}],
         "components": live, "listeners": listeners,
@@ -122,7 +125,7 @@ def facts_of(fleet: Fleet, host: Host) -> Facts:
         "disks": [{"path": "/", "bytes": 100 << 30, "free": 50 << 30, "inodes": 1000000, "inodes_free": 900000}],
         "foreign": {"count": 0, "paths": []},
         "logs": {one["name"]: {"files": [{"path": one["log"], "size": 9}], "tail": []} for one in configured},
-        "daemon_log": [], "clients": [], "boot": ["/etc/rc2.d/S01pyspider-demo"],
+        "daemon_log": [], "clients": [], "boot": ["/etc/rc2.d/S01pyspider-demo"], "files": {},
         "memory": {"bytes": 8 << 30, "free": 4 << 30},
         "asked": [asked(fleet, sorted({one["role"] for one in configured}))],
     }  # fmt: skip
@@ -365,12 +368,60 @@ def test_a_host_set_up_by_hand_is_never_overwritten(fleet: Fleet) -> None:
     assert "supervisord -c" in one.fix
 
 
+def systemd(fleet: Fleet, *changes: Callable[[Facts], Any], main: int = 50, stale: bool = False) -> Any:
+    """node2 as a host that systemd runs, with its unit as deploy writes it."""
+    right = {path: hashlib.sha256(text).hexdigest() for path, text, _ in plan.boot_files(fleet, fleet.hosts[1])}
+    unit = {"main": main, "state": "running", "stale": stale}
+    enabled = ["/etc/systemd/system/multi-user.target.wants/pyspider-demo.service"]
+    return both(set_in("sight/unit", unit), set_in("files", right), set_in("boot", enabled), *changes)
+
+
+def test_a_supervisord_outside_its_unit_is_a_finding_that_names_both(fleet: Fleet) -> None:
+    assert diagnosis(fleet, node2=systemd(fleet)) == []
+    (one,) = findings(view(fleet, {"node2": systemd(fleet, main=0)}), CHECKS)
+    assert one.evidence == "supervisord is pid 50, and the main process of pyspider-demo.service is nothing"
+    assert (one.id, one.fix) == ("supervisord-outside", "fab -H node2 deploy")
+    assert diagnosis(fleet, node2=systemd(fleet, GONE, main=0)) == [("socket-stale", "node2")]
+
+
+def no_file(index: int) -> Callable[[Facts], Any]:
+    """The script (0) or the unit (1) is not there."""
+    return lambda seen: seen["files"].update({sorted(seen["files"], key=lambda path: ".service" in path)[index]: None})
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (no_file(0), ["unit-changed"]),
+        (no_file(1), ["unit-changed"]),
+        (set_in("sight/unit/stale", True), ["unit-changed"]),
+        (set_in("boot", []), ["no-boot-unit"]),
+        (set_in("ours", False), []),
+    ],
+)
+def test_a_unit_that_deploy_would_write_anew_is_a_finding(fleet: Fleet, change: Any, wanted: list[str]) -> None:
+    assert [name for name, _ in diagnosis(fleet, node2=systemd(fleet, change))] == wanted
+
+
+@pytest.mark.parametrize(("change", "words"), [(GONE, "rm the socket as root, then "), (ABSENT, "")])
+def test_what_starts_supervisord_by_hand_is_its_unit_where_there_is_one(fleet: Fleet, change: Any, words: str) -> None:
+    unit = set_in("boot", ["/etc/systemd/system/multi-user.target.wants/crawler.service"])
+    foreign = both(change, unit, set_in("ours", False))
+    (one,) = findings(view(fleet, {"node2": foreign}), CHECKS)
+    assert one.fix == f"{words}systemctl start crawler.service"
+
+
 def test_the_steps_of_a_host_mend_its_findings_and_no_others(fleet: Fleet) -> None:
     stale = Finding("socket-stale", "node2", "", "", "", True, ("supervision",))
     owned = Finding("root-owned", "node2", "", "", "", True, ("owner",), ("/x",))
     store = Finding("redis-evicting", "node1", "", "", "", True, ("stores",))
     names = {host.name: [step.name for step in steps(fleet, host, [stale, owned], frozenset())] for host in fleet.hosts}
-    assert names == {"node1": [], "node2": ["owner", "sockets", "leftovers", "supervisord", "programs"], "node3": []}
+    supervision = ["boot", "sockets", "leftovers", "supervisord", "programs"]
+    assert names == {"node1": [], "node2": ["owner", *supervision], "node3": []}
+    unit = Finding("no-boot-unit", "node2", "", "", "", True, ("boot",))
+    mending = steps(fleet, fleet.hosts[1], [unit, stale], frozenset())
+    assert [step.name for step in mending] == ["nobody else's supervisord", *supervision]
+    assert [step.only_unit for step in mending if isinstance(step, Boot)] == [False]
     assert needs_stores([store])
     assert all("programs" in [step.name for step in steps(fleet, host, [store], frozenset())] for host in fleet.hosts)
 

@@ -71,6 +71,7 @@ def test_the_files_of_a_host_are_the_golden_ones(tmp_path: Path, name: str) -> N
     one = fleet(tmp_path)
     golden(f"{name}/programs.conf", render.program_sections(one, one.host(name), "rt1"))
     golden(f"{name}/supervisord.conf", render.supervisord_conf(one, one.host(name)))
+    golden(f"{name}/pyspider.service", render.boot_unit(one, one.host(name), "/opt/pyspider/boot/pyspider-tutorial"))
 
 
 def test_the_masked_config_differs_in_the_passwords_only(tmp_path: Path) -> None:
@@ -308,3 +309,38 @@ def test_the_launcher_refuses_in_one_line(tmp_path: Path, words: tuple[str, ...]
     assert result.returncode == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def unit(tmp_path: Path, *keys: str) -> list[str]:
+    one = fleet(tmp_path, ("[cluster]\n", "\n".join(["[cluster]", *keys, ""])))
+    return render.boot_unit(one, one.hosts[0], "/script").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("key", "private"),
+    [
+        ('logs = "/srv/logs"', True),
+        ('socket = "/tmp/supervisor.sock"', False),
+        ('pidfile = "/var/tmp/supervisord.pid"', False),
+        ('home = "/var/tmp/spider/home"', False),
+        ('supervisord_conf = "/tmp/supervisord.conf"', False),
+        ('logs = "/tmpfiles"', True),
+    ],
+)
+def test_the_unit_has_a_tmp_of_its_own_unless_something_is_to_be_found_there(
+    tmp_path: Path, key: str, private: bool
+) -> None:
+    assert ("PrivateTmp=yes" in unit(tmp_path, key)) == private
+
+
+def test_systemd_waits_as_long_as_all_programs_may_take_to_stop(tmp_path: Path) -> None:
+    one = fleet(tmp_path)
+    for host in one.hosts:
+        stops = render.program_sections(one, host, "r").count("stopwaitsecs=10")
+        assert f"TimeoutStopSec={10 * stops + 30}" in render.boot_unit(one, host, "/script")
+
+
+def test_an_old_systemd_refuses_nothing_for_want_of_a_word(tmp_path: Path) -> None:
+    """A list of allowed calls whose groups are unknown would be empty; the first line decides which kind it is."""
+    first = next(line for line in unit(tmp_path) if line.startswith("SystemCallFilter="))
+    assert first.startswith("SystemCallFilter=~")

@@ -11,7 +11,8 @@ import pytest
 
 from fabfile.errors import Problem
 from fabfile.steps.base import Found, Step
-from fabfile.steps.supervise import SCRIPT, Leftovers, Place, Programs, Sockets, Supervisord, Untouched
+from fabfile.steps.daemon import Supervisord
+from fabfile.steps.supervise import SCRIPT, Leftovers, Place, Programs, Sockets, Untouched
 
 PLACE = Place("work", "/home/work/h", "/home/work/l", "/etc/supervisord.conf", "/tmp/s.sock", "/opt/python")
 STEPS: tuple[Step, ...] = (
@@ -42,6 +43,7 @@ def answer(**more: object) -> Found:
         "programs": [],
         "leftovers": [{"pid": 9, "ticks": 1, "name": "shop", "ours": False}],
         "supervisords": [],
+        "unit": None,
         "strangers": [],
         "foreign_conf": None,
         "log_sizes": {},

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
 
+from ... import plan
 from ...steps.supervise import REFUSED
 from ..findings import Check, Hit, Patient, View
 
@@ -33,6 +37,25 @@ def _alive(host: Patient) -> list[str]:
     return [f"pid {one['pid']} ({one['user']}, -c {one['conf']})" for one in daemons]
 
 
+def _systemd(host: Patient) -> Mapping[str, Any] | None:
+    """What systemd says of the cluster's unit, on a host that this project has deployed and systemd runs."""
+    unit: Mapping[str, Any] | None = host.facts["sight"]["unit"] if host.facts and host.ours else None
+    return unit
+
+
+def _start(host: Patient, verb: str = "start") -> str:
+    """How supervisord is started there by hand; empty where no unit does it."""
+    boot = host.facts["boot"] if host.facts else ()
+    units = [PurePosixPath(path).name for path in boot if path.endswith(".service")]
+    return f"systemctl {verb} {units[0]}" if units else ""
+
+
+def _by_hand(host: Patient, before: str, verb: str = "start") -> str:
+    """The fix on a host that somebody set up by hand with a unit; empty elsewhere: there the check says it."""
+    start = "" if host.ours else _start(host, verb)
+    return f"{before}{start}" if start else ""
+
+
 def stale_sockets(view: View) -> Iterator[Hit]:
     for host in view.manned:
         if _errno(host) == REFUSED and not _alive(host):
@@ -41,7 +64,8 @@ def stale_sockets(view: View) -> Iterator[Hit]:
             gone = (
                 f"; its pidfile names pid {pidfile['pid']}, which is gone" if pidfile and not pidfile["alive"] else ""
             )
-            yield Hit(host.name, f"unix://{_socket(host)} refused connection, and no supervisord runs{gone}")
+            fix = _by_hand(host, "rm the socket as root, then ")
+            yield Hit(host.name, f"unix://{_socket(host)} refused connection, and no supervisord runs{gone}", fix=fix)
 
 
 def missing_sockets(view: View) -> Iterator[Hit]:
@@ -67,7 +91,7 @@ def _missing(host: Patient, alive: list[str]) -> Hit:
             "the socket was deleted under a live supervisord, or that one runs with another configuration; "
             "a second supervisord would now start everything twice",
         )
-    return Hit(host.name, f"{seen}, and no supervisord runs")
+    return Hit(host.name, f"{seen}, and no supervisord runs", fix=_by_hand(host, ""))
 
 
 def denied_sockets(view: View) -> Iterator[Hit]:
@@ -82,7 +106,8 @@ def denied_sockets(view: View) -> Iterator[Hit]:
             seen = f"{socket['path']} belongs to {socket['owner']}, mode {socket['mode']:04o}"
             root = next((one for one in daemons if one["user"] != user), None)
             runs = f"; supervisord (pid {root['pid']}) runs as {root['user']}" if root else ""
-            fix = "" if not root else f"end pid {root['pid']}, then as {user}: supervisord -c {root['conf']}"
+            start = _start(host) or f"as {user}: supervisord -c {root and root['conf']}"
+            fix = "" if not root else f"end pid {root['pid']}, then {start}"
             yield Hit(host.name, seen + runs, fix=fix, by_hand=bool(root), items=(socket["path"],))
 
 
@@ -95,7 +120,8 @@ def lacking_sections(view: View) -> Iterator[Hit]:
         if conf["inet"]:
             needed = [name for name in needed if name != "unix_http_server"]
         if needed:
-            yield Hit(host.name, f"{conf['path']} lacks {', '.join(f'[{name}]' for name in needed)}")
+            fix = _by_hand(host, "echo_supervisord_conf shows the sections; add them, then ", "restart")
+            yield Hit(host.name, f"{conf['path']} lacks {', '.join(f'[{name}]' for name in needed)}", fix=fix)
 
 
 def many_supervisords(view: View) -> Iterator[Hit]:
@@ -132,6 +158,33 @@ def without_boot(view: View) -> Iterator[Hit]:
             yield Hit(host.name, f"no unit, rc script, crontab or rc.local starts supervisord -c {conf}")
 
 
+def outside(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        unit = _systemd(host)
+        if unit and host.supervised:
+            assert host.facts
+            pid, service = host.facts["sight"]["supervisord"]["pid"], plan.place(view.fleet).unit
+            if unit["main"] != pid:
+                main = f"pid {unit['main']}" if unit["main"] else "nothing"
+                yield Hit(host.name, f"supervisord is pid {pid}, and the main process of {service}.service is {main}")
+
+
+def changed_units(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        assert host.facts
+        unit = _systemd(host)
+        if not unit or not host.facts["boot"]:
+            continue
+        wanted = {
+            path: hashlib.sha256(content).hexdigest() for path, content, _ in plan.boot_files(view.fleet, host.host)
+        }
+        other = [path for path, digest in wanted.items() if host.facts["files"].get(path) != digest]
+        if other:
+            yield Hit(host.name, f"{' and '.join(other)}: not what fab deploy writes")
+        elif unit["stale"]:
+            yield Hit(host.name, f"{plan.place(view.fleet).unit}.service has changed since systemd read it")
+
+
 def orphans(view: View) -> Iterator[Hit]:
     for host in view.seen:
         assert host.facts
@@ -140,7 +193,8 @@ def orphans(view: View) -> Iterator[Hit]:
         strays = {one["pid"]: one["role"] for one in host.components if one["parent"] == 1 and not one["held"]}
         names = [f"{name} (pid {pid})" for pid, name in sorted((strays | left).items())]
         if names:
-            yield Hit(host.name, f"no supervisord holds {', '.join(names)}", by_hand=not set(strays) <= set(left))
+            fix = _by_hand(host, "kill -INT the pids, then ")
+            yield Hit(host.name, f"no supervisord holds {', '.join(names)}", "", fix, not set(strays) <= set(left))
 
 
 CHECKS = (
@@ -217,6 +271,24 @@ CHECKS = (
         without_boot,
         ("boot",),
         "write a systemd unit, or into root's crontab: @reboot su {user} -c 'supervisord -c the configuration'",
+    ),
+    Check(
+        "supervisord-outside",
+        "systemctl stop does nothing; everything ends when somebody logs out (KillUserProcesses=yes)",
+        "supervisord was not started by its unit, but by hand, by a login or by an older version of this project: "
+        "systemd neither stops it nor starts it again",
+        DEPLOY,
+        outside,
+        ("boot", "supervision"),
+    ),
+    Check(
+        "unit-changed",
+        "systemctl stop, restart or a reboot does not do what it should",
+        "the unit or its script was changed by hand or comes from another version of this project, or systemd has not "
+        "read it again; what is your own belongs beside it: systemctl edit",
+        DEPLOY,
+        changed_units,
+        ("boot",),
     ),
     Check(
         "supervisord-hung",

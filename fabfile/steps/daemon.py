@@ -1,0 +1,103 @@
+"""supervisord itself: by systemd where that runs, by itself elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..shell import as_user, cmd, lines
+from .base import Action, CannotLook, Found, Probe
+from .supervise import Place, action, look, needed
+
+START_SECONDS = 30
+"""How long supervisord may take until it answers; its programs have time of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisord:
+    """Exactly one supervisord for this cluster, as its user, with its present configuration.
+
+    Where systemd runs it is the main process of its unit, and is started and restarted by systemctl alone.
+    """
+
+    place: Place
+    digest: str
+    """Of supervisord.conf; the running daemon carries it in its environment."""
+    stop_seconds: int = 90
+    """How long it may take to end with all its programs."""
+    keep_running: bool = False
+    """Leave a daemon alone that has an older supervisord.conf or is outside its unit (a deploy of some roles only)."""
+    name: str = "supervisord"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        answer = needed(self.place, found)
+        unit = _unit(answer)
+        live = _live(answer)
+        silent = [item for item in answer["supervisords"] if item["pid"] not in (live, unit and unit["main"])]
+        actions = [self._end("end the supervisord that does not answer", silent)] if silent else []
+        return [*actions, *(self._through_unit(answer) if unit else self._by_itself(answer))]
+
+    def begins(self, found: Found) -> bool:
+        """Whether supervisord starts, or starts again: all its programs with it."""
+        answer = needed(self.place, found)
+        return _live(answer) is None or bool(self._outside(answer) or self._outdated(answer))
+
+    def _outdated(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [one for one in self._current(answer) if one["conf"] != self.digest]
+
+    def _outside(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+        unit = _unit(answer)
+        return [one for one in self._current(answer) if unit and one["pid"] != unit["main"]]
+
+    def _current(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The daemon that answers, where it may be ended."""
+        return [one for one in answer["supervisords"] if one["pid"] == _live(answer) and not self.keep_running]
+
+    def _by_itself(self, answer: Mapping[str, Any]) -> list[Action]:
+        outdated = self._outdated(answer)
+        ended = [self._end("stop supervisord: its own configuration changed", outdated)] if outdated else []
+        return [*ended, self._start()] if outdated or _live(answer) is None else []
+
+    def _through_unit(self, answer: Mapping[str, Any]) -> list[Action]:
+        service, outside, outdated = f"{self.place.unit}.service", self._outside(answer), self._outdated(answer)
+        start = self.place.as_root("start", seconds=START_SECONDS)
+        limit = self.stop_seconds + START_SECONDS + 30
+        if outside:
+            # Out of a login's session, another service, or what an older version of this project started.
+            script = lines(self.place.as_root("end", end=outside, signals=self._signals()), start)
+            return [action(f"move supervisord into {service}", script, limit)]
+        if outdated:
+            return [action(f"restart supervisord ({service}): its own configuration changed", start, limit)]
+        return [action(f"start supervisord ({service})", start, limit)] if _live(answer) is None else []
+
+    def _end(self, says: str, items: list[dict[str, Any]]) -> Action:
+        return action(says, self.place.as_root("end", end=items, signals=self._signals()), self.stop_seconds + 30)
+
+    def _signals(self) -> list[tuple[str, int]]:
+        return [("SIGTERM", self.stop_seconds), ("SIGKILL", 5)]
+
+    def _start(self) -> Action:
+        daemon = Path(self.place.python).with_name("supervisord")
+        start = cmd("cd", self.place.home) & cmd(
+            "exec", "env", f"PYSPIDER_SUPERVISORD={self.digest}", daemon, "-c", self.place.conf
+        )
+        # Without 3>&- the daemon would hold this exchange's channel open for ever.
+        return Action("start supervisord", f"{as_user(self.place.user, start)} 3>&-")
+
+
+def _live(answer: Mapping[str, Any]) -> int | None:
+    server = answer["supervisord"]
+    return server.get("pid") if server["answers"] else None
+
+
+def _unit(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What systemd says of the unit; None on a host that it does not run. Raises CannotLook."""
+    unit: Mapping[str, Any] | None = answer["unit"]
+    if unit is not None and unit["main"] is None:
+        raise CannotLook("systemd does not answer there: see what `systemctl status` says on the host")
+    return unit
