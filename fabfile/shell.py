@@ -45,6 +45,12 @@ def as_user(user: str, command: Command | str) -> Command:
     return cmd("su", "-s", "/bin/sh", user, "-c", str(command))
 
 
+def as_user_within(seconds: int, user: str, script: str) -> Command:
+    """A script run by `user`, who may have put in its way what never answers; not every host can end it then."""
+    ended = cmd("timeout", seconds, "/bin/sh", "-c", script)
+    return as_user(user, f"! command -v timeout >/dev/null || exec {ended}\n{script}")
+
+
 def assign(name: str, value: object) -> Command:
     """The shell assignment name=value, for scripts that name a value more than once."""
     if not name.isidentifier():

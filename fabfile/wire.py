@@ -33,6 +33,7 @@ eval "$1"
 
 # - Every fork and exec here is paid for by every host at every run: hence builtins where they will do.
 # - Whoever only looks writes to no disk: its payloads are small and stay in memory ($F); those of changes do not ($K).
+# - The name of one folder does not tell that of the other, so that nobody is there first; what is there is not used.
 # - `p` gives a probe a pipe of its own, since others parse what it prints. An action's output goes straight out:
 #   it may start a daemon that keeps its output open, and nobody would see the end of that pipe.
 # - The end of stdin means that the control machine has read the last answer, or is gone. Its last answer may be
@@ -46,7 +47,7 @@ umask 077
 LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 exec 3>&1
-B= W= X= P= SHOW=yes
+B= W= X= P= Y= SHOW=yes
 say() { printf '\\n%s say %s %s\\n' "$M" "$I" "$*" >&3; }
 p() { I=$1; o=$("i$I" 2>&1); printf '\\n%s out %s\\n%s\\n%s end %s %s\\n' "$M" "$I" "$o" "$M" "$I" "$?"; }
 a() {
@@ -65,16 +66,18 @@ watch() {
   while [ "$m" -lt 5 ]; do
     m=$((m+1))
     sleep 1
-    n=$(ls -l "$K" "$F")
+    n=
+    for d in "$K" "$F"; do [ ! -d "$d" ] || n=$n$(ls -l "$d"); done
     [ "$n" = "$l" ] || { l=$n; m=0; }
   done
   end
 }
 places() {
   X=$M
-  K=${TMPDIR:-/tmp}/fab.${M#@}
-  F=$K
-  for t in /dev/shm /run; do [ ! -d "$t" ] || [ ! -w "$t" ] || F=$t/fab.${M#@}; done
+  K=${TMPDIR:-/tmp}/fab.${M#@????????}
+  f=${M%????????}
+  F=${TMPDIR:-/tmp}/fab.${f#@}
+  for t in /dev/shm /run; do [ ! -d "$t" ] || [ ! -w "$t" ] || F=$t/fab.${f#@}; done
 }
 trap clear EXIT
 trap 'exit 129' HUP INT TERM
@@ -101,7 +104,7 @@ while read -r go M kind n sizes; do
   n=0
   for s in $sizes; do
     P=yes
-    [ -d "$D" ] || mkdir -m 700 "$D" || exit 73
+    case $Y in *" $D "*) ;; *) mkdir -m 700 "$D" || exit 73; Y="$Y $D " ;; esac
     n=$((n+1))
     head -c "$s" >"$D/$n" || exit 73
   done

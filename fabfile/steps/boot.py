@@ -68,7 +68,9 @@ class Boot:
     def script(self) -> bytes:
         """What is run at boot: with the word run by systemd's unit, with start by SysV and cron."""
         folder = PurePosixPath(self.place.python).parent
-        enter = cmd("cd", self.place.home)
+        # The digest tells fab deploy with which configuration this supervisord runs; whatever it is, the user reads it.
+        digest = Command(f"export PYSPIDER_SUPERVISORD=$({cmd('sha256sum', self.place.conf)} | cut -c1-12)")
+        enter = cmd("cd", self.place.home) & digest
         run = enter & cmd("exec", folder / "supervisord", "-n", "-c", self.place.conf)
         start = enter & cmd("exec", folder / "supervisord", "-c", self.place.conf)
         stop = cmd(folder / "supervisorctl", "-c", self.place.conf, "shutdown")
@@ -86,9 +88,6 @@ class Boot:
 # chkconfig: 2345 95 05
 # description: supervisord of the pyspider cluster {self.cluster}
 # Made by fab deploy, which puts it back when it is changed here.
-# The digest tells fab deploy with which configuration this supervisord runs.
-PYSPIDER_SUPERVISORD=$({cmd("sha256sum", self.place.conf)} | cut -c1-12)
-export PYSPIDER_SUPERVISORD
 case "$1" in
   # By the unit alone, as the cluster's user already.
   run) {run}; exit ;;

@@ -13,7 +13,18 @@ from ..errors import Problem
 from ..shell import cmd, lines
 from .base import Found
 
-GROUND = """\
+KIND = """\
+# kind PATH: what stands there, in words.
+kind() {
+  if [ -L "$1" ]; then echo "a link"; elif [ -d "$1" ]; then echo "a directory"; elif [ -f "$1" ]; then echo "a file"
+  elif [ -p "$1" ]; then echo "a FIFO"; elif [ -S "$1" ]; then echo "a socket"; else echo "a device"
+  fi
+}
+"""
+
+GROUND = (
+    KIND
+    + """\
 # into DIR: that very directory is the working directory now, and there was no link on the way.
 into() { cd -P -- "$1" 2>/dev/null && [ "$(readlink /proc/self/cwd)" = "$1" ]; }
 # alone: nobody but who runs this can change what is in the working directory.
@@ -63,12 +74,8 @@ stands() {
   else echo "$1: $(kind "$2") is in the way, where a directory belongs; move it away"
   fi
 }
-kind() {
-  if [ -L "$1" ]; then echo "a link"; elif [ -d "$1" ]; then echo "a directory"; elif [ -f "$1" ]; then echo "a file"
-  elif [ -p "$1" ]; then echo "a FIFO"; elif [ -S "$1" ]; then echo "a socket"; else echo "a device"
-  fi
-}
 """
+)
 
 MAKE = """\
 # make_way PATH MODE: the directory is there, and the working directory; what is missing of the way is root's, 0755.

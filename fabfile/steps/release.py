@@ -9,15 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..render import RenderedFile
-from ..shell import as_user, assign, cmd, lines
+from ..shell import as_user, as_user_within, assign, cmd, lines
 from .base import Action, Found, Payload, Probe
 from .files import unified
+from .ground import KIND, ODD
 
 KEEP = 5
 """How many releases stay on a host."""
 SHOWN = {"config.masked.json": "config.json", "programs.conf": "programs.conf", "run.py": "run.py"}
 """The texts that a diff compares, and the names it shows."""
 MARK = "@@ the next file"
+MOST = 64 * 1024
+"""Bytes of a text that a diff compares."""
+LOOK_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +38,45 @@ class Release:
         return hash((self.home, self.id))
 
     def probe(self) -> Probe:
+        """All of it is asked as the user: what is shown is nothing that the user could not read."""
         folder = f"{self.home}/releases/{self.id}"
         names = [f"{folder}/{name}" for name in sorted(self.files)]
-        shown = [f"{self.home}/current/{name}" for name in SHOWN]
-        right = lines(cmd("stat", "--format", "%a %U", *names), cmd("sha256sum", *names))
-        return Probe(
-            lines(
-                f"a=$({cmd('readlink', f'{self.home}/current')})",
-                f"b=$({{ {right}; }} 2>/dev/null)",
-                'printf "%s\\n%s\\n" "$a" "$b"',
-                # The texts are wanted only for a diff, and where this release is not the current one.
-                f'[ -z "$SHOW" ] || [ "$a" = {cmd(f"releases/{self.id}")} ] || for f in {cmd(*shown)}',
-                f'do echo; echo {cmd(MARK)}; cat "$f" 2>/dev/null; done',
-                "true",
-            )
+        script = lines(
+            assign("H", self.home),
+            assign("R", f"releases/{self.id}"),
+            _PLAIN,
+            f"set -- {cmd(*names)}",
+            'a=$(readlink "$H/current")',
+            'b=$(plain "$@" && { stat --format "%a %U" "$@" && sha256sum "$@"; } 2>/dev/null)',
+            'printf "%s\\n%s\\n" "$a" "$b"',
+            'for f in "$@"; do odd "$f"; done',
+            # The texts are wanted only for a diff, and where this release is not the current one.
+            f'[ -z "$SHOW" ] || [ "$a" = "$R" ] || for f in {cmd(*SHOWN)}',
+            f'do echo; echo {cmd(MARK)}; f=$H/current/$f; odd "$f"; ! plain "$f" || head -c {MOST} "$f"; done',
         )
+        return Probe(f"export SHOW\n{as_user_within(LOOK_SECONDS, self.user, script)}")
 
     def diff(self, found: Found) -> Sequence[Action]:
         state, *texts = found.text.split(f"\n{MARK}\n")
         if state.split() == self._expected():
             return []
+        heads = [*state.splitlines(), *(text.partition("\n")[0] for text in texts)]
+        odd = dict.fromkeys(line.removeprefix(ODD) for line in heads if line.startswith(ODD))
         script = lines(
             assign("H", self.home),
             assign("R", self.id),
+            _SOUND,
             'umask 077; mkdir -p "$H/releases"; cd "$H/releases"',
             'rm -rf ".$R"; mkdir -m 0700 ".$R"; tar -xpf - -C ".$R"',
             # An incomplete release of the same id can only be one that somebody changed by hand.
-            'if [ -e "$R" ]; then mv "$R" ".$R.old"; fi; mv ".$R" "$R"; rm -rf ".$R.old"',
+            'rm -rf ".$R.old"; if [ -e "$R" ] || [ -L "$R" ]; then mv -T "$R" ".$R.old"; fi',
+            'mv -T ".$R" "$R"; rm -rf ".$R.old"',
             'ln -s "releases/$R" "$H/.current.$$"; mv -T "$H/.current.$$" "$H/current"',
             f'ls -1t | grep -v -x "$R" | tail -n +{KEEP} | while read -r old; do rm -rf "./$old"; done',
         )
         return [
             Action(
-                f"make release {self.id} current",
+                f"make release {self.id} current" + (f" (in the way: {'; '.join(odd)})" if odd else ""),
                 f'{as_user(self.user, "set -e" + chr(10) + script)} <"$1"',
                 (Payload(self._archive()),),
                 diff=self._shown(dict(zip(SHOWN, texts, strict=False))),
@@ -78,7 +88,7 @@ class Release:
         parts = (
             unified(f"{self.home}/current/{label}", before.get(name, "").encode(), self.files[name].content)
             for name, label in SHOWN.items()
-            if name in self.files
+            if name in self.files and not before.get(name, "").startswith(ODD)
         )
         return "".join(parts)
 
@@ -99,3 +109,22 @@ class Release:
                 info.size, info.mode = len(file.content), file.mode
                 archive.addfile(info, io.BytesIO(file.content))
         return buffer.getvalue()
+
+
+_PLAIN = (
+    KIND
+    + f"""\
+plain() {{ for one; do [ -f "$one" ] && [ ! -L "$one" ] || return 1; done; }}
+odd() {{ [ ! -e "$1" ] && [ ! -L "$1" ] || plain "$1" || echo "{ODD}$1 is $(kind "$1")"; }}
+"""
+)
+_SOUND = (
+    KIND
+    + """\
+wrong() { echo "$1: $(kind "$1") is in the way, where $2 belongs; move it away"; exit 1; }
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+there "$H" || { echo "$H is missing; run fab bootstrap for this host"; exit 1; }
+for one in "$H" "$H/releases"; do ! there "$one" || [ -d "$one" ] || wrong "$one" "a directory"; done
+[ -L "$H/current" ] || ! there "$H/current" || wrong "$H/current" "a link"
+"""
+)

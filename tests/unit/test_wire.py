@@ -128,3 +128,24 @@ def test_who_shows_no_sign_of_life_has_its_work_ended_and_who_does_has_not(tmp_p
     cases = [(shell, beats) for shell in SHELLS for beats in (True, False)]
     with ThreadPoolExecutor(len(cases)) as pool:
         assert list(pool.map(lambda case: lives(*case), cases)) == [beats for _, beats in cases]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_who_sees_where_payloads_are_can_not_be_there_before_the_next_ones(shell: str, tmp_path: Path) -> None:
+    """Payloads are secrets, and scripts that root runs."""
+    loot = tmp_path / "loot"
+    loot.mkdir()
+    with far(shell) as one:
+        seen = Probe("dirname $1", (Payload(b"first"),))
+        first = Path(one.talk(message((), [seen]).with_more())[0].text.strip())
+        planted = [folder / first.name for folder in (Path("/tmp"), Path("/dev/shm"), Path("/run")) if folder.is_dir()]
+        planted = [path for path in planted if not path.exists()]
+        try:
+            for path in planted:
+                path.symlink_to(loot)
+            change = Action("x", 'cat "$1"', (Payload(b"second"),))
+            assert one.talk(message([change], ()))[0] == Found(0, "second")
+        finally:
+            for path in planted:
+                path.unlink()
+    assert list(loot.iterdir()) == []
