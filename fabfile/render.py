@@ -48,7 +48,7 @@ class Release:
 
 def release(fleet: Fleet, host: Host, runtime: str) -> Release:
     """The host's release; `runtime` names what the programs run on. The id gives no hint at a password."""
-    texts = {"run.py": launcher(fleet), "programs.conf": program_sections(fleet, host, runtime)}
+    texts = {"run.py": launcher(fleet), "programs.conf": program_sections(fleet, host, runtime)} | _tls(fleet)
     files = {name: RenderedFile(text.encode(), 0o644, text) for name, text in texts.items()}
     masked = config_json_masked(fleet)
     files["config.json"] = RenderedFile(config_json(fleet).encode(), 0o600, masked)
@@ -69,6 +69,15 @@ def config_json(fleet: Fleet) -> str:
 def config_json_masked(fleet: Fleet) -> str:
     """config.json with *** for every password, to be shown."""
     return _json(_config(fleet, str))
+
+
+def _tls(fleet: Fleet) -> dict[str, str]:
+    """What run.py speaks TLS to the stores by; nothing where hosts.toml asks for none. Holds no secret."""
+    stores = {"mysql": fleet.stores.mysql.tls, "redis": fleet.stores.redis.tls}
+    wanted = {name: {"ca": tls.ca.splitlines() if tls.ca else None} for name, tls in stores.items() if tls}
+    if not wanted:
+        return {}
+    return {"tls.json": _json(wanted), "tls.py": (TEMPLATES / "tls.py").read_text(encoding="utf-8")}
 
 
 def _json(value: Any) -> str:
@@ -191,7 +200,8 @@ def _inputs(fleet: Fleet, host: Host, program: Program, config: dict[str, Any], 
     if program.role == "phantomjs":
         return [settings, runtime, fleet.phantomjs.sha256]
     shared = {name: value for name, value in config.items() if not isinstance(value, dict)}
-    return [settings, runtime, launcher(fleet), _json(shared), _json(config.get(program.role, {}))]
+    tls = [part for name_and_text in sorted(_tls(fleet).items()) for part in name_and_text]
+    return [settings, runtime, launcher(fleet), _json(shared), _json(config.get(program.role, {})), *tls]
 
 
 def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dict[str, Any]:

@@ -61,8 +61,22 @@ def serve_libraries():
     app.add_url_rule("/libraries/<path:name>", "libraries", lambda name: send_from_directory(LIBRARIES, name))
 
 
+def secure_stores(folder):
+    # pyspider has no option for TLS; fab deploy puts both files there where hosts.toml asks for it.
+    if not os.path.exists(os.path.join(folder, "tls.json")):
+        return
+    sys.dont_write_bytecode = True
+    import tls
+    sys.dont_write_bytecode = False
+    try:
+        tls.secure(tls.wanted(folder))
+    except ValueError as error:
+        refuse("%s/tls.json is broken (%s); run fab deploy" % (folder, error))
+
+
 def main():
     make_directory(configuration(sys.argv[1:])["data-path"])
+    secure_stores(os.path.dirname(sys.argv[2]))
     for name in IGNORED:
         os.environ.pop(name, None)
     from pyspider.run import main as pyspider

@@ -13,9 +13,10 @@ import msgspec
 from .. import passwords
 from ..errors import WrongInput
 from ..passwords import Password
+from .authority import certificates
 from .faults import Fault, report
-from .model import Fleet, Host, MySQL, Redis, Stores
-from .rules import NO_HOME, has_home, store_host, violated
+from .model import TLS, Fleet, Host, MySQL, Redis, Stores
+from .rules import NO_HOME, STORES, has_home, store_host, violated
 from .shape import ROLES, HostsFile, HostTable, Login, MySQLTable, PasswordRef, RedisTable
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -108,11 +109,12 @@ def _shaped(data: dict[str, Any]) -> tuple[HostsFile | None, list[Fault], frozen
 
 
 class _References:
-    """The passwords that the file refers to; None where one is to be made."""
+    """The passwords and the CAs that the file refers to; None for a password that is to be made."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.found: dict[str, Password | None] = {}
+        self.authorities: dict[str, str] = {}
 
     def resolve(self, file: HostsFile) -> list[Fault]:
         """Look all of them up; the faults of those that can't be used."""
@@ -122,7 +124,23 @@ class _References:
                 self.found[name] = self._one(value)
             except WrongInput as error:
                 faults.append(Fault(path, str(error)))
+        return faults + self._authorities(file)
+
+    def _authorities(self, file: HostsFile) -> list[Fault]:
+        faults = []
+        for name in STORES:
+            table = getattr(file.stores, name)
+            if not table.tls or table.ca is None or not has_home(table.ca):
+                continue
+            try:
+                self.authorities[name] = certificates(self.folder / Path(table.ca).expanduser())
+            except WrongInput as error:
+                faults.append(Fault(("stores", name, "ca"), str(error)))
         return faults
+
+    def tls(self, name: str, wanted: bool, address: str) -> TLS | None:
+        """How the store of that name proves who it is."""
+        return TLS(address, self.authorities.get(name)) if wanted else None
 
     def _places(self, file: HostsFile) -> list[tuple[str, tuple[str, ...], PasswordRef | bool | None]]:
         return [
@@ -153,7 +171,7 @@ def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
         python=file.python,
         phantomjs=file.phantomjs,
         pyspider=file.pyspider,
-        stores=Stores(_mysql(file, mysql), _redis(file, found["redis"])),
+        stores=Stores(_mysql(file, mysql, known), _redis(file, found["redis"], known)),
         hosts=tuple(_host(name, table, file.defaults, path.parent) for name, table in file.hosts.items()),
         defaults=_host("", HostTable(address=""), file.defaults, path.parent),
         webui_password=found["webui"],
@@ -167,16 +185,18 @@ def _wanted(file: HostsFile) -> list[str]:
     return ["mysql", *redis, *(["webui"] if file.pyspider.webui.username else [])]
 
 
-def _mysql(file: HostsFile, password: Password) -> MySQL:
+def _mysql(file: HostsFile, password: Password, known: _References) -> MySQL:
     table = file.stores.mysql
     host, address, managed = _place(file, "mysql", table)
-    return MySQL(host, address, table.port, table.user, password, managed, table.databases)
+    tls = known.tls("mysql", table.tls, address)
+    return MySQL(host, address, table.port, table.user, password, managed, table.databases, tls)
 
 
-def _redis(file: HostsFile, password: Password | None) -> Redis:
+def _redis(file: HostsFile, password: Password | None, known: _References) -> Redis:
     table = file.stores.redis
     host, address, managed = _place(file, "redis", table)
-    return Redis(host, address, table.port, table.db, password, managed)
+    tls = known.tls("redis", table.tls, address)
+    return Redis(host, address, table.port, table.db, password, managed, tls)
 
 
 def _place(file: HostsFile, role: str, table: MySQLTable | RedisTable) -> tuple[str, str, bool]:

@@ -85,6 +85,17 @@ def _store_passwords(file: HostsFile) -> Iterator[Fault]:
         yield Fault(path, text, ((*ROLES_OF_ALL, "redis"),))
 
 
+def _tls(file: HostsFile) -> Iterator[Fault]:
+    for role in STORES:
+        path, table = ("stores", role), getattr(file.stores, role)
+        if table.ca is not None and not table.tls:
+            text = "has no effect without `tls = true`; add that, or remove this key"
+            yield Fault((*path, "ca"), text, ((*path, "tls"),))
+    if file.stores.redis.tls and store_host(file, "redis") is not None:
+        text = "the Redis that bootstrap sets up speaks no TLS; name one that exists and does by the key host"
+        yield Fault(("stores", "redis", "tls"), text, ((*ROLES_OF_ALL, "redis"),))
+
+
 def _references(file: HostsFile) -> Iterator[Fault]:
     places: list[tuple[Path, object]] = [
         (("stores", "mysql", "password"), file.stores.mysql.password),
@@ -215,6 +226,7 @@ def _paths(file: HostsFile) -> Iterator[Fault]:
     tables += [(("hosts", name), host) for name, host in file.hosts.items()]
     for path, table in tables:
         places += [((*path, "key"), table.key), ((*path, "known_hosts"), table.known_hosts)]
+    places += [(("stores", role, "ca"), getattr(file.stores, role).ca) for role in STORES]
     for path, value in places:
         if value and not has_home(value):
             yield Fault(path, f"'{value}': {NO_HOME}")
@@ -257,6 +269,7 @@ RULES: tuple[Rule, ...] = (
     _every_role,
     _stores,
     _store_passwords,
+    _tls,
     _references,
     _databases,
     _addresses,

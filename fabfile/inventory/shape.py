@@ -151,6 +151,8 @@ class MySQLTable(Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 3306
     user: Account = "pyspider"
     password: PasswordRef | None = None
+    tls: bool = False
+    ca: Text | None = None
     databases: Databases = Databases()
 
 
@@ -161,6 +163,8 @@ class RedisTable(Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 6379
     db: Annotated[int, Meta(ge=0, le=15, description="a Redis database: a number from 0 to 15")] = 0
     password: PasswordRef | bool | None = None
+    tls: bool = False
+    ca: Text | None = None
 
 
 class StoresTable(Struct, frozen=True, forbid_unknown_fields=True):

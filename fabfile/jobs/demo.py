@@ -42,9 +42,9 @@ def crawl(c: Any, pages: int) -> None:
     webui.update(PROJECT, "status", "RUNNING")
     webui.start(PROJECT)
     print(f"crawling {start} as project {PROJECT}")
-    count = watch(lambda: stores.result_count(opener, *login, PROJECT, since=begun), pages)
+    count = watch(lambda: stores.result_count(opener, *login, PROJECT, since=begun, tls=where.tls), pages)
     print(f"{count} pages' results are in MySQL after {time.time() - begun:.0f} s; some of them:")
-    for url, result in stores.sample_results(opener, *login, PROJECT, 5):
+    for url, result in stores.sample_results(opener, *login, PROJECT, 5, tls=where.tls):
         print(f"  {url}  {result}")
     print(f"\nThe web UI: {webui.address}")
     if webui.username:

@@ -79,13 +79,14 @@ def _mysql(chosen: Target, reachable: list[Host]) -> stores.MySQLReport:
     where = chosen.fleet.stores.mysql
     address = chosen.fleet.mysql_address()
     opener = route(chosen, reachable, address, where.port)
-    return stores.mysql_report(opener, where.user, where.password.reveal(), where.databases.names())
+    return stores.mysql_report(opener, where.user, where.password.reveal(), where.databases.names(), tls=where.tls)
 
 
 def _redis(chosen: Target, reachable: list[Host]) -> stores.RedisReport:
     where = chosen.fleet.stores.redis
     opener = route(chosen, reachable, chosen.fleet.redis_address(), where.port)
-    return stores.redis_report(opener, where.password.reveal() if where.password else None, where.db)
+    password = where.password.reveal() if where.password else None
+    return stores.redis_report(opener, password, where.db, tls=where.tls)
 
 
 def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Callable[[], Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,13 @@ from .ground import KIND, ODD
 
 KEEP = 5
 """How many releases stay on a host."""
-SHOWN = {"config.masked.json": "config.json", "programs.conf": "programs.conf", "run.py": "run.py"}
+SHOWN = {
+    "config.masked.json": "config.json",
+    "programs.conf": "programs.conf",
+    "run.py": "run.py",
+    "tls.json": "tls.json",
+    "tls.py": "tls.py",
+}
 """The texts that a diff compares, and the names it shows."""
 MARK = "@@ the next file"
 MOST = 64 * 1024
@@ -57,7 +64,8 @@ class Release:
         return Probe(f"export SHOW\n{as_user_within(LOOK_SECONDS, self.user, script)}")
 
     def diff(self, found: Found) -> Sequence[Action]:
-        state, *texts = found.text.split(f"\n{MARK}\n")
+        # An empty file is nothing between two marks.
+        state, *texts = re.split(f"\n{MARK}(?:\n|$)", found.text)
         if state.split() == self._expected():
             return []
         heads = [*state.splitlines(), *(text.partition("\n")[0] for text in texts)]
@@ -86,11 +94,14 @@ class Release:
     def _shown(self, before: Mapping[str, str]) -> str:
         """What changes against the current release; a password that changes shows as no difference."""
         parts = (
-            unified(f"{self.home}/current/{label}", before.get(name, "").encode(), self.files[name].content)
+            unified(f"{self.home}/current/{label}", before.get(name, "").encode(), self._content(name))
             for name, label in SHOWN.items()
-            if name in self.files and not before.get(name, "").startswith(ODD)
+            if not before.get(name, "").startswith(ODD)
         )
         return "".join(parts)
+
+    def _content(self, name: str) -> bytes:
+        return self.files[name].content if name in self.files else b""
 
     def _expected(self) -> list[str]:
         folder = f"{self.home}/releases/{self.id}"

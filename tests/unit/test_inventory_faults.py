@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,34 @@ def test_the_file_that_the_others_are_made_from_has_no_fault(tmp_path: Path) -> 
     assert load(tmp_path / "hosts.toml").cluster.name == "demo"
 
 
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "can't be read: No such file or directory"),
+        (b"", "holds no whole certificate in PEM form"),
+        (b"\x30\x82\x01\x00", "holds no whole certificate in PEM form"),
+        (b"-----BEGIN CERTIFICATE-----\nMIIB\n", "holds no whole certificate in PEM form"),
+        (b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "certificate 1 in the file"),
+        (b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "holds no whole certificate in PEM form"),
+        (b"-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n", "holds a private key"),
+        (b"x" * (5 << 20), "is larger than any file of CAs"),
+    ],
+)
+def test_a_ca_that_can_not_be_used_is_named_with_its_file(tmp_path: Path, content: bytes | None, fault: str) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+    text = changed("[stores.mysql]\n", '[stores.mysql]\ntls = true\nca = "ca.pem"\n')
+    (line,) = faults(tmp_path, text)
+    assert line.startswith("hosts.toml: stores.mysql.ca: ") and fault in line and "ca.pem" in line
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_ca_that_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "ca.pem")
+    (line,) = faults(tmp_path, changed("[stores.mysql]\n", '[stores.mysql]\ntls = true\nca = "ca.pem"\n'))
+    assert "is no regular file" in line
+
+
 ROLES2 = "roles = { fetcher = 1, processor = 2, result_worker = 1 }"
 OPEN_WEBUI = 'host = "0.0.0.0"'
 
@@ -79,6 +109,10 @@ OPEN_WEBUI = 'host = "0.0.0.0"'
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
+        ("[stores.mysql]", '[stores.mysql]\nca = "ca.pem"', "stores.mysql.ca: has no effect without `tls = true`; add that, or remove this key"),
+        ("[stores.redis]", "[stores.redis]\ntls = true", "stores.redis.tls: the Redis that bootstrap sets up speaks no TLS; name one that exists and does by the key host"),
+        ("[stores.mysql]", '[stores.mysql]\ntls = 1\nca = "ca.pem"', "stores.mysql.tls: 1 is not true or false"),
+        ("[stores.mysql]", '[stores.mysql]\ntls = true\nca = "~nobody-at-all/ca.pem"', "stores.mysql.ca: '~nobody-at-all/ca.pem': this machine knows no such user; give the path from / on"),
         # keys and roles
         ('user = "work"', 'usr = "work"', "cluster: unknown key 'usr' (did you mean 'user'?)"),
         ("[defaults]", "[default]", "unknown key 'default' (did you mean 'defaults'?)"),

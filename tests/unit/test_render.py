@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import configparser
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -19,7 +20,9 @@ from supervisor.datatypes import dict_of_key_value_pairs
 from supervisor.options import ServerOptions
 
 from fabfile import render
-from fabfile.inventory import Fleet, load
+from fabfile.inventory import TLS, Fleet, load
+
+from .servers import Authority
 
 PROJECT = Path(__file__).parent.parent.parent
 GOLDEN = Path(__file__).parent / "golden"
@@ -100,6 +103,33 @@ def test_no_password_is_outside_of_config_json(tmp_path: Path) -> None:
             render.supervisord_conf(one, host),
         ]
         assert not [text for text in shown for password in PASSWORDS.values() if password in text]
+
+
+def over_tls(tmp_path: Path, ca: str | None = None) -> Fleet:
+    """The tutorial's cluster with a MySQL that is spoken to by TLS."""
+    more = "tls = true\n"
+    if ca:
+        (tmp_path / "ca.pem").write_text(f"Comment: é\n{ca}".replace("\n", "\r\n"), encoding="utf-8")
+        more += 'ca = "ca.pem"\n'
+    return fleet(tmp_path, ("[stores.mysql]\n", f"[stores.mysql]\n{more}"))
+
+
+def test_a_release_carries_how_a_store_proves_who_it_is(tmp_path: Path) -> None:
+    ca = Authority.made(tmp_path).pem
+    one = over_tls(tmp_path, ca)
+    assert one.stores.mysql.tls == TLS("192.0.2.14", ca) and one.stores.redis.tls is None
+    made = render.release(one, one.host("spider1"), "rt1")
+    assert json.loads(made.files["tls.json"].content) == {"mysql": {"ca": ca.splitlines()}}
+    assert made.files["tls.py"].content == (PROJECT / "templates" / "tls.py").read_bytes()
+    known = render.release(over_tls(tmp_path), one.host("spider1"), "rt1")
+    assert json.loads(known.files["tls.json"].content) == {"mysql": {"ca": None}}
+
+
+def test_another_way_to_speak_tls_restarts_all_that_speak_to_stores(tmp_path: Path) -> None:
+    ways = [fleet(tmp_path), over_tls(tmp_path), *(over_tls(tmp_path, Authority.made(tmp_path).pem) for _ in "12")]
+    for before, after in itertools.pairwise(ways):
+        changed = roles_that_restart(before, after)
+        assert changed == {"processor", "result_worker", "fetcher", "scheduler", "webui"}
 
 
 def test_config_json_is_the_same_on_every_host_and_a_release_is_addressed_by_its_content(tmp_path: Path) -> None:
@@ -262,7 +292,9 @@ def test_a_redis_without_a_password_has_none_in_its_url(tmp_path: Path) -> None:
     assert json.loads(render.config_json(one))["message-queue"] == "redis://192.0.2.40:6379/0"
 
 
-def launch(*words: str, config: object = None, folder: Path) -> subprocess.CompletedProcess[str]:
+def launch(
+    *words: str, config: object = None, folder: Path, script: Path = PROJECT / "templates" / "run.py"
+) -> subprocess.CompletedProcess[str]:
     """run.py with a stand-in for pyspider that shows what it was called with."""
     package = folder / "site" / "pyspider"
     package.mkdir(parents=True, exist_ok=True)
@@ -270,8 +302,7 @@ def launch(*words: str, config: object = None, folder: Path) -> subprocess.Compl
     (package / "run.py").write_text("import os, sys\ndef main():\n    print(sys.argv[1:], sorted(os.environ))\n")
     (folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
     environment = {"PYTHONPATH": str(folder / "site"), "DEBUG": "1", "MYSQL_NAME": "x", "KEPT": "1"}
-    script = str(PROJECT / "templates" / "run.py")
-    command = [sys.executable, script, *words]
+    command = [sys.executable, str(script), *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=folder)
 
 
@@ -344,3 +375,22 @@ def test_an_old_systemd_refuses_nothing_for_want_of_a_word(tmp_path: Path) -> No
     """A list of allowed calls whose groups are unknown would be empty; the first line decides which kind it is."""
     first = next(line for line in unit(tmp_path) if line.startswith("SystemCallFilter="))
     assert first.startswith("SystemCallFilter=~")
+
+
+def test_the_launcher_speaks_tls_where_the_release_says_so(tmp_path: Path) -> None:
+    (tmp_path / "tls.json").write_text('{"mysql": {"ca": null}}')
+    (tmp_path / "tls.py").write_text(
+        "import json\n"
+        "def wanted(folder): return json.load(open(folder + '/tls.json'))\n"
+        "def secure(stores): print('secured', stores)\n"
+    )
+    script = tmp_path / "run.py"
+    script.write_bytes((PROJECT / "templates" / "run.py").read_bytes())
+    words = ("-c", f"{tmp_path}/config.json", "processor")
+    result = launch(*words, config=complete(tmp_path), folder=tmp_path, script=script)
+    assert result.stdout.startswith("secured {'mysql': {'ca': None}}\n"), result.stderr
+    assert "'processor'" in result.stdout
+    assert not list(tmp_path.rglob("tls*.pyc")), "something was written into the release"
+    (tmp_path / "tls.json").write_text("{")
+    result = launch(*words, config=complete(tmp_path), folder=tmp_path, script=script)
+    assert result.returncode == 2 and "tls.json is broken" in result.stderr and result.stderr.count("\n") == 1
