@@ -39,13 +39,19 @@ def known(tmp_path: Path, text: str) -> KnownHosts:
         paramiko.HostKeys.hash_host(NAME),
         f"*,!{NAME[:-1]}9",
     ],
+    # A hash is salted: every process would call its test otherwise.
+    ids=["plain", "one of two", "pattern", "hashed", "all but another"],
 )
 def test_a_known_key_is_accepted(tmp_path: Path, names: str) -> None:
     file = known(tmp_path, f"# a comment\n\nnot a line\n{line('other', OTHER)}{line(names)}")
     check(host(file.file), NAME, file, KEY)
 
 
-@pytest.mark.parametrize("names", ["192.0.2.1", "[192.0.2.1]:22", f"*,!{NAME}", paramiko.HostKeys.hash_host("node1")])
+@pytest.mark.parametrize(
+    "names",
+    ["192.0.2.1", "[192.0.2.1]:22", f"*,!{NAME}", paramiko.HostKeys.hash_host("node1")],
+    ids=["no port", "another port", "all but it", "hashed"],
+)
 def test_a_key_of_another_name_does_not_count(tmp_path: Path, names: str) -> None:
     file = known(tmp_path, line(names))
     with pytest.raises(Unreachable, match=r"is not in .*known_hosts.*ssh-keyscan -p 2222 192\.0\.2\.1"):
