@@ -9,7 +9,8 @@ from .. import plan
 from ..inventory import Fleet, Host
 from ..shell import Command, cmd, lines
 from ..steps.base import Action, Found, Payload, Probe, Step
-from ..steps.supervise import SCRIPT, Place, look, state
+from ..steps.shipped import shipped
+from ..steps.supervise import Place, look, state
 from .findings import Finding, Remedy
 
 ORDER: tuple[Remedy, ...] = ("owner", "conf", "release", "boot", "supervision", "restart")
@@ -55,7 +56,7 @@ class Restart:
         if not names:
             return []
         script = self.place.as_work("apply", restart=names, wait=names, reopen=[], remove=[], seconds=60)
-        return [Action(f"restart {', '.join(names)}", script, (Payload(SCRIPT),), limit=150)]
+        return [Action(f"restart {', '.join(names)}", script, (Payload(shipped("supervise")),), limit=150)]
 
 
 def steps(fleet: Fleet, host: Host, found: Sequence[Finding], pids: frozenset[int]) -> list[Step]:

@@ -16,7 +16,6 @@ supervisorctl answers in English; supervisord's XML-RPC and /proc answer in data
 from __future__ import print_function
 
 import errno
-import glob
 import json
 import os
 import pwd
@@ -28,6 +27,8 @@ import sys
 import time
 import types
 
+import ground
+
 try:
     import httplib
     import xmlrpclib
@@ -38,6 +39,8 @@ except ImportError:
 RPC_SECONDS = 10
 SYSTEMCTL_SECONDS = 10
 HEALTHY = "RUNNING"
+TAIL_BYTES = 64 << 10
+NAME = re.compile(r"[^/\s:]+$")
 OURS = "Made by fab from hosts.toml"
 """What the first line of this project's supervisord.conf says."""
 SECTION = re.compile(r"^\[(?:program|fcgi-program|eventlistener):([^\]]+)\]", re.MULTILINE)
@@ -53,7 +56,7 @@ class UnixConnection(httplib.HTTPConnection):
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+        ground.connect(self.sock, self.path)
 
 
 class UnixTransport(xmlrpclib.Transport):
@@ -75,6 +78,9 @@ def supervisor(path, timeout=RPC_SECONDS):
 
 
 def read(path):
+    """A file of the kernel's, as it is; any other one by the rule of ground.py."""
+    if not path.startswith("/proc/"):
+        return ground.read(path)
     try:
         with open(path, "rb") as stream:
             return stream.read().decode("utf-8", "replace")
@@ -145,10 +151,15 @@ def ask_supervisord(options):
     try:
         state, pid, now = server.getState()["statename"], server.getPID(), time.time()
         infos = server.getAllProcessInfo()
+        keys = ("name", "group", "statename", "pid", "start", "now", "exitstatus", "spawnerr")
+        found = [dict((k, info[k]) for k in keys) for info in infos]
+        if not all(str(info["name"]).isdigit() or NAME.match(info["name"]) for info in infos):
+            raise ValueError("names of programs that supervisord does not allow")
     except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error) as error:
         return {"answers": False, "errno": getattr(error, "errno", None), "why": str(error)}, []
-    keys = ("name", "group", "statename", "pid", "start", "now", "exitstatus", "spawnerr")
-    return {"answers": True, "state": state, "pid": pid, "asked": now}, [dict((k, info[k]) for k in keys) for info in infos]
+    except (LookupError, TypeError, ValueError) as error:
+        return {"answers": False, "errno": None, "why": "what answers is no supervisord: %s" % error}, []
+    return {"answers": True, "state": state, "pid": pid, "asked": now}, found
 
 
 def programs(infos, table, options):
@@ -161,7 +172,7 @@ def programs(infos, table, options):
             "pid": info["pid"] or None,
             "uptime_s": info["now"] - info["start"] if info["pid"] else None,
             "release": process.environment.get("PYSPIDER_RELEASE") if process else None,
-            "log": os.path.exists(os.path.join(options["logs"], info["name"] + ".log")),
+            "log": ground.stands(os.path.join(options["logs"], info["name"] + ".log")) is not None,
             "why": info["spawnerr"],
         })
     return found
@@ -246,12 +257,12 @@ def user(pid):
 
 def foreign_sections(path):
     """The programs that somebody else's configuration names, its includes too; None where it is ours or absent."""
-    if not os.path.lexists(path) or is_ours(path):
+    if not ground.stands(path) or is_ours(path):
         return None
     text = read(path)
     here = os.path.dirname(path)
     patterns = [word for match in INCLUDED.findall(text) for word in match.replace("%(here)s", here).split()]
-    included = sorted(one for pattern in patterns for one in glob.glob(os.path.join(here, pattern)))
+    included = sorted(one for pattern in patterns for one in ground.glob(os.path.join(here, pattern)))
     return sorted(set(found for one in [text] + [read(path) for path in included] for found in SECTION.findall(one)))
 
 
@@ -323,7 +334,8 @@ def look(options, machine=None):
     daemons = supervisord_processes(table, options)
     answer = {
         "supervisord": server,
-        "socket": os.path.exists(options["socket"]),
+        "socket": ground.stands(options["socket"]) is not None,
+        "socket_kind": ground.kind(options["socket"]),
         "programs": programs(infos, table, options),
         "leftovers": leftovers(table, options),
         "supervisords": daemons,
@@ -410,19 +422,17 @@ def report(name, info, options):
 
 def logged(path, since):
     """The last lines that a log has got since it was `since` bytes long; what is older would only mislead."""
-    text = read(path).encode("utf-8")
     # One that was rotated meanwhile is shorter, and all of it is new.
-    return text[since if since <= len(text) else 0:].decode("utf-8", "replace").splitlines()[-20:]
+    return ground.tail(path, TAIL_BYTES, since=since).splitlines()[-20:]
 
 
 def log_sizes(folder):
     """How long each program's log is by now."""
     found = {}
-    for path in glob.glob(os.path.join(folder, "*.log")):
-        try:
-            found[os.path.basename(path)[:-4]] = os.lstat(path).st_size
-        except OSError:
-            pass  # it was rotated away meanwhile
+    for path in ground.glob(os.path.join(folder, "*.log")):
+        seen = ground.stands(path)
+        if seen:
+            found[os.path.basename(path)[:-4]] = seen.st_size
     return found
 
 
@@ -466,10 +476,10 @@ def clear(options):
     try:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(RPC_SECONDS)
-        connection.connect(options["socket"])
+        ground.connect(connection, options["socket"])
     except (socket.error, OSError) as error:
         if error.errno == errno.ECONNREFUSED:
-            os.unlink(options["socket"])
+            ground.remove_socket(options["socket"])
     # Where somebody answers, systemd has started it again meanwhile: then it is stale no more.
     return 0
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ..errors import Problem
 from ..shell import as_user, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
+from .shipped import shipped
 
 SCRIPT = Path(__file__).parent.parent / "remote" / "supervise.py"
 MACHINE = SCRIPT.with_name("machine.py")
@@ -63,7 +64,7 @@ def look(place: Place, questions: Questions | None = None) -> Probe:
         f"[ -x {cmd(place.python)} ] || {{ echo null; exit 0; }}",
         f'script=$1; shift; {cmd(place.python)} "$script" look "$@"',
     )
-    payloads = (SCRIPT, json.dumps(options).encode(), *((MACHINE,) if place.preflight else ()))
+    payloads = (shipped("supervise"), json.dumps(options).encode(), *((MACHINE,) if place.preflight else ()))
     return Probe(script, tuple(Payload(one) for one in payloads), limit=45)
 
 
@@ -119,7 +120,7 @@ def needed(place: Place, found: Found) -> dict[str, Any]:
 
 def action(says: str, script: str, limit: float = 60) -> Action:
     """An action whose script runs supervise.py, its first payload."""
-    return Action(says, script, (Payload(SCRIPT),), limit=limit)
+    return Action(says, script, (Payload(shipped("supervise")),), limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,9 @@ class Sockets:
         answer = own(self.place, found)
         if answer is None:
             return []
+        if answer["socket_kind"] not in (None, "a socket"):
+            what = f"{self.place.socket}: {answer['socket_kind']} is in the way, where supervisord makes its socket"
+            raise Problem(f"nothing was changed here: {what}; see who put it there, and move it away")
         server = answer["supervisord"]
         # A live supervisord's socket is the only guard against a second one: never remove it.
         stale = answer["socket"] and not server["answers"] and server["errno"] == REFUSED and not answer["supervisords"]

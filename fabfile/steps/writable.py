@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from .base import Action, Found, Payload, Probe
 from .files import kept_suffix
-from .supervise import SCRIPT, Place, look, own
+from .shipped import shipped
+from .supervise import Place, look, own
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +34,4 @@ class Writable:
             return []
         others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         script = self.place.as_work("take", paths=paths, suffix=kept_suffix())
-        return [Action(f"give {paths[0]}{others} to {self.place.user}", script, (Payload(SCRIPT),))]
+        return [Action(f"give {paths[0]}{others} to {self.place.user}", script, (Payload(shipped("supervise")),))]

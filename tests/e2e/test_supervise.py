@@ -20,6 +20,7 @@ from fabfile.steps.supervise import SCRIPT, Leftovers, Place, Programs, Sockets
 
 BROKEN = "sh -c 'echo why it broke; exit 3'"
 CONF = """\
+; Made by fab from hosts.toml
 [unix_http_server]
 file={0}/s.sock
 [supervisord]

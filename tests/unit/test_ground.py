@@ -1,0 +1,123 @@
+"""ground.py on this machine: what stands in the way is neither followed nor waited for; what is root's stays so."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fabfile.steps.shipped import shipped
+
+WORK = 65534
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="the rule is about root")
+
+
+@pytest.fixture
+def ground() -> Any:
+    import ground
+
+    return ground
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A directory of another user, in which that user may have put anything."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    path = tmp_path / "work"
+    path.mkdir()
+    os.chown(path, WORK, WORK)
+    return path
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Path:
+    path = tmp_path / "canary"
+    path.mkdir(mode=0o755)
+    (path / "secret").write_text("canary")
+    (path / "secret").chmod(0o600)
+    return path
+
+
+PLANTED: dict[str, Callable[[Path, Path], object]] = {
+    "link": lambda path, canary: path.symlink_to(canary / "secret"),
+    "link to a directory": lambda path, canary: path.symlink_to(canary),
+    "hard link": lambda path, canary: os.link(canary / "secret", path),
+    "FIFO": lambda path, _: os.mkfifo(path),
+    "device": lambda path, _: path.symlink_to("/dev/zero"),
+    "directory": lambda path, _: path.mkdir(),
+    "socket": lambda path, _: socket.socket(socket.AF_UNIX).bind(str(path)),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_nothing_but_what_the_user_could_read_is_read(ground: Any, work: Path, canary: Path, planted: str) -> None:
+    PLANTED[planted](work / "it", canary)
+    for path in (work / "it", work / "it" / "secret"):
+        assert ground.read(str(path)) == ground.tail(str(path), 100) == ""
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_nothing_of_roots_is_given_away(ground: Any, work: Path, canary: Path, planted: str) -> None:
+    PLANTED[planted](work / "it", canary)
+    for path in (work / "it", work / "it" / "secret"):
+        ground.give(str(path), WORK, WORK, [str(work)])
+    for path in (canary, canary / "secret"):
+        assert path.stat().st_uid == 0
+    assert all(str(canary) not in path for path, _ in ground.walk(str(work), 100))
+
+
+def test_a_file_and_a_directory_are_given_and_a_reason_is_told_where_not(ground: Any, work: Path, canary: Path) -> None:
+    (work / "log").write_text("x")
+    (work / "data").mkdir()
+    for name in ("log", "data"):
+        assert ground.give(str(work / name), WORK, WORK, []) is None
+        assert (work / name).stat().st_uid == WORK
+    assert "in a directory of root's alone" in ground.give("/etc/passwd", WORK, WORK, [])
+    os.link(canary / "secret", work / "hard")
+    assert "it has another name elsewhere (2 hard links)" in ground.give(str(work / "hard"), WORK, WORK, [])
+
+
+def test_a_link_of_roots_own_is_followed_and_one_of_others_is_not(ground: Any, work: Path, canary: Path) -> None:
+    (canary / "open").write_text("open")
+    (canary.parent / "ours").symlink_to(canary)
+    (work / "theirs").symlink_to(canary)
+    alone = ground.alone(Path("/tmp").stat())
+    assert ground.read(str(canary / "open")) == "open"
+    # Below a directory that everybody can write, even root's own link may be somebody else's in a moment.
+    assert ground.seen(str(canary.parent / "ours" / "open")) is not None or not alone
+    assert ground.stands(str(work / "theirs" / "open")) is None
+    # What the user itself could read anyway is read, with the user's rights.
+    assert ground.read(str(work / "theirs" / "open")) == "open"
+    assert ground.read("/etc/shadow", WORK) == ""
+
+
+def test_only_a_socket_is_connected_to_and_removed(ground: Any, work: Path, canary: Path) -> None:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(work / "real"))
+    server.listen(1)
+    (work / "link").symlink_to(work / "real")
+    (work / "file").touch()
+    for name in ("link", "file", "none"):
+        with pytest.raises(OSError, match=r"[Ss]ocket|No such"):
+            ground.connect(socket.socket(socket.AF_UNIX), str(work / name))
+    ground.connect(socket.socket(socket.AF_UNIX), str(work / "real"))
+    for name in ("link", "file"):
+        ground.remove_socket(str(work / name))
+        assert os.path.lexists(work / name)
+    ground.remove_socket(str(work / "real"))
+    assert not os.path.lexists(work / "real")
+
+
+@pytest.mark.parametrize("name", ["supervise"])
+def test_what_is_shipped_runs_from_stdin_with_what_it_imports(name: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-", "clear", f'{{"socket": "{tmp_path}/none"}}']
+    result = subprocess.run(words, input=shipped(name), cwd=tmp_path, capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (0, b"")
