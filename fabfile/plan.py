@@ -114,7 +114,7 @@ def supervisord_conf(fleet: Fleet, host: Host) -> list[Step]:
 def _conf(fleet: Fleet, host: Host) -> File:
     """supervisord.conf; it includes the release's program sections."""
     text = render.supervisord_conf(fleet, host)
-    return File(fleet.cluster.supervisord_conf, text.encode(), "root", "root", 0o644, keep=True)
+    return File(fleet.cluster.supervisord_conf, text.encode(), "root", "root", 0o644, keep=True, keep_last=True)
 
 
 def boot(fleet: Fleet, host: Host) -> list[Step]:

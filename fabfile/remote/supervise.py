@@ -3,7 +3,7 @@
     supervise.py look OPTIONS [MACHINE]      prints one JSON object; with the path of machine.py, a preflight too
     supervise.py apply OPTIONS     brings the named programs to their sections; exit 1 if one does not come up
     supervise.py reload OPTIONS    supervisorctl reload, then waits for the named programs
-    supervise.py start OPTIONS     (re)starts supervisord's unit by systemd; exit 1 if it does not answer then
+    supervise.py start OPTIONS     starts supervisord; exit 1 if it does not answer then, and the one before runs again
     supervise.py clear OPTIONS     removes the socket, if nothing answers on it at this very moment
     supervise.py take OPTIONS      as the cluster's user: puts a file of its own in the place of each of `paths`
     supervise.py end OPTIONS       ends the given processes; exit 1 if one is still there
@@ -322,7 +322,8 @@ def unit(options):
 def run(words):
     """Exit status and all output of a command."""
     with open(os.devnull) as nothing:
-        process = subprocess.Popen(words, stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        # What a daemon kept open of ours, its reader would wait for.
+        process = subprocess.Popen(words, stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, close_fds=True)
         text = process.communicate()[0].decode("utf-8", "replace")
         return process.returncode, text
 
@@ -344,6 +345,7 @@ def look(options, machine=None):
         "foreign_conf": foreign_sections(options["conf"]),
         "schedulers": schedulers(table),
         "log_sizes": log_sizes(options["logs"]),
+        "current": link(options.get("home", "") + "/current"),
     }
     if options.get("webui"):
         answer["webui"] = webui_answer(options["webui"])
@@ -426,6 +428,13 @@ def logged(path, since):
     return ground.tail(path, TAIL_BYTES, since=since).splitlines()[-20:]
 
 
+def link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
+
+
 def log_sizes(folder):
     """How long each program's log is by now."""
     found = {}
@@ -454,22 +463,65 @@ def reload(options):
 
 
 def start(options):
-    """systemctl restart: also of what waits to be started again, or is there without a main process."""
-    begun, service = time.time(), options["unit"] + ".service"
-    status, text = run(["systemctl", "restart", service])
+    """supervisord's unit by systemd, or its command elsewhere; where it does not come up, the one before is started again.
+
+    `before` is {conf: the digest of the configuration that it ran with, release: where `current` led}, or None.
+    """
+    told = started(options)
+    if told is None:
+        return 0
+    print("supervisord was started, but none answers on %s" % options["socket"])
+    for line in told:
+        print("  | " + line)
+    if options.get("before"):
+        fall_back(options, options["before"])
+    return 1
+
+
+def started(options):
+    """None where supervisord answers after its start; else what it said."""
+    begun, sizes = time.time(), log_sizes(options["logs"])
+    service = (options.get("unit") or "") + ".service"
+    # Also what waits to be started again, or is there without a main process, starts by a restart.
+    status, text = bounded(["systemctl", "restart", service] if unit(options) else options["words"], options["seconds"])
     deadline = time.time() + options["seconds"]
     while status == 0 and time.time() < deadline:
         server, seen = ask_supervisord(options)[0], unit(options)
-        if server["answers"] and server["pid"] == seen["main"]:
-            return 0
-        if seen["state"] in ("auto-restart", "failed", "dead"):
+        if server["answers"] and (not seen or server["pid"] == seen["main"]):
+            return None
+        if seen and seen["state"] in ("auto-restart", "failed", "dead"):
             break
         time.sleep(0.2)
-    print("%s was started, but no supervisord of it answers on %s" % (service, options["socket"]))
-    told = run(["journalctl", "--no-pager", "-o", "cat", "-n", "20", "--since", "@%d" % begun, "-u", service])[1]
-    for line in (text + told).splitlines():
-        print("  | " + line)
-    return 1
+    if unit(options):
+        text += run(["journalctl", "--no-pager", "-o", "cat", "-n", "20", "--since", "@%d" % begun, "-u", service])[1]
+    return text.splitlines() + logged(os.path.join(options["logs"], "supervisord.log"), sizes.get("supervisord", 0))
+
+
+def bounded(words, seconds):
+    """Exit status and last lines of a command that ends in time; one supervisord was seen to fill a disk with its words."""
+    script = '{ timeout "$@"; echo "$?"; } 2>&1 | tail -n 21'
+    lines = run(["sh", "-c", script, "sh", str(seconds)] + words)[1].splitlines()
+    return int(lines[-1]), "".join(line + "\n" for line in lines[:-1])
+
+
+def fall_back(options, before):
+    """Configuration and release as they were, and supervisord with them."""
+    kept = os.path.join(os.path.dirname(options["conf"]), ".%s.last" % os.path.basename(options["conf"]))
+    if run(["sha256sum", kept])[1][:12] != before["conf"]:
+        print("the configuration that ran before is no longer there, so it can't be started again")
+        return
+    os.rename(kept, options["conf"])
+    for words in options["restore"]:
+        run(words)
+    # Perhaps its socket is what has changed; the file is this project's own.
+    found = re.search(r"^file=(.+)$", read(options["conf"]), re.MULTILINE)
+    options = dict(options, socket=found.group(1) if found else options["socket"])
+    told = started(options)
+    if told is not None and unit(options):
+        # An older version of this project ran it without the unit.
+        run(["systemctl", "stop", options["unit"] + ".service"])
+        told = started(dict(options, unit=""))
+    print("the one before was started again" if told is None else "the one before does not start either")
 
 
 def clear(options):

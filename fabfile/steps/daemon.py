@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,12 +62,12 @@ class Supervisord:
     def _by_itself(self, answer: Mapping[str, Any]) -> list[Action]:
         outdated = self._outdated(answer)
         ended = [self._end("stop supervisord: its own configuration changed", outdated)] if outdated else []
-        return [*ended, self._start()] if outdated or _live(answer) is None else []
+        start = action("start supervisord", self._start(answer), START_SECONDS * 2 + 30)
+        return [*ended, start] if outdated or _live(answer) is None else []
 
     def _through_unit(self, answer: Mapping[str, Any]) -> list[Action]:
         service, outside, outdated = f"{self.place.unit}.service", self._outside(answer), self._outdated(answer)
-        start = self.place.as_root("start", seconds=START_SECONDS)
-        limit = self.stop_seconds + START_SECONDS + 30
+        start, limit = self._start(answer), self.stop_seconds + START_SECONDS * 3 + 30
         if outside:
             # Out of a login's session, another service, or what an older version of this project started.
             script = lines(self.place.as_root("end", end=outside, signals=self._signals()), start)
@@ -81,13 +82,24 @@ class Supervisord:
     def _signals(self) -> list[tuple[str, int]]:
         return [("SIGTERM", self.stop_seconds), ("SIGKILL", 5)]
 
-    def _start(self) -> Action:
-        daemon = Path(self.place.python).with_name("supervisord")
-        start = cmd("cd", self.place.home) & cmd(
-            "exec", "env", f"PYSPIDER_SUPERVISORD={self.digest}", daemon, "-c", self.place.conf
+    def _start(self, answer: Mapping[str, Any]) -> str:
+        """A script that starts it, and where it does not come up, the one that ran before."""
+        # Whatever it is started with, the digest tells.
+        digest = f"export PYSPIDER_SUPERVISORD=$({cmd('sha256sum', self.place.conf)} | cut -c1-12)"
+        daemon = cmd("exec", Path(self.place.python).with_name("supervisord"), "-c", self.place.conf)
+        restore = f"ln -s {cmd(answer['current'] or '')} .current.back && mv -fT .current.back current"
+        return self.place.as_root(
+            "start",
+            seconds=START_SECONDS,
+            words=self._words(f"{digest} && {daemon}"),
+            # It answers elsewhere where the socket is what changes.
+            before=next(({"conf": one["conf"]} for one in answer["supervisords"]), None),
+            restore=[self._words(restore)] if answer["current"] else [],
         )
-        # Without 3>&- the daemon would hold this exchange's channel open for ever.
-        return Action("start supervisord", f"{as_user(self.place.user, start)} 3>&-")
+
+    def _words(self, script: str) -> list[str]:
+        """A command of the cluster's user in its home."""
+        return shlex.split(str(as_user(self.place.user, f"{cmd('cd', self.place.home)} && {script}")))
 
 
 def _live(answer: Mapping[str, Any]) -> int | None:

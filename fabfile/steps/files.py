@@ -92,6 +92,11 @@ fi
 """
 
 
+_KEEP_LAST = """\
+target={path}
+[ ! -f "$target" ] || cp -p "$target" "${{target%/*}}/.${{target##*/}}.last\""""
+
+
 def _search(path: str) -> str:
     # With the shell's own words: no process on a host where nothing is to be done.
     return f"""  n=0
@@ -214,6 +219,8 @@ class File:
     """What a diff may show of a secret file: the new text with its secrets masked."""
     keep: bool = False
     """A file that stands there and that this project did not make is kept beside when it is replaced."""
+    keep_last: bool = False
+    """What it replaces stays beside as .NAME.last: what does not come up with the new one can have it back."""
 
     @property
     def name(self) -> str:
@@ -242,7 +249,9 @@ class File:
     def write(self, seen: Seen = NOTHING) -> Action:
         """The action that puts it there, whatever is there now."""
         name = f"./{posixpath.basename(self.path)}"
-        script = self._in_place(swap_in(name, f"{self.owner}:{self.group}", self.mode, self.keep))
+        swap = swap_in(name, f"{self.owner}:{self.group}", self.mode, self.keep)
+        last = [_KEEP_LAST.format(path=_word(name))] if self.keep_last else []
+        script = self._in_place(lines(*last, swap))
         says = f"write {self.path}{told_kept(self.path, seen)}"
         return Action(says, script, (Payload(self.content),), diff=self._shown(seen))
 

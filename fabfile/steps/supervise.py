@@ -37,7 +37,8 @@ class Place:
     """The name of systemd's service for it, on hosts where systemd runs."""
 
     def options(self, **more: object) -> dict[str, object]:
-        return {"socket": self.socket, "conf": self.conf, "logs": self.logs, "unit": self.unit, **more}
+        where = {"socket": self.socket, "conf": self.conf, "home": self.home, "logs": self.logs, "unit": self.unit}
+        return {**where, **more}
 
     def as_root(self, verb: str, **more: object) -> str:
         """A script that runs supervise.py (its first payload) as root."""

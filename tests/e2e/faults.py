@@ -97,3 +97,43 @@ def named_alone_and_mended(cluster: Cluster, fault: Fault, hosts_toml: Path | No
             mended = cluster.fab("doctor", "--fix", status=None, hosts_toml=hosts_toml)
             assert mended.returncode == 0, mended.stdout + mended.stderr
         silent(cluster, hosts_toml)
+
+
+# Somebody who is no supervisord.
+_LISTENS = f"""
+echo an old line >>{LOGS}/supervisord.log
+setsid su -s /bin/sh work -c "exec {BIN}/python -c '
+import socket
+s = socket.socket(socket.AF_UNIX); s.bind(\\"{{path}}\\"); s.listen(9)
+while True:
+    c = s.accept()[0]; c.recv(99); c.sendall(b\\"no\\"); c.close()'" >/dev/null 2>&1 </dev/null &
+settled '[ -S {{path}} ]'
+pgrep -u work -f '^{BIN}/python -c' >/tmp/holder
+"""
+
+
+def the_one_before_runs_again(cluster: Cluster) -> None:
+    """Where supervisord can't come up with its new configuration, the old one goes on with its own, and its release."""
+    blocked = f"{LOGS}/blocked.sock"
+    changed = cluster.variant(
+        "blocked.toml",
+        (r"^#socket = .*$", f'socket = "{blocked}"'),
+        (r"^process-time-limit = .*$", "process-time-limit = 28"),
+    )
+    before = cluster.on("node2", f"sha256sum /etc/supervisord.conf; readlink {CURRENT}")
+    with healthy_again(cluster):
+        cluster.on("node2", SHELL + _LISTENS.format(path=blocked))
+        try:
+            failed = cluster.fab("-H", "node2", "deploy", status=1, hosts_toml=changed).stdout
+        finally:
+            cluster.on("node2", f"kill $(cat /tmp/holder); rm {blocked}")
+        assert f"supervisord was started, but none answers on {blocked}" in failed, failed
+        assert "the one before was started again" in failed
+        assert "Another program is already listening" in failed, "its own reason is not shown"
+        assert "an old line" not in failed
+        assert cluster.on("node2", f"sha256sum /etc/supervisord.conf; readlink {CURRENT}") == before
+        settled = time.monotonic() + 30
+        while not cluster.status()["healthy"]:
+            assert time.monotonic() < settled, cluster.status()["problems"]
+            time.sleep(0.5)
+        assert "nothing changed" in cluster.fab("deploy").stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .conftest import Cluster
-from .faults import SHELL, healthy_again
+from .faults import SHELL, healthy_again, the_one_before_runs_again
 
 pytestmark = pytest.mark.e2e
 
@@ -83,3 +83,7 @@ def test_a_full_disk_is_refused_before_the_release_is_half_written(cluster: Clus
             cluster.on("node2", "umount /tmp")
     assert "node2: nothing was changed here: /tmp: 0 of 20 MB are free (disk-full)" in refused.stdout
     assert cluster.on("node2", release) == before
+
+
+def test_a_supervisord_that_cannot_come_up_under_systemd_gives_way_to_the_one_before(cluster: Cluster) -> None:
+    the_one_before_runs_again(cluster)

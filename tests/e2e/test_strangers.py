@@ -10,7 +10,7 @@ import pytest
 from fabfile.steps.files import kept_suffix
 
 from .conftest import Cluster
-from .faults import BIN, SHELL, found, healthy_again
+from .faults import BIN, SHELL, found, healthy_again, the_one_before_runs_again
 
 pytestmark = pytest.mark.e2e
 
@@ -116,3 +116,7 @@ def test_a_socket_on_which_somebody_elses_supervisord_answers_is_refused(cluster
         assert "on /run/supervisor/supervisor.sock answers a supervisord that this project did not start" in refused
         assert cluster.on("node2", SHOP) == pid
         assert cluster.on("node2", "ls /etc/pyspider-demo.conf 2>&1 || true").endswith("No such file or directory\n")
+
+
+def test_a_supervisord_that_cannot_come_up_without_systemd_gives_way_to_the_one_before(cluster: Cluster) -> None:
+    the_one_before_runs_again(cluster)

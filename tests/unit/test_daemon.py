@@ -32,6 +32,7 @@ def found(live: int | None, others: dict[int, str], main: int | str | None = "no
         "strangers": [],
         "foreign_conf": None,
         "log_sizes": {},
+        "current": "releases/r0",
     }
     return Found(0, json.dumps(answer))
 
@@ -52,7 +53,7 @@ def says(step: Supervisord, answer: Found) -> list[str]:
 )
 def test_without_systemd_it_is_started_as_its_user(answer: Found, wanted: list[str]) -> None:
     assert says(STEP, answer) == wanted
-    assert not any("systemctl" in action.script or '"start"' in action.script for action in STEP.diff(answer))
+    assert not any("systemctl" in action.script for action in STEP.diff(answer))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,22 @@ def test_without_systemd_it_is_started_as_its_user(answer: Found, wanted: list[s
 )
 def test_where_systemd_runs_it_is_started_by_its_unit_and_no_other_way(answer: Found, wanted: list[str]) -> None:
     assert says(STEP, answer) == wanted
-    assert not any("su -s" in action.script for action in STEP.diff(answer))
+
+
+@pytest.mark.parametrize(
+    ("answer", "before"),
+    [
+        (found(None, {}), "null"),
+        (found(5, {5: "d0"}), '{"conf": "d0"}'),
+        (found(None, {5: "d0"}), '{"conf": "d0"}'),
+        (found(5, {5: "d0"}, main=5), '{"conf": "d0"}'),
+        (found(5, {5: "d0"}, main=0), '{"conf": "d0"}'),
+    ],
+)
+def test_what_ran_before_is_known_to_whoever_starts_the_next(answer: Found, before: str) -> None:
+    script = STEP.diff(answer)[-1].script
+    assert f'"before": {before}' in script
+    assert "ln -s releases/r0 .current.back" in script
 
 
 @pytest.mark.parametrize("answer", [found(5, {5: "d0"}, main=5), found(5, {5: "d1"}, main=0), found(5, {5: "d0"})])

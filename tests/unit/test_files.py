@@ -169,6 +169,12 @@ def test_what_this_project_did_not_make_is_kept_beside_and_told(tmp_path: Path, 
         assert beside.read_text() == before and stat.S_IMODE(beside.stat().st_mode) == 0o604
 
 
+def test_the_last_content_stays_beside_for_who_cannot_do_with_the_new_one(tmp_path: Path) -> None:
+    for content in (b"one\n", b"two\n", b"three\n"):
+        assert applied(mine(tmp_path / "a", content, keep_last=True)) == "changed"
+    assert (tmp_path / ".a.last").read_text() == "two\n"
+
+
 def test_nothing_is_kept_where_nothing_stands_or_nothing_changes(tmp_path: Path) -> None:
     step = mine(tmp_path / "a", b"somebody's own\n", keep=True)
     assert (applied(step), applied(step)) == ("changed", "ok")

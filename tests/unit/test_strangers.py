@@ -47,6 +47,7 @@ def answer(**more: object) -> Found:
         "strangers": [],
         "foreign_conf": None,
         "log_sizes": {},
+        "current": None,
     }
     return Found(0, json.dumps(base | more))
 
