@@ -13,8 +13,8 @@ from .. import plan
 from ..inventory import Fleet, Host
 from ..shell import cmd
 from ..steps.base import Action, CannotLook, Found, Payload, Probe
+from ..steps.shipped import REMOTE, shipped
 
-REMOTE = Path(__file__).parent.parent / "remote"
 PARTS = ("supervise", "machine", "doctor_conf", "doctor_ask", "doctor_answers")
 """What doctor.py loads or runs, in the order of its arguments."""
 PYTHONS = ("python2.7", "python3", "python2", "python", "/usr/libexec/platform-python")
@@ -45,7 +45,7 @@ class Examination:
         options = where.options(user=cluster.user, home=cluster.home, site=self.fleet.doctor.site, files=files)
         script = _SCRIPT.format(pythons=cmd(where.python, *PYTHONS))
         parts = [REMOTE / f"{name}.py" for name in PARTS]
-        payloads: tuple[bytes | Path, ...] = (REMOTE / "doctor.py", json.dumps(options).encode(), *parts)
+        payloads: tuple[bytes | Path, ...] = (shipped("doctor"), json.dumps(options).encode(), *parts)
         return Probe(script, tuple(Payload(one) for one in payloads), limit=60)
 
     def diff(self, found: Found) -> Sequence[Action]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .. import plan
 from ..inventory import Fleet, Host
-from ..shell import Command, cmd, lines
-from ..steps.base import Action, Found, Payload, Probe, Step
+from ..steps.base import Action, CannotLook, Found, Payload, Probe, Step
 from ..steps.shipped import shipped
 from ..steps.supervise import Place, look, state
 from .findings import Finding, Remedy
@@ -19,22 +19,31 @@ ORDER: tuple[Remedy, ...] = ("owner", "conf", "release", "boot", "supervision", 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """These paths belong to `user`. A link's target and what is gone by now are left alone."""
+    """These paths belong to the cluster's user. A link, and what is gone by now, are left alone.
+
+    Nothing is given that only root can have put there, or that has another name elsewhere.
+    """
 
     paths: tuple[str, ...]
-    user: str
+    place: Place
     name: str = "owner"
 
     def probe(self) -> Probe:
-        return Probe(lines(Command(f"{cmd('stat', '--format', '%U %n', *self.paths)} 2>/dev/null"), "true"))
+        return Probe(self.place.as_root("owners", paths=self.paths), (Payload(shipped("supervise")),))
 
     def diff(self, found: Found) -> Sequence[Action]:
-        wrong = [line for line in found.text.splitlines() if not line.startswith(f"{self.user} ")]
-        paths = [line.partition(" ")[2] for line in wrong]
+        try:
+            owners = json.loads(found.text)
+            paths = [path for path in self.paths if owners.get(path, self.place.user) != self.place.user]
+        except (ValueError, AttributeError) as error:
+            raise CannotLook(f"whose files these are can't be seen: {found.text[-300:]}") from error
         if not paths:
             return []
         others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        return [Action(f"give {paths[0]}{others} to {self.user}", str(cmd("chown", "-h", f"{self.user}:", *paths)))]
+        tops = (self.place.home, self.place.logs)
+        script = self.place.as_root("give", paths=paths, user=self.place.user, tops=tops)
+        says = f"give {paths[0]}{others} to {self.place.user}"
+        return [Action(says, script, (Payload(shipped("supervise")),))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,7 @@ def needs_stores(found: Sequence[Finding]) -> bool:
 
 def _steps(fleet: Fleet, host: Host, remedy: Remedy, items: tuple[str, ...], pids: frozenset[int]) -> list[Step]:
     by_remedy: dict[Remedy, Callable[[], list[Step]]] = {
-        "owner": lambda: [Owner(items, fleet.cluster.user)],
+        "owner": lambda: [Owner(items, plan.place(fleet))],
         "conf": lambda: plan.supervisord_conf(fleet, host),
         "release": lambda: [plan.release(fleet, host)],
         "boot": lambda: plan.boot(fleet, host),

@@ -16,21 +16,28 @@ import os
 import pwd
 import re
 import socket
+import stat
 import subprocess
 import sys
 import time
 import types
+
+import ground
 
 MOST_FILES = 20000
 CLIENT_FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/pyspider/current/bin")
 SECONDS = 4
 
 
-def module(name, path):
+def text(path):
+    """What this project sent along."""
     with open(path, "rb") as stream:
-        text = stream.read()
+        return stream.read()
+
+
+def module(name, path):
     made = types.ModuleType(name)
-    exec(compile(text, path, "exec"), made.__dict__)
+    exec(compile(text(path), path, "exec"), made.__dict__)
     return made
 
 
@@ -56,7 +63,7 @@ def components(supervise, machine, table):
         found.append({
             "pid": pid, "ticks": process.ticks, "parent": process.parent, "role": kind, "user": machine.owner(machine.uid_of(pid)), "words": process.words,
             "name": process.environment.get("SUPERVISOR_PROCESS_NAME"), "held": held, "nofile": limit(pid, supervise),
-            "state": state(pid, supervise), "directory": directory(pid), "kb": kilobytes(pid, supervise, table),
+            "state": state(pid, supervise), "directory": directory(pid), "uid": machine.uid_of(pid), "kb": kilobytes(pid, supervise, table),
         })
     return found
 
@@ -90,7 +97,15 @@ def clients(supervise, sight, where, table):
     folders = os.environ.get("PATH", "").split(":") + list(CLIENT_FOLDERS)
     paths = set(os.path.realpath(os.path.join(folder, "supervisorctl")) for folder in folders if folder.startswith("/"))
     others = [path for path in paths if os.access(path, os.X_OK) and (path != beside or changed(path, daemon, supervise))]
-    return [dict(asked_by(path, where), path=path, beside=beside) for path in sorted(others)]
+    # One that others can change gets the rights of no more than they have.
+    return [dict(asked_by(path, where, supervise_uid(daemon) or ground.owner(path)), path=path, beside=beside) for path in sorted(others)]
+
+
+def supervise_uid(process):
+    try:
+        return os.stat("/proc/%d" % process.pid).st_uid
+    except OSError:
+        return 0
 
 
 def changed(path, process, supervise):
@@ -102,12 +117,12 @@ def changed(path, process, supervise):
         return False
 
 
-def asked_by(client, where):
+def asked_by(client, where, uid):
     environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", HOME="/nonexistent")
     words = ["timeout", str(SECONDS), client, "-c", where["conf"], "-s", "unix://" + where["socket"], "pid"]
     try:
         with open(os.devnull) as nothing:
-            process = subprocess.Popen(words, stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+            process = subprocess.Popen(words, stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, preexec_fn=lambda: ground.become(uid))
             out = process.communicate()[0].decode("utf-8", "replace")
     except OSError as error:
         return {"status": None, "says": str(error)}
@@ -145,75 +160,88 @@ def foreign(folders, user, machine):
         wanted = pwd.getpwnam(user).pw_uid
     except KeyError:
         return None
-    seen, found, count = 0, [], 0
+    found = []
     for top in folders:
-        for folder, names, files in os.walk(top):
-            for path in [folder] + [os.path.join(folder, name) for name in files]:
-                seen += 1
-                try:
-                    number = os.lstat(path).st_uid
-                except OSError:
-                    continue
-                if number != wanted:
-                    count += 1
-                    found.append({"path": path, "owner": machine.owner(number)})
-            if seen > MOST_FILES:
-                break
-    return {"count": count, "paths": found[:200]}
+        for path, seen in ground.walk(top, MOST_FILES):
+            if seen.st_uid != wanted and (stat.S_ISREG(seen.st_mode) or stat.S_ISDIR(seen.st_mode) or stat.S_ISSOCK(seen.st_mode)):
+                found.append({"path": path, "owner": machine.owner(seen.st_uid)})
+    return {"count": len(found), "paths": found[:200]}
 
 
 # the programs' own view
 
-def interpreter(words):
-    """What runs these words: themselves, or what their first line names."""
+def interpreter(words, by=0):
+    """What runs these words: themselves, or what their first line names, as the user reads it who says them."""
     path = words[0] if words else ""
     if not path.startswith("/"):
         folders = os.environ.get("PATH", "").split(":")
         path = next((one for one in (os.path.join(folder, path) for folder in folders) if os.access(one, os.X_OK)), "")
     if re.match(r"python[\d.]*$", os.path.basename(path)):
         return path
-    try:
-        with open(path, "rb") as stream:
-            first = stream.readline(200).decode("utf-8", "replace")
-    except (IOError, OSError):
-        return None
+    first = ground.read(path, by, 200).partition("\n")[0]
     words = first[2:].split() if first.startswith("#!") else []
-    return interpreter(words[1:] if words and words[0].endswith("/env") else words)
+    return interpreter(words[1:] if words and words[0].endswith("/env") else words, by) if words else None
 
 
 def pairs(machine, found):
-    """(interpreter, config.json) of every component but phantomjs, each pair once, with who uses it."""
+    """(interpreter, config.json, user) of every component but phantomjs, each once, with who uses it."""
     answer = {}
     for one in found:
         config = machine.after(one["words"], "-c", "--config")
-        path = interpreter(one["words"])
+        path = interpreter(one["words"], one["uid"])
         if one["role"] != "phantomjs" and path:
             if config:
                 config = os.path.join(one.get("directory") or "/", config)
-            answer.setdefault((path, config), set()).add(one["role"])
+            # Root runs nothing, and reads nothing, that somebody else can have put there.
+            uid = one["uid"] or ground.owner(os.path.realpath(path)) or (ground.owner(config) if config else 0)
+            answer.setdefault((path, config, uid), set()).add(one["role"])
     return answer
 
 
 def ask(machine, found, scripts, site):
-    """What each interpreter says of itself and of what its config.json leads to; all at once."""
+    """What each interpreter says of itself and of what its config.json leads to; all at once, each as its own user."""
     begun = []
-    for (path, config), roles in sorted(pairs(machine, found).items(), key=str):
-        words = [path, "-B", scripts[0], config or "/nonexistent", " ".join(sorted(roles)), site or "", scripts[1]]
-        try:
-            process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        except OSError as error:
-            process = error
-        begun.append((path, config, sorted(roles), process))
+    for (path, config, uid), roles in sorted(pairs(machine, found).items(), key=str):
+        words = [path, "-B", "-", config or "/nonexistent", " ".join(sorted(roles)), site or "", "-"]
+        begun.append((path, config, uid, sorted(roles), begin(words, uid, scripts)))
     answer = []
-    for path, config, roles, process in begun:
+    for path, config, uid, roles, process in begun:
         out, err = ("", str(process)) if isinstance(process, OSError) else [part.decode("utf-8", "replace") for part in process.communicate()]
-        one = {"python": path, "path": config, "roles": roles, "file": machine.at(config) if config else None}
+        one = {"python": path, "path": config, "roles": roles, "file": machine.at(config, uid) if config else None}
         try:
             one.update(json.loads(out))
         except ValueError:
             one["broken"] = (err or out).strip()[-300:]
         answer.append(one)
     return answer
+
+
+def begin(words, uid, scripts):
+    """A process of that user that reads its script; a user can't read where root keeps it."""
+    try:
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", preexec_fn=lambda: ground.become(uid),
+        )
+        process.stdin.write(together(*scripts))
+        process.stdin.close()
+        process.stdin = None
+    except (IOError, OSError) as error:
+        return error if isinstance(error, OSError) else OSError(str(error))
+    return process
+
+
+def together(ask_path, answers_path):
+    """doctor_ask.py with doctor_answers.py as one script for stdin, by any Python."""
+    ask_text, answers_text = [str(text(path).decode("ascii")) for path in (ask_path, answers_path)]
+    return (TOGETHER % (answers_text, ask_text)).encode("ascii")
+
+
+TOGETHER = """\
+import sys, types
+answers = sys.modules["answers"] = types.ModuleType("answers")
+exec(compile(%r, "doctor_answers.py", "exec"), answers.__dict__)
+exec(compile(%r, "doctor_ask.py", "exec"))
+"""
 
 
 def look(options, supervise, machine, conf, scripts):
@@ -229,13 +257,13 @@ def look(options, supervise, machine, conf, scripts):
     mine = set(one["pid"] for one in live if one["role"] == "webui")
     webuis = [one for one in ports if mine.intersection(one["line"])]
     answer = {
-        "python": list(sys.version_info[:3]), "clock": time.time(), "ours": os.path.islink(os.path.join(options["home"], "current")), "sight": sight, "conf": own or None, "confs": found,
-        "socket": machine.at(where["socket"]), "socket_path": where["socket"], "pidfile": pidfile(own.get("pidfile"), table),
+        "python": list(sys.version_info[:3]), "clock": time.time(), "ours": ground.kind(os.path.join(options["home"], "current")) == "a link", "sight": sight, "conf": own or None, "confs": found,
+        "socket": machine.at(where["socket"], own.get("by", 0)), "socket_path": where["socket"], "pidfile": pidfile(own.get("pidfile"), table, own.get("by", 0)),
         "daemons": machine.daemons(supervise, table, [one["path"] for one in found]), "components": live, "listeners": ports,
         "clients": clients(supervise, sight, where, table), "webuis": [dict(http(local(one["address"]), one["port"], supervise), **one) for one in webuis],
         "disks": machine.disks([options["home"], options["logs"], "/tmp", "/var/tmp", "/"]), "memory": machine.memory(supervise),
         "foreign": foreign([options["home"], options["logs"]], options["user"], machine),
-        "logs": conf.logs(configured), "daemon_log": conf.tail(own.get("logfile")), "boot": conf.boots(where["conf"], supervise.read), "files": dict((path, digest(path)) for path in options.get("files", ())), "asked": ask(machine, configured + live, scripts, options.get("site")),
+        "logs": conf.logs(configured), "daemon_log": conf.tail(own.get("logfile"), own.get("by", 0)), "boot": conf.boots(where["conf"], supervise.read), "files": dict((path, digest(path)) for path in options.get("files", ())), "asked": ask(machine, configured + live, scripts, options.get("site")),
     }
     answer["listeners"] = standing(ports, machine.listeners(supervise, supervise.processes()))
     return answer
@@ -251,11 +279,10 @@ def local(address):
     return "127.0.0.1" if address in ("0.0.0.0", "::") else address
 
 
-def pidfile(path, table):
+def pidfile(path, table, by):
     try:
-        with open(path) as stream:
-            pid = int(stream.read())
-    except (IOError, OSError, TypeError, ValueError):
+        pid = int(ground.read(path, by, 64))
+    except (TypeError, ValueError):
         return None
     return {"path": path, "pid": pid, "alive": pid in table}
 

@@ -101,7 +101,7 @@ def on_mysql(server, database):
 
 
 def charsets(cursor, database):
-    """[[table, character set], …] of tables whose text can't be just any text; not more than a few.
+    """[[table, character set], ...] of tables whose text can't be just any text; not more than a few.
 
     information_schema.columns would tell more, and have the server write a temporary table to its disk.
     """

@@ -2,7 +2,7 @@
 
     doctor_ask.py CONFIG.json ROLES SITE ANSWERS      prints one JSON object; no password is in it
 
-SITE is host:port, or empty; ANSWERS is the path of doctor_answers.py.
+SITE is host:port, or empty; ANSWERS is the path of doctor_answers.py, or - where it is loaded as `answers` already.
 
 It asks with the component's own configuration, libraries and passwords, from the component's own
 host: what it is told is what the component is told. It must run under any Python from 2.6 on.
@@ -136,6 +136,6 @@ def module(name, path):
 
 if __name__ == "__main__":
     begun = time.time()
-    answer = look(sys.argv[1], sys.argv[2].split(), sys.argv[3], module("answers", sys.argv[4]))
+    answer = look(sys.argv[1], sys.argv[2].split(), sys.argv[3], sys.modules["answers"] if sys.argv[4] == "-" else module("answers", sys.argv[4]))
     answer["seconds"] = round(time.time() - begun, 2)
     print(json.dumps(answer))

@@ -9,6 +9,9 @@ import glob
 import os
 import re
 import shlex
+import stat
+
+import ground
 
 CONFS = ("/etc/supervisord.conf", "/etc/supervisor/supervisord.conf", "/etc/supervisord/supervisord.conf", "/usr/etc/supervisord.conf")
 BOOTS = (
@@ -19,19 +22,23 @@ BOOTS = (
 TAIL_BYTES = 16384
 
 
-def sections(path, read):
-    """{section: {key: value}} of an INI file as supervisor reads it, its includes too."""
-    found = {}
-    pending = [path]
+def sections(path, by=0):
+    """{section: {key: value}} of an INI file as supervisor reads it, its includes too; and {section: who wrote it}.
+
+    `by` is the user who named the file. What somebody but root wrote names paths with that user's rights only.
+    """
+    found, writers = {}, {}
+    pending = [(path, by)]
     while pending:
-        one = pending.pop(0)
-        here = os.path.dirname(one)
-        for name, values in parse(read(one)):
+        one, named = pending.pop(0)
+        here, writer = os.path.dirname(one), named or ground.owner(one)
+        for name, values in parse(ground.read(one, named)):
             found.setdefault(name, {}).update((key, value.replace("%(here)s", here).replace("%%", "%")) for key, value in values.items())
+            writers[name] = writers.get(name) or writer
             if name == "include" and one == path:
                 for pattern in found[name].get("files", "").split():
-                    pending += sorted(glob.glob(os.path.join(here, pattern)))
-    return found
+                    pending += [(each, writer) for each in ground.glob(os.path.join(here, pattern), writer)]
+    return found, writers
 
 
 def parse(text):
@@ -58,8 +65,8 @@ def role(supervise, words):
     return process.role()
 
 
-def programs(found, supervise):
-    """The pyspider programs of a supervisord.conf, one by one: what they run, as whom, and where they log."""
+def programs(found, writers, supervise):
+    """The pyspider programs of a supervisord.conf, one by one: what they run, as whom, where they log, and who says so."""
     for name, values in sorted(found.items()):
         if not name.startswith("program:"):
             continue
@@ -75,6 +82,7 @@ def programs(found, supervise):
                     "name": one.get("process_name", name[8:]), "role": kind, "words": words, "user": one.get("user"),
                     "directory": one.get("directory"), "log": one.get("stdout_logfile"), "err": one.get("stderr_logfile"),
                     "merged": one.get("redirect_stderr", "").lower() in ("true", "1", "yes", "on"),
+                    "by": writers[name], "uid": writers[name] or ground.user_of(one.get("user")) or 0,
                 }
 
 
@@ -89,13 +97,13 @@ def expand(value, name, number):
     return re.sub(r"%\(process_num\)(\d*d)", lambda match: ("%" + match.group(1)) % number, value)
 
 
-def conf_facts(path, supervise):
+def conf_facts(path, supervise, by=0):
     """One supervisord.conf; its programs are only those of pyspider."""
-    found = sections(path, supervise.read)
+    found, writers = sections(path, by)
     http = found.get("inet_http_server")
     ctl = found.get("supervisorctl", {}).get("serverurl", "")
     return {
-        "path": path, "sections": sorted(found), "programs": list(programs(found, supervise)),
+        "path": path, "sections": sorted(found), "programs": list(programs(found, writers, supervise)), "by": writers.get("supervisord", by),
         "socket": found.get("unix_http_server", {}).get("file"), "ctl": ctl[7:] if ctl.startswith("unix://") else ctl,
         "pidfile": found.get("supervisord", {}).get("pidfile"), "logfile": found.get("supervisord", {}).get("logfile"),
         "inet": {"port": http.get("port", ""), "password": bool(http.get("password"))} if http else None,
@@ -104,11 +112,22 @@ def conf_facts(path, supervise):
 
 def confs(options, supervise, machine, table):
     """The configurations that a supervisord runs with, hosts.toml's, and the usual ones that name pyspider."""
-    running = [machine.after(process.words, "-c", "--configuration") for process in table.values() if supervise.is_supervisord(process)]
-    paths = [path for path in running if path and path.startswith("/")] + [options["conf"]] + list(CONFS)
-    once = [path for index, path in enumerate(paths) if path not in paths[:index]]
-    found = [conf_facts(path, supervise) for path in once if os.path.isfile(path)]
+    running = [
+        (machine.after(process.words, "-c", "--configuration"), machine.uid_of(process.pid)) for process in table.values() if supervise.is_supervisord(process)
+    ]
+    paths = dict((path, 0) for path in (options["conf"],) + CONFS)
+    for path, by in running:
+        if path and path.startswith("/"):
+            paths.setdefault(path, by)
+    order = [path for path, _ in running if path in paths] + [options["conf"]] + list(CONFS)
+    once = [path for index, path in enumerate(order) if path not in order[:index]]
+    found = [conf_facts(path, supervise, paths[path]) for path in once if regular(path, paths[path])]
     return [one for one in found if one["path"] == options["conf"] or one["programs"]]
+
+
+def regular(path, by):
+    seen = ground.seen(path, by)
+    return seen is not None and stat.S_ISREG(seen.st_mode)
 
 
 def effective(found, options):
@@ -127,27 +146,19 @@ def starts(text, path):
     return bool(lines) and (path in named or not [one for one in named if one.startswith("/")])
 
 
-def tail(path):
-    try:
-        with open(path, "rb") as stream:
-            stream.seek(0, 2)
-            stream.seek(max(0, stream.tell() - TAIL_BYTES))
-            return stream.read().decode("utf-8", "replace").splitlines()[-60:]
-    except (IOError, OSError, TypeError):
-        return []
+def tail(path, by=0):
+    return ground.tail(path, TAIL_BYTES, by).splitlines()[-60:] if path else []
 
 
 def logs(found):
     """Per program its log files, and the last lines of the one with its errors."""
     answer = {}
     for program in found:
-        paths = [path for path in (program["log"], None if program["merged"] else program["err"]) if path and path.startswith("/")]
-        answer[program["name"]] = {"files": [{"path": path, "size": size(path)} for path in paths], "tail": tail(paths[-1]) if paths else []}
+        paths, by = [path for path in (program["log"], None if program["merged"] else program["err"]) if path and path.startswith("/")], program["by"]
+        answer[program["name"]] = {"files": [{"path": path, "size": size(path, by)} for path in paths], "tail": tail(paths[-1], by) if paths else []}
     return answer
 
 
-def size(path):
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return None
+def size(path, by):
+    seen = ground.seen(path, by)
+    return None if seen is None else seen.st_size

@@ -255,6 +255,19 @@ def child_of(folder, name):
         return None
 
 
+def room(path):
+    """(directory, its os.statvfs, its device) of the deepest directory of a path that is there."""
+    while True:
+        try:
+            with reached(path) as way:
+                found = os.fstat(way.fd)
+                if stat.S_ISDIR(found.st_mode):
+                    return path, os.statvfs("/proc/self/fd/%d" % way.fd), found.st_dev
+        except (IOError, OSError):
+            pass
+        path = os.path.dirname(path) or "/"
+
+
 def connect(connection, path):
     """Connect to the very socket at a path. Raises socket.error."""
     try:

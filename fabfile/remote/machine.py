@@ -13,6 +13,8 @@ import re
 import socket
 import stat
 
+import ground
+
 REACH_SECONDS = 4
 
 
@@ -23,11 +25,10 @@ def owner(number):
         return str(number)
 
 
-def at(path):
-    """What stands at a path, as data; None where there is nothing."""
-    try:
-        seen = os.stat(path)
-    except OSError:
+def at(path, by=0):
+    """What stands at a path, as data; None where there is nothing. `by` is the user who named it."""
+    seen = ground.seen(path, by)
+    if seen is None:
         return None
     return {
         "path": path, "owner": owner(seen.st_uid), "mode": stat.S_IMODE(seen.st_mode), "size": seen.st_size,
@@ -122,10 +123,8 @@ def number(text):
 def disks(paths):
     found = {}
     for path in paths:
-        while not os.path.isdir(path):
-            path = os.path.dirname(path)
-        seen = os.statvfs(path)
-        found.setdefault(os.stat(path).st_dev, {
+        path, seen, device = ground.room(path)
+        found.setdefault(device, {
             "path": path, "bytes": seen.f_blocks * seen.f_frsize, "free": seen.f_bavail * seen.f_frsize, "inodes": seen.f_files, "inodes_free": seen.f_favail,
         })
     return sorted(found.values(), key=lambda one: one["path"])
@@ -171,7 +170,7 @@ def store(host, port, supervise):
 def unwritable(wanted, name):
     """What of all that its programs write the cluster's user can't write, asked as that user; changes nothing.
 
-    `wanted` is {"files": […], "folders": […], "data": a folder with files, made where there is none}. [{path, owner, why, mendable}]; a file is mendable where the user may
+    `wanted` is {"files": [...], "folders": [...], "data": a folder with files, made where there is none}. [{path, owner, why, mendable}]; a file is mendable where the user may
     put another one in its place.
     """
     try:

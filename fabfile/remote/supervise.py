@@ -6,6 +6,8 @@
     supervise.py start OPTIONS     starts supervisord; exit 1 if it does not answer then, and the one before runs again
     supervise.py clear OPTIONS     removes the socket, if nothing answers on it at this very moment
     supervise.py take OPTIONS      as the cluster's user: puts a file of its own in the place of each of `paths`
+    supervise.py owners OPTIONS    prints {path: owner} of `paths`; what is gone, or somebody else's link, is left out
+    supervise.py give OPTIONS      gives `paths` to `user`; exit 1 if one of them must not be given
     supervise.py end OPTIONS       ends the given processes; exit 1 if one is still there
 
 OPTIONS is JSON, or the path of a file that holds it.
@@ -247,12 +249,16 @@ def name(process):
 
 def user(pid):
     try:
-        number = os.stat("/proc/%d" % pid).st_uid
-        return pwd.getpwuid(number).pw_name
+        return name_of(os.stat("/proc/%d" % pid).st_uid)
     except OSError:
         return "?"
+
+
+def name_of(uid):
+    try:
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return str(number)
+        return str(uid)
 
 
 def foreign_sections(path):
@@ -552,6 +558,19 @@ def take(options):
     return 0
 
 
+def owners(options):
+    found = dict((path, ground.stands(path)) for path in options["paths"])
+    print(json.dumps(dict((path, name_of(seen.st_uid)) for path, seen in found.items() if seen)))
+    return 0
+
+
+def give(options):
+    user = pwd.getpwnam(options["user"])
+    why = [ground.give(path, user.pw_uid, user.pw_gid, options["tops"]) for path in options["paths"]]
+    print("\n".join(one for one in why if one))
+    return 1 if any(why) else 0
+
+
 def end(options):
     """End processes (by pid and start time, so that a recycled pid is safe): gently, then not."""
     status = end_all(options["end"], options["signals"])
@@ -583,7 +602,7 @@ def main(verb, text, machine=None):
     if verb == "look":
         print(json.dumps(look(options, module("machine", machine) if machine else None)))
         return 0
-    verbs = {"apply": apply, "reload": reload, "start": start, "clear": clear, "take": take, "end": end}
+    verbs = {"apply": apply, "reload": reload, "start": start, "clear": clear, "take": take, "owners": owners, "give": give, "end": end}
     return verbs[verb](options)
 
 

@@ -426,11 +426,14 @@ def test_the_steps_of_a_host_mend_its_findings_and_no_others(fleet: Fleet) -> No
     assert all("programs" in [step.name for step in steps(fleet, host, [store], frozenset())] for host in fleet.hosts)
 
 
-def test_paths_that_belong_to_the_user_are_left_alone() -> None:
-    step = Owner(("/a", "/b b"), "work")
-    assert step.diff(Found(0, "work /a\nwork /b b")) == []
-    (action,) = step.diff(Found(0, "work /a\nroot /b b"))
-    assert action.script == "chown -h work: '/b b'"
+def test_paths_that_belong_to_the_user_are_left_alone(fleet: Fleet) -> None:
+    step = Owner(("/a", "/b b", "/gone"), plan.place(fleet))
+    assert step.diff(Found(0, '{"/a": "work", "/b b": "work"}')) == []
+    (action,) = step.diff(Found(0, '{"/a": "work", "/b b": "root"}'))
+    assert action.says == "give /b b to work"
+    assert '"paths": ["/b b"]' in action.script
+    with pytest.raises(CannotLook):
+        step.diff(Found(1, "no Python"))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fabfile.steps.shipped import shipped
+from fabfile.steps.shipped import REMOTE, shipped
 
 WORK = 65534
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="the rule is about root")
@@ -121,3 +121,8 @@ def test_what_is_shipped_runs_from_stdin_with_what_it_imports(name: str, tmp_pat
     words = [sys.executable, "-", "clear", f'{{"socket": "{tmp_path}/none"}}']
     result = subprocess.run(words, input=shipped(name), cwd=tmp_path, capture_output=True, check=False)
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("path", sorted(REMOTE.glob("*.py")), ids=lambda path: path.name)
+def test_what_is_sent_is_plain_text_to_every_python(path: Path) -> None:
+    path.read_text(encoding="ascii")
