@@ -13,6 +13,7 @@ from .. import plan
 from ..inventory import Fleet, Host
 from ..shell import cmd
 from ..steps.base import Action, CannotLook, Found, Payload, Probe
+from ..steps.ground import SOUND
 from ..steps.shipped import REMOTE, shipped
 
 PARTS = ("supervise", "machine", "doctor_conf", "doctor_ask", "doctor_answers")
@@ -24,8 +25,10 @@ REACH_SECONDS = 4.0
 
 _SCRIPT = """\
 for python in {pythons}; do
-  "$python" -c 'import sys; assert sys.version_info >= (2, 7)' >/dev/null 2>&1 || continue
-  exec "$python" -B "$@"
+  # What others can change is no Python for root.
+  python=$(command -v "$python") && sound "$python" || continue
+  "$real" -c 'import sys; assert sys.version_info >= (2, 7)' >/dev/null 2>&1 || continue
+  exec "$real" -B "$@"
 done
 echo null"""
 
@@ -43,7 +46,7 @@ class Examination:
         where = plan.place(self.fleet)
         files = [path for path, _, _ in plan.boot_files(self.fleet, self.host)]
         options = where.options(user=cluster.user, home=cluster.home, site=self.fleet.doctor.site, files=files)
-        script = _SCRIPT.format(pythons=cmd(where.python, *PYTHONS))
+        script = SOUND + _SCRIPT.format(pythons=cmd(where.python, *PYTHONS))
         parts = [REMOTE / f"{name}.py" for name in PARTS]
         payloads: tuple[bytes | Path, ...] = (shipped("doctor"), json.dumps(options).encode(), *parts)
         return Probe(script, tuple(Payload(one) for one in payloads), limit=60)

@@ -82,7 +82,7 @@ def directory(pid):
         return None
 
 
-def clients(supervise, sight, where, table):
+def clients(supervise, machine, sight, where, table):
     """What each supervisorctl of another installation than the live supervisord's says to it: [{path, status, says}].
 
     Decided by exit status: 5 is another version of the API, 3 a supervisord that does not know its commands.
@@ -98,14 +98,7 @@ def clients(supervise, sight, where, table):
     paths = set(os.path.realpath(os.path.join(folder, "supervisorctl")) for folder in folders if folder.startswith("/"))
     others = [path for path in paths if os.access(path, os.X_OK) and (path != beside or changed(path, daemon, supervise))]
     # One that others can change gets the rights of no more than they have.
-    return [dict(asked_by(path, where, supervise_uid(daemon) or ground.owner(path)), path=path, beside=beside) for path in sorted(others)]
-
-
-def supervise_uid(process):
-    try:
-        return os.stat("/proc/%d" % process.pid).st_uid
-    except OSError:
-        return 0
+    return [dict(asked_by(path, where, machine.uid_of(daemon.pid) or ground.runner(path)), path=path, beside=beside) for path in sorted(others)]
 
 
 def changed(path, process, supervise):
@@ -193,7 +186,7 @@ def pairs(machine, found):
             if config:
                 config = os.path.join(one.get("directory") or "/", config)
             # Root runs nothing, and reads nothing, that somebody else can have put there.
-            uid = one["uid"] or ground.owner(os.path.realpath(path)) or (ground.owner(config) if config else 0)
+            uid = one["uid"] or ground.runner(path) or (ground.owner(config) if config else 0)
             answer.setdefault((path, config, uid), set()).add(one["role"])
     return answer
 
@@ -260,7 +253,7 @@ def look(options, supervise, machine, conf, scripts):
         "python": list(sys.version_info[:3]), "clock": time.time(), "ours": ground.kind(os.path.join(options["home"], "current")) == "a link", "sight": sight, "conf": own or None, "confs": found,
         "socket": machine.at(where["socket"], own.get("by", 0)), "socket_path": where["socket"], "pidfile": pidfile(own.get("pidfile"), table, own.get("by", 0)),
         "daemons": machine.daemons(supervise, table, [one["path"] for one in found]), "components": live, "listeners": ports,
-        "clients": clients(supervise, sight, where, table), "webuis": [dict(http(local(one["address"]), one["port"], supervise), **one) for one in webuis],
+        "clients": clients(supervise, machine, sight, where, table), "webuis": [dict(http(local(one["address"]), one["port"], supervise), **one) for one in webuis],
         "disks": machine.disks([options["home"], options["logs"], "/tmp", "/var/tmp", "/"]), "memory": machine.memory(supervise),
         "foreign": foreign([options["home"], options["logs"]], options["user"], machine),
         "logs": conf.logs(configured), "daemon_log": conf.tail(own.get("logfile"), own.get("by", 0)), "boot": conf.boots(where["conf"], supervise.read), "files": dict((path, digest(path)) for path in options.get("files", ())), "asked": ask(machine, configured + live, scripts, options.get("site")),

@@ -21,7 +21,7 @@ PATH = 0o10000000  # O_PATH: a name without its content; kernels before 2.6.39 o
 NOFOLLOW = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 MOST = 4 << 20
 LINKS = 20
-PROTECTED = "/proc/sys/fs/protected_hardlinks"
+NOBODY = 65534
 
 
 def alone(seen):
@@ -109,6 +109,16 @@ def owner(path):
             path = os.path.dirname(path)
 
 
+def runner(path):
+    """Who may run a program that root was told to run: root, if nobody else can have put it there; else who can."""
+    uid = owner(path)
+    try:
+        with reached(path) as way:
+            return uid or (0 if way.ours and alone(os.fstat(way.fd)) else NOBODY)
+    except (IOError, OSError):
+        return uid or NOBODY
+
+
 @contextlib.contextmanager
 def acting(uid):
     """With the rights of that user, where this is root."""
@@ -129,6 +139,8 @@ def become(uid, setgid=os.setgid, setuid=os.setuid):
     """Root's rights are gone: for good, in a process that is about to be another program."""
     if os.geteuid() != 0 or not uid:
         return
+    # The kernel takes -1 for "as before": the user of a process that has ended is nobody.
+    uid = uid if uid > 0 else NOBODY
     try:
         entry = pwd.getpwuid(uid)
         os.initgroups(entry.pw_name, entry.pw_gid)

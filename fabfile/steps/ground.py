@@ -77,6 +77,17 @@ stands() {
 """
 )
 
+SOUND = """\
+# sound PATH: nobody but root can have put there, or changed, what is run from there; $real is where it is.
+sound() {
+  real=$(readlink -f "$1") || return 1
+  way=$real
+  set --
+  while [ "$way" ]; do set -- "$@" "$way"; way=${way%/*}; done
+  ! stat -c '%u %A' / "$@" | grep -qv '^0 ........-'
+}
+"""
+
 MAKE = """\
 # make_way PATH MODE: the directory is there, and the working directory; what is missing of the way is root's, 0755.
 make_way() {

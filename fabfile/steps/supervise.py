@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ..errors import Problem
 from ..shell import as_user, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
+from .ground import SOUND
 from .shipped import shipped
 
 SCRIPT = Path(__file__).parent.parent / "remote" / "supervise.py"
@@ -61,8 +62,11 @@ def look(place: Place, questions: Questions | None = None) -> Probe:
     """Everything about programs on one host, as one JSON object; shared by all steps here and by status."""
     asked = questions or Questions()
     options = place.options(webui=dict(asked.webui), rpc=dict(asked.rpc), preflight=place.preflight)
+    whose = f"{place.python}: others than root can change it, and root runs it; make all on the way there root's alone"
     script = lines(
+        SOUND,
         f"[ -x {cmd(place.python)} ] || {{ echo null; exit 0; }}",
+        f"sound {cmd(place.python)} || {{ {cmd('echo', whose)}; exit 0; }}",
         f'script=$1; shift; {cmd(place.python)} "$script" look "$@"',
     )
     payloads = (shipped("supervise"), json.dumps(options).encode(), *((MACHINE,) if place.preflight else ()))
