@@ -15,6 +15,7 @@ from typing import IO
 
 from ..errors import Problem, WrongInput
 from .archive import archive_of
+from .cgroups import make_room
 from .host import Host, HostState, make_key
 from .image import Base, Init, image
 from .network import Network, Port, free_network
@@ -81,6 +82,8 @@ class Sandbox:
             wanted = [self._host(number) for number in range(1, hosts + 1)]
             inits = _inits(wanted, init)
             self._refuse_other_base(wanted, base, inits, release)
+            if "systemd" in inits.values():
+                make_room(say)
             self._install(wanted, base, say, inits, release)
             for host in wanted:
                 host.resume()

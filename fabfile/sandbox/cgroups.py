@@ -1,20 +1,42 @@
-"""The cgroups of hosts that run systemd: each is entered before its host begins, and removed after it has ended."""
+"""What hosts that run systemd need of this machine: a cgroup each, and room in one limit of the kernel."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import Problem
 from .processes import POLL_SECONDS, Belongs
 
 MOUNTS = Path("/proc/mounts")
+INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
+ENOUGH = 2048
+"""inotify instances of one user: a host takes about ten, and all hosts have the same root."""
 
 
 def hierarchy(mounts: str) -> Path | None:
     """Where cgroup v2 is mounted, from the text of /proc/mounts; None where it is not."""
     fields = (line.split() for line in mounts.splitlines())
     return next((Path(words[1]) for words in fields if words[2] == "cgroup2"), None)
+
+
+def make_room(say: Callable[[str], None]) -> None:
+    """Raise the kernel's limit of inotify instances, until the next boot, where it is too low for many hosts.
+
+    Without it systemd hangs at its boot from about the twelfth host on. Raises Problem where it can't be set.
+    """
+    limit = int(INSTANCES.read_text())
+    if limit >= ENOUGH:
+        return
+    try:
+        INSTANCES.write_text(f"{ENOUGH}\n")
+    except OSError as error:
+        raise Problem(
+            f"fs.inotify.max_user_instances of this machine is {limit}, too low for hosts with systemd, and can't be "
+            f"set ({error.strerror}): sysctl -w fs.inotify.max_user_instances={ENOUGH}, or use --init none"
+        ) from error
+    say(f"fs.inotify.max_user_instances of this machine is {ENOUGH} now (was {limit}), until its next boot")
 
 
 def cgroup(name: str) -> Path | None:

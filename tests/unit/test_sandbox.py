@@ -15,7 +15,7 @@ import pytest
 from fabfile.errors import Problem, WrongInput
 from fabfile.sandbox import Sandbox, _lock, processes
 from fabfile.sandbox.archive import Archive, other_release, source_lines
-from fabfile.sandbox.cgroups import hierarchy, make, remove
+from fabfile.sandbox.cgroups import hierarchy, make, make_room, remove
 from fabfile.sandbox.image import PACKAGES, digest, packages
 from fabfile.sandbox.network import Network, Port
 from fabfile.tasks import sandbox as tasks
@@ -320,3 +320,25 @@ def test_a_cgroup_is_removed_with_all_below_it_and_twice_is_fine(tmp_path: Path)
     remove(tmp_path / "ps1-node1")
     remove(tmp_path / "ps1-node1")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("before", "after"), [("128\n", "2048"), ("2048\n", "2048"), ("65536\n", "65536")])
+def test_a_limit_that_is_too_low_for_many_systemd_hosts_is_raised_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, after: str
+) -> None:
+    limit, said = tmp_path / "limit", list[str]()
+    limit.write_text(before)
+    monkeypatch.setattr("fabfile.sandbox.cgroups.INSTANCES", limit)
+    make_room(said.append)
+    assert limit.read_text().strip() == after
+    assert bool(said) == (limit.read_text() != before)
+    assert all("max_user_instances" in text and "was 128" in text for text in said)
+
+
+def test_a_limit_that_cannot_be_raised_is_told_with_the_command(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # A limit that even root can only read.
+        patch.setattr("fabfile.sandbox.cgroups.INSTANCES", Path("/proc/sys/kernel/ngroups_max"))
+        patch.setattr("fabfile.sandbox.cgroups.ENOUGH", 1 << 20)
+        with pytest.raises(Problem, match=r"sysctl -w fs\.inotify\.max_user_instances=\d+, or use --init none"):
+            make_room(lambda _: None)
