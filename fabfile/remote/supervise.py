@@ -476,7 +476,7 @@ def start(options):
     told = started(options)
     if told is None:
         return 0
-    print("supervisord was started, but none answers on %s" % options["socket"])
+    print("no supervisord answers on %s" % options["socket"])
     for line in told:
         print("  | " + line)
     if options.get("before"):
@@ -489,7 +489,8 @@ def started(options):
     begun, sizes = time.time(), log_sizes(options["logs"])
     service = (options.get("unit") or "") + ".service"
     # Also what waits to be started again, or is there without a main process, starts by a restart.
-    status, text = bounded(["systemctl", "restart", service] if unit(options) else options["words"], options["seconds"])
+    words = ["systemctl", "restart", service] if unit(options) else options["words"]
+    status, text = bounded(words, options["seconds"] + options["stop_seconds"])
     deadline = time.time() + options["seconds"]
     while status == 0 and time.time() < deadline:
         server, seen = ask_supervisord(options)[0], unit(options)

@@ -62,12 +62,12 @@ class Supervisord:
     def _by_itself(self, answer: Mapping[str, Any]) -> list[Action]:
         outdated = self._outdated(answer)
         ended = [self._end("stop supervisord: its own configuration changed", outdated)] if outdated else []
-        start = action("start supervisord", self._start(answer), START_SECONDS * 2 + 30)
+        start = action("start supervisord", self._start(answer), START_SECONDS * 4 + self.stop_seconds * 2)
         return [*ended, start] if outdated or _live(answer) is None else []
 
     def _through_unit(self, answer: Mapping[str, Any]) -> list[Action]:
         service, outside, outdated = f"{self.place.unit}.service", self._outside(answer), self._outdated(answer)
-        start, limit = self._start(answer), self.stop_seconds + START_SECONDS * 3 + 30
+        start, limit = self._start(answer), START_SECONDS * 6 + self.stop_seconds * 3
         if outside:
             # Out of a login's session, another service, or what an older version of this project started.
             script = lines(self.place.as_root("end", end=outside, signals=self._signals()), start)
@@ -91,6 +91,7 @@ class Supervisord:
         return self.place.as_root(
             "start",
             seconds=START_SECONDS,
+            stop_seconds=self.stop_seconds,
             words=self._words(f"{digest} && {daemon}"),
             # It answers elsewhere where the socket is what changes.
             before=next(({"conf": one["conf"]} for one in answer["supervisords"]), None),

@@ -127,7 +127,7 @@ def the_one_before_runs_again(cluster: Cluster) -> None:
             failed = cluster.fab("-H", "node2", "deploy", status=1, hosts_toml=changed).stdout
         finally:
             cluster.on("node2", f"kill $(cat /tmp/holder); rm {blocked}")
-        assert f"supervisord was started, but none answers on {blocked}" in failed, failed
+        assert f"no supervisord answers on {blocked}" in failed, failed
         assert "the one before was started again" in failed
         assert "Another program is already listening" in failed, "its own reason is not shown"
         assert "an old line" not in failed
