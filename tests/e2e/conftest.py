@@ -118,6 +118,7 @@ SHARED = {
     ),
     "systemd": Shared("systemd", ("test_cluster", "test_preflight", "test_webui", "test_doctor_promises")),
     "systemd-2": Shared("systemd", ("test_doctor_network", "test_interrupted", "test_login", "test_host_keys")),
+    "systemd-3": Shared("systemd", ("test_systemd",)),
 }
 """Half of the tests on clusters run where systemd does, half where it does not: always the same ones."""
 
