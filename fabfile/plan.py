@@ -167,7 +167,8 @@ def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
     needed = preflight(fleet, host, roles)["stores"]
     keys = {"mysql": ("taskdb", "projectdb", "resultdb"), "redis": ("message-queue",)}
     asked = {key: config[key] for store in needed for key in keys[store]}
-    return Logins(PYTHON, json.dumps(asked).encode())
+    tls = {name: way for name, way in render.tls(fleet).items() if name in needed}
+    return Logins(PYTHON, json.dumps(asked | ({"tls": tls} if tls else {})).encode())
 
 
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:

@@ -71,11 +71,15 @@ def config_json_masked(fleet: Fleet) -> str:
     return _json(_config(fleet, str))
 
 
-def _tls(fleet: Fleet) -> dict[str, str]:
-    """What run.py speaks TLS to the stores by; nothing where hosts.toml asks for none. Holds no secret."""
+def tls(fleet: Fleet) -> dict[str, dict[str, Any]]:
+    """tls.json: the stores that are spoken to by TLS only, and how each proves who it is. Holds no secret."""
     stores = {"mysql": fleet.stores.mysql.tls, "redis": fleet.stores.redis.tls}
-    wanted = {name: {"ca": tls.ca.splitlines() if tls.ca else None} for name, tls in stores.items() if tls}
-    if not wanted:
+    return {name: {"ca": way.ca.splitlines() if way.ca else None} for name, way in stores.items() if way}
+
+
+def _tls(fleet: Fleet) -> dict[str, str]:
+    """What run.py speaks TLS to the stores by; nothing where hosts.toml asks for none."""
+    if not (wanted := tls(fleet)):
         return {}
     return {"tls.json": _json(wanted), "tls.py": (TEMPLATES / "tls.py").read_text(encoding="utf-8")}
 
@@ -200,8 +204,8 @@ def _inputs(fleet: Fleet, host: Host, program: Program, config: dict[str, Any], 
     if program.role == "phantomjs":
         return [settings, runtime, fleet.phantomjs.sha256]
     shared = {name: value for name, value in config.items() if not isinstance(value, dict)}
-    tls = [part for name_and_text in sorted(_tls(fleet).items()) for part in name_and_text]
-    return [settings, runtime, launcher(fleet), _json(shared), _json(config.get(program.role, {})), *tls]
+    ways = [part for name_and_text in sorted(_tls(fleet).items()) for part in name_and_text]
+    return [settings, runtime, launcher(fleet), _json(shared), _json(config.get(program.role, {})), *ways]
 
 
 def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dict[str, Any]:

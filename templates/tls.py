@@ -20,7 +20,10 @@ def wanted(folder):
     if not os.path.exists(path):
         return {}
     with open(path) as stream:
-        return json.load(stream)
+        stores = json.load(stream)
+    if not isinstance(stores, dict) or not all(isinstance(store, dict) and "ca" in store for store in stores.values()):
+        raise ValueError("it names no stores with their CAs")
+    return stores
 
 
 def secured(connection, host, store):
@@ -50,6 +53,11 @@ def named(certificate, address):
         raise ssl.CertificateError("it is for the addresses %s" % (", ".join(found) or "none"))
 
 
+def guard(store):
+    """What makes a connection to a host a secured one; None where nothing is wanted."""
+    return (lambda connection, host: secured(connection, host, store)) if store else None
+
+
 def secure(stores):
     """From now on, who connects to one of these stores as pyspider does gets TLS or an error."""
     if "mysql" in stores:
@@ -68,7 +76,7 @@ def secure_mysql(store):
         try:
             self.sock = secured(self.sock, self.server_host, store)
         except (ssl.SSLError, socket.error) as error:
-            raise errors.InterfaceError(msg="no TLS: %s" % error, errno=2026)
+            raise errors.InterfaceError(msg="no TLS: %s" % error.args[-1], errno=2026)
 
     plain = mysql.connector.connect
     network.MySQLTCPSocket.switch_to_ssl = switch_to_ssl

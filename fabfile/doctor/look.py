@@ -11,13 +11,14 @@ from typing import Any
 
 from .. import plan
 from ..inventory import Fleet, Host
+from ..render import TEMPLATES
 from ..shell import cmd
 from ..steps.base import Action, CannotLook, Found, Payload, Probe
 from ..steps.ground import SOUND
 from ..steps.shipped import REMOTE, shipped
 
 PARTS = ("supervise", "machine", "doctor_conf", "doctor_ask", "doctor_answers")
-"""What doctor.py loads or runs, in the order of its arguments."""
+"""What doctor.py loads or runs, in the order of its arguments; the release's tls.py follows."""
 PYTHONS = ("python2.7", "python3", "python2", "python", "/usr/libexec/platform-python")
 """A host that was set up by hand has one of these, if it has pyspider."""
 
@@ -47,7 +48,7 @@ class Examination:
         files = [path for path, _, _ in plan.boot_files(self.fleet, self.host)]
         options = where.options(user=cluster.user, home=cluster.home, site=self.fleet.doctor.site, files=files)
         script = SOUND + _SCRIPT.format(pythons=cmd(where.python, *PYTHONS))
-        parts = [REMOTE / f"{name}.py" for name in PARTS]
+        parts = [*(REMOTE / f"{name}.py" for name in PARTS), TEMPLATES / "tls.py"]
         payloads: tuple[bytes | Path, ...] = (shipped("doctor"), json.dumps(options).encode(), *parts)
         return Probe(script, tuple(Payload(one) for one in payloads), limit=60)
 

@@ -1,9 +1,9 @@
 """Runs on a host, under Python 2.7 or 3: raw facts for `fab doctor`, as one JSON object. Changes nothing.
 
-    doctor.py OPTIONS SUPERVISE MACHINE CONF ASK ANSWERS
+    doctor.py OPTIONS SUPERVISE MACHINE CONF ASK ANSWERS TLS
 
-All are paths: of JSON, of supervise.py, of machine.py, of doctor_conf.py, of doctor_ask.py and of
-doctor_answers.py. The host may have been set up by hand: so supervisord.conf, socket, programs, interpreters and config.json are found by what runs and by
+All are paths: of JSON, of supervise.py, of machine.py, of doctor_conf.py, of doctor_ask.py, of
+doctor_answers.py and of the release's tls.py. The host may have been set up by hand: so supervisord.conf, socket, programs, interpreters and config.json are found by what runs and by
 the usual places, and only then by what hosts.toml says.
 """
 
@@ -195,7 +195,7 @@ def ask(machine, found, scripts, site):
     """What each interpreter says of itself and of what its config.json leads to; all at once, each as its own user."""
     begun = []
     for (path, config, uid), roles in sorted(pairs(machine, found).items(), key=str):
-        words = [path, "-B", "-", config or "/nonexistent", " ".join(sorted(roles)), site or "", "-"]
+        words = [path, "-B", "-", config or "/nonexistent", " ".join(sorted(roles)), site or "", "-", "-"]
         begun.append((path, config, uid, sorted(roles), begin(words, uid, scripts)))
     answer = []
     for path, config, uid, roles, process in begun:
@@ -223,16 +223,18 @@ def begin(words, uid, scripts):
     return process
 
 
-def together(ask_path, answers_path):
-    """doctor_ask.py with doctor_answers.py as one script for stdin, by any Python."""
-    ask_text, answers_text = [str(text(path).decode("ascii")) for path in (ask_path, answers_path)]
-    return (TOGETHER % (answers_text, ask_text)).encode("ascii")
+def together(ask_path, answers_path, tls_path):
+    """doctor_ask.py with doctor_answers.py and tls.py as one script for stdin, by any Python."""
+    ask_text, answers_text, tls_text = [str(text(path).decode("ascii")) for path in (ask_path, answers_path, tls_path)]
+    return (TOGETHER % (answers_text, tls_text, ask_text)).encode("ascii")
 
 
 TOGETHER = """\
 import sys, types
 answers = sys.modules["answers"] = types.ModuleType("answers")
 exec(compile(%r, "doctor_answers.py", "exec"), answers.__dict__)
+tls = sys.modules["tls"] = types.ModuleType("tls")
+exec(compile(%r, "tls.py", "exec"), tls.__dict__)
 exec(compile(%r, "doctor_ask.py", "exec"))
 """
 
@@ -284,4 +286,4 @@ if __name__ == "__main__":
     with open(sys.argv[1]) as stream:
         given = json.load(stream)
     parts = [module(name, path) for name, path in zip(("supervise", "machine", "conf"), sys.argv[2:5])]
-    print(json.dumps(look(given, *(parts + [sys.argv[5:7]]))))
+    print(json.dumps(look(given, *(parts + [sys.argv[5:8]]))))

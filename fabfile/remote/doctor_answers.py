@@ -117,11 +117,20 @@ def text(value):
     return value.decode("utf-8", "replace") if isinstance(value, (bytes, bytearray)) else value
 
 
+class NoTLS(Exception):
+    """There is no TLS with a server, or it does not prove who it is."""
+
+
 class Redis(object):
     """As much of Redis' protocol as a few questions need; a refusal is an Exception with its text."""
 
-    def __init__(self, host, port):
+    def __init__(self, host, port, guard=None):
         self.socket = socket.create_connection((host, port), SECONDS)
+        if guard:
+            try:
+                self.socket = guard(self.socket, host)
+            except (socket.error, IOError) as error:
+                raise NoTLS("no TLS: %s" % (error.args[-1] if error.args else why(error)))
         self.stream = self.socket.makefile("rb")
 
     def ask(self, *words):
@@ -144,13 +153,14 @@ class Redis(object):
         return int(text) if kind == ":" else text
 
 
-def redis(where, password):
+def redis(where, password, guard=None):
+    """What Redis says; `guard` puts TLS around a connection to a host."""
     if where.get("bad") or where["scheme"] != "redis" or not where["host"] or "," in where["host"]:
         return None
     number = where["path"].split("/")[0]
     answer = {"db": int(number) if number.isdigit() else 0, "error": None, "code": ""}
     try:
-        server = Redis(where["host"], where["port"] or 6379)
+        server = Redis(where["host"], where["port"] or 6379, guard)
         if password:
             server.ask("AUTH", password)
         server.ask("SELECT", answer["db"])
@@ -158,12 +168,35 @@ def redis(where, password):
         answer["policy"], answer["role"] = info.get("maxmemory_policy", ""), info.get("role", "")
         answer["queues"] = dict((name, server.ask("LLEN", name)) for name in QUEUES)
         answer["clients"] = clients(server, answer["db"])
+    except NoTLS as error:
+        answer["error"], answer["code"] = str(error), "tls"
     except ValueError as error:
         answer["error"], answer["code"] = str(error), str(error).split(" ")[0]
     except (socket.error, IOError) as error:
         answer["error"], answer["code"] = why(error), "refused"
         answer["tcp"] = reach(where["host"], where["port"] or 6379)
+    if not guard and answer["code"] in ("what", "refused") and speaks_tls(where["host"], where["port"] or 6379):
+        answer["error"], answer["code"] = "it is to be spoken to by TLS", "tls"
     return answer
+
+
+def speaks_tls(host, port):
+    """Whether what listens there begins with TLS, whatever its certificate says."""
+    try:
+        import ssl
+        context = ssl.create_default_context()
+    except (ImportError, AttributeError):
+        return False  # an old Python, or one without TLS
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        connection = socket.create_connection((host, port), SECONDS)
+        try:
+            context.wrap_socket(connection).close()
+            return True
+        finally:
+            connection.close()
+    except (socket.error, IOError, ValueError):
+        return False
 
 
 def clients(server, db):

@@ -1,8 +1,9 @@
 """Runs on a host, under the interpreter that runs pyspider there: what that interpreter has, and what answers it.
 
-    doctor_ask.py CONFIG.json ROLES SITE ANSWERS      prints one JSON object; no password is in it
+    doctor_ask.py CONFIG.json ROLES SITE ANSWERS TLS      prints one JSON object; no password is in it
 
-SITE is host:port, or empty; ANSWERS is the path of doctor_answers.py, or - where it is loaded as `answers` already.
+SITE is host:port, or empty; ANSWERS is the path of doctor_answers.py, TLS that of the release's tls.py; - stands for
+one that is loaded already, as `answers` and `tls`.
 
 It asks with the component's own configuration, libraries and passwords, from the component's own
 host: what it is told is what the component is told. It must run under any Python from 2.6 on.
@@ -95,13 +96,14 @@ def shown(config):
     return found
 
 
-def look(path, roles, site, answers):
+def look(path, roles, site, answers, tls):
     found = {"interpreter": interpreter(), "config": None}
     try:
         with open(path) as stream:
             config = json.load(stream)
         if not isinstance(config, dict):
             raise ValueError("it is no object")
+        stores = tls.wanted(os.path.dirname(path))
     except (IOError, OSError, ValueError) as error:
         found["bad_config"] = answers.why(error)
         return found
@@ -111,10 +113,10 @@ def look(path, roles, site, answers):
     found["places"] = dict((name, "%s/%s" % (answers.place(where, 3306), where["path"])) for name, (where, _) in databases.items())
     # A fetcher has nothing to do with MySQL; only a web UI calls others, only a fetcher phantomjs.
     if set(roles) != set(["fetcher"]) and not found["interpreter"]["modules"]["mysql.connector"]:
-        found["mysql"] = answers.mysql(databases)
+        found["mysql"] = mysql(databases, answers, tls, stores)
     if flat.get("message_queue"):
         where, password = split(flat["message_queue"])
-        found["redis"] = answers.redis(where, password)
+        found["redis"] = answers.redis(where, password, tls.guard(stores.get("redis")))
         found["places"]["message_queue"] = "%s/%s" % (answers.place(where, 6379), (found["redis"] or {}).get("db", where["path"]))
     webui = flat.get("webui") or {} if "webui" in roles else {}
     found["rpc"] = dict(
@@ -127,6 +129,13 @@ def look(path, roles, site, answers):
     return found
 
 
+def mysql(databases, answers, tls, stores):
+    """What MySQL says to who speaks to it as run.py has its programs do."""
+    if "mysql" in stores:
+        tls.secure_mysql(stores["mysql"])
+    return answers.mysql(databases)
+
+
 def module(name, path):
     with open(path, "rb") as stream:
         made = types.ModuleType(name)
@@ -136,6 +145,7 @@ def module(name, path):
 
 if __name__ == "__main__":
     begun = time.time()
-    answer = look(sys.argv[1], sys.argv[2].split(), sys.argv[3], sys.modules["answers"] if sys.argv[4] == "-" else module("answers", sys.argv[4]))
+    others = [sys.modules[name] if path == "-" else module(name, path) for name, path in zip(("answers", "tls"), sys.argv[4:6])]
+    answer = look(sys.argv[1], sys.argv[2].split(), sys.argv[3], *others)
     answer["seconds"] = round(time.time() - begun, 2)
     print(json.dumps(answer))

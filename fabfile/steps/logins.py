@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Problem
+from ..render import TEMPLATES
 from ..shell import cmd
 from .base import Action, CannotLook, Found, Payload, Probe
 
 REMOTE = Path(__file__).parent.parent / "remote"
 ABSENT = 1049
 """MySQL: no such database. pyspider makes it, where it may."""
-_MYSQL = {1044: "does not let the user into the database", 1045: "refuses the user or its password"}
-_REDIS = ("NOAUTH", "WRONGPASS", "ERR")
+_MYSQL = {
+    1044: "does not let the user into the database",
+    1045: "refuses the user or its password",
+    2026: "gives no TLS that this host trusts",
+}
+_REDIS = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password") | {"tls": _MYSQL[2026]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,13 @@ class Logins:
 
     python: str
     config: bytes = field(repr=False)
-    """The addresses of the release's config.json, with their passwords."""
+    """The addresses of the release's config.json, with their passwords, and what its tls.json says of them."""
     name: str = "logins"
 
     def probe(self) -> Probe:
-        script = f'{cmd(self.python)} -B "$2" "$1" "$3" "$4"'
+        script = f'{cmd(self.python)} -B "$2" "$1" "$3" "$4" "$5"'
         files = [Payload(REMOTE / f"{name}.py") for name in ("logins", "doctor_ask", "doctor_answers")]
+        files.append(Payload(TEMPLATES / "tls.py"))
         return Probe(script, (Payload(self.config), *files), limit=45)
 
     def diff(self, found: Found) -> Sequence[Action]:
@@ -45,13 +51,16 @@ class Logins:
 
 
 def _mysql(answer: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    kinds: dict[tuple[Any, str], list[str]] = {}
     for database, said in answer.items():
-        if said["errno"] not in (0, ABSENT):
-            what = _MYSQL.get(said["errno"], "does not let it in")
-            yield f"MySQL {what} ({database}: {said['error']}); run `fab bootstrap`, or correct [stores.mysql]"
+        kinds.setdefault((said["errno"], said["error"]), []).append(database)
+    for (number, error), databases in kinds.items():
+        if number not in (0, ABSENT):
+            what = _MYSQL.get(number, "does not let it in")
+            yield f"MySQL {what} ({', '.join(databases)}: {error}); run `fab bootstrap`, or correct [stores.mysql]"
 
 
 def _redis(answer: Mapping[str, Any] | None) -> Iterator[str]:
     if answer and answer["error"]:
-        what = "refuses the password" if answer["code"] in _REDIS else "does not let it in"
+        what = _REDIS.get(answer["code"], "does not let it in")
         yield f"Redis {what} ({answer['error']}); run `fab bootstrap`, or correct [stores.redis]"

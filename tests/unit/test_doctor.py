@@ -243,6 +243,8 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
         ("node2", set_in("asked/0/mysql/resultdb/max_allowed_packet", 65536), "mysql-packet"),
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "refused")), "redis-refused"),
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "NOAUTH")), "redis-noauth"),
+        ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "tls")), "redis-tls"),
+        ("node2", both(set_in("asked/0/mysql/taskdb", STRANGE | {"errno": 2026}), state(1, "BACKOFF")), "mysql-tls"),
         ("node1", set_in("asked/0/redis/policy", "allkeys-lru"), "redis-evicting"),
         ("node1", set_in("asked/0/redis/clients", ["192.0.2.9"]), "other-cluster"),
         ("node1", set_in("asked/0/redis/queues/newtask_queue", 100), "queue-stuck"),

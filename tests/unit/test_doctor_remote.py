@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 from fabfile.doctor.look import PARTS, REMOTE
+from fabfile.render import TEMPLATES
+
+from .servers import Authority, redis, secured, serving
+from .test_tls_on_hosts import fresh
 
 SECRET = "s3cret"
 BY_HAND = """\
@@ -99,7 +103,7 @@ def test_a_look_at_a_host_without_anything_changes_and_breaks_nothing(tmp_path: 
         "socket": f"{tmp_path}/no",
     }
     (tmp_path / "options").write_text(json.dumps(places | {"user": "nobody"}))
-    scripts = [REMOTE / f"{name}.py" for name in PARTS]
+    scripts = [*(REMOTE / f"{name}.py" for name in PARTS), TEMPLATES / "tls.py"]
     before = sorted(tmp_path.rglob("*"))
     result = subprocess.run(
         [sys.executable, "-B", REMOTE / "doctor.py", tmp_path / "options", *scripts], capture_output=True, check=False
@@ -119,3 +123,27 @@ def test_a_program_that_began_again_during_the_look_did_not_listen_all_the_while
     )
     after = [dict(stayed, waiting=1), dict(began_again, pid=7)]
     assert remote("doctor").standing([stayed, began_again, ended], after) == [stayed]
+
+
+def test_redis_is_asked_by_tls_where_the_release_says_so_and_known_where_it_does_not(tmp_path: Path) -> None:
+    authority, answers, tls = Authority.made(tmp_path), remote("doctor_answers"), fresh()
+    other = Authority.made(tmp_path / "other")
+    with serving(secured(authority.issued("127.0.0.1"), redis(SECRET))) as port:
+        where, _ = ASK.split(f"redis://:{SECRET}@127.0.0.1:{port}/0")
+        guards = {name: tls.guard({"ca": ca}) for name, ca in (("own", authority.pem.splitlines()), ("none", None))}
+        guards["other"] = tls.guard({"ca": other.pem.splitlines()})
+        said = {name: answers.redis(where, SECRET, guard) for name, guard in guards.items()}
+        plain = answers.redis(where, SECRET, tls.guard(None))
+    assert said["own"]["error"] is None and said["own"]["policy"] == "noeviction"
+    assert {said[name]["code"] for name in ("none", "other")} == {plain["code"]} == {"tls"}
+    assert "CERTIFICATE_VERIFY_FAILED" in said["other"]["error"]
+    assert "by TLS" in plain["error"]
+    assert SECRET not in json.dumps([said, plain])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"mysql": 1}', '{"mysql": {}}'])
+def test_a_broken_tls_json_is_a_configuration_that_can_not_be_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tls.json").write_text(text)
+    seen = ASK.look(str(tmp_path / "config.json"), [], "", remote("doctor_answers"), fresh())
+    assert seen["config"] is None and "Error" in seen["bad_config"]

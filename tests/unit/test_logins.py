@@ -16,7 +16,7 @@ from fabfile.steps.logins import Logins
 
 from .local import LocalLink
 from .test_doctor import fleet
-from .test_doctor_remote import remote
+from .test_doctor_remote import ASK, remote
 
 __all__ = ["fleet"]
 
@@ -52,6 +52,11 @@ def test_who_is_let_in_may_go_on(more: dict[str, Any]) -> None:
             r"MySQL does not let the user into the database \(b: x\)",
         ),
         ({"mysql": {"a": {"errno": None, "error": "TLS"}}}, r"MySQL does not let it in \(a: TLS\)"),
+        (
+            {"mysql": {name: {"errno": 2026, "error": "x"} for name in "ab"}},
+            r"^MySQL gives no TLS that this host trusts \(a, b: x\); run [^;]*$",
+        ),
+        ({"redis": {"error": "x", "code": "tls"}}, r"Redis gives no TLS that this host trusts \(x\)"),
         ({"redis": {"error": "WRONGPASS no", "code": "WRONGPASS"}}, r"Redis refuses the password \(WRONGPASS no\)"),
         ({"redis": {"error": "gone", "code": "refused"}}, r"Redis does not let it in \(gone\); run `fab bootstrap`"),
     ],
@@ -100,6 +105,7 @@ def test_logins_asks_what_doctor_asks() -> None:
 
     class Ask:
         DATABASES = ("taskdb",)
+        mysql = staticmethod(ASK.mysql)
 
         @staticmethod
         def split(url: str) -> tuple[str, str]:
@@ -114,5 +120,19 @@ def test_logins_asks_what_doctor_asks() -> None:
         def redis(*found: object) -> object:
             return found
 
-    config = {"taskdb": "T", "message-queue": "Q"}
-    assert logins.look(config, Ask, Answers) == {"mysql": {"taskdb": ("T", "password")}, "redis": ("Q", "password")}
+    class TLS:
+        @staticmethod
+        def guard(store: object) -> object:
+            return store
+
+        @staticmethod
+        def secure_mysql(store: object) -> None:
+            asked.append(store)
+
+    asked: list[object] = []
+    config: dict[str, object] = {"taskdb": "T", "message-queue": "Q"}
+    plain = {"mysql": {"taskdb": ("T", "password")}, "redis": ("Q", "password", None)}
+    assert logins.look(config, Ask, Answers, TLS) == plain and not asked
+    config["tls"] = {"mysql": 1, "redis": 2}
+    assert logins.look(config, Ask, Answers, TLS) == plain | {"redis": ("Q", "password", 2)}
+    assert asked == [1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..findings import Check
-from . import config, exposure, hosts, network, programs, resources, runtime, services, stores, supervisor
+from . import config, exposure, hosts, network, programs, resources, runtime, services, stores, supervisor, tls
 
 CHECKS: tuple[Check, ...] = (
     *hosts.CHECKS,
@@ -13,6 +13,7 @@ CHECKS: tuple[Check, ...] = (
     *network.CHECKS,
     *config.CHECKS,
     *stores.CHECKS,
+    *tls.CHECKS,
     *services.CHECKS,
     *resources.CHECKS,
     *exposure.CHECKS,

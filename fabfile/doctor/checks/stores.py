@@ -14,8 +14,12 @@ from .runtime import numbers
 DENIED = (1044, 1045, 1130, 1129, 1698, 1142, 1227)
 FULL = 1040
 NETWORK = range(2000, 3000)
-STRANGE = (0, -1, 1115, 1251, 1273, 2026, 2027, 2049, 2054, 2058, 2059, 2061)
-"""No number at all, an authentication or a character set that one of the two does not know, no common TLS."""
+STRANGE = (0, -1, 1115, 1251, 1273, 2027, 2049, 2054, 2058, 2059, 2061)
+"""No number at all, an authentication or a character set that one of the two does not know."""
+TLS = (2026, 3159)
+"""No TLS where it is wanted, by one side or the other."""
+NO_TLS = "tls"
+"""The same, of Redis; it stands for itself in doctor_answers.py."""
 UTF8MB4 = (5, 5, 3)
 """The first MySQL with the character set that mysql.connector speaks."""
 EMOJI = re.compile(r"\b1366\b.*Incorrect string value: '\\+xF0")
@@ -46,7 +50,7 @@ def _mysql(view: View) -> Iterator[tuple[Patient, str, Mapping[str, Any], str]]:
                     yield host, name, answer, where
 
 
-def _mysql_errors(matches: Callable[[int], bool]) -> Callable[[View], Iterable[Hit]]:
+def mysql_errors(matches: Callable[[int], bool]) -> Callable[[View], Iterable[Hit]]:
     """One hit per host: what keeps the one database away mostly keeps all three away."""
 
     def find(view: View) -> Iterator[Hit]:
@@ -68,7 +72,7 @@ def _readers(view: View, name: str) -> tuple[str, ...]:
 
 
 def full(view: View) -> Iterator[Hit]:
-    yield from _mysql_errors(lambda number: number == FULL)(view)
+    yield from mysql_errors(lambda number: number == FULL)(view)
     for host, name, answer, where in _mysql(view):
         if name == "taskdb" and not answer["error"] and answer["connected"] > answer["max_connections"] * 0.9:
             yield Hit(
@@ -116,7 +120,7 @@ def _refused_emoji(view: View) -> str:
 
 
 def versions(view: View) -> Iterator[Hit]:
-    yield from _mysql_errors(lambda number: number in STRANGE)(view)
+    yield from mysql_errors(lambda number: number in STRANGE)(view)
     seen = set()
     for host, _, answer, place in _mysql(view):
         version = answer.get("version") or ""
@@ -134,7 +138,7 @@ def _redis(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], str]]:
             yield host, asked["redis"], asked["places"]["message_queue"]
 
 
-def _redis_errors(matches: Callable[[str], bool]) -> Callable[[View], Iterable[Hit]]:
+def redis_errors(matches: Callable[[str], bool]) -> Callable[[View], Iterable[Hit]]:
     def find(view: View) -> Iterator[Hit]:
         for host, answer, where in _redis(view):
             if answer["error"] and matches(answer["code"]) and not filtered(view, host, where, answer):
@@ -217,7 +221,7 @@ CHECKS = (
         "InterfaceError: 2003: Can't connect to MySQL server; the scheduler starts and crawls nothing",
         "MySQL does not run, or does not listen where config.json says, or a filter is between",
         "fab bootstrap (starts it and sets where it listens), then fab deploy",
-        _mysql_errors(lambda number: number in NETWORK and number not in STRANGE),
+        mysql_errors(lambda number: number in NETWORK and number not in (*STRANGE, *TLS)),
         ("stores",),
         "start MySQL; set bind-address to an address that the other hosts reach",
         DEPENDENTS,
@@ -227,7 +231,7 @@ CHECKS = (
         "ProgrammingError: 1045 (28000): Access denied for user",
         "MySQL does not accept the user, its password, or its access to this database from this host",
         BOOTSTRAP,
-        _mysql_errors(lambda number: number in DENIED),
+        mysql_errors(lambda number: number in DENIED),
         ("stores", "release", "restart"),
         "CREATE USER and GRANT ALL on taskdb, projectdb and resultdb for the user at '%'",
         DEPENDENTS,
@@ -277,7 +281,7 @@ CHECKS = (
         "ConnectionError: Error 111 connecting to Redis; the scheduler and the processors end",
         "Redis does not run, or does not listen where config.json says, or a filter is between",
         "fab bootstrap (starts it and sets where it listens), then fab deploy",
-        _redis_errors(lambda code: not _no_login(code)),
+        redis_errors(lambda code: not _no_login(code) and code != NO_TLS),
         ("stores",),
         "start Redis; set bind to an address that the other hosts reach",
         DEPENDENTS,
@@ -287,7 +291,7 @@ CHECKS = (
         "NOAUTH Authentication required; WRONGPASS; invalid password",
         "Redis wants another password than the one in config.json",
         BOOTSTRAP,
-        _redis_errors(_no_login),
+        redis_errors(_no_login),
         ("stores", "release", "restart"),
         "write redis://:PASSWORD@HOST:PORT/0 as message-queue, with the password in redis.conf's requirepass",
         DEPENDENTS,

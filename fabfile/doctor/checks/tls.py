@@ -1,0 +1,30 @@
+"""TLS with MySQL and Redis, as the components themselves get it."""
+
+from __future__ import annotations
+
+from ..findings import Check
+from .stores import DEPENDENTS, NO_TLS, TLS, mysql_errors, redis_errors
+
+CAUSE = (
+    "one side wants TLS and the other does not, or the server's certificate is not for the address in config.json, is "
+    "from no CA that is trusted, or no longer valid"
+)
+FIX = "fab status tells which it is: correct tls, ca or host in [stores.{}] of hosts.toml and fab deploy, or renew it"
+CHECKS = (
+    Check(
+        "mysql-tls",
+        "2026: no TLS; certificate verify failed; SSL is required but the server doesn't support it",
+        CAUSE,
+        FIX.format("mysql"),
+        mysql_errors(lambda number: number in TLS),
+        hides=DEPENDENTS,
+    ),
+    Check(
+        "redis-tls",
+        "certificate verify failed; Connection reset by peer, or closed by server, though Redis runs",
+        CAUSE,
+        FIX.format("redis"),
+        redis_errors(lambda code: code == NO_TLS),
+        hides=DEPENDENTS,
+    ),
+)
