@@ -19,8 +19,10 @@ SERVICE = Service(("mariadb", "mysql", "mysqld"))
 NOT_OURS = frozenset({"", "root", "mysql", "mariadb.sys", "mysql.sys", "mysql.session", "debian-sys-maint"})
 """Accounts that the server itself needs; this project changes none of them."""
 
+# MariaDB's client checks the server's certificate since 11.4, on the server's own socket too.
 _FIND = """\
-client=$(command -v mariadb || command -v mysql) || client=false
+plain=--skip-ssl
+client=$(command -v mariadb) || { plain=; client=$(command -v mysql) || client=false; }
 conf=
 for dir in /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d /etc/my.cnf.d; do
   [ ! -d "$dir" ] || { conf=$dir/90-pyspider.cnf; break; }
@@ -28,15 +30,16 @@ done
 """
 # What SHOW GRANTS prints of a password is its hash: it stays on the host.
 _ASK = """\
-root() { "$client" --user=root --batch --raw --skip-column-names --connect-timeout=10 "$@"; }
+root() { "$client" $plain --user=root --batch --raw --skip-column-names --connect-timeout=10 "$@"; }
 root --force <"$1" 2>&1 | sed "s/'[*][0-9A-F]*'/'*'/; s/^/sql /"
 socket=$(echo 'SELECT @@socket' | root 2>/dev/null)
-echo 'SELECT 1' | "$client" --defaults-file="$2" --socket="$socket" --connect-timeout=10 >/dev/null 2>&1 && echo login
+login() { "$client" --defaults-file="$2" $plain --socket="$socket" --connect-timeout=10 >/dev/null 2>&1; }
+echo 'SELECT 1' | login "$@" && echo login
 :
 """
 _WAIT = """\
 tries=0
-until echo 'SELECT 1' | "$client" --user=root --connect-timeout=5 >/dev/null 2>&1; do
+until echo 'SELECT 1' | "$client" $plain --user=root --connect-timeout=5 >/dev/null 2>&1; do
   tries=$((tries+1))
   [ "$tries" -lt 60 ] || { echo "$svc does not answer root on its socket"; exit 1; }
   sleep 1
@@ -44,7 +47,7 @@ done
 """
 # A syntax error quotes the statement, and so perhaps a password.
 _RUN = """\
-"$client" --user=root --batch <"$1" >"$1.out" 2>&1 || { sed "s/ near '.*//" "$1.out"; exit 1; }
+"$client" $plain --user=root --batch <"$1" >"$1.out" 2>&1 || { sed "s/ near '.*//" "$1.out"; exit 1; }
 """
 _SYSTEM = "'information_schema', 'mysql', 'performance_schema', 'sys', 'test', '#mysql50#lost+found'"
 _RIGHT = re.compile(r"GRANT (?P<what>.+?) ON (?P<where>\S+) TO \S+(?P<rest>.*)")
