@@ -9,10 +9,11 @@ import secrets
 import stat
 import string
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 from .errors import Problem, WrongInput
 
@@ -20,6 +21,8 @@ LENGTH = 32
 MASK = "***"
 _ALPHABET = string.ascii_letters + string.digits
 _USABLE = re.compile(r"[A-Za-z0-9_-]+")
+_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+"""The characters that a URL may have (RFC 3986)."""
 
 
 class Password:
@@ -52,6 +55,45 @@ class Password:
         raise TypeError("a password is not to be copied out of the process")
 
 
+class SecretURL(Password):
+    """An address that may hold a password; it shows itself without."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return masked(self.reveal())
+
+    __str__ = __repr__
+
+
+def masked(url: str) -> str:
+    """The address with *** for the password in it, else for all that stands before its @; and for its query."""
+    found = re.fullmatch(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?(?:(.*)@)?(.*)", url, re.DOTALL)
+    assert found is not None
+    scheme, login, rest = found[1] or "", found[2], found[3]
+    if login is not None:
+        user, _, password = login.partition(":")
+        login = f"{user}:{MASK}@" if password else f"{MASK}@"
+    place = re.split(r"[?#]", rest, maxsplit=1)
+    return scheme + (login or "") + place[0] + (f"{rest[len(place[0])]}{MASK}" if len(place) > 1 else "")
+
+
+def usable_url(value: str) -> SecretURL:
+    """The address, if pyspider can take it apart. Raises WrongInput, which never holds the value."""
+    if not value:
+        raise WrongInput("the address is empty")
+    if not _URL.fullmatch(value):
+        raise WrongInput("the address holds characters that no URL has; change it")
+    try:
+        parsed = urlsplit(value if "://" in value else f"http://{value}")
+        whole = bool(parsed.hostname) and parsed.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise WrongInput("the address can't be taken apart into host and port: does its password hold a / ? or #?")
+    return SecretURL(value)
+
+
 def usable(value: str) -> Password:
     """The password, if pyspider can carry it. Raises WrongInput, which never holds the value.
 
@@ -64,22 +106,25 @@ def usable(value: str) -> Password:
     return Password(value)
 
 
-def from_environment(name: str) -> Password:
-    """The password in an environment variable. Raises WrongInput."""
+Usable = TypeVar("Usable", bound=Password)
+
+
+def from_environment(name: str, checked: Callable[[str], Usable]) -> Usable:
+    """The password (or the like) in an environment variable. Raises WrongInput."""
     if name not in os.environ:
         raise WrongInput(f"the environment variable {name} is not set")
-    return usable(os.environ[name])
+    return checked(os.environ[name])
 
 
-def from_file(path: Path) -> Password:
-    """The password that is the whole content of a file only its owner can read. Raises WrongInput."""
+def from_file(path: Path, checked: Callable[[str], Usable]) -> Usable:
+    """The password (or the like) that is the whole content of a file only its owner can read. Raises WrongInput."""
     try:
         with path.open(encoding="utf-8") as stream:
             _refuse_readable(path, os.fstat(stream.fileno()))
             text = stream.read()
     except (OSError, UnicodeDecodeError) as error:
         raise WrongInput(f"the file {path} can't be read: {_reason(error)}") from error
-    return usable(text.removesuffix("\n").removesuffix("\r"))
+    return checked(text.removesuffix("\n").removesuffix("\r"))
 
 
 def generated(path: Path, names: Sequence[str]) -> dict[str, Password]:

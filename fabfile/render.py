@@ -100,7 +100,7 @@ def _config(fleet: Fleet, show: Any) -> dict[str, Any]:
     config["message-queue"] = _redis_url(fleet.stores.redis, show)
     if proxy := _first(fleet, "phantomjs"):
         config["phantomjs-proxy"] = proxy
-    config["fetcher"]["xmlrpc"] = True
+    config["fetcher"] |= {"xmlrpc": True} | {name: show(url) for name, url in fleet.endpoints.items()}
     webui = {"cdn": CDN} | config["webui"] | {f"{role}-rpc": url for role, url in rpc_addresses(fleet).items()}
     config["webui"] = webui | ({"password": show(fleet.webui_password)} if fleet.webui_password else {})
     for role, names in _ON_COMMAND_LINE.items():

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from .. import passwords
 from ..errors import WrongInput
-from ..passwords import Password
+from ..passwords import Password, SecretURL, Usable
 from .authority import certificates
 from .faults import Fault, report
 from .model import TLS, Fleet, Host, MySQL, Redis, Stores
 from .rules import NO_HOME, STORES, has_home, store_host, violated
-from .shape import ROLES, HostsFile, HostTable, Login, MySQLTable, PasswordRef, RedisTable
+from .shape import ENDPOINTS, ROLES, HostsFile, HostTable, Login, MySQLTable, PasswordRef, Pyspider, RedisTable
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -109,22 +110,35 @@ def _shaped(data: dict[str, Any]) -> tuple[HostsFile | None, list[Fault], frozen
 
 
 class _References:
-    """The passwords and the CAs that the file refers to; None for a password that is to be made."""
+    """The passwords, addresses and CAs that the file refers to; None for a password that is to be made."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.found: dict[str, Password | None] = {}
         self.authorities: dict[str, str] = {}
+        self.endpoints: dict[str, SecretURL] = {}
 
     def resolve(self, file: HostsFile) -> list[Fault]:
         """Look all of them up; the faults of those that can't be used."""
         faults = []
         for name, path, value in self._places(file):
             try:
-                self.found[name] = self._one(value)
+                self.found[name] = self._one(value, passwords.usable)
             except WrongInput as error:
                 faults.append(Fault(path, str(error)))
-        return faults + self._authorities(file)
+        return faults + self._authorities(file) + self._endpoints(file)
+
+    def _endpoints(self, file: HostsFile) -> list[Fault]:
+        faults = []
+        for name in ENDPOINTS:
+            value: str | PasswordRef | None = getattr(file.pyspider.fetcher, name.replace("-", "_"))
+            try:
+                url = passwords.usable_url(value) if isinstance(value, str) else self._one(value, passwords.usable_url)
+            except WrongInput as error:
+                faults.append(Fault(("pyspider", "fetcher", name), str(error)))
+            else:
+                self.endpoints |= {name: url} if url else {}
+        return faults
 
     def _authorities(self, file: HostsFile) -> list[Fault]:
         faults = []
@@ -149,14 +163,14 @@ class _References:
             ("webui", ("pyspider", "webui", "password"), file.pyspider.webui.password),
         ]
 
-    def _one(self, value: PasswordRef | bool | None) -> Password | None:
+    def _one(self, value: PasswordRef | bool | None, checked: Callable[[str], Usable]) -> Usable | None:
         if not isinstance(value, PasswordRef) or (value.env is None) == (value.file is None):
             return None
         if value.env is not None:
-            return passwords.from_environment(value.env)
+            return passwords.from_environment(value.env, checked)
         if not has_home(value.file or ""):
             raise WrongInput(f"'{value.file}': {NO_HOME}")
-        return passwords.from_file(self.folder / Path(value.file or "").expanduser())
+        return passwords.from_file(self.folder / Path(value.file or "").expanduser(), checked)
 
 
 def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
@@ -170,14 +184,21 @@ def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
         cluster=file.cluster,
         python=file.python,
         phantomjs=file.phantomjs,
-        pyspider=file.pyspider,
+        pyspider=_without_endpoints(file.pyspider),
         stores=Stores(_mysql(file, mysql, known), _redis(file, found["redis"], known)),
         hosts=tuple(_host(name, table, file.defaults, path.parent) for name, table in file.hosts.items()),
         defaults=_host("", HostTable(address=""), file.defaults, path.parent),
         webui_password=found["webui"],
         passwords_path=kept,
         doctor=file.doctor,
+        endpoints=known.endpoints,
     )
+
+
+def _without_endpoints(options: Pyspider) -> Pyspider:
+    """They may hold passwords, and are kept where nothing shows them by accident."""
+    none: dict[str, Any] = {name.replace("-", "_"): None for name in ENDPOINTS}
+    return replace(options, fetcher=replace(options.fetcher, **none))
 
 
 def _wanted(file: HostsFile) -> list[str]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import WrongInput
-from ..passwords import Password
+from ..passwords import Password, SecretURL
 from .address import Address, parsed
 from .shape import ROLES, Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
 
@@ -117,6 +117,8 @@ class Fleet:
     passwords_path: Path
     """Where generated passwords are kept."""
     doctor: Doctor
+    endpoints: Mapping[str, SecretURL] = field(default_factory=dict)
+    """The fetcher's options that are addresses (shape.ENDPOINTS); `pyspider` is without them."""
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises WrongInput."""
@@ -214,7 +216,8 @@ class Fleet:
     def digest_key(self) -> bytes:
         """Keys the digests of files that hold passwords: without it they would let a weak one be guessed."""
         found = (self.stores.mysql.password, self.stores.redis.password, self.webui_password)
-        text = "\n".join(password.reveal() if password else "" for password in found)
+        values = [password.reveal() if password else "" for password in found]
+        text = "\n".join(values + [self.endpoints[name].reveal() for name in sorted(self.endpoints)])
         return hashlib.scrypt(text.encode(), salt=self.cluster.name.encode(), n=2**12, r=8, p=1, dklen=32)
 
 

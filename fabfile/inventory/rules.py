@@ -11,7 +11,7 @@ from .faults import Fault, Path
 from .gateways import way_fault
 from .model import PROGRAMS, programs
 from .paths import account_faults, path_faults
-from .shape import PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login, PasswordRef
+from .shape import ENDPOINTS, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login, PasswordRef
 
 STORES = ("mysql", "redis")
 ROLES_OF_ALL: Path = ("hosts", "*", "roles")
@@ -102,6 +102,8 @@ def _references(file: HostsFile) -> Iterator[Fault]:
         (("stores", "redis", "password"), file.stores.redis.password),
         (("pyspider", "webui", "password"), file.pyspider.webui.password),
     ]
+    fetcher = file.pyspider.fetcher
+    places += [(("pyspider", "fetcher", name), getattr(fetcher, name.replace("-", "_"))) for name in ENDPOINTS]
     for path, value in places:
         if isinstance(value, PasswordRef) and (value.env is None) == (value.file is None):
             yield Fault(path, 'give one of the two: { env = "NAME" } or { file = "path" }')
@@ -244,6 +246,19 @@ def _python(file: HostsFile) -> Iterator[Fault]:
             yield Fault(("python", "sources"), f"'{source}': {{version}} is the only thing that is filled in")
 
 
+def _logins_in_the_open(file: HostsFile) -> Iterator[Fault]:
+    """Never with the value."""
+    sources = [(("phantomjs", "source"), file.phantomjs.source)]
+    for path, source in [*sources, *((("python", "sources"), source) for source in file.python.sources)]:
+        if "://" in source and "@" in source:
+            yield Fault(path, "holds an address with a login, which is not supported; name the path of a file instead")
+    for word in file.pyspider.phantomjs.args:
+        option, _, value = word.lstrip("-").partition("=")
+        if option == "proxy-auth" or (option == "proxy" and "@" in value):
+            text = f"--{option} with a password would be in the process list; name a file on the hosts by --config"
+            yield Fault(("pyspider", "phantomjs", "args"), text)
+
+
 def _phantomjs(file: HostsFile) -> Iterator[Fault]:
     if file.pyspider.fetcher.phantomjs_endpoint and _total(file, "phantomjs"):
         yield Fault(
@@ -278,5 +293,6 @@ RULES: tuple[Rule, ...] = (
     _programs_ports,
     _webui,
     _phantomjs,
+    _logins_in_the_open,
     _doctor,
 )

@@ -86,6 +86,10 @@ SOURCES = ("cache", "debian", "https://www.python.org/ftp/python/{version}/Pytho
 ROLES = ("mysql", "redis", "phantomjs", "result_worker", "processor", "fetcher", "scheduler", "webui")
 
 
+ENDPOINTS = ("proxy", "phantomjs-endpoint", "splash-endpoint")
+"""Options of the fetcher that are addresses, and so may hold a password."""
+
+
 class PasswordRef(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where a password is: in an environment variable of the machine that runs fab, or in a file there."""
 
@@ -188,11 +192,11 @@ class Scheduler(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab")
 class Fetcher(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     xmlrpc_port: Port = 24444
     poolsize: Positive | None = None
-    proxy: Text | None = None
+    proxy: Text | PasswordRef | None = None
     user_agent: Text | None = None
     timeout: Positive | None = None
-    phantomjs_endpoint: Text | None = None
-    splash_endpoint: Text | None = None
+    phantomjs_endpoint: Text | PasswordRef | None = None
+    splash_endpoint: Text | PasswordRef | None = None
     fetcher_cls: Dotted | None = None
 
 

@@ -15,12 +15,15 @@ from typing import Any
 import jsonschema
 import msgspec
 
+from ..passwords import masked
 from .faults import Fault, Path
 from .model import hint, near
-from .shape import HostsFile
+from .shape import ENDPOINTS, HostsFile
 
 SCHEMA = File(__file__).parent.parent / "hosts.schema.json"
 REFERENCE = 'must be { env = "NAME" } or { file = "path" }, never the password itself; without the key one is made'
+ADDRESS = 'is no address in text on one line, and none of { env = "NAME" } and { file = "path" }'
+"""Never with the value: it may hold a password."""
 DERIVED = {
     "taskdb": "it comes from [stores.mysql]",
     "projectdb": "it comes from [stores.mysql]",
@@ -122,6 +125,9 @@ class _Mender:
                 self._missing(path, key)
         elif error.validator == "minProperties":
             self._missing(path[:-1], path[-1])
+        elif path[:2] == ("pyspider", "fetcher") and path[2:3] and path[2] in ENDPOINTS:
+            self._fault(path[:3], ADDRESS)
+            self._drop(path[:3])
         else:
             self._fault(path, _complaint(error))
             self._drop(path)
@@ -206,6 +212,8 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, dict | list) and value:
         return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, str) and "://" in value:
+        value = masked(value)
     text = repr(value) if isinstance(value, str | int | float | dict | list) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 

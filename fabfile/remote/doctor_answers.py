@@ -242,7 +242,7 @@ def way(host, port):
 
 def phantomjs(proxy):
     """A GET is answered with 403 by pyspider's phantomjs_fetcher.js."""
-    where = proxy.partition("://")[2] or proxy
+    where = (proxy.partition("://")[2] or proxy).rpartition("@")[2]
     try:
         connection = httplib.HTTPConnection(where.rstrip("/"), timeout=SECONDS)
         connection.request("GET", "/")

@@ -246,7 +246,12 @@ def test_no_password_is_in_any_argv_environment_output_log_or_world_readable_fil
     passwords = re.findall(r'"([A-Za-z0-9_-]{16,})"', text)
     assert len(passwords) >= 3
     assert (cluster.folder / ".secrets" / "demo.toml").stat().st_mode & 0o77 == 0
-    changed = cluster.variant("canary.toml", (r"^process-time-limit = .*$", "process-time-limit = 27"))
+    passwords.append("canary-of-the-proxy")
+    changed = cluster.variant(
+        "canary.toml",
+        (r"^process-time-limit = .*$", "process-time-limit = 27"),
+        (r"^\[pyspider.fetcher\]$", f'[pyspider.fetcher]\nproxy = "http://spider:{passwords[-1]}@192.0.2.20:3128"'),
+    )
     commands = (
         ("deploy", "--dry-run"),
         ("deploy", "--json"),

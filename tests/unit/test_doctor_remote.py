@@ -147,3 +147,8 @@ def test_a_broken_tls_json_is_a_configuration_that_can_not_be_read(tmp_path: Pat
     (tmp_path / "tls.json").write_text(text)
     seen = ASK.look(str(tmp_path / "config.json"), [], "", remote("doctor_answers"), fresh())
     assert seen["config"] is None and "Error" in seen["bad_config"]
+
+
+def test_the_password_of_a_phantomjs_proxy_is_not_shown() -> None:
+    seen = remote("doctor_answers").phantomjs(f"http://u:{SECRET}@127.0.0.1:9/")
+    assert seen["where"] == "127.0.0.1:9/" and SECRET not in json.dumps(seen)

@@ -109,6 +109,17 @@ OPEN_WEBUI = 'host = "0.0.0.0"'
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
+        ("[pyspider.scheduler]", '[pyspider.fetcher]\nproxy = { env = "NOT_SET_ANYWHERE" }\n[pyspider.scheduler]', 'pyspider.fetcher.proxy: the environment variable NOT_SET_ANYWHERE is not set'),
+        ("[pyspider.scheduler]", '[pyspider.fetcher]\nproxy = { file = "nowhere" }\n[pyspider.scheduler]', "nowhere can't be read: No such file or directory"),
+        ("[pyspider.scheduler]", '[pyspider.fetcher]\nsplash-endpoint = {}\n[pyspider.scheduler]', 'pyspider.fetcher.splash-endpoint: give one of the two'),
+        ("[pyspider.scheduler]", '[pyspider.fetcher]\nproxy = "http://u:s3cretPW/x@h:3128"\n[pyspider.scheduler]', "pyspider.fetcher.proxy: the address can't be taken apart into host and port"),
+        ("[pyspider.scheduler]", '[pyspider.fetcher]\nproxy = "http://u:s3cretPW @h"\n[pyspider.scheduler]', 'pyspider.fetcher.proxy: the address holds characters that no URL has; change it'),
+        ("[pyspider.scheduler]", '[pyspider.fetcher]\nproxy = "http://u:s3cretPW\\nx@h"\n[pyspider.scheduler]', 'pyspider.fetcher.proxy: is no address in text on one line'),
+        ("[pyspider.scheduler]", '[pyspider.fetcher]\nproxy = ["http://u:s3cretPW@h"]\n[pyspider.scheduler]', 'pyspider.fetcher.proxy: is no address in text on one line'),
+        ("[pyspider.scheduler]", '[pyspider.fetcher]\nphantomjs-endpoint = { user = "s3cretPW" }\n[pyspider.scheduler]', 'pyspider.fetcher.phantomjs-endpoint: is no address in text on one line'),
+        ("[python]", '[pyspider.phantomjs]\nargs = ["--proxy-auth=u:s3cretPW"]\n[python]', "pyspider.phantomjs.args: --proxy-auth with a password would be in the process list"),
+        ("[python]", '[pyspider.phantomjs]\nargs = ["--proxy=http://u:s3cretPW@h:1"]\n[python]', "pyspider.phantomjs.args: --proxy with a password would be in the process list"),
+        ("[python]", '[phantomjs]\nsource = "https://u:s3cretPW@h/phantomjs"\n[python]', "phantomjs.source: holds an address with a login, which is not supported"),
         ("[stores.mysql]", '[stores.mysql]\nca = "ca.pem"', "stores.mysql.ca: has no effect without `tls = true`; add that, or remove this key"),
         ("[stores.redis]", "[stores.redis]\ntls = true", "stores.redis.tls: the Redis that bootstrap sets up speaks no TLS; name one that exists and does by the key host"),
         ("[stores.mysql]", '[stores.mysql]\ntls = 1\nca = "ca.pem"', "stores.mysql.tls: 1 is not true or false"),
@@ -201,6 +212,7 @@ def test_a_fault_is_one_line_that_says_where_and_what_to_do(
         return
     found = faults(tmp_path, text)
     assert len(found) == 1, found
+    assert "s3cretPW" not in found[0]
     assert found[0].startswith("hosts.toml: ")
     assert fault in found[0]
 

@@ -50,7 +50,7 @@ def test_a_character_that_pyspider_cannot_carry_is_refused_without_the_value(val
 def test_an_empty_password_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMPTY", "")
     with pytest.raises(WrongInput, match="empty"):
-        passwords.from_environment("EMPTY")
+        passwords.from_environment("EMPTY", passwords.usable)
 
 
 def secret_file(folder: Path, content: str, mode: int = 0o600) -> Path:
@@ -62,13 +62,13 @@ def secret_file(folder: Path, content: str, mode: int = 0o600) -> Path:
 
 @pytest.mark.parametrize("content", ["secret", "secret\n", "secret\r\n"])
 def test_a_password_file_may_end_with_a_newline(tmp_path: Path, content: str) -> None:
-    assert passwords.from_file(secret_file(tmp_path, content)) == Password("secret")
+    assert passwords.from_file(secret_file(tmp_path, content), passwords.usable) == Password("secret")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602])
 def test_a_password_file_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
     with pytest.raises(WrongInput, match="chmod 600"):
-        passwords.from_file(secret_file(tmp_path, "secret", mode))
+        passwords.from_file(secret_file(tmp_path, "secret", mode), passwords.usable)
 
 
 def test_generated_passwords_are_kept_and_found_again(tmp_path: Path) -> None:
@@ -123,3 +123,41 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / ".secrets").write_text("a file is in the way")
     with pytest.raises(Problem, match="can't be"):
         passwords.generated(tmp_path / ".secrets" / "demo.toml", ["mysql"])
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"http://spider:{CANARY}@192.0.2.20:3128", "http://spider:***@192.0.2.20:3128"),
+        (f"spider:{CANARY}@192.0.2.20:3128", "spider:***@192.0.2.20:3128"),
+        (f"//spider:{CANARY}@h/x", "//spider:***@h/x"),
+        (f"http://{CANARY}@h:8050/execute", "http://***@h:8050/execute"),
+        (f"http://{CANARY}:@h:8050/execute", "http://***@h:8050/execute"),
+        (f"http://u:a@b:c/{CANARY}?#@h:1", "http://u:***@h:1"),
+        (f"http://h/execute?token={CANARY}", "http://h/execute?***"),
+        (f"http://h/execute#{CANARY}", "http://h/execute#***"),
+        (f"socks5h://u:{CANARY}\n@h", "socks5h://u:***@h"),
+        ("http://192.0.2.20:8050/execute", "http://192.0.2.20:8050/execute"),
+        ("192.0.2.20:25555", "192.0.2.20:25555"),
+        ("", ""),
+    ],
+)
+def test_an_address_shows_itself_without_its_password(url: str, shown: str) -> None:
+    secret = passwords.SecretURL(url)
+    assert passwords.masked(url) == str(secret) == repr(secret) == shown
+    assert secret.reveal() == url
+
+
+@pytest.mark.parametrize("value", ["http://u:p@h:3128", "u:%40!$&'()*+,;=~.@h", "http://u:a:b@c@[::1]:1/x"])
+def test_an_address_may_have_all_characters_of_a_url(value: str) -> None:
+    assert passwords.usable_url(value).reveal() == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "http://u:p w@h", "http://u:pässword@h", "http://u:p\n@h", "http://u:p/w@h:1", "http://", "http://h:99999"],
+)
+def test_an_address_that_pyspider_cannot_take_apart_is_refused_without_the_value(value: str) -> None:
+    with pytest.raises(WrongInput) as caught:
+        passwords.usable_url(value)
+    assert not value or value not in str(caught.value)

@@ -105,6 +105,47 @@ def test_no_password_is_outside_of_config_json(tmp_path: Path) -> None:
         assert not [text for text in shown for password in PASSWORDS.values() if password in text]
 
 
+PROXY = "proxy-Canary!$&'()*+,;=~%40:@4"
+SPLASH = "splash-Canary_5"
+
+
+def behind_a_proxy(tmp_path: Path, by: str = "text", proxy: str = PROXY) -> Fleet:
+    """The tutorial's cluster with a proxy, and a Splash, that want to know who comes."""
+    (tmp_path / "splash").touch(mode=0o600)
+    (tmp_path / "splash").write_text(f"http://{SPLASH}:@192.0.2.20:8050/execute\n")
+    address = f"http://spider:{proxy}@192.0.2.20:3128"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TUTORIAL_PROXY", address)
+        shown = f'"{address}"' if by == "text" else '{ env = "TUTORIAL_PROXY" }'
+        more = f'proxy = {shown}\nsplash-endpoint = {{ file = "splash" }}\n'
+        return fleet(tmp_path, ("[pyspider.fetcher]\n", f"[pyspider.fetcher]\n{more}"))
+
+
+@pytest.mark.parametrize("by", ["text", "reference"])
+def test_the_password_of_a_proxy_is_in_config_json_alone(tmp_path: Path, by: str) -> None:
+    one = behind_a_proxy(tmp_path, by)
+    config = json.loads(render.config_json(one))
+    assert config["fetcher"]["proxy"] == f"http://spider:{PROXY}@192.0.2.20:3128"
+    assert config["fetcher"]["splash-endpoint"] == f"http://{SPLASH}:@192.0.2.20:8050/execute"
+    masked = json.loads(render.config_json_masked(one))
+    assert masked["fetcher"]["proxy"] == "http://spider:***@192.0.2.20:3128"
+    assert masked["fetcher"]["splash-endpoint"] == "http://***@192.0.2.20:8050/execute"
+    for host in one.hosts:
+        made = render.release(one, host, "rt1")
+        shown = [file.content.decode() for name, file in made.files.items() if name != "config.json"]
+        shown += [file.masked for file in made.files.values()] + [repr(made), repr(one), str(one)]
+        assert not [text for text in shown if "Canary" in text]
+
+
+def test_the_id_of_a_release_gives_no_hint_at_a_proxys_password(tmp_path: Path) -> None:
+    one, other = behind_a_proxy(tmp_path), behind_a_proxy(tmp_path, proxy="another")
+    assert one.digest_key != other.digest_key != fleet(tmp_path).digest_key
+    assert roles_that_restart(one, other) >= {"fetcher"}
+    host = one.host("store")
+    known = dataclasses.replace(one, endpoints=other.endpoints)
+    assert render.release(known, host, "rt1").id == render.release(other, other.host("store"), "rt1").id
+
+
 def over_tls(tmp_path: Path, ca: str | None = None) -> Fleet:
     """The tutorial's cluster with a MySQL that is spoken to by TLS."""
     more = "tls = true\n"
@@ -214,7 +255,7 @@ def test_supervisor_itself_reads_the_files_as_they_are_meant(tmp_path: Path, nam
     for folder in ("home/current", "logs"):
         (tmp_path / folder).mkdir(parents=True)
     places = f'name = "tutorial"\nhome = "{tmp_path}/home"\nlogs = "{tmp_path}/logs"\n'
-    one = fleet(tmp_path, ('name = "tutorial"\n', places), ("--load-images=false", "--proxy-auth=100%s"))
+    one = fleet(tmp_path, ('name = "tutorial"\n', places), ("--load-images=false", "--cookies-file=100%s"))
     host = one.host(name)
     (tmp_path / "home/current/programs.conf").write_text(render.program_sections(one, host, "rt1"))
     (tmp_path / "supervisord.conf").write_text(render.supervisord_conf(one, host))
@@ -238,7 +279,7 @@ def check_process(process: Any, role: str, log: str) -> None:
     assert process.startretries >= 1_000_000
     assert process.stdout_logfile == log
     assert process.stopasgroup is (role == "phantomjs")
-    assert ("--proxy-auth=100%s" in process.command) is (role == "phantomjs")
+    assert ("--cookies-file=100%s" in process.command) is (role == "phantomjs")
     assert process.command.startswith("/opt/pyspider/")
 
 
