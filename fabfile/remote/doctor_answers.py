@@ -175,7 +175,8 @@ def redis(where, password, guard=None):
     except (socket.error, IOError) as error:
         answer["error"], answer["code"] = why(error), "refused"
         answer["tcp"] = reach(where["host"], where["port"] or 6379)
-    if not guard and answer["code"] in ("what", "refused") and speaks_tls(where["host"], where["port"] or 6379):
+    odd = answer["code"] in ("what", "refused") and answer.get("tcp", "open") == "open"
+    if odd and not guard and speaks_tls(where["host"], where["port"] or 6379):
         answer["error"], answer["code"] = "it is to be spoken to by TLS", "tls"
     return answer
 

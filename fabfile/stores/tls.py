@@ -70,8 +70,7 @@ class Secured(Stream):
             try:
                 result = act()
             except ssl.SSLWantReadError:
-                self._flush()
-                self._fill()
+                pass
             except ssl.SSLError:
                 # The other side is told why.
                 with suppress(OSError, EOFError):
@@ -80,6 +79,9 @@ class Secured(Stream):
             else:
                 self._flush()
                 return result
+            # Out here, so that what fails now does not look like a fault of TLS.
+            self._flush()
+            self._fill()
 
     def _flush(self) -> None:
         if data := self._going.read():

@@ -21,6 +21,8 @@ from supervisor.options import ServerOptions
 
 from fabfile import render
 from fabfile.inventory import TLS, Fleet, load
+from fabfile.steps.base import Found
+from fabfile.steps.release import MARK, SHOWN, Release
 
 from .servers import Authority
 
@@ -164,6 +166,22 @@ def test_a_release_carries_how_a_store_proves_who_it_is(tmp_path: Path) -> None:
     assert made.files["tls.py"].content == (PROJECT / "templates" / "tls.py").read_bytes()
     known = render.release(over_tls(tmp_path), one.host("spider1"), "rt1")
     assert json.loads(known.files["tls.json"].content) == {"mysql": {"ca": None}}
+
+
+def test_the_diff_of_a_release_shows_that_tls_comes_and_goes(tmp_path: Path) -> None:
+    plain, secure = (Release("work", "/h", "new", render.release(one, one.host("store"), "r").files) for one in (
+        fleet(tmp_path), over_tls(tmp_path, Authority.made(tmp_path).pem)))  # fmt: skip
+
+    def now(step: Release) -> Found:
+        texts = [step.files[name].content.decode() if name in step.files else "" for name in SHOWN]
+        # What a script printed comes without its last line ends.
+        return Found(0, "\n".join(["releases/old\n", *(f"{MARK}\n{text}" for text in texts)]).rstrip("\n"))
+
+    (comes,), (goes,) = secure.diff(now(plain)), plain.diff(now(secure))
+    assert comes.diff.count("+++ /h/current/tls") == goes.diff.count("--- /h/current/tls") == 2
+    assert '+  "mysql": {' in comes.diff and '-  "mysql": {' in goes.diff
+    (same,) = secure.diff(now(secure))
+    assert same.diff == "" and MARK not in comes.diff + goes.diff
 
 
 def test_another_way_to_speak_tls_restarts_all_that_speak_to_stores(tmp_path: Path) -> None:

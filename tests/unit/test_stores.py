@@ -249,6 +249,14 @@ def test_a_server_that_insists_on_tls_names_the_key_that_is_missing(listen: List
     assert "`tls = true`" in (asked_redis(listen(closing, secured(certificate, redis(CANARY)))) or "")
 
 
+def test_a_handshake_that_hangs_has_the_deadline_of_all_the_rest(listen: Listen, authority: Authority) -> None:
+    tls = TLS(HERE, authority.pem)
+    start = time.monotonic()
+    assert asked_mysql(listen(sends(TLS_HELLO)), tls, SECONDS) == f"MySQL did not answer within {SECONDS:g} s"
+    assert asked_redis(listen(silent), tls, SECONDS) == f"Redis did not answer within {SECONDS:g} s"
+    assert time.monotonic() - start < 2 * SECONDS + 20
+
+
 def test_a_redis_that_wants_a_certificate_of_its_clients_says_so(
     listen: Listen, authority: Authority, tmp_path: Path
 ) -> None:
