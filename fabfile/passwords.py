@@ -16,6 +16,7 @@ from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from .errors import Problem, WrongInput
+from .owner import folder_handle, hand_over
 
 LENGTH = 32
 MASK = "***"
@@ -168,13 +169,14 @@ def _refuse_readable(path: Path, found: os.stat_result) -> None:
 def _completed(path: Path, names: Sequence[str]) -> dict[str, object]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.chmod(0o700)
-        with _locked(path.parent):
+        with _locked(path.parent) as folder:
+            os.fchmod(folder, 0o700)
+            hand_over(folder, path.parent.parent)
             # Whoever held the lock before may have made them already.
             known = _kept(path)
             made = {name: _random() for name in names if name not in known}
             if made:
-                _write(path, known | made)
+                _write(folder, path, known | made)
             return known | made
     except OSError as error:
         raise Problem(f"{path}: the generated passwords can't be kept: {_reason(error)}") from error
@@ -185,30 +187,32 @@ def _random() -> str:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _locked(folder: Path) -> Iterator[int]:
+    handle = folder_handle(folder)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle
     finally:
         os.close(handle)
 
 
-def _write(path: Path, passwords: dict[str, object]) -> None:
+def _write(folder: int, path: Path, passwords: dict[str, object]) -> None:
     text = "# Made by fab. Keep it: the cluster's stores and its web UI have these passwords.\n"
     text += "".join(f'{name} = "{value}"\n' for name, value in sorted(passwords.items()))
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch = f".{path.name}.{os.getpid()}"
     with suppress(FileNotFoundError):
-        scratch.unlink()
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.unlink(scratch, dir_fd=folder)
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        scratch.replace(path)
+            hand_over(stream.fileno(), path.parent.parent)
+        os.replace(scratch, path.name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        scratch.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(scratch, dir_fd=folder)
         raise
 
 

@@ -15,7 +15,7 @@ from .. import stores
 from ..cache import cache_dir
 from ..errors import Problem
 from ..inventory import Fleet
-from ..tasks.sandbox import sandbox
+from ..tasks.sandbox import served
 from ..webui import WebUI
 from .status import route
 from .target import target
@@ -29,7 +29,7 @@ def crawl(c: Any, pages: int) -> None:
     """Crawl the Python documentation, served inside the sandbox, until its pages are in MySQL."""
     chosen = target(c)
     fleet = chosen.fleet
-    start = sandbox().serve(documentation(print)) + "/"
+    start = served(documentation(print)) + "/"
     webui = web_ui(fleet)
     where = fleet.stores.mysql
     opener = route(chosen, list(chosen.hosts), fleet.mysql_address(), where.port)

@@ -20,6 +20,7 @@ from .host import Host, HostState, make_key
 from .image import Base, Init, image
 from .network import Network, Port, free_network
 from .services import Proxy, serve
+from .state import hand_over_keys, make_state, refuse_foreign
 
 __all__ = ["Base", "HostState", "Init", "Sandbox", "free_network"]
 
@@ -38,12 +39,14 @@ TOOLS = {
 class Sandbox:
     """Hosts node1, node2 … at 10.77.N.11, .12 …; all there is to know about them is in one directory.
 
-    Everything needs root on Linux. A change waits for the change that another process makes. A
-    sandbox that exists keeps the network it was made on, whatever `network` says.
+    Everything needs root on Linux. The directory is root's, the key and what tells ssh about the hosts are the
+    caller's; that key is as good as root on this machine: a host is no prison. A change waits for the change
+    that another process makes. A sandbox that exists keeps the network it was made on, whatever `network` says.
     """
 
     def __init__(self, state: Path, network: str = "10.77.0") -> None:
-        self.state = state.resolve()
+        # Its own name is not resolved: root works in no link that somebody has put there.
+        self.state = state.parent.resolve() / state.name
         self._new_network = Network.parse(network)
         self.key = self.state / "id_ed25519"
         self.known_hosts = self.state / "known_hosts"
@@ -88,6 +91,7 @@ class Sandbox:
             for host in wanted:
                 host.resume()
                 host.start()
+            hand_over_keys(self.state, (self.key, self.key.with_suffix(".pub"), self.known_hosts, self.ssh_config))
             with ThreadPoolExecutor(16) as pool:
                 list(pool.map(_settle, wanted))
 
@@ -240,7 +244,8 @@ class Sandbox:
     def _locked(self, make: bool) -> Iterator[None]:
         """One change at a time. Where there is no directory there is nothing to lock, unless `make`."""
         if make:
-            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_state(self.state)
+        refuse_foreign(self.state)
         lock = _lock(self.state / "lock")
         try:
             yield

@@ -92,6 +92,8 @@ class Host:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
         upper = self.folder / "upper"
+        # Nobody else on this machine runs what a host's root gives the set-uid bit.
+        self.folder.mkdir(mode=0o700)
         for folder in (self.folder / "work", self.folder / "root"):
             folder.mkdir(parents=True)
         for path, (text, mode) in self._files(files, init).items():

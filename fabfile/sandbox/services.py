@@ -39,7 +39,8 @@ LogLevel Warning
 def serve(network: Network, directory: Path, port: int, log: Path) -> str:
     """The URL below which hosts find the directory's files, served from a namespace of its own.
 
-    What serves just this already goes on; anything else in the namespace is ended.
+    The server is the directory's owner: a link in it opens no file that only root may read. What serves just
+    this already goes on; anything else in the namespace is ended.
     """
     if not directory.is_dir():
         raise Problem(f"{directory} is not a directory: there is nothing to serve")
@@ -49,7 +50,9 @@ def serve(network: Network, directory: Path, port: int, log: Path) -> str:
     if not (place.plugged() and processes.found(processes.running(server))):
         processes.end(inhabitants)
         place.connect()
-        processes.daemon(["nsenter", f"--net={place.namespace}", *server], log)
+        found = directory.stat()
+        whose = [f"--reuid={found.st_uid}", f"--regid={found.st_gid}", "--clear-groups"]
+        processes.daemon(["nsenter", f"--net={place.namespace}", "setpriv", *whose, *server], log)
     _await(place.address, port, log)
     return f"http://{place.address}:{port}"
 

@@ -1,4 +1,7 @@
-"""`fab sandbox.…`: throw-away hosts on this machine, for the demo and for trying things out."""
+"""`fab sandbox.…`: throw-away hosts on this machine, for the demo and for trying things out.
+
+Each task needs root. A user with sudo calls it as any other: `as_root` runs the same task through sudo.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from invoke.tasks import task
 
 from ..errors import WrongInput
 from ..options import whole_number
+from .sudo import as_root, through_sudo
 
 if TYPE_CHECKING:
     from ..sandbox import Base, Init, Sandbox
@@ -17,12 +21,16 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parent.parent.parent
 
 
+def state() -> Path:
+    """The directory of the sandbox."""
+    return Path(os.environ.get("SANDBOX_STATE") or PROJECT / ".sandbox").absolute()
+
+
 def sandbox() -> Sandbox:
     """The project's own, or the one that SANDBOX_STATE (a directory) and SANDBOX_NETWORK (10.77.N) name."""
     from ..sandbox import Sandbox
 
-    state = os.environ.get("SANDBOX_STATE") or PROJECT / ".sandbox"
-    return Sandbox(Path(state), os.environ.get("SANDBOX_NETWORK") or "10.77.0")
+    return Sandbox(state(), os.environ.get("SANDBOX_NETWORK") or "10.77.0")
 
 
 INITS: dict[str, Init] = {"systemd": "systemd", "none": "none"}
@@ -46,6 +54,7 @@ def inits(text: str) -> Init | dict[str, Init] | None:
         "release": "another release than this machine's, by its code name: trixie",
     }
 )
+@as_root
 def up(_: Any, hosts: str = "3", bare: bool = False, init: str = "", release: str = "") -> None:
     """Make the hosts, or bring back those that are off, cut or half made."""
     here, count = sandbox(), whole_number("--hosts", hosts, 1)
@@ -55,6 +64,7 @@ def up(_: Any, hosts: str = "3", bare: bool = False, init: str = "", release: st
 
 
 @task
+@as_root
 def down(_: Any) -> None:
     """Remove the hosts, their disks and their network."""
     sandbox().down()
@@ -68,6 +78,7 @@ def _as_json(here: Sandbox) -> str:
 
 
 @task(help={"json": "print one JSON object: the hosts by name"})
+@as_root
 def status(_: Any, json: bool = False) -> None:
     """Show each host: its address, power, network link and how many processes it runs."""
     if json:
@@ -80,36 +91,55 @@ def status(_: Any, json: bool = False) -> None:
 
 
 @task(help={"name": "the host"})
+@as_root
 def kill(_: Any, name: str) -> None:
     """Power a host off without a word; its disk stays."""
     sandbox().kill(name)
 
 
 @task(help={"name": "the host"})
+@as_root
 def start(_: Any, name: str) -> None:
     """Power a host on again, with the same disk."""
     sandbox().start(name)
 
 
 @task(help={"name": "the host"})
+@as_root
 def cut(_: Any, name: str) -> None:
     """Pull a host's network cable."""
     sandbox().cut(name)
 
 
 @task(help={"name": "the host"})
+@as_root
 def heal(_: Any, name: str) -> None:
     """Plug a host's network cable in again."""
     sandbox().heal(name)
 
 
 @task(help={"name": "the host"})
+@as_root
 def pause(_: Any, name: str) -> None:
     """Freeze a host: it accepts connections and never answers."""
     sandbox().pause(name)
 
 
 @task(help={"name": "the host"})
+@as_root
 def resume(_: Any, name: str) -> None:
     """Let a paused host go on."""
     sandbox().resume(name)
+
+
+@task(help={"directory": "the directory"})
+def serve(_: Any, directory: str) -> None:
+    """Let the hosts fetch the files of a directory of this machine; prints where they find them."""
+    print(served(Path(directory)))
+
+
+def served(directory: Path) -> str:
+    """The URL at which hosts find the files of a directory, also for a caller who is not root."""
+    if os.geteuid() == 0:
+        return sandbox().serve(directory)
+    return through_sudo("serve", {"directory": str(directory.absolute())}, show=False).strip()

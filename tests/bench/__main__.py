@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from fabfile.owner import hand_over
+
 from . import report
 from .contenders import CONTENDERS, PROJECT, installed
 from .farm import farm
@@ -86,6 +88,9 @@ def save(done: dict[str, dict[str, list[Usage]]], about: dict[str, object], out:
         report.picture(done, out / "benchmark.png")
     else:
         print("no picture: matplotlib is not installed")
+    for file in out.glob("benchmark.*"):
+        with file.open() as made:
+            hand_over(made.fileno(), out)
 
 
 if __name__ == "__main__":
