@@ -1,18 +1,20 @@
-"""The tree of tasks: what `fab --list` shows, each group in the order of its work."""
+"""The project's tasks, for whatever `fab` loads them; first comes what must come first."""
 
-from __future__ import annotations
+# For Pythons that can't read the rest: nothing newer than 3.6, and no other import of the project before the check.
+import os
+import sys
 
-from invoke.collection import Collection
+from .early import at_once
+from .needs import lacking
 
-from .listing import in_order
-from .tasks import bootstrap, command, demo, deploy, doctor, lock, sandbox, status, step
+# As a library, this leaves Ctrl-C to others.
+if os.path.basename(sys.argv[0]) in ("fab", "-m"):
+    at_once()
 
-ns = Collection()
-ns.add_task(bootstrap.bootstrap)
-ns.add_task(deploy.deploy)
-ns.add_task(status.status)
-ns.add_task(doctor.doctor)
-ns.add_task(deploy.reload)
-ns.add_task(command.run)
-for name, module in (("step", step), ("lock", lock), ("sandbox", sandbox), ("demo", demo)):
-    ns.add_collection(in_order(Collection.from_module(module, name=name)))
+if lacking():
+    sys.stderr.write("fab: %s\n" % lacking())
+    sys.exit(2)
+
+from .tree import ns
+
+__all__ = ["ns"]

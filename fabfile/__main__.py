@@ -6,6 +6,7 @@ And it exits 1 for wrong input, as for a failure.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Iterator
@@ -61,11 +62,24 @@ def main() -> None:
         config_class=fabric.Config,
     )
     try:
-        program.run()
+        status = _status(program)
+        sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output (head, less) is gone; a second error at shutdown helps nobody.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
-        sys.exit(INTERRUPTED)
+        status = INTERRUPTED
+    # Python's own way out takes long, and has no answer to a Ctrl-C in the middle of it.
+    atexit._run_exitfuncs()
+    os._exit(status)
+
+
+def _status(program: ClusterFab) -> int:
+    try:
+        program.run()
+    except SystemExit as error:
+        if isinstance(error.code, str):
+            sys.stderr.write(f"{error.code}\n")
+        return error.code if isinstance(error.code, int) else int(bool(error.code))
+    return 0
 
 
 if __name__ == "__main__":

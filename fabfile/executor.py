@@ -10,8 +10,9 @@ from fabric.executor import Executor
 from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 
+from .early import at_once
 from .errors import Problem
-from .interrupt import INTERRUPTED, arm, leave
+from .interrupt import INTERRUPTED, leave
 from .links import Links
 
 
@@ -35,13 +36,17 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
 
     def execute(self, *tasks: Any) -> Any:
         """Run the tasks. A Problem ends as its one sentence on stderr and its exit status."""
-        arm()
         try:
             return self._execute(*tasks)
         except Exit as error:
             if error.code != INTERRUPTED:
                 raise
             leave(INTERRUPTED, error.message)
+        except KeyboardInterrupt:
+            # Between the last host and the last line.
+            leave(INTERRUPTED, "fab: interrupted")
+        finally:
+            at_once()
 
     def _execute(self, *tasks: Any) -> Any:
         self._links = Links()

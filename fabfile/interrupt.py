@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one ends a run in good order, the second at once."""
+"""Ctrl-C in a run: the first one ends it in good order, the second at once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ SHOW_CURSOR = "\033[?25h"
 
 
 def arm() -> None:
-    """From now on the first Ctrl-C raises KeyboardInterrupt and a second one ends this process; nothing where Ctrl-C is
-    ignored, or belongs to somebody else."""
-    mine = threading.current_thread() is threading.main_thread()
-    if mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    """From now on the first Ctrl-C raises KeyboardInterrupt and a second one ends this process, until `early.at_once`;
+    nothing where Ctrl-C is ignored, belongs to somebody else, or has come already."""
+    before = signal.getsignal(signal.SIGINT)
+    idle = before is signal.default_int_handler or (getattr(before, "of_fab", False) and before is not _second)
+    if idle and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, _first)
 
 
@@ -32,6 +33,10 @@ def _second(_number: int, _frame: FrameType | None) -> NoReturn:
     cursor = SHOW_CURSOR if os.isatty(2) else ""
     os.write(2, f"{cursor}{AGAIN}".encode())
     os._exit(INTERRUPTED)
+
+
+for _handler in (_first, _second):
+    _handler.of_fab = True  # type: ignore[attr-defined]
 
 
 def leave(status: int, text: str | None) -> NoReturn:

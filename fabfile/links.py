@@ -27,10 +27,13 @@ class Links:
 
     def prepare(self, config: Any, fleet: Fleet, hosts: Iterable[Host]) -> Links:
         """A link for every host, not yet connected. Not thread-safe: it reads Fabric's configuration."""
+        from . import transport  # noqa: F401  an import that Ctrl-C breaks off shows a traceback
+        from .interrupt import arm
         from .keychain import Keys
         from .login import flags
 
         if self._shared is None:
+            arm()
             self._shared = flags(config), Keys()
             threading.Thread(target=self._beat, daemon=True, name="beat").start()
         for host in hosts:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import Cluster, receivers, until
+from .conftest import FAB, PROJECT, Cluster, receivers, until
 
 pytestmark = pytest.mark.e2e
 
@@ -55,6 +58,27 @@ def test_ctrl_c_ends_the_remote_commands_prints_the_recap_and_exits_130(cluster:
         assert "Traceback" not in output + errors
         assert "2 not reached" in output
         until(lambda: not running(cluster, "node2") and not running(cluster, "node3"), 10)
+
+
+@pytest.mark.parametrize("words", [["--list"], ["status"]])
+def test_a_ctrl_c_at_any_moment_is_one_line_and_never_a_traceback(tmp_path: Path, words: list[str]) -> None:
+    text = (PROJECT / "hosts.toml").read_text().replace('address = "10.77.0.', 'port = 9\naddress = "127.0.77.')
+    (tmp_path / "hosts.toml").write_text(text)
+    environment = {**os.environ, "HOSTS_TOML": str(tmp_path / "hosts.toml")}
+    statuses = []
+    for milliseconds in range(5, 1000, 25):
+        fab = begun({"args": [FAB, *words], "env": environment})
+        # The moment is what is tested, wherever it falls.
+        time.sleep(milliseconds / 1000)
+        fab.send_signal(signal.SIGINT)
+        output, errors = fab.communicate(timeout=30)
+        assert "Traceback" not in output + errors and "Exception" not in output + errors, errors
+        assert fab.returncode in (130, 0 if words == ["--list"] else 3, -signal.SIGINT), errors
+        # Before the script has begun, nobody can say a word.
+        assert fab.returncode != -signal.SIGINT or milliseconds < 100
+        assert fab.returncode != 130 or "fab: interrupted" in errors
+        statuses.append(fab.returncode)
+    assert 130 in statuses
 
 
 def test_ctrl_c_releases_the_lock(cluster: Cluster) -> None:

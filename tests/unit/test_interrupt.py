@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+PROJECT = Path(__file__).parent.parent.parent
+
 SCRIPT = """\
 import threading, time
 from fabfile.interrupt import INTERRUPTED, arm, leave
@@ -25,8 +29,7 @@ leave(INTERRUPTED, "the last word")
 def interrupted(then: str, times: int) -> tuple[int, str]:
     """The exit status, and what was said on stderr, after so many Ctrl-Cs."""
     words = ["env", "--default-signal=INT", sys.executable, "-c", SCRIPT.format(then=then)]
-    root = Path(__file__).parent.parent.parent
-    with subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(words, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stderr
         for expected in ("ready", "first")[:times]:
             assert process.stdout.readline().strip() == expected
@@ -42,3 +45,29 @@ def test_the_second_ctrl_c_ends_it_at_once_whatever_it_does() -> None:
     status, errors = interrupted("time.sleep(60)", 2)
     assert status == 130
     assert "interrupted again" in errors and "the last word" not in errors
+
+
+EARLY = """\
+import signal, sys
+signal.signal(signal.SIGINT, {before})
+sys.argv[0] = {name!r}
+import fabfile
+print(repr(signal.getsignal(signal.SIGINT)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("/usr/bin/fab", "signal.default_int_handler", "function ended"),
+        ("/usr/bin/fab", "signal.SIG_IGN", "SIG_IGN"),
+        ("/usr/bin/fab", "print", "function print"),
+        ("/usr/bin/pytest", "signal.default_int_handler", "function default_int_handler"),
+    ],
+)
+def test_only_in_fab_and_only_where_nobody_else_answers_a_ctrl_c_it_is_answered(
+    name: str, before: str, after: str
+) -> None:
+    script = EARLY.format(name=name, before=before)
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert after in done.stdout

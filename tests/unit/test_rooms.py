@@ -34,15 +34,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keychain": {"hostkeys", "inventory"},
     "login": {"errors", "hostkeys", "inventory", "keychain"},
     "transport": {"errors", "keychain", "login", "shell", "steps", "wire"},
-    "links": {"errors", "inventory", "keychain", "login", "transport", "wire"},
+    "links": {"errors", "interrupt", "inventory", "keychain", "login", "transport", "wire"},
     "lock": {"errors", "shell", "steps", "transport", "wire"},
     "engine": {"errors", "inventory", "steps", "transport", "wire"},
     "plan": {"inventory", "render", "sources", "steps"},
     "health": {"inventory", "stores"},
     "timings": set(),
     "report": {"engine", "timings"},
+    "early": set(),
+    "needs": set(),
     "interrupt": set(),
-    "executor": {"errors", "interrupt", "links", "tasks"},
+    "executor": {"early", "errors", "interrupt", "links", "tasks"},
     "doctor": {
         "engine",
         "errors",
@@ -57,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire",
     },
 }
-ANYTHING = ("tasks", "jobs", "__init__")
+ANYTHING = ("tasks", "jobs", "__init__", "tree")
 PRINTERS = ("tasks", "jobs", "report")
 
 
@@ -118,5 +120,5 @@ def test_listing_the_tasks_loads_nothing_of_what_they_do() -> None:
     ).stdout.split()
     assert "fabfile.tasks.deploy" in loaded
     own = {name.split(".")[1] for name in loaded if name.startswith("fabfile.")}
-    assert own == {"errors", "interrupt", "listing", "options", "tasks"}
+    assert own == {"early", "errors", "interrupt", "listing", "needs", "options", "tasks", "tree"}
     assert not {"rich", "msgspec", "jsonschema", "jinja2", "pymysql", "redis", "urllib.request"} & set(loaded)
