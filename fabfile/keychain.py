@@ -10,6 +10,7 @@ from typing import Any
 
 from .hostkeys import KnownHosts, known_hosts_path
 from .inventory import Host
+from .keyfile import UnusableKey, private_key
 
 DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 
@@ -20,7 +21,7 @@ class Keys:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[Path, KnownHosts] = {}
-        self._private: dict[tuple[str, str | None], Any] = {}
+        self._private: dict[tuple[Path, str | None], Any] = {}
 
     def known(self, host: Host) -> KnownHosts:
         """The keys that are trusted for a host. Raises Unreachable."""
@@ -30,40 +31,19 @@ class Keys:
                 self._known[path] = KnownHosts(path)
             return self._known[path]
 
-    def private(self, path: str, passphrase: str | None) -> Any:
-        """The private key in a file, with its certificate where there is one.
-
-        Raises OSError, paramiko's PasswordRequiredException or SSHException.
-        """
+    def private(self, path: Path, passphrase: str | None) -> Any:
+        """The private key in a file, with its certificate where there is one. Raises UnusableKey, also LockedKey."""
         with self._lock:
             known = self._private.get((path, passphrase))
             if known is None:
                 try:
-                    known = _private_key(path, passphrase)
-                except Exception as error:  # noqa: BLE001  kept for the other hosts, raised below
+                    known = private_key(path, passphrase)
+                except UnusableKey as error:
                     known = error
                 self._private[path, passphrase] = known
-        if isinstance(known, Exception):
+        if isinstance(known, UnusableKey):
             raise known
         return known
-
-
-def _private_key(path: str, passphrase: str | None) -> Any:
-    import paramiko
-
-    last: Exception = paramiko.SSHException("no private key")
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            key = kind.from_private_key_file(path, passphrase)
-        except paramiko.PasswordRequiredException:
-            raise
-        except paramiko.SSHException as error:
-            last = error
-            continue
-        if Path(f"{path}-cert.pub").exists():
-            key.load_certificate(f"{path}-cert.pub")
-        return key
-    raise last
 
 
 def of_agent() -> Iterator[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +40,29 @@ class Links:
             self._prepare(fleet, host)
         _allow_open_files(len(self._links) + SPARE_FILES)
         return self
+
+    def refuse_keys(self, fleet: Fleet, hosts: Iterable[Host]) -> None:
+        """Raises WrongInput, with a line for each, where keys of hosts.toml can't be used for these hosts.
+
+        A locked one may be in the SSH agent: that is seen at the login.
+        """
+        from .errors import WrongInput
+        from .inventory.faults import Fault, report
+        from .keyfile import LockedKey, UnusableKey
+
+        flags, keys = self._shared
+        faults = []
+        for host in _with_gateways(fleet, hosts):
+            try:
+                if host.key:
+                    keys.private(host.key, flags.passphrase)
+            except LockedKey:
+                continue
+            except UnusableKey as error:
+                table = ("defaults",) if host.key == fleet.defaults.key else ("hosts", host.name)
+                faults.append(Fault((*table, "key"), str(error)))
+        if faults:
+            raise WrongInput(report(fleet.path.name, faults))
 
     def stop(self) -> None:
         """End everything at once, from another thread than the ones that use the links."""
@@ -85,6 +108,15 @@ class Links:
         while not self._closed.wait(BEAT_SECONDS):
             for link in list(self._links.values()):
                 link.beat()
+
+
+def _with_gateways(fleet: Fleet, hosts: Iterable[Host]) -> Iterator[Host]:
+    """The hosts, and the machines that lead to them."""
+    for host in hosts:
+        here: Host | None = host
+        while here:
+            yield here
+            here = fleet.gateway(here)
 
 
 def _allow_open_files(wanted: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from .errors import Unreachable, WrongInput
 from .hostkeys import algorithms, check, entry
 from .inventory import Host
 from .keychain import DEFAULT_KEYS, Keys, of_agent
+from .keyfile import LockedKey, UnusableKey
 
 CONNECT_SECONDS = 10.0
 AUTH_SECONDS = 30.0
@@ -149,15 +150,14 @@ def connected(way: Login, keys: Keys, through: Callable[[str, int], Any] | None 
     # The library logs its own tracebacks; what matters of them reaches the operator as an error.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     where = way.where
+    unusable: list[UnusableKey] = []
     try:
-        return _transport(way, keys, through)
-    except paramiko.PasswordRequiredException as error:
-        named = f"the key {way.host.key}" if way.host.key else "the key"
-        raise Unreachable(
-            f"{where}: {named} has a passphrase; give it to an agent, or use --prompt-for-passphrase"
-        ) from error
+        return _transport(way, keys, through, unusable)
     except paramiko.AuthenticationException as error:
-        raise Unreachable(f"{where}: login refused; check user and key in hosts.toml") from error
+        raise Unreachable(f"{where}: login refused; check user and key in hosts.toml{_not_tried(unusable)}") from error
+    except UnusableKey as error:
+        others = [one for one in unusable if one is not error]
+        raise Unreachable(f"{where}: the key {error}{_not_tried(others)}") from error
     except TimeoutError as error:
         raise Unreachable(f"{where}: no answer within {way.flags.connect_seconds:.0f} s") from error
     except socket.gaierror as error:
@@ -172,12 +172,16 @@ def connected(way: Login, keys: Keys, through: Callable[[str, int], Any] | None 
         raise Unreachable(f"{where}: {_reason(error)}") from error
 
 
+def _not_tried(unusable: Sequence[UnusableKey]) -> str:
+    return "".join(f"; not tried: the key {one}" for one in unusable)
+
+
 def _reason(error: BaseException) -> str:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return (reason or type(error).__name__).lower()
 
 
-def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None) -> Any:
+def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None, unusable: list[UnusableKey]) -> Any:
     import paramiko
 
     name = entry(way.address, way.host.port)
@@ -191,7 +195,7 @@ def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None
         options.key_types = algorithms(known.keys(name), options.key_types)
         _handshake(transport, 2 * way.flags.connect_seconds)
         check(way.host, name, known, transport.get_remote_server_key())
-        _authenticate(transport, way, keys)
+        _authenticate(transport, way, keys, unusable)
     except BaseException:
         transport.close()
         raise
@@ -222,20 +226,26 @@ def _socket(way: Login, through: Callable[[str, int], Any] | None) -> Any:
     return _tcp(way)
 
 
-def _authenticate(transport: Any, way: Login, keys: Keys) -> None:
-    """Try key after key, then the password. Raises paramiko's AuthenticationException when none is accepted."""
+def _authenticate(transport: Any, way: Login, keys: Keys, unusable: list[UnusableKey]) -> None:
+    """Try key after key, then the password. Raises paramiko's AuthenticationException when none is accepted.
+
+    The keys that were to be tried and can't be are added to `unusable`.
+    """
     import paramiko
 
     last: Exception = paramiko.AuthenticationException("no key to try")
     more: list[str] = []
-    for key in _candidates(way, keys):
-        try:
-            if not (more := transport.auth_publickey(way.host.user, key)):
-                return
-        except (paramiko.AuthenticationException, paramiko.SSHException) as error:
-            last = error
-            if not transport.is_active() or isinstance(error, paramiko.BadAuthenticationType):
-                break
+    try:
+        for key in _candidates(way, keys, unusable):
+            try:
+                if not (more := transport.auth_publickey(way.host.user, key)):
+                    return
+            except (paramiko.AuthenticationException, paramiko.SSHException) as error:
+                last = error
+                if not transport.is_active() or isinstance(error, paramiko.BadAuthenticationType):
+                    break
+    except UnusableKey as error:
+        last = error
     if way.flags.password and transport.is_active():
         more = transport.auth_password(way.host.user, way.flags.password)
         if not more:
@@ -243,25 +253,28 @@ def _authenticate(transport: Any, way: Login, keys: Keys) -> None:
     raise paramiko.AuthenticationException(f"it also wants {', '.join(more)}") if more else last
 
 
-def _candidates(way: Login, keys: Keys) -> Iterator[Any]:
-    """hosts.toml's key; without one the agent's, then those of the flags, ssh_config and ~/.ssh."""
-    import paramiko
+def _candidates(way: Login, keys: Keys, unusable: list[UnusableKey]) -> Iterator[Any]:
+    """hosts.toml's key; without one the agent's, then those of the flags, ssh_config and ~/.ssh.
 
-    locked: Exception | None = None
+    Raises UnusableKey for hosts.toml's own, LockedKey where there is nothing but locked ones.
+    """
+    locked: LockedKey | None = None
     if way.host.key is not None:
         try:
-            yield keys.private(str(way.host.key), way.flags.passphrase)
+            yield keys.private(way.host.key, way.flags.passphrase)
             return
-        except paramiko.PasswordRequiredException as error:
+        except LockedKey as error:
             # The agent may hold it unlocked.
             locked = error
     yield from of_agent()
     for path in (*way.key_files, *DEFAULT_KEYS) if way.host.key is None else ():
         try:
-            yield keys.private(str(Path(path).expanduser()), way.flags.passphrase)
-        except paramiko.PasswordRequiredException as error:
+            yield keys.private(Path(path).expanduser(), way.flags.passphrase)
+        except LockedKey as error:
             locked = error
-        except (OSError, paramiko.SSHException):
-            continue
+            unusable.append(error)
+        except UnusableKey as error:
+            if path not in DEFAULT_KEYS or Path(path).expanduser().exists():
+                unusable.append(error)
     if locked:
         raise locked

@@ -61,6 +61,7 @@ def target(c: Any, options: Options | None = None, task: str = "", strangers: bo
     if not strangers:
         _refuse_strangers(fleet, hosts)
     links = c.config["links"].prepare(c.config, fleet, hosts)
+    links.refuse_keys(fleet, hosts)
     return Target(fleet, hosts, roles, links, c.config, last, left, skipped)
 
 

@@ -160,3 +160,51 @@ def test_a_locked_key_is_opened_by_its_passphrase_or_by_an_agent(cluster: Cluste
         finally:
             agent.terminate()
     assert by_agent.returncode == 0, by_agent.stdout + by_agent.stderr
+
+
+def test_a_key_as_openssl_writes_it_logs_in_with_and_without_a_passphrase(cluster: Cluster, home: Path) -> None:
+    for name, lock in (("plain", ["-nocrypt"]), ("locked", ["-passout", f"pass:{PASSWORD}"])):
+        key = home / name
+        made = subprocess.run(["openssl", "genrsa", "2048"], capture_output=True, check=True).stdout
+        subprocess.run(["openssl", "pkcs8", "-topk8", *lock, "-out", key], input=made, capture_output=True, check=True)
+        key.chmod(0o600)
+        public = subprocess.run(
+            ["ssh-keygen", "-y", "-P", "" if name == "plain" else PASSWORD, "-f", key],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        cluster.on("node2", f"mkdir -p /root/.ssh && echo '{public.strip()}' >/root/.ssh/authorized_keys")
+        file = cluster.variant("pkcs8.toml", (r"^key = .*$", f'key = "{key}"'))
+        flags = ["--prompt-for-passphrase"] if name == "locked" else []
+        result = with_home(cluster, home, file, *flags, "-H", "node2", "run", "echo in")
+        assert result.returncode == 0 and "in" in result.stdout, result.stdout + result.stderr
+    cluster.on("node2", "rm /root/.ssh/authorized_keys")
+
+
+def test_a_key_that_cannot_be_used_is_told_before_a_host_is_touched(cluster: Cluster, home: Path) -> None:
+    (home / "text").write_text("hello\n")
+    (home / "text").chmod(0o600)
+    file = cluster.variant(
+        "nokey.toml",
+        (r"^key = .*$", f'key = "{home}/none"'),
+        (r"^\[hosts.node2\]$", f'[hosts.node2]\nkey = "{home}/text"'),
+    )
+    result = cluster.fab("run", "touch /run/was-touched", status=2, hosts_toml=file)
+    assert result.stdout == ""
+    assert [line.split(";")[0] for line in result.stderr.splitlines()] == [
+        f"fab: nokey.toml: defaults.key: {home}/none: there is no such file",
+        f"nokey.toml: hosts.node2.key: {home}/text: it is no private key",
+    ]
+    for name in ("node1", "node2", "node3"):
+        assert "was-touched" not in cluster.on(name, "ls /run")
+
+
+def test_a_key_of_the_flags_that_cannot_be_used_is_named_when_the_login_fails(cluster: Cluster, home: Path) -> None:
+    file = cluster.variant("flag.toml", (r"^key = .*$", ""))
+    (home / ".ssh" / "config").write_text(f"Host *\n  IdentityFile {home}/other\n")
+    result = with_home(cluster, home, file, "-i", f"{home}/none", "-H", "node2", "run", "true", SSH_AUTH_SOCK="")
+    assert result.returncode == 3
+    for name in ("none", "other"):
+        assert f"not tried: the key {home}/{name}: there is no such file" in result.stdout
+    assert ".ssh/id_" not in result.stdout

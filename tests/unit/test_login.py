@@ -15,6 +15,7 @@ import pytest
 from fabfile.errors import Unreachable, WrongInput
 from fabfile.inventory import Host, load
 from fabfile.keychain import Keys
+from fabfile.keyfile import UnusableKey
 from fabfile.links import Links
 from fabfile.login import Flags, connected, hop, login
 
@@ -137,10 +138,10 @@ def test_one_that_hangs_up_is_one_sentence(tmp_path: Path) -> None:
         assert refusal(port, tmp_path)
 
 
-def private_key(tmp_path: Path, password: str | None = None) -> str:
+def private_key(tmp_path: Path) -> Path:
     path = tmp_path / "id"
-    paramiko.ECDSAKey.generate().write_private_key_file(str(path), password)
-    return str(path)
+    paramiko.ECDSAKey.generate().write_private_key_file(str(path))
+    return path
 
 
 def test_a_key_is_read_once_for_all_hosts(tmp_path: Path) -> None:
@@ -148,17 +149,54 @@ def test_a_key_is_read_once_for_all_hosts(tmp_path: Path) -> None:
     assert keys.private(path, None) is keys.private(path, None)
 
 
-def test_a_locked_key_wants_its_passphrase(tmp_path: Path) -> None:
-    keys, path = Keys(), private_key(tmp_path, "open-sesame")
+def test_a_key_that_cannot_be_used_is_not_read_again_and_not_forgotten(tmp_path: Path) -> None:
+    keys = Keys()
     for _ in range(2):
-        with pytest.raises(paramiko.PasswordRequiredException):
-            keys.private(path, None)
-    assert keys.private(path, "open-sesame").can_sign()
+        with pytest.raises(UnusableKey, match="no such file"):
+            keys.private(tmp_path / "none", None)
 
 
-def test_a_file_that_is_no_key_is_said_to_be_none(tmp_path: Path) -> None:
-    (tmp_path / "id").write_text("hello\n")
-    with pytest.raises(paramiko.SSHException):
-        Keys().private(str(tmp_path / "id"), None)
-    with pytest.raises(OSError, match="No such file"):
-        Keys().private(str(tmp_path / "none"), None)
+KEYS_TOML = """\
+[cluster]
+name = "keys"
+[defaults]
+key = "{all}"
+[hosts.a]
+address = "192.0.2.1"
+key = "{own}"
+gateway = "b"
+roles = {{ scheduler = 1, fetcher = 1, processor = 1, result_worker = 1, webui = 1, mysql = 1, redis = 1 }}
+[hosts.b]
+address = "192.0.2.2"
+[hosts.c]
+address = "192.0.2.3"
+"""
+
+
+def faults(tmp_path: Path, own: str, all: str, *names: str) -> list[str]:
+    """What is said of the keys of these hosts before any is connected to."""
+    (tmp_path / "hosts.toml").write_text(KEYS_TOML.format(own=own, all=all))
+    fleet = load(tmp_path / "hosts.toml")
+    links = Links()
+    links._shared = flags(), Keys()
+    try:
+        links.refuse_keys(fleet, [fleet.host(name) for name in names])
+    except WrongInput as error:
+        return str(error).splitlines()
+    return []
+
+
+def test_keys_that_cannot_be_used_are_told_together_and_each_once(tmp_path: Path) -> None:
+    (tmp_path / "own").touch(mode=0o600)
+    # c shares the default with b, which leads to a.
+    assert [line.split(";")[0] for line in faults(tmp_path, "own", "none", "a", "c")] == [
+        f"hosts.toml: hosts.a.key: {tmp_path}/own: it is empty",
+        f"hosts.toml: defaults.key: {tmp_path}/none: there is no such file",
+    ]
+
+
+def test_only_the_keys_of_the_chosen_hosts_and_their_gateways_are_looked_at(tmp_path: Path) -> None:
+    good = private_key(tmp_path)
+    assert faults(tmp_path, "none", str(good), "b", "c") == []
+    assert len(faults(tmp_path, "none", str(good), "a")) == 1
+    assert len(faults(tmp_path, str(good), "none", "a")) == 1
