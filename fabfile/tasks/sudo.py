@@ -80,6 +80,6 @@ def _flags(given: Mapping[str, Any]) -> list[str]:
         flag = f"--{name.replace('_', '-')}"
         if value is True:
             flags.append(flag)
-        elif value is not False and value is not None:
+        elif value not in (False, None, ""):
             flags.append(f"{flag}={value}")
     return flags

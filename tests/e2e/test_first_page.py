@@ -76,18 +76,21 @@ def packed(folder: Path, *names: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """A machine of that release of Debian; with the clone that every test works in."""
+    release: str = request.param
     sandbox = Sandbox(tmp_path_factory.mktemp("machine") / "state", free_network())
     try:
-        sandbox.up(1, "bare")
+        sandbox.up(1, "bare", release=release)
         one = Machine(sandbox)
         one.root("mkdir -p /etc && cat >/etc/pip.conf", pip_conf(sandbox).encode())
         one.root(PREPARE, packed(PROJECT, "."))
         # What takes minutes and is the same for everybody.
-        one.root("mkdir -p /root/.cache/pyspider-fabfile && tar -C /root/.cache/pyspider-fabfile -x", bases())
+        one.root("mkdir -p /root/.cache/pyspider-fabfile && tar -C /root/.cache/pyspider-fabfile -x", bases(release))
         kept = [name for name in ("runtimes", "files", "libraries", "wheelhouses") if (cache_dir() / name).exists()]
         cache = f"/home/{DEV}/.cache/pyspider-fabfile"
         one.root(f"mkdir -p {cache} && tar -C {cache} -x && chown -R dev: /home/dev", packed(cache_dir(), *kept))
+        one.dev(f"git clone -q /srv/pyspider-fabfile {CHECKOUT}")
         yield one
     finally:
         sandbox.down()
@@ -98,18 +101,27 @@ def pip_conf(sandbox: Sandbox) -> str:
     return f"[global]\nproxy = {proxy}\ncert = /etc/apt/sandbox-authorities.crt\n"
 
 
-def bases() -> bytes:
-    name = f"{own_archive().release}-{digest('full')}"
+def bases(release: str) -> bytes:
+    name = f"{release}-{digest('full')}"
     return packed(cache_dir("bases"), f"full/{name}") if (cache_dir("bases", "full") / name).exists() else b""
 
 
+OWN = own_archive().release
+on_own_release = pytest.mark.parametrize("machine", [OWN], indirect=True)
+
+
+@pytest.mark.parametrize("machine", sorted({OWN, "bookworm", "trixie"}), indirect=True)
 def test_the_first_page(machine: Machine) -> None:
-    machine.dev(f"git clone -q /srv/pyspider-fabfile {CHECKOUT}")
     assert "Take it down with" in machine.dev("./run demo")
     assert machine.not_the_users() == []
     machine.dev("./run fab status")
     machine.dev("./run fab -H node1,node2 bootstrap")
     machine.dev("./run fab deploy --role processor")
+    assert machine.not_the_users() == []
+
+
+@on_own_release
+def test_a_user_can_carry_it_on(machine: Machine) -> None:
     machine.dev("./run check")
     assert machine.not_the_users() == []
 
@@ -122,18 +134,21 @@ except urllib.error.HTTPError as error:
 """
 
 
+@on_own_release
 def test_the_pages_that_the_hosts_fetch_are_no_way_to_roots_files(machine: Machine) -> None:
     machine.dev("ln -s /etc/shadow ~/.cache/pyspider-fabfile/site/python-docs/shadow")
     answers = [machine.dev(f"python3 -c '{FETCH}' http://10.77.0.10:8000/{page}") for page in ("index.html", "shadow")]
     assert answers[0].startswith("b'") and answers[1] == "404\n"
 
 
+@on_own_release
 def test_without_sudo_a_user_is_told_how_to_become_root(machine: Machine) -> None:
     done = machine.dev("PATH=/nowhere .venv/bin/python -m fabfile sandbox.status || echo $?")
     assert "log in as root, or install sudo" in done
     assert done.split()[-1] == "1"
 
 
+@on_own_release
 def test_what_root_begins_in_the_users_checkout_is_the_users(machine: Machine) -> None:
     machine.dev("rm -rf .venv")
     machine.root(f"cd {CHECKOUT} && ./run demo")
@@ -141,6 +156,7 @@ def test_what_root_begins_in_the_users_checkout_is_the_users(machine: Machine) -
     machine.dev("./run fab status")
 
 
+@on_own_release
 def test_sudo_by_habit_leaves_everything_to_the_user_too(machine: Machine) -> None:
     machine.dev("sudo ./run demo")
     assert machine.not_the_users() == []
@@ -150,6 +166,7 @@ def test_sudo_by_habit_leaves_everything_to_the_user_too(machine: Machine) -> No
     machine.root(f"test ! -e {CHECKOUT}/.sandbox")
 
 
+@on_own_release
 def test_what_an_older_version_has_made_as_root_is_given_back(machine: Machine) -> None:
     machine.root(f"cd {CHECKOUT} && chown -R root: .venv .secrets && ln -s /etc .hypothesis")
     machine.dev("./run fab sandbox.status")
