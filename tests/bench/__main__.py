@@ -55,6 +55,7 @@ def options(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="only races whose name has this in it, like '50 ms'")
     parser.add_argument("--without", default="", help="contenders to leave out, by comma, like 'pyinfra,Ansible raw'")
     parser.add_argument("--out", type=Path, help="where benchmark.json, .md and .png go (docs; with --quick nowhere)")
+    parser.add_argument("--again", action="store_true", help="only write the page and the picture anew")
     return parser.parse_args(words)
 
 
@@ -71,6 +72,10 @@ def chosen_races(asked: argparse.Namespace) -> Iterator[Race]:
 
 def main() -> None:
     asked = options(sys.argv[1:])
+    if asked.again:
+        out = asked.out or PROJECT / "docs"
+        save(*report.kept((out / "benchmark.json").read_text()), out)
+        return
     before = load_average()
     done = run_all(chosen_races(asked), asked.repeats or (2 if asked.quick else 5))
     print(f"\n{report.as_text(done)}")

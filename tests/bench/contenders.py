@@ -84,12 +84,14 @@ def environment(job: Job, file: Path) -> dict[str, str]:
     }
 
 
-OURS, FABRIC, XARGS = "this project", "plain Fabric", "xargs ssh"
+TYPED, ENGINE = "fab run", "the engine alone"
+"""What is typed on this project's command line; the same work without the command line, from Python."""
+FABRIC, XARGS = "plain Fabric", "xargs ssh"
 ALL: tuple[Workload, ...] = ("command", "changed", "unchanged")
 CONTENDERS = (
-    Contender(OURS, _module("ours"), ALL),
+    Contender(TYPED, _fab, ("command",)),
+    Contender(ENGINE, _module("ours"), ALL),
     Contender(FABRIC, _module("plain"), ALL),
-    Contender("fab run COMMAND", _fab, ("command",)),
     Contender("bare paramiko", _module("bare"), ("command",)),
     Contender(XARGS, _xargs, ("command",), "xargs"),
     Contender("pyinfra", _pyinfra, ALL, "pyinfra"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .contenders import ALL, CONTENDERS, OURS, PROJECT, Contender, environment
+from .contenders import ALL, CONTENDERS, ENGINE, PROJECT, TYPED, Contender, environment
 from .farm import PORT, Farm, inside
 from .job import Job, Workload, target
 from .measure import Usage, measure
@@ -40,7 +40,8 @@ def races(quick: bool) -> Iterator[Race]:
         for workload in ALL:
             able = [one for one in CONTENDERS if workload in one.workloads and (hosts <= 32 or not one.few)]
             yield Race(workload, hosts, far, tuple(able))
-    yield Race("command", 250 if quick else 1000, False, tuple(one for one in CONTENDERS if one.name == OURS))
+    own = tuple(one for one in CONTENDERS if one.name in (TYPED, ENGINE))
+    yield Race("command", 250 if quick else 1000, False, own)
 
 
 class Failed(Exception):
