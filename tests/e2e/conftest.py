@@ -128,18 +128,6 @@ def shared(module: str) -> str:
     return next((name for name, one in SHARED.items() if module in one.modules), module)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Who shares hosts runs in one process: one test at a time changes them.
-
-    Around the hook that reads the groups, which would come first where only some modules are named.
-    """
-    for item in items:
-        if item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.xdist_group(shared(item.path.stem)))
-    return (yield)
-
-
 @contextmanager
 def one_at_a_time(factory: pytest.TempPathFactory) -> Iterator[None]:
     """Where the cache is empty, the first of several processes builds Python, and the others take it from there."""
