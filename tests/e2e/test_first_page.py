@@ -117,6 +117,7 @@ def test_the_first_page(machine: Machine) -> None:
     machine.dev("./run fab status")
     machine.dev("./run fab -H node1,node2 bootstrap")
     machine.dev("./run fab deploy --role processor")
+    assert machine.dev("ssh -F .sandbox/ssh_config node1 id -un") == "root\n"
     assert machine.not_the_users() == []
 
 
