@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from ..shell import Command, as_user, assign, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
-from .files import swap_in
+from .files import kept_suffix, swap_in
 from .supervise import Place
 
 FOLDER = "/opt/pyspider/boot"
@@ -35,6 +35,9 @@ esac
 for link; do [ ! -e "$link" ] || { echo boots; break; }; done
 echo "kind $kind"
 [ "$kind" != systemd ] || systemctl show -p NeedDaemonReload "$name.service"
+for one in "$script" ${hook:+"$hook"}; do
+  [ ! -f "$one" ] || grep -q "Made by fab deploy" "$one" || echo "foreign $one"
+done
 [ -z "$script" ] || { stat -c '%n %a %U' "$script" ${hook:+"$hook"}; sha256sum "$script" ${hook:+"$hook"}; } 2>/dev/null
 :
 """
@@ -120,7 +123,9 @@ esac
         if kind == "none" or (self.only_unit and kind != "systemd") or wanted <= set(seen):
             return []
         payloads = tuple(Payload(content) for _, content, _ in files)
-        return [Action(f"start supervisord at boot ({kind})", self._install(), payloads)]
+        foreign = [line.removeprefix("foreign ") for line in seen if line.startswith("foreign ")]
+        kept = "".join(f" (somebody else's is kept as {path}{kept_suffix()})" for path in foreign)
+        return [Action(f"start supervisord at boot ({kind}){kept}", self._install(), payloads)]
 
     def files(self, kind: str) -> list[tuple[str, bytes, int]]:
         """What such a host has to have: (path, content, mode), the script first."""
@@ -138,8 +143,8 @@ esac
         return lines(
             self._where(),
             '(umask 022; mkdir -p "$(dirname "$script")")',
-            swap_in(Command('"$script"'), "root:root", 0o755),
-            lines('if [ -n "$hook" ]; then', "shift", swap_in(Command('"$hook"'), "root:root", 0o644), "fi"),
+            swap_in(Command('"$script"'), "root:root", 0o755, keep=True),
+            lines('if [ -n "$hook" ]; then', "shift", swap_in(Command('"$hook"'), "root:root", 0o644, keep=True), "fi"),
             _ENABLE,
         )
 

@@ -273,6 +273,17 @@ def test_a_unit_that_does_not_start_is_told_with_what_it_said(cluster: Cluster) 
     until(lambda: well(cluster), 30)
 
 
+def test_somebody_elses_unit_of_that_name_is_kept_beside(cluster: Cluster) -> None:
+    theirs = "[Service]\nExecStart=/bin/true\n"
+    cluster.sandbox.exec(HOST, "sh", "-c", f"cat >{UNIT_FILE}", input=theirs.encode())
+    told = cluster.fab("-H", HOST, "step.boot").stdout
+    kept = cluster.on(HOST, f"ls {UNIT_FILE}.before-pyspider-fabfile-*").strip()
+    assert kept in told
+    assert cluster.on(HOST, f"cat {kept}; rm {kept}") == theirs
+    assert "nothing changed" in cluster.fab("deploy").stdout
+    silent(cluster)
+
+
 FAULTS = [
     Fault("no-boot-unit", HOST, f"systemctl disable {UNIT}", note="disabled"),
     Fault("no-boot-unit", HOST, f"rm {UNIT_FILE}; systemctl mask {UNIT}", note="masked"),

@@ -64,6 +64,12 @@ def test_what_is_missing_is_written_and_nothing_else(answer: str, wanted: list[s
     ]
 
 
+def test_somebody_elses_file_of_that_name_is_told_to_be_kept() -> None:
+    path = "/etc/systemd/system/pyspider-demo.service"
+    (action,) = BOOT.diff(Found(0, f"{LOADED}\nkind systemd\nforeign {path}"))
+    assert f"somebody else's is kept as {path}.before-pyspider-fabfile-" in action.says
+
+
 def test_an_answer_that_makes_no_sense_is_an_error() -> None:
     with pytest.raises(CannotLook):
         BOOT.diff(Found(1, "sh: syntax error"))
