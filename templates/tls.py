@@ -19,6 +19,8 @@ def wanted(folder):
     path = os.path.join(folder, "tls.json")
     if not os.path.exists(path):
         return {}
+    if not os.path.isfile(path):
+        raise ValueError("tls.json is no regular file")
     with open(path) as stream:
         stores = json.load(stream)
     if not isinstance(stores, dict) or not all(isinstance(store, dict) and "ca" in store for store in stores.values()):

@@ -285,7 +285,7 @@ def connect(connection, path):
     try:
         with reached(path) as way:
             if not stat.S_ISSOCK(os.fstat(way.fd).st_mode):
-                raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+                raise OSError(errno.ENOTSOCK, "%s is in its place" % kind(path))
             connection.connect("/proc/self/fd/%d" % way.fd)
     except OSError as error:
         # In Python 2 that is no socket.error.

@@ -213,7 +213,9 @@ def refused(wanted, uid):
             os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK))
         except (IOError, OSError) as error:
             if error.errno != errno.ENOENT:
-                found.append(dict(replaceable(path, uid), path=path, why=os.strerror(error.errno).lower()))
+                kind = ground.kind(path)
+                why = os.strerror(error.errno).lower() if kind in (None, "a file") else "%s stands there, see who put it there, and move it away" % kind
+                found.append(dict(replaceable(path, uid), path=path, why=why))
     return found
 
 

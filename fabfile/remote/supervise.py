@@ -436,7 +436,8 @@ def logged(path, since):
 
 def link(path):
     try:
-        return os.readlink(path)
+        with ground.acting(ground.owner(path)):
+            return os.readlink(path)
     except OSError:
         return None
 

@@ -46,8 +46,8 @@ def test_what_is_no_file_or_no_directory_is_told_and_holds_nobody_up(tmp_path: P
     assert found == [
         ("gone", "there is no such directory", False),
         ("file", "something that is no directory stands there", False),
-        ("pipe.log", "no such device or address", False),
-        ("folder.log", "is a directory", False),
+        ("pipe.log", "a FIFO stands there, see who put it there, and move it away", False),
+        ("folder.log", "a directory stands there, see who put it there, and move it away", False),
     ]
 
 
@@ -83,4 +83,6 @@ def test_the_step_takes_what_the_user_may_replace(seen: list[Any], says: list[st
 def test_a_socket_in_the_place_of_a_log_is_no_file_to_copy(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s.log"))
-        assert refused(tmp_path, files=["s.log"]) == [("s.log", "no such device or address", False)]
+        assert refused(tmp_path, files=["s.log"]) == [
+            ("s.log", "a socket stands there, see who put it there, and move it away", False)
+        ]
