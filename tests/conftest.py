@@ -1,14 +1,21 @@
-"""Which test runs in which of pytest-xdist's processes."""
+"""Which test runs in which of pytest-xdist's processes, and what is left of none of them."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
+import shutil
+import tempfile
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from fabfile.sandbox import Sandbox
+from fabfile.sandbox.network import holders
+
 from .e2e.conftest import shared
+
+OWN = pytest.StashKey[Path]()
 
 
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
@@ -22,5 +29,22 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
         return shared(module.stem) if module.parent.name == "e2e" else nodeid
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByCluster:
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder for this run alone, so that its sandboxes are known when it ends."""
+    if not hasattr(config, "workerinput") and not config.option.basetemp:
+        config.option.basetemp = tempfile.mkdtemp(prefix="pyspider-fabfile-tests-")
+        config.stash[OWN] = Path(config.option.basetemp)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """After a Ctrl-C the processes of a run end before they have taken their sandboxes down."""
+    if (own := config.stash.get(OWN, None)) is None:
+        return
+    for state in list(holders()):
+        if state.is_relative_to(own):
+            Sandbox(state).down()
+    shutil.rmtree(own, ignore_errors=True)
+
+
+def pytest_xdist_make_schedulerdef pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByCluster:
     return ByCluster(config, log)

@@ -1,6 +1,8 @@
-"""A host that was switched off comes back with its programs."""
+"""A host that was switched off, or whose supervisord was killed, comes back with its programs."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -43,3 +45,25 @@ def test_a_host_without_an_init_gets_a_line_for_cron(cluster: Cluster) -> None:
             cluster.on("node2", f"mv /tmp/update-rc.d /usr/sbin; rm -f /etc/cron.d/pyspider-demo {SCRIPT}")
         cluster.fab("deploy")
         silent(cluster)
+
+
+def test_after_a_kill_of_supervisord_status_tells_and_deploy_mends(cluster: Cluster) -> None:
+    for host in ("node1", "node2"):
+        cluster.on(host, "kill -9 $(cat /home/work/supervisor/supervisord.pid)")
+    view = json.loads(cluster.fab("status", "--json", status=1).stdout)
+    assert any("node1: supervisord does not answer" in problem for problem in view["problems"])
+    assert any("run without a supervisord" in problem for problem in view["problems"])
+    cluster.fab("deploy")
+    view = cluster.status()
+    assert view["problems"] == []
+    for host in ("node1", "node2", "node3"):
+        # A process of ours whose parent is 1 and that is no supervisord has been orphaned.
+        orphans = cluster.on(host, "ps -eo ppid=,args= | grep -E 'run[.]py|phantomjs' | awk '$1 == 1' || true")
+        assert orphans == ""
+        running = cluster.on(host, "ps -eo args= | grep -c '[s]upervisord -c' || true")
+        assert int(running) == 1
+    schedulers = sum(
+        int(cluster.on(host, "ps -eo args= | grep -c 'run[.]py.* scheduler' || true"))
+        for host in ("node1", "node2", "node3")
+    )
+    assert schedulers == 1

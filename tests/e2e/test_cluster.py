@@ -10,6 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from fabfile.inventory import load
+from fabfile.jobs.demo import PROJECT, web_ui
+
 from .conftest import Cluster, until
 
 pytestmark = pytest.mark.e2e
@@ -51,28 +54,6 @@ def test_deploying_one_role_restarts_no_other_program(cluster: Cluster) -> None:
     assert "exit status 0: make release" in cluster.on("node2", "tail -1 /var/log/pyspider-fabfile.log")
     cluster.fab("deploy")
     assert cluster.status()["healthy"]
-
-
-def test_after_a_kill_of_supervisord_status_tells_and_deploy_mends(cluster: Cluster) -> None:
-    for host in ("node1", "node2"):
-        cluster.on(host, "kill -9 $(cat /home/work/supervisor/supervisord.pid)")
-    view = json.loads(cluster.fab("status", "--json", status=1).stdout)
-    assert any("node1: supervisord does not answer" in problem for problem in view["problems"])
-    assert any("run without a supervisord" in problem for problem in view["problems"])
-    cluster.fab("deploy")
-    view = cluster.status()
-    assert view["problems"] == []
-    for host in ("node1", "node2", "node3"):
-        # A process of ours whose parent is 1 and that is no supervisord has been orphaned.
-        orphans = cluster.on(host, "ps -eo ppid=,args= | grep -E 'run[.]py|phantomjs' | awk '$1 == 1' || true")
-        assert orphans == ""
-        running = cluster.on(host, "ps -eo args= | grep -c '[s]upervisord -c' || true")
-        assert int(running) == 1
-    schedulers = sum(
-        int(cluster.on(host, "ps -eo args= | grep -c 'run[.]py.* scheduler' || true"))
-        for host in ("node1", "node2", "node3")
-    )
-    assert schedulers == 1
 
 
 def test_a_second_scheduler_is_refused_before_anything_is_started(cluster: Cluster) -> None:
@@ -205,8 +186,9 @@ def test_a_real_site_is_crawled_and_crawled_again(cluster: Cluster) -> None:
         result = cluster.fab("demo.crawl", "--pages", "30")
         assert "results are in MySQL" in result.stdout
         assert "Python 3" in result.stdout, "no page's title is shown"
-    # Whatever is still queued must not disturb the tests that follow.
-    until(lambda: not any(cluster.status()["queues"].values()), 120)
+    # The rest of the site must not disturb the tests that follow.
+    web_ui(load(cluster.hosts_toml)).update(PROJECT, "status", "STOP")
+    until(lambda: not any(cluster.status()["queues"].values()), 60)
 
 
 CANARIES = "/root/canaries"
