@@ -102,6 +102,8 @@ EOF
 EOF
 su work -c '{way.bin}/supervisord -c {way.conf}'
 settled '[ $({way.bin}/supervisorctl -c {way.conf} status | grep -c RUNNING) = 4 ]'
+# RUNNING tells nothing of a Python that has yet to compile what it imports.
+settled 'ss -ltn | grep -q :24444'
 """
 
 
