@@ -246,7 +246,7 @@ def test_what_is_swapped_all_the_while_leads_root_nowhere(untrusted: Untrusted) 
     untrusted.on(f"su work -s /bin/sh -c '{PYTHON} /home/work/swap.py' </dev/null >/dev/null 2>&1 &")
     try:
         assert untrusted.on("pgrep -cf [s]wap.py").strip() != "0"
-        for words in ("bootstrap", "doctor --fix", "deploy --dry-run") * 4:
+        for words in ("bootstrap", "doctor --fix", "deploy --dry-run") * 3:
             untrusted.fab(*words.split())
             assert untrusted.on("stat -c '%U %a' /etc /etc/init.d /etc/passwd /etc/shadow") == (
                 "root 755\nroot 755\nroot 644\nroot 640\n"
