@@ -46,5 +46,5 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(own, ignore_errors=True)
 
 
-def pytest_xdist_make_schedulerdef pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByCluster:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByCluster:
     return ByCluster(config, log)
