@@ -8,7 +8,11 @@ import json
 import os
 import re
 import socket
-import ssl
+
+try:
+    import ssl
+except ImportError:
+    ssl = None  # doctor names it; whoever wants TLS is told below
 
 NOT_STRICT = ~0x20  # X509_V_FLAG_X509_STRICT: certificates that MySQL makes for itself are not
 PARTIAL_CHAIN = 0x80000  # X509_V_FLAG_PARTIAL_CHAIN: a CA that is named need not be a root
@@ -30,6 +34,9 @@ def wanted(folder):
 
 def secured(connection, host, store):
     """The socket with TLS around it, if who answers there proves to be host. Raises ssl.SSLError, socket.error."""
+    if ssl is None:
+        connection.close()
+        raise socket.error("this Python was built without ssl")
     lines = store["ca"]
     context = ssl.create_default_context(cadata="\n".join(lines + [""]) if lines else None)
     context.verify_flags = context.verify_flags & NOT_STRICT | PARTIAL_CHAIN
@@ -44,7 +51,7 @@ def secured(connection, host, store):
     except ssl.CertificateError as error:
         connection.close()
         raise ssl.SSLError("the certificate of %s: %s" % (host, error))
-    except (ssl.SSLError, socket.error):
+    except socket.error:  # ssl.SSLError is one
         connection.close()
         raise
 
@@ -77,7 +84,7 @@ def secure_mysql(store):
     def switch_to_ssl(self, *_):
         try:
             self.sock = secured(self.sock, self.server_host, store)
-        except (ssl.SSLError, socket.error) as error:
+        except socket.error as error:
             raise errors.InterfaceError(msg="no TLS: %s" % error.args[-1], errno=2026)
 
     plain = mysql.connector.connect

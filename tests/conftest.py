@@ -16,6 +16,8 @@ from fabfile.sandbox.network import holders
 from .e2e.conftest import shared
 
 OWN = pytest.StashKey[Path]()
+LONGEST = ("test_first_page", "doctor", "systemd", "plain", "test_untrusted", "systemd-3", "systemd-2", "test_bare")
+"""Clusters and modules whose tests take more than two minutes together."""
 
 
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
@@ -44,6 +46,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if state.is_relative_to(own):
             Sandbox(state).down()
     shutil.rmtree(own, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first; `--no-loadscope-reorder` keeps xdist to it."""
+    items.sort(key=lambda item: _turn(item.path))
+
+
+def _turn(module: Path) -> int:
+    if module.parent.name != "e2e":
+        return len(LONGEST) + 1
+    name = shared(module.stem)
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByCluster:

@@ -114,10 +114,12 @@ class Shared:
 SHARED = {
     "doctor": Shared("none", ("test_doctor", "test_doctor_by_hand")),
     "plain": Shared(
-        "none", ("test_boot", "test_doctor_mysql", "test_doctor_machine", "test_strangers", "test_supervise")
+        "none", ("test_boot", "test_doctor_machine", "test_doctor_promises", "test_strangers", "test_supervise")
     ),
-    "systemd": Shared("systemd", ("test_cluster", "test_preflight", "test_webui", "test_doctor_promises")),
-    "systemd-2": Shared("systemd", ("test_doctor_network", "test_interrupted", "test_login", "test_host_keys")),
+    "systemd": Shared("systemd", ("test_cluster", "test_doctor_mysql", "test_preflight", "test_webui")),
+    "systemd-2": Shared(
+        "systemd", ("test_choices", "test_doctor_network", "test_host_keys", "test_interrupted", "test_login")
+    ),
     "systemd-3": Shared("systemd", ("test_systemd",)),
 }
 """Half of the tests on clusters run where systemd does, half where it does not: always the same ones."""

@@ -81,7 +81,7 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutorial]:
     folder = tmp_path_factory.mktemp("tutorial")
     sandbox = Sandbox(folder / ".sandbox", free_network())
     try:
-        sandbox.up(1)
+        sandbox.up(1, init="systemd")
         one = Tutorial(folder, sandbox)
         address = sandbox.address("node1")
         roles = "mysql = 1, redis = 1, scheduler = 1, webui = 1, fetcher = 1, processor = 1, result_worker = 1"
@@ -99,7 +99,9 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutorial]:
             sandbox.exec("node1", "sh", "-c", f"cat >{path}", input=text.encode())
         one.on("node1", STORES)
         one.on("node1", f"cd /srv/crawl && {BIN}/supervisord -c {CONF}")
-        until(lambda: len(one.alive()) == len(PROGRAMS), 30)
+        # pyspider makes its databases when it starts.
+        made = "mariadb -Ne 'SHOW DATABASES' | grep -c '^[a-z]*db$' || true"
+        until(lambda: len(one.alive()) == len(PROGRAMS) and one.on("node1", made) == "3\n", 60)
         yield one
     finally:
         sandbox.down()

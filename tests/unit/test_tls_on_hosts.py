@@ -90,3 +90,11 @@ def test_the_connector_is_made_to_insist(monkeypatch: pytest.MonkeyPatch) -> Non
     fake.sock, fake.server_host = one, HERE
     with other, pytest.raises(errors.InterfaceError):
         fake.switch_to_ssl("ca", None, None)
+
+
+def test_a_python_without_ssl_says_so_and_only_where_tls_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ssl", None)
+    module, (here, there) = fresh(), socket.socketpair()
+    with there, pytest.raises(OSError, match="built without ssl"):
+        module.secured(here, HERE, {"ca": None})
+    assert here.fileno() == -1 and module.guard(None) is None
