@@ -90,15 +90,17 @@ def clients(supervise, machine, sight, where, table):
     if not sight["supervisord"]["answers"]:
         return []
     daemon = table.get(sight["supervisord"]["pid"])
-    if daemon is None:
+    # The user who answers there may name any process.
+    if daemon is None or not supervise.is_supervisord(daemon):
         return []
     script = next((word for word in daemon.words[:3] if os.path.basename(word) == "supervisord"), "")
     beside = os.path.realpath(os.path.join(os.path.dirname(script), "supervisorctl"))
     folders = os.environ.get("PATH", "").split(":") + list(CLIENT_FOLDERS)
     paths = set(os.path.realpath(os.path.join(folder, "supervisorctl")) for folder in folders if folder.startswith("/"))
     others = [path for path in paths if os.access(path, os.X_OK) and (path != beside or changed(path, daemon, supervise))]
-    # One that others can change gets the rights of no more than they have.
-    return [dict(asked_by(path, where, machine.uid_of(daemon.pid) or ground.runner(path)), path=path, beside=beside) for path in sorted(others)]
+    # What others can change, the configuration too (its plugins are any code), gets no more rights than they have.
+    uid = machine.uid_of(daemon.pid) or ground.author(where["conf"])
+    return [dict(asked_by(path, where, uid or ground.runner(path)), path=path, beside=beside) for path in sorted(others)]
 
 
 def changed(path, process, supervise):
@@ -186,7 +188,7 @@ def pairs(machine, found):
             if config:
                 config = os.path.join(one.get("directory") or "/", config)
             # Root runs nothing, and reads nothing, that somebody else can have put there.
-            uid = one["uid"] or ground.runner(path) or (ground.owner(config) if config else 0)
+            uid = one["uid"] or ground.runner(path) or (ground.author(config) if config else 0)
             answer.setdefault((path, config, uid), set()).add(one["role"])
     return answer
 

@@ -31,7 +31,7 @@ def sections(path, by=0):
     pending = [(path, by)]
     while pending:
         one, named = pending.pop(0)
-        here, writer = os.path.dirname(one), named or ground.owner(one)
+        here, writer = os.path.dirname(one), named or ground.author(one)
         for name, values in parse(ground.read(one, named)):
             found.setdefault(name, {}).update((key, value.replace("%(here)s", here).replace("%%", "%")) for key, value in values.items())
             writers[name] = writers.get(name) or writer

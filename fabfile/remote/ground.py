@@ -109,6 +109,17 @@ def owner(path):
             path = os.path.dirname(path)
 
 
+def author(path):
+    """Who may have written what is at a path, also in a directory that everybody can write; 0 for root alone."""
+    uid = owner(path)
+    try:
+        with reached(path) as way:
+            found = os.fstat(way.fd)
+            return uid or found.st_uid or (NOBODY if found.st_mode & 0o002 else 0)
+    except (IOError, OSError):
+        return uid or NOBODY
+
+
 def runner(path):
     """Who may run a program that root was told to run: root, if nobody else can have put it there; else who can."""
     uid = owner(path)

@@ -219,6 +219,48 @@ n=0; until [ $(pgrep -cf /home/work/evil/) -ge 3 ] || [ $n -ge 50 ]; do n=$((n+1
         untrusted.on("rm -rf /home/work/evil")
 
 
+FAKE = """
+import socket, xmlrpclib
+server = socket.socket(socket.AF_UNIX)
+server.bind("/home/work/fake.sock")
+server.listen(9)
+said = {"getState": {"statename": "RUNNING"}, "getPID": 1, "getAllProcessInfo": []}
+while True:
+    client, text = server.accept()[0], ""
+    while "</methodCall>" not in text:
+        text += client.recv(65536)
+    body = xmlrpclib.dumps((next(said[name] for name in said if name in text),), methodresponse=True)
+    head = "HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\nContent-Type: text/xml\\r\\n\\r\\n"
+    client.sendall(head % len(body) + body)
+    client.close()
+"""
+FAKE_CONF = f"""
+[unix_http_server]
+file=/home/work/fake.sock
+[supervisorctl]
+[ctlplugin:x]
+supervisor.ctl_factory=pydoc:pipepager
+cmd=id -u >>/var/tmp/ran
+[program:fetcher]
+command={PYTHON} /home/work/run.py -c /home/work/c.json fetcher
+"""
+
+
+def test_a_plugin_of_supervisorctl_is_run_with_no_more_than_its_authors_rights(untrusted: Untrusted) -> None:
+    """A configuration of the user's own, and a fake supervisord that claims to be process 1."""
+    for path, text in (("fake.py", FAKE), ("fake.conf", FAKE_CONF)):
+        untrusted.on(f"cat >/home/work/{path} <<'END'\n{text}\nEND")
+    untrusted.on("mv /etc/supervisord.conf /root/")
+    fake = f"exec -a supervisord {PYTHON} /home/work/fake.py -c /home/work/fake.conf"
+    untrusted.on(f"cd /; setsid su -s /bin/bash work -c '{fake}' </dev/null >/dev/null 2>&1 &")
+    try:
+        untrusted.on("n=0; until [ -S /home/work/fake.sock ] || [ $n -ge 50 ]; do n=$((n+1)); sleep 0.1; done")
+        assert "/home/work/fake.conf" in untrusted.fab("doctor", "--json")
+        assert "0" not in untrusted.on("cat /var/tmp/ran || true").split()
+    finally:
+        untrusted.on("pkill -f [f]ake.py; rm -f /home/work/fake.* /var/tmp/ran; mv /root/supervisord.conf /etc/")
+
+
 SWAP = f"""
 import os, sys, time
 # Whichever of the two stands there when root looks, another one stands there when root acts.

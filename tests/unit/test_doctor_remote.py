@@ -117,6 +117,17 @@ def test_a_look_at_a_host_without_anything_changes_and_breaks_nothing(tmp_path: 
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_nobody_is_asked_for_a_process_that_is_no_supervisord(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = tmp_path / "supervisorctl"
+    client.write_text("#!/bin/sh\nid -u\n")
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    sight = {"supervisord": {"answers": True, "pid": 1}}
+    table = {1: SUPERVISE.Process(1)}
+    where = {"conf": "/none", "socket": "/none"}
+    assert remote("doctor").clients(SUPERVISE, remote("machine"), sight, where, table) == []
+
+
 def test_a_program_that_began_again_during_the_look_did_not_listen_all_the_while() -> None:
     stayed, began_again, ended = (
         {"address": "127.0.0.1", "port": port, "pid": port, "waiting": 0} for port in (5000, 23333, 24444)

@@ -99,6 +99,20 @@ def test_a_link_of_roots_own_is_followed_and_one_of_others_is_not(ground: Any, w
     assert ground.read("/etc/shadow", WORK) == ""
 
 
+def test_whoever_wrote_a_file_is_its_author_also_where_everybody_may_write(ground: Any, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    for name, owner, mode in (("theirs", WORK, 0o600), ("open", 0, 0o666), ("roots", 0, 0o644)):
+        (tmp_path / "shared" / name).write_text(name)
+        (tmp_path / "shared" / name).chmod(mode)
+        os.chown(tmp_path / "shared" / name, owner, owner)
+    (tmp_path / "shared" / "link").symlink_to("/etc/shadow")
+    os.lchown(tmp_path / "shared" / "link", WORK, WORK)
+    authors = {name: ground.author(str(tmp_path / "shared" / name)) for name in ("theirs", "open", "roots", "link")}
+    assert authors == {"theirs": WORK, "open": ground.NOBODY, "roots": 0, "link": WORK}
+    assert ground.author("/etc/passwd") == 0
+
+
 def test_only_a_socket_is_connected_to_and_removed(ground: Any, work: Path, canary: Path) -> None:
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(work / "real"))
