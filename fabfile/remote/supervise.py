@@ -545,19 +545,31 @@ def clear(options):
 
 
 def take(options):
-    """A copy of one's own in the place of a file of somebody else; one that can't be read is kept beside instead."""
+    """A copy of one's own in the place of a file of somebody else.
+
+    One that can't be read, or of which a copy would take more than half of the room there is, is kept beside instead.
+    """
     for path in options["paths"]:
-        fresh = path + ".fresh"
         try:
-            with open(path, "rb") as old, open(fresh, "wb") as new:
-                for chunk in iter(lambda: old.read(1 << 16), b""):
-                    new.write(chunk)
-            os.rename(fresh, path)
+            copied(path, path + ".fresh")
+            os.rename(path + ".fresh", path)
         except (IOError, OSError) as error:
-            if error.errno != errno.EACCES:
+            if os.path.lexists(path + ".fresh"):
+                os.unlink(path + ".fresh")
+            if error.errno not in (errno.EACCES, errno.ENOSPC, errno.EDQUOT):
                 raise
             os.rename(path, path + options["suffix"])
     return 0
+
+
+def copied(path, fresh):
+    with open(path, "rb") as old:
+        room = os.statvfs(os.path.dirname(path))
+        if os.fstat(old.fileno()).st_size > room.f_bavail * room.f_frsize // 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        with open(fresh, "wb") as new:
+            for chunk in iter(lambda: old.read(1 << 16), b""):
+                new.write(chunk)
 
 
 def owners(options):

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,6 +59,14 @@ def test_a_file_is_taken_by_a_copy_and_kept_beside_where_it_cannot_be_read(tmp_p
     assert SUPERVISE.take({"paths": [str(log)], "suffix": ".kept"}) == 0
     assert log.read_text() == "what was" and log.stat().st_ino != before
     assert [path.name for path in tmp_path.iterdir()] == ["a.log"]
+
+
+def test_a_file_that_would_fill_the_disk_is_kept_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("much")
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=7, f_frsize=1))
+    assert SUPERVISE.take({"paths": [str(log)], "suffix": ".kept"}) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["a.log.kept"]
 
 
 @pytest.mark.parametrize(
