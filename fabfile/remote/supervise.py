@@ -18,6 +18,7 @@ supervisorctl answers in English; supervisord's XML-RPC and /proc answer in data
 from __future__ import print_function
 
 import errno
+import getopt
 import json
 import os
 import pwd
@@ -43,9 +44,17 @@ SYSTEMCTL_SECONDS = 10
 HEALTHY = "RUNNING"
 TAIL_BYTES = 64 << 10
 NAME = re.compile(r"[^/\s:]+$")
+PYTHON = re.compile(r"(platform-)?(python|pypy)[\d.]*$")
 OURS = "Made by fab from hosts.toml"
 """What the first line of this project's supervisord.conf says."""
 SECTION = re.compile(r"^\[(?:program|fcgi-program|eventlistener):([^\]]+)\]", re.MULTILINE)
+SEARCHED = ("/etc/supervisord.conf", "/etc/supervisor/supervisord.conf")
+SHORT = "c:hvnsku:m:d:l:y:z:e:j:i:q:a:t"
+LONG = (
+    "configuration=", "help", "version", "nodaemon", "silent", "nocleanup", "user=", "umask=", "directory=", "logfile=", "logfile_maxbytes=",
+    "logfile_backups=", "loglevel=", "pidfile=", "identifier=", "childlogdir=", "minfds=", "minprocs=", "strip_ansi", "profile_options=",
+)
+"""supervisord's options."""
 INCLUDED = re.compile(r"^\[include\][^\[]*?^files\s*[=:]\s*(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
 COMPONENTS = ("scheduler", "fetcher", "processor", "result_worker", "webui", "phantomjs", "all", "one", "bench")
 
@@ -144,7 +153,24 @@ def ancestors(pid, table):
 
 
 def is_supervisord(process):
-    return process.alive and any(os.path.basename(word) == "supervisord" for word in process.words[:3])
+    return process.alive and program(process.words) is not None
+
+
+def program(words):
+    """supervisord's program in a command line; None where a word only looks like it: an editor's file, a unit's name."""
+    for index, word in enumerate(words[:3]):
+        if os.path.basename(word) == "supervisord" and (not index or PYTHON.match(os.path.basename(words[0]))):
+            return word
+    return None
+
+
+def elsewhere(pid):
+    """Whether a process has another root, as in a container: a path of its is another file than the same one here."""
+    try:
+        there, here = os.stat("/proc/%d/root/" % pid), os.stat("/")
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
 
 
 def ask_supervisord(options):
@@ -200,23 +226,29 @@ def supervisord_processes(table, options):
     for pid, process in sorted(table.items()):
         # A child that it has just forked looks like itself until it becomes the program.
         forked = process.parent in table and is_supervisord(table[process.parent])
-        if is_supervisord(process) and not forked and configuration(process) == options["conf"]:
+        if is_supervisord(process) and not forked and configuration(process) == options["conf"] and not elsewhere(pid):
             found.append({"pid": pid, "ticks": process.ticks, "conf": process.environment.get("PYSPIDER_SUPERVISORD")})
     return found
 
 
 def configuration(process):
     """The path of the configuration that a supervisord runs with."""
-    words = process.words + [""]
-    for word, following in zip(words, words[1:]):
-        value = following if word in ("-c", "--configuration") else word[16:] if word.startswith("--configuration=") else ""
-        if value:
-            try:
-                return os.path.normpath(os.path.join(os.readlink("/proc/%d/cwd" % process.pid), value))
-            except OSError:
-                return value
-    # Without the option it takes the first that there is of several; on hosts this is the one.
-    return "/etc/supervisord.conf"
+    word = program(process.words) or ""
+    given = process.words[process.words.index(word) + 1:] if word else []
+    try:
+        named = [value for option, value in getopt.getopt(given, SHORT, LONG)[0] if option in ("-c", "--configuration")]
+    except getopt.GetoptError:
+        named = []
+    try:
+        folder = os.readlink("/proc/%d/cwd" % process.pid)
+    except OSError:
+        return named[-1] if named else SEARCHED[0]
+    if named:
+        return os.path.normpath(os.path.join(folder, named[-1]))
+    # As supervisord itself looks for it: beside its program, where it was started, then in the usual places.
+    tops = [os.path.dirname(os.path.dirname(os.path.join(folder, word))), folder]
+    near = [os.path.join(top, *names) for top in tops for names in (("etc", "supervisord.conf"), ("supervisord.conf",))]
+    return next((path for path in near + list(SEARCHED) if ground.stands(path)), SEARCHED[0])
 
 
 def is_ours(path):
@@ -270,6 +302,13 @@ def foreign_sections(path):
     patterns = [word for match in INCLUDED.findall(text) for word in match.replace("%(here)s", here).split()]
     included = sorted(one for pattern in patterns for one in ground.glob(os.path.join(here, pattern)))
     return sorted(set(found for one in [text] + [read(path) for path in included] for found in SECTION.findall(one)))
+
+
+def hidden(conf, searched=SEARCHED):
+    """Somebody else's configuration that supervisorctl without -c, also in a unit's ExecStop, would find no more."""
+    if conf not in searched or ground.stands(conf):
+        return None
+    return next((path for path in searched[searched.index(conf) + 1:] if ground.stands(path) and not is_ours(path)), None)
 
 
 def schedulers(table):
@@ -349,6 +388,7 @@ def look(options, machine=None):
         "unit": unit(options),
         "strangers": strangers(table, options, server, daemons),
         "foreign_conf": foreign_sections(options["conf"]),
+        "hidden": hidden(options["conf"]),
         "schedulers": schedulers(table),
         "log_sizes": log_sizes(options["logs"]),
         "current": link(options.get("home", "") + "/current"),

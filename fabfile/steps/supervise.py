@@ -92,6 +92,12 @@ def own(place: Place, found: Found) -> dict[str, Any] | None:
     answer = state(found)
     if answer and (answer["strangers"] or answer["foreign_conf"]):
         raise Problem(f"nothing was changed here: {_belongs(place, answer)}")
+    if answer and answer.get("hidden"):
+        raise Problem(
+            f"nothing was changed here: {place.conf} would come before {answer['hidden']}, which is somebody else's, "
+            "for every supervisorctl without -c, as in Debian's supervisor.service: its stop would end this cluster; "
+            'name another one in hosts.toml: [cluster] supervisord_conf = "/etc/pyspider-supervisord.conf"'
+        )
     return answer
 
 

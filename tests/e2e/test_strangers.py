@@ -94,6 +94,41 @@ def test_beside_it_the_cluster_lives_with_a_file_of_its_own(cluster: Cluster) ->
         assert cluster.on("node2", SHOP) == pid
 
 
+WITHOUT_OPTION = f"""
+mkdir /srv/shop; cd /srv/shop
+cat >supervisord.conf <<'EOF'
+[unix_http_server]
+file=/srv/shop/s.sock
+[supervisord]
+logfile=/srv/shop/s.log
+pidfile=/srv/shop/s.pid
+[program:shop]
+command=/bin/sleep 987654
+EOF
+{BIN}/supervisord 2>/dev/null
+settled 'pgrep -f "^/bin/sleep 987654"'
+cd /srv; touch supervisord; setsid tail -f supervisord </dev/null >/dev/null 2>&1 &
+"""
+
+
+def test_a_supervisord_without_the_option_and_who_only_reads_of_one_go_on(cluster: Cluster) -> None:
+    running = SHOP + '; pgrep -f "^tail -f supervisord"'
+    undo = "kill $(cat /srv/shop/s.pid); pkill -f '^tail -f supervisord'; rm -rf /srv/shop /srv/supervisord"
+    with foreign(cluster, WITHOUT_OPTION, undo):
+        pids = cluster.on("node2", running).split()
+        assert len(pids) == 2
+        assert "nothing changed" in cluster.fab("-H", "node2", "deploy").stdout
+        found(cluster, "--fix")
+        assert cluster.on("node2", running).split() == pids
+
+
+def test_pages_scripts_do_not_run_as_root_where_root_starts_supervisord(cluster: Cluster) -> None:
+    by_root = f"p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'; {BIN}/supervisord -c {CONF}"
+    with foreign(cluster, by_root, "true"):
+        users = "settled 'pgrep -f [r]un.py >/dev/null'; ps -o user= -p $(pgrep -d, -f [r]un.py) | sort -u"
+        assert cluster.on("node2", SHELL + users).split() == ["work"]
+
+
 def test_a_configuration_without_programs_is_kept_beside(cluster: Cluster) -> None:
     empty = f"p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'; printf '[supervisord]\\n' >{CONF}"
     kept = CONF + kept_suffix()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +156,79 @@ def test_a_supervisord_is_known_by_its_mark_or_by_the_configuration_it_runs_with
     assert all(one["running"] == ["shop"] for one in found)
 
 
-def test_without_the_option_a_supervisord_runs_with_the_usual_file() -> None:
-    assert SUPERVISE.configuration(Process(1, 0, "python", "/usr/bin/supervisord", "-n")) == "/etc/supervisord.conf"
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("-n", "/etc/supervisord.conf"),
+        ("-nc /a", "/a"),
+        ("-c/a", "/a"),
+        ("--conf /a", "/a"),
+        ("--configuration=/a -n", "/a"),
+        ("-l /x -c /a", "/a"),
+        ("-l -c", "/etc/supervisord.conf"),
+    ],
+)
+def test_the_options_of_a_supervisord_are_read_as_it_reads_them(words: str, wanted: str) -> None:
+    assert SUPERVISE.configuration(Process(1, 0, "python", "/none/bin/supervisord", *words.split())) == wanted
+
+
+def test_without_the_option_a_supervisord_runs_with_the_file_beside_it_or_where_it_was_started(tmp_path: Path) -> None:
+    (tmp_path / "venv/etc").mkdir(parents=True)
+    (tmp_path / "shop").mkdir()
+    with subprocess.Popen(["sleep", "60"], cwd=tmp_path / "shop") as process:
+        program = f"{tmp_path}/venv/bin/supervisord"
+        begun = Process(process.pid, 0, "python3", program)
+        for path in ("shop/supervisord.conf", "venv/etc/supervisord.conf"):
+            (tmp_path / path).touch()
+            assert SUPERVISE.configuration(begun) == f"{tmp_path}/{path}"
+        assert SUPERVISE.configuration(Process(process.pid, 0, program, "-c", "x")) == f"{tmp_path}/shop/x"
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("/usr/bin/python3 /usr/bin/supervisord -n", True),
+        ("python2.7 -u /usr/bin/supervisord", True),
+        ("supervisord -c /etc/supervisord.conf", True),
+        ("/usr/libexec/platform-python /usr/bin/supervisord", True),
+        ("tail -f supervisord", False),
+        ("vi /etc/init.d/supervisord", False),
+        ("systemctl stop supervisord", False),
+        ("python3 manage.py x supervisord", False),
+        ("", False),
+    ],
+)
+def test_who_only_names_supervisord_is_none(words: str, wanted: bool) -> None:
+    assert SUPERVISE.is_supervisord(Process(1, 0, *words.split())) == wanted
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root changes its root")
+def test_a_path_in_a_container_is_another_file(tmp_path: Path) -> None:
+    table = {}
+    with contextlib.ExitStack() as stack:
+        for root in ("/", str(tmp_path)):
+            code = f"import os; os.chroot({root!r}); print(flush=True); import time; time.sleep(60)"
+            words = [sys.executable, "-c", code]
+            process = stack.enter_context(subprocess.Popen(words, stdout=subprocess.PIPE))
+            stack.callback(process.kill)
+            assert process.stdout and process.stdout.readline()
+            table[process.pid] = Process(process.pid, 1, "supervisord", "-c", "/c")
+        found = SUPERVISE.supervisord_processes(table, {"conf": "/c"})
+    assert [one["pid"] for one in found] == list(table)[:1]
+
+
+def test_a_configuration_that_would_hide_that_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "supervisord.conf", tmp_path / "theirs.conf"
+    searched = (str(ours), str(theirs))
+    assert SUPERVISE.hidden(str(ours), searched) is None
+    theirs.write_text("[supervisord]\n")
+    assert SUPERVISE.hidden(str(ours), searched) == str(theirs)
+    assert SUPERVISE.hidden("/etc/other.conf", searched) is SUPERVISE.hidden(str(theirs), searched) is None
+    ours.write_text(OURS)
+    assert SUPERVISE.hidden(str(ours), searched) is None
+    with pytest.raises(Problem, match=r"/etc/supervisord.conf would come before /x, which is somebody else's"):
+        Untouched(PLACE).diff(answer(hidden="/x"))
 
 
 @pytest.mark.parametrize(
