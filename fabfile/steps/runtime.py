@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import Problem
 from ..shell import as_user, assign, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
+from .ground import SOUND
 from .packages import Name
 
 HOME = "/opt/pyspider"
@@ -126,6 +127,8 @@ class _State:
     current: str
     faults: tuple[str, ...]
     """Why the current runtime can't be used; empty when it was tried and works."""
+    strange: str = ""
+    """What is not this project's, or not root's alone, in its place; then nothing there was run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +143,13 @@ class Runtime:
     def probe(self) -> Probe:
         proof = cmd(PYTHON, "-sEB", "-c", _remote("prove.py"))
         return Probe(
-            _PROBE.format(home=cmd(HOME), user=cmd(self.user), as_user=as_user(self.user, proof), as_root=proof)
+            SOUND + _PROBE.format(home=cmd(HOME), user=cmd(self.user), as_user=as_user(self.user, proof), as_root=proof)
         )
 
     def diff(self, found: Found) -> Sequence[Action]:
         state = _state(found)
+        if state.strange:
+            raise Problem(f"nothing was changed here: {state.strange}")
         wanted = self.spec.id(state.platform)
         if wanted in state.complete:
             right = state.current == f"runtimes/{wanted}" and not state.faults
@@ -164,14 +169,15 @@ class Runtime:
 
 def wanted_on(step: Runtime, found: Found) -> Platform | None:
     """The host's platform if the step's runtime has yet to be built or shipped there."""
-    platform = _state(found).platform
-    return None if complete_on(step, found) else platform
+    state = _state(found)
+    # A strange one fails by itself, and makes none for others.
+    return None if state.strange or complete_on(step, found) else state.platform
 
 
 def complete_on(step: Runtime, found: Found) -> Platform | None:
     """The host's platform if the step's runtime is complete there, current or not."""
     state = _state(found)
-    return state.platform if step.spec.id(state.platform) in state.complete else None
+    return state.platform if step.spec.id(state.platform) in state.complete and not state.strange else None
 
 
 def faults(found: Found) -> tuple[str, ...]:
@@ -182,6 +188,17 @@ def faults(found: Found) -> tuple[str, ...]:
 # Read line by line, since a value may hold anything; a runtime that fails its trial counts as
 # complete only as long as all its files are as they were made: then a library of the host is missing.
 _PROBE = """\
+strange=
+if [ -e {home} ] || [ -L {home} ]; then
+  theirs=$(stat -L -c '%u %A %n' {home}/* {home}/runtimes/* 2>/dev/null | grep -v '^0 ........-' | sed 's/^[^/]*//; 1q')
+  sound {home} || theirs={home}
+  [ -z "$theirs" ] || strange="$theirs: others than root can change it, and root runs it; make it root's alone"
+  for one in {home}/*; do
+    case ${{one##*/}} in '*'|archives|bin|boot|build|current|libraries|libraries.*) continue ;; esac
+    [ -e {home}/runtimes ] || strange="$one: somebody else's, where this project keeps its Python; move {home} away"
+  done
+fi
+[ -z "$strange" ] || echo "strange=$strange"
 cd {home} 2>/dev/null || cd /
 ID=rhel VERSION_ID=
 if [ -r /etc/os-release ]; then . /etc/os-release; else VERSION_ID=$(rpm -E '%{{rhel}}' 2>/dev/null); fi
@@ -192,7 +209,7 @@ echo "libc=$(getconf GNU_LIBC_VERSION 2>/dev/null)"
 current=$(readlink current)
 echo "current=$current"
 damaged=
-if [ -x current/bin/python2.7 ]; then
+if [ -z "$strange" ] && [ -x current/bin/python2.7 ]; then
   if id {user} >/dev/null 2>&1; then {as_user}; else {as_root}; fi
   if [ $? = 0 ]; then echo works=yes
   elif ! (cd current && sha256sum -c --quiet .manifest) >/dev/null 2>&1; then damaged=$current; fi
@@ -218,6 +235,7 @@ def _state(found: Found) -> _State:
         frozenset(value for key, value in pairs if key == "complete"),
         known["current"],
         () if "works" in known else broken or ("it does not start",),
+        known.get("strange", ""),
     )
 
 

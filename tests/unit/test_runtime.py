@@ -139,6 +139,31 @@ def test_the_probe_answers_on_a_host_that_has_nothing() -> None:
     assert wanted_on(Runtime(SPEC), Found(done.returncode, done.stdout)) is not None
 
 
+STRANGE = answer("strange=/opt/pyspider: others than root can change it", f"complete={ID}", current=f"runtimes/{ID}")
+
+
+def test_what_is_not_roots_alone_is_neither_used_nor_given_to_others() -> None:
+    with pytest.raises(Problem, match="nothing was changed here: /opt/pyspider: others than root can change it"):
+        says(STRANGE)
+    assert (wanted_on(Runtime(SPEC), STRANGE), complete_on(Runtime(SPEC), STRANGE)) == (None, None)
+
+
+@pytest.mark.parametrize("names", [["pyvenv.cfg"], ["releases"]])
+def test_nothing_is_run_where_others_made_something_of_that_name(tmp_path: Path, names: list[str]) -> None:
+    place = tmp_path / "pyspider"
+    (place / "current/bin").mkdir(parents=True)
+    for name in names:
+        (place / name).touch()
+    python = place / "current/bin/python2.7"
+    python.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    python.chmod(0o755)
+    script = Runtime(SPEC, user="no-such-user").probe().script.replace("/opt/pyspider", str(place))
+    done = subprocess.run(["sh"], input=script, text=True, capture_output=True, timeout=60, check=False)
+    with pytest.raises(Problem, match=f"nothing was changed here: {place}/{names[0]}: somebody else's"):
+        says(Found(done.returncode, done.stdout))
+    assert not (tmp_path / "ran").exists()
+
+
 def test_both_families_have_both_tables() -> None:
     assert RUNTIME_PACKAGES.keys() == BUILD_PACKAGES.keys() == {"debian", "redhat"}
     assert archive_path(ID) == f"/opt/pyspider/archives/{ID}.tar.gz"
