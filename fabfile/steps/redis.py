@@ -108,9 +108,12 @@ class Redis:
 }}
 svc_runs || exit 0
 printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
-[ -n "$own" ] && [ -e "$own" ] || for one in {self.port} 6379; do
-  printf 'INFO clients\\nINFO keyspace\\n' | "$cli" -p "$one" 2>&1 | tr -d '\\r' | sed -n 's/^/used /; {_USE}p'
-done"""
+[ -n "$own" ] && [ -e "$own" ] || {{
+  echo asked
+  for one in {self.port} 6379 $(sed -nE 's/^ *port +([0-9]+).*/\\1/p' "$main"); do
+    printf 'INFO clients\\nINFO keyspace\\n' | "$cli" -p "$one" 2>&1 | tr -d '\\r' | sed -n 's/^/used /; {_USE}p'
+  done
+}}"""
         questions = [f"CONFIG GET {key}" for key in self._settings()]
         return Probe(script, (self._commands(*questions),))
 
@@ -125,7 +128,11 @@ done"""
     def _refuse_foreign(self, found: Found) -> None:
         """Raises Problem where others work with a Redis that this project did not set up."""
         mine = any(row.startswith("OK|") for row in _rows(found, "answer"))
-        use = [row for row in dict.fromkeys(_rows(found, "used")) if row != "connected_clients:1"]
+        rows = list(dict.fromkeys(_rows(found, "used")))
+        use = [row for row in rows if row != "connected_clients:1"]
+        if not rows and "asked" in found.text.splitlines():
+            # One for a socket only, by TLS only, or without INFO.
+            use = ["it does not say what it holds"]
         if use and not mine:
             raise Problem(
                 f"nothing was changed here: somebody else's Redis runs here and is in use ({', '.join(use)}); "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -130,6 +131,24 @@ def test_a_redis_that_others_set_up_and_use_is_refused(use: str) -> None:
     assert use in str(caught.value)
     assert redis(f"{foreign}used connected_clients:1\n")[0].startswith("write pyspider.conf for Redis")
     assert redis(f"{foreign.replace('ERR AUTH', 'OK|ERR AUTH')}used {use}\n")
+
+
+def test_a_redis_that_does_not_say_what_it_holds_may_be_in_use() -> None:
+    silent = "service redis-server runs boots\nmain 81a0 redis redis\nanswer Could not connect|\nasked\n"
+    with pytest.raises(Problem, match=r"somebody else's Redis runs here and is in use \(it does not say what it holds"):
+        redis(silent)
+    assert redis(f"{silent}used connected_clients:1\n")[0].startswith("write pyspider.conf for Redis")
+
+
+def test_a_redis_is_asked_on_the_port_of_its_own_configuration(tmp_path: Path) -> None:
+    (tmp_path / "redis.conf").write_text("# port 1\nport 6380\nport-x 2\n")
+    (line,) = [line for line in REDIS.probe().script.splitlines() if "6379 $(" in line]
+    script = f'main={tmp_path}/redis.conf\n{line} echo "$one"; done'
+    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.split() == [
+        "6379",
+        "6379",
+        "6380",
+    ]
 
 
 def test_a_mysql_that_does_not_answer_root_is_no_empty_mysql() -> None:
