@@ -18,7 +18,8 @@ from .steps.base import Step
 from .steps.boot import FOLDER as BOOT_FOLDER
 from .steps.boot import Boot
 from .steps.daemon import Supervisord
-from .steps.files import Directory, File
+from .steps.directory import Directory
+from .steps.files import File
 from .steps.logins import Logins
 from .steps.packages import Packages
 from .steps.phantomjs import PHANTOMJS_PACKAGES

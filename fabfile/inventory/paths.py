@@ -135,14 +135,21 @@ def _whose(one: Named) -> str:
     """Why it can't be the cluster's, as one sentence; empty where it can."""
     if one.word == "supervisord_conf" and (folder := _conf_folder(one.path)):
         if any(name in one.path.relative_to(folder).parts[0] for name in CONF_NAMES):
-            return ""
+            return _included(one)
         advice = f"in {folder} choose a name with supervisor or pyspider, like {one.example}"
         return f"'{one.path}' may be the system's; {advice}"
     if any(_within(one.path, tree) for tree in SYSTEM_TREES):
         return f"'{one.path}' belongs to the system; name a place of its own, like {one.example}"
     if any(_within(place, one.path) for place in (*SYSTEM_TREES, *SHARED)):
         return f"'{one.path}' is or holds what belongs to others; name a place of its own, like {one.example}"
-    return ""
+    return _included(one)
+
+
+def _included(one: Named) -> str:
+    if one.word != "supervisord_conf" or one.path.parent.suffix != ".d":
+        return ""
+    text = f"'{one.path}' would be read by others as well, who include all of {one.path.parent}"
+    return f"{text}; choose another place, like {one.example}"
 
 
 def _conf_folder(path: PurePosixPath) -> PurePosixPath | None:

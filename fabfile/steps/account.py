@@ -55,6 +55,8 @@ class Account:
     def _not_ours(self, seen: _Seen) -> str:
         """Why the cluster can't run as this user; empty where it can."""
         first, number, group = seen.first, seen.number, seen.group
+        rooted = ", ".join(sorted(ROOTS.intersection(seen.groups)))
+
         whose = f"{seen.home}, the home of user {self.user},"
         claims = {
             f"user {self.user} is root on this host": number == 0,
@@ -63,6 +65,7 @@ class Account:
             ),
             f"group {self.user} is one of the system here (number {group}, below {first})": _below(group, first)
             and (number is None or self.user not in seen.groups),
+            f"user {self.user} is in the group {rooted}: crawled pages' scripts could become root": bool(rooted),
             f"{whose} is that of {', '.join(seen.others)} as well": bool(seen.others),
             f"{whose} belongs to {seen.stood.owner}": seen.stood.owner not in ("", "root", self.user),
             f"{whose} is root's": seen.stood.owner == "root" and PurePosixPath(seen.home).name != self.user,
@@ -122,6 +125,10 @@ class _Seen:
     """What stands at the home."""
     others: tuple[str, ...] = ()
     """Other users with the same home."""
+
+
+ROOTS = frozenset({"root", "sudo", "wheel", "admin", "docker", "lxd", "libvirt", "disk", "shadow", "kmem"})
+"""Groups whose members become root, or read what is root's."""
 
 
 def _below(number: int | None, first: int) -> bool:

@@ -1,4 +1,4 @@
-"""Directories and files as steps; every write is atomic, and what others made is kept beside."""
+"""Files as steps; every write is atomic, and what others made is kept beside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from ..errors import Problem
 from ..shell import Command, assign, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
-from .ground import GROUND, MAKE, ODD, at, looked_at, refuse_odd
+from .ground import at, looked_at, refuse_odd
 
 SHOWN_BYTES = 64 * 1024
 """A larger file is compared by its checksum only; a diff of it would tell nobody anything."""
@@ -146,61 +146,6 @@ def unified(path: str, before: bytes, after: bytes) -> str:
         return f"{path}: {len(before)} -> {len(after)} bytes, not text\n"
     changed = difflib.unified_diff(old.splitlines(), new.splitlines(), f"{path} (now)", f"{path} (new)", lineterm="")
     return "".join(line + "\n" for line in changed)
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """A directory with its owner and mode; missing parents are made as root's, 0755.
-
-    One that is another account's, or in another account's home, stays as it is: Problem.
-    """
-
-    path: str
-    owner: str = "root"
-    group: str = "root"
-    mode: int = 0o755
-
-    @property
-    def name(self) -> str:
-        return f"directory {self.path}"
-
-    def probe(self) -> Probe:
-        return Probe(lines(GROUND, assign("path", self.path), _LOOK_IN))
-
-    def diff(self, found: Found) -> Sequence[Action]:
-        refuse_odd(found)
-        head, *rows = found.text.removesuffix("\n").split("\n")
-        seen = parse_stat(head)
-        if whose := self._whose(seen, [row.partition(":")[::2] for row in rows]):
-            raise Problem(f"nothing was changed here: {self.path} {whose}; name another path in hosts.toml")
-        if seen.owned(self.owner, self.group, self.mode):
-            return []
-        return [Action(f"{'set owner and mode of' if seen.exists else 'make'} directory {self.path}", self._script())]
-
-    def _whose(self, seen: Seen, homes: Sequence[tuple[str, str]]) -> str:
-        """To whom it belongs, where it is not this owner's to be had."""
-        for user, home in homes:
-            # In a top directory there is room for many.
-            if user != self.owner and (home == self.path or home.count("/") > 1):
-                return f"is in {home}, the home of {user}"
-        return f"belongs to {seen.owner}" if seen.exists and seen.owner not in (self.owner, "root") else ""
-
-    def _script(self) -> str:
-        # The working directory is what was entered, whatever stands at its path meanwhile.
-        return lines(
-            GROUND + MAKE,
-            cmd("make_way", self.path, "0700"),
-            cmd("give_here", self.owner, self.group, f"{self.mode:04o}"),
-        )
-
-
-_LOOK_IN = f"""\
-reach "$path" || {{ echo "{ODD}$odd"; exit 0; }}
-if [ -z "$left" ]; then stat -c '%f %U %G' .; else echo; fi
-while IFS=: read -r user _ _ _ _ home _; do
-  case $path/ in "$home"/*) echo "$user:$home" ;; esac
-done </etc/passwd
-"""
 
 
 @dataclass(frozen=True, slots=True)

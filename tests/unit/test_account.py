@@ -55,6 +55,10 @@ def test_a_new_user_gets_the_home_and_the_shell_that_were_asked_for() -> None:
             "/usr/bin, the home of user work, is root's",
         ),
         (NEW + " 41ed alice alice", "/home/work, the home of user work, belongs to alice"),
+        (
+            RIGHT.replace("groups work", "groups work docker sudo"),
+            "user work is in the group docker, sudo: crawled pages'",
+        ),
         (RIGHT + "\nshared alice", "/home/work, the home of user work, is that of alice as well"),
     ],
 )

@@ -14,10 +14,10 @@ from fabfile.engine import converge, look
 from fabfile.errors import Problem
 from fabfile.shell import Command, cmd
 from fabfile.steps.base import CannotLook, Found, Step
+from fabfile.steps.directory import Directory
 from fabfile.steps.files import (
     NOTHING,
     SHOWN_BYTES,
-    Directory,
     File,
     kept_suffix,
     parse_look,
@@ -246,6 +246,37 @@ def test_a_home_of_somebody_else_is_refused() -> None:
             step.diff(Found(0, f"\n{homes}\n"))
     for homes in ("work:/home/alice", "old:/home", "halt:/"):
         assert len(step.diff(Found(0, f"\n{homes}\n"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "real", "refused"),
+    [
+        ("/logs", "/var/log", True),
+        ("/opt/cni", "/opt/cni", True),
+        ("/srv/x", "/var/lib/network", True),
+        ("/data/crawl", "/data/crawl", False),
+        ("/home/work/logs", "/home/work/logs", False),
+        ("/srv/pyspider", "/mnt/b/pyspider", False),
+    ],
+)
+def test_a_directory_of_roots_that_holds_something_is_not_given_away(path: str, real: str, refused: bool) -> None:
+    step = Directory(path, "work", "work")
+    if refused:
+        with pytest.raises(Problem, match=rf"{path} is root's and not empty \({real}\): only if all of it"):
+            step.diff(Found(0, f"41ed root root\n:{real}\n"))
+    else:
+        assert len(step.diff(Found(0, f"41ed root root\n:{real}\n"))) == 1
+    assert len(step.diff(Found(0, "41ed root root\n"))) == 1
+    assert step.diff(Found(0, f"41ed work work\n:{real}\n")) == []
+
+
+@pytest.mark.parametrize(("names", "told"), [([], False), (["lost+found"], False), (["lost+found", "x"], True)])
+def test_a_directory_says_whether_something_is_in_it(tmp_path: Path, names: list[str], told: bool) -> None:
+    for name in names:
+        (tmp_path / "d" / name).mkdir(parents=True)
+    (tmp_path / "d").mkdir(exist_ok=True)
+    (found,) = look(LocalLink(), [Directory(f"{tmp_path}/d")])
+    assert (f":{tmp_path}/d" in found.text.splitlines()) == told
 
 
 @pytest.mark.parametrize("text", ["stat: not found", "zz root root", "81a4 root root\nshort"])
