@@ -31,4 +31,4 @@ if [ -n "$3" ]; then
   echo "$$" >"$3/cgroup.procs"
   exec unshare --cgroup bash "$here/pivot.sh" "$root" "container=$2" /lib/systemd/systemd --log-target=console
 fi
-exec bash "$here/pivot.sh" "$root" HOME=/ /sbin/init
+exec bash "$here/pivot.sh" "$root" HOME=/ /usr/sbin/init

@@ -14,6 +14,7 @@ import pytest
 
 from fabfile.errors import Problem, WrongInput
 from fabfile.sandbox import Sandbox, _lock, processes
+from fabfile.sandbox import host as sandbox_host
 from fabfile.sandbox.archive import Archive, other_release, source_lines
 from fabfile.sandbox.cgroups import hierarchy, make, make_room, remove
 from fabfile.sandbox.image import PACKAGES, digest, packages
@@ -342,3 +343,10 @@ def test_a_limit_that_cannot_be_raised_is_told_with_the_command(tmp_path: Path) 
         patch.setattr("fabfile.sandbox.cgroups.ENOUGH", 1 << 20)
         with pytest.raises(Problem, match=r"sysctl -w fs\.inotify\.max_user_instances=\d+, or use --init none"):
             make_room(lambda _: None)
+
+
+def test_a_host_boots_what_is_put_on_its_disk_also_where_sbin_is_no_link_to_usr() -> None:
+    """As on a Debian 11 of mmdebstrap's."""
+    boot = Path(sandbox_host.__file__).with_name("boot.sh").read_text()
+    disk = sandbox_host.Host(Path("/nowhere"), Port(Network.parse("10.77.9"), "node1", 11))._files({}, "none")
+    assert boot.split()[-1].removeprefix("/") in disk
