@@ -27,9 +27,12 @@ class LockedKey(UnusableKey):
 
 def private_key(path: Path, passphrase: str | None) -> Any:
     """The key as one of paramiko's, with its certificate where there is one beside it. Raises UnusableKey."""
-    data = _content(path)
+    data, found = _content(path)
     if reason := _not_private(path, data):
         raise UnusableKey(f"{path}: {reason}")
+    # As OpenSSH has it.
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
+        raise UnusableKey(f"{path}: others than its owner can read it; run: chmod 600 {path}")
     key = _usable_by_paramiko(path, _decoded(path, data, passphrase))
     certificate = Path(f"{path}-cert.pub")
     if certificate.exists():
@@ -40,13 +43,15 @@ def private_key(path: Path, passphrase: str | None) -> Any:
     return key
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path) -> tuple[bytes, os.stat_result]:
+    """The file's bytes, and its owner and mode."""
     try:
         # Not waiting: a FIFO would keep us for ever.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as stream:
-            _refuse(path, os.fstat(handle))
-            return stream.read(MOST_BYTES)
+            found = os.fstat(handle)
+            _refuse(path, found)
+            return stream.read(MOST_BYTES), found
     except FileNotFoundError as error:
         raise UnusableKey(f"{path}: there is no such file{_advice(path)}") from error
     except IsADirectoryError as error:
@@ -67,9 +72,6 @@ def _refuse(path: Path, found: os.stat_result) -> None:
         raise IsADirectoryError
     if not stat.S_ISREG(found.st_mode):
         raise UnusableKey(f"{path}: it is no regular file")
-    # As OpenSSH has it.
-    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
-        raise UnusableKey(f"{path}: others than its owner can read it; run: chmod 600 {path}")
 
 
 _PUBLIC = re.compile(
@@ -87,7 +89,7 @@ def _not_private(path: Path, data: bytes) -> str:
         other = f" ({private})" if private != str(path) else ""
         return f"it is the public half of a key, or a certificate; name the private half{other}"
     if data.startswith(b"PuTTY-User-Key-File"):
-        return "it is a key of PuTTY's; convert it with: puttygen FILE -O private-openssh -o NEW"
+        return f"it is a key of PuTTY's; convert it with: puttygen {path} -O private-openssh -o {path}.openssh"
     if b"-----BEGIN CERTIFICATE" in data and not _PRIVATE.search(data):
         return "it is a certificate; name a private key"
     found = _PRIVATE.search(data)

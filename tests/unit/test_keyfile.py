@@ -103,7 +103,7 @@ NO_KEYS: dict[str, tuple[bytes, str]] = {
     "a public half in PEM": (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "it is the public half"),
     "a public half of SSH2": (b"---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n", "it is the public half"),
     "a certificate": (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "it is a certificate"),
-    "one of PuTTY's": (b"PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", "puttygen FILE -O private-openssh"),
+    "one of PuTTY's": (b"PuTTY-User-Key-File-3: ssh-ed25519\n", "puttygen .*/id -O private-openssh -o .*/id.openssh"),
     "a security key's": (sk_key(), r"security key \(FIDO\)"),
     "DSA": (encoded(dsa.generate_private_key(1024), "PEM"), "it is a DSA key"),
     "DSA in PKCS#8": (encoded(dsa.generate_private_key(1024), "PKCS#8"), "it is a DSA key"),
@@ -125,7 +125,7 @@ def test_what_is_no_key_is_named_with_its_file_and_with_what_it_is(tmp_path: Pat
 
 def test_the_private_half_of_a_public_one_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnusableKey, match=rf"name the private half \({tmp_path}/id\)"):
-        private_key(written(tmp_path / "id.pub", public(RSA)), None)
+        private_key(written(tmp_path / "id.pub", public(RSA), 0o644), None)
 
 
 def test_what_is_no_file_is_named_too(tmp_path: Path) -> None:
