@@ -16,12 +16,9 @@ from .base import Action, CannotLook, Found, Payload, Probe
 REMOTE = Path(__file__).parent.parent / "remote"
 ABSENT = 1049
 """MySQL: no such database. pyspider makes it, where it may."""
-_MYSQL = {
-    1044: "does not let the user into the database",
-    1045: "refuses the user or its password",
-    2026: "gives no TLS that this host trusts",
-}
-_REDIS = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password") | {"tls": _MYSQL[2026]}
+NO_TLS = "gives no TLS that this host trusts"
+_MYSQL = {1044: "does not let the user into the database", 1045: "refuses the user or its password", 2026: NO_TLS}
+_REDIS = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password") | {"tls": NO_TLS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +54,17 @@ def _mysql(answer: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for (number, error), databases in kinds.items():
         if number not in (0, ABSENT):
             what = _MYSQL.get(number, "does not let it in")
-            yield f"MySQL {what} ({', '.join(databases)}: {error}); run `fab bootstrap`, or correct [stores.mysql]"
+            yield f"MySQL {what} ({', '.join(databases)}: {error}); {_advice(what, 'mysql')}"
 
 
 def _redis(answer: Mapping[str, Any] | None) -> Iterator[str]:
     if answer and answer["error"]:
         what = _REDIS.get(answer["code"], "does not let it in")
-        yield f"Redis {what} ({answer['error']}); run `fab bootstrap`, or correct [stores.redis]"
+        yield f"Redis {what} ({answer['error']}); {_advice(what, 'redis')}"
+
+
+def _advice(what: str, store: str) -> str:
+    # bootstrap installs no certificate.
+    if what == NO_TLS:
+        return f"correct tls, ca or host in [stores.{store}], or the server's certificate"
+    return f"run `fab bootstrap`, or correct [stores.{store}]"

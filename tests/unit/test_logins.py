@@ -54,9 +54,9 @@ def test_who_is_let_in_may_go_on(more: dict[str, Any]) -> None:
         ({"mysql": {"a": {"errno": None, "error": "TLS"}}}, r"MySQL does not let it in \(a: TLS\)"),
         (
             {"mysql": {name: {"errno": 2026, "error": "x"} for name in "ab"}},
-            r"^MySQL gives no TLS that this host trusts \(a, b: x\); run [^;]*$",
+            r"^MySQL gives no TLS that this host trusts \(a, b: x\); correct tls, ca or host in [^;]*$",
         ),
-        ({"redis": {"error": "x", "code": "tls"}}, r"Redis gives no TLS that this host trusts \(x\)"),
+        ({"redis": {"error": "x", "code": "tls"}}, r"Redis gives no TLS that this host trusts \(x\); correct tls,"),
         ({"redis": {"error": "WRONGPASS no", "code": "WRONGPASS"}}, r"Redis refuses the password \(WRONGPASS no\)"),
         ({"redis": {"error": "gone", "code": "refused"}}, r"Redis does not let it in \(gone\); run `fab bootstrap`"),
     ],
