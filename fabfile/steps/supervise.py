@@ -90,30 +90,35 @@ def own(place: Place, found: Found) -> dict[str, Any] | None:
     Raises Problem where its configuration or its socket is somebody else's: their programs would be ended.
     """
     answer = state(found)
-    if answer and (answer["strangers"] or answer["foreign_conf"]):
-        raise Problem(f"nothing was changed here: {_belongs(place, answer)}")
-    if answer and answer.get("hidden"):
-        raise Problem(
-            f"nothing was changed here: {place.conf} would come before {answer['hidden']}, which is somebody else's, "
-            "for every supervisorctl without -c, as in Debian's supervisor.service: its stop would end this cluster; "
-            'name another one in hosts.toml: [cluster] supervisord_conf = "/etc/pyspider-supervisord.conf"'
-        )
+    if answer and (why := claimed(place, answer)):
+        raise Problem(f"nothing was changed here: {'; '.join(why)}")
     return answer
 
 
-def _belongs(place: Place, answer: Mapping[str, Any]) -> str:
+def claimed(place: Place, answer: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What of supervisord's place is somebody else's, and the way on; None where nothing is."""
+    if not (answer["strangers"] or answer["foreign_conf"]):
+        return _hides(place, answer["hidden"]) if answer.get("hidden") else None
     holder = next(iter(answer["strangers"]), None)
     if holder and holder["holds"] == "socket":
         return (
-            f"on {place.socket} answers a supervisord that this project did not start ({_described(holder)}); "
-            "give the cluster a socket of its own in hosts.toml: [cluster] socket"
+            f"on {place.socket} answers a supervisord that this project did not start ({_described(holder)})",
+            "give the cluster a socket of its own in hosts.toml: [cluster] socket",
         )
     programs = ", ".join(answer["foreign_conf"] or ())
     under = _described(holder) if holder else f"it names {programs}, and no supervisord runs with it now"
     return (
-        f"{place.conf} is somebody else's ({under}); give the cluster a file of its own in hosts.toml: "
-        f'[cluster] supervisord_conf = "/etc/pyspider-supervisord.conf" (taking over what runs there, `fab adopt`, '
-        "is to come)"
+        f"{place.conf} is somebody else's ({under})",
+        "give the cluster a file of its own in hosts.toml: [cluster] "
+        'supervisord_conf = "/etc/pyspider-supervisord.conf" (taking over what runs there, `fab adopt`, is to come)',
+    )
+
+
+def _hides(place: Place, hidden: str) -> tuple[str, str]:
+    return (
+        f"{place.conf} would come before {hidden}, which is somebody else's, for every supervisorctl without -c, as in "
+        "Debian's supervisor.service: its stop would end this cluster",
+        'name another one in hosts.toml: [cluster] supervisord_conf = "/etc/pyspider-supervisord.conf"',
     )
 
 

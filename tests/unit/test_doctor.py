@@ -116,6 +116,7 @@ def facts_of(fleet: Fleet, host: Host) -> Facts:
         "sight": {
             "supervisord": {"answers": True, "pid": 50, "errno": None, "why": ""}, "programs": programs,
             "leftovers": [], "supervisords": [{"pid": 50}], "schedulers": [], "unit": None,
+            "strangers": [], "foreign_conf": None,
         },
         "daemons": [{"pid": 50, "user": "work", "conf": CONF, "programs": len(live)}],
         "components": live, "listeners": listeners,
@@ -181,6 +182,7 @@ OLD = set_in("asked/0/interpreter/version", [2, 6, 6])
 
 
 STRANGE = {"error": "x"}
+SHOP = {"pid": 50, "user": "root", "conf": CONF, "holds": "conf", "running": ["shop"]}
 FILTERED = {"url": "http://x/", "methods": [], "error": "timed out", "kind": "silent", "tcp": "silent",
             "place": "10.77.0.11:23333"}  # fmt: skip
 
@@ -215,6 +217,8 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
         ("node2", set_in("conf/sections", ["supervisord", "unix_http_server"]), "conf-sections"),
         ("node2", lambda seen: seen["daemons"].append({"pid": 51, "user": "root", "conf": "/x"}), "two-supervisords"),
         ("node2", set_in("sight/supervisord", DEAD | {"errno": None}), "supervisord-hung"),
+        ("node2", both(GONE, set_in("sight/foreign_conf", ["shop"])), "foreign-conf"),
+        ("node2", both(set_in("sight/programs", []), set_in("sight/strangers", [SHOP])), "foreign-conf"),
         ("node2", second, "two-schedulers"),
         ("node1", set_in("webuis/0/kind", "empty"), "webui-empty-reply"),
         ("node1", both(set_in("webuis/0/kind", "empty"), OLD), "webui-empty-reply"),
@@ -368,6 +372,16 @@ def test_a_host_set_up_by_hand_is_never_overwritten(fleet: Fleet) -> None:
     (one,) = findings(view(fleet, {"node2": both(GONE, set_in("ours", False))}), CHECKS)
     assert (one.fixable, one.remedies) == (False, ())
     assert "supervisord -c" in one.fix
+
+
+def test_a_supervisord_of_somebody_else_is_told_once_and_without_a_command_that_deploy_refuses(fleet: Fleet) -> None:
+    stranger = systemd(fleet, set_in("sight/strangers", [SHOP]), set_in("sight/programs", []), main=0)
+    (one,) = findings(view(fleet, {"node2": stranger}), CHECKS)
+    assert (one.id, one.fixable) == ("foreign-conf", False)
+    assert one.evidence == f"{CONF} is somebody else's (supervisord, pid 50 of root, runs shop)"
+    assert '[cluster] supervisord_conf = "/etc/pyspider-supervisord.conf"' in one.fix
+    by_hand = both(set_in("sight/strangers", [SHOP]), set_in("ours", False))
+    assert diagnosis(fleet, node2=by_hand) == []
 
 
 def systemd(fleet: Fleet, *changes: Callable[[Facts], Any], main: int = 50, stale: bool = False) -> Any:

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from ..findings import Check
-from . import config, exposure, hosts, network, programs, resources, runtime, services, stores, supervisor, tls
+from . import (
+    config,
+    exposure,
+    hosts,
+    network,
+    programs,
+    resources,
+    runtime,
+    services,
+    stores,
+    strangers,
+    supervisor,
+    tls,
+)
 
 CHECKS: tuple[Check, ...] = (
     *hosts.CHECKS,
+    *strangers.CHECKS,
     *supervisor.CHECKS,
     *programs.CHECKS,
     *runtime.CHECKS,

@@ -1,0 +1,37 @@
+"""What somebody else runs where hosts.toml puts this cluster's supervisord."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ... import plan
+from ...steps.supervise import claimed
+from ..findings import Check, Hit, View
+from .supervisor import FOLLOWS
+
+SUPERVISORDS = frozenset(
+    {"orphans", "conf-sections", "socket-stale", "socket-missing", "socket-denied", "supervisord-outside"}
+)
+"""What else would be told of a supervisord that is somebody else's."""
+
+
+def foreign(view: View) -> Iterator[Hit]:
+    place = plan.place(view.fleet)
+    for host in view.manned:
+        assert host.facts
+        # On a host that was set up by hand all of it is somebody else's.
+        here = host.ours and host.facts["conf"] and host.facts["conf"]["path"] == place.conf
+        if here and (why := claimed(place, host.facts["sight"])):
+            yield Hit(host.name, why[0], fix=f"{why[1]}; then fab -H {host.name} deploy")
+
+
+CHECKS = (
+    Check(
+        "foreign-conf",
+        "nothing was changed here: /etc/supervisord.conf is somebody else's",
+        "another supervisord has its configuration or its socket where hosts.toml puts the cluster's: deploy leaves it",
+        "name another supervisord_conf or socket in [cluster] of hosts.toml, then fab -H {host} deploy",
+        foreign,
+        hides=FOLLOWS | SUPERVISORDS,
+    ),
+)
