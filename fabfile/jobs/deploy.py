@@ -137,6 +137,8 @@ def reload(c: Any, options: Options) -> None:
     run = Run(chosen, options)
     with run.alone():
         for batch in run.batches(chosen.hosts):
+            # What would not start again is not stopped.
+            _heed(run, run.look(lambda host: plan.supervision(chosen.fleet, host), batch), reload=True)
             run.each(lambda host, say: _reload(chosen, host, say), batch)
             check(run, batch)
     run.finish()

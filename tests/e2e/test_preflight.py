@@ -39,6 +39,20 @@ def test_without_mysql_an_unchanged_cluster_is_warned_about_and_no_program_is_re
     cluster.fab("deploy")
 
 
+def test_a_reload_stops_nothing_that_the_stores_would_not_let_in_again(cluster: Cluster) -> None:
+    with healthy_again(cluster):
+        before = cluster.pids()
+        cluster.on("node1", "mariadb -e \"SET PASSWORD FOR pyspider@'%' = PASSWORD('another')\"")
+        try:
+            refused = [cluster.fab(*words, status=1).stdout for words in (("reload",), ("deploy", "--reload"))]
+            assert cluster.pids() == before
+        finally:
+            cluster.fab("bootstrap")
+    for said in refused:
+        assert said.count("nothing was changed here: MySQL refuses the user or its password") == 3
+    cluster.fab("reload")
+
+
 def test_a_strangers_port_is_refused_on_its_host_and_the_others_are_served(cluster: Cluster) -> None:
     with healthy_again(cluster):
         cluster.on("node1", SHELL + "$CTL stop webui1\n" + held(5000))

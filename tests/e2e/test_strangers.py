@@ -78,7 +78,8 @@ def test_a_supervisord_of_somebody_else_goes_on_with_its_programs_and_files(clus
             refused = cluster.fab("-H", "node2", *words, status=1).stdout
             assert f"nothing was changed here: {CONF} is somebody else's (supervisord, pid " in refused, words
             assert "of root, runs shop);" in refused and "[cluster] supervisord_conf" in refused
-        found(cluster, "--fix")
+        told = [one for one in found(cluster, "--fix") if one["host"] == "node2"]
+        assert [(one["id"], one["fixable"]) for one in told] == [("foreign-conf", False)]
         assert cluster.on("node2", SHOP) == pid
         assert cluster.on("node2", f"ls -l --full-time {CONF}; cat {CONF}") == files
 
