@@ -26,7 +26,6 @@ except ImportError:
 MODULES = ("ssl", "hashlib", "_hashlib", "pycurl", "lxml.etree", "mysql.connector", "redis", "tornado", "click", "pyspider")
 SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~!*")
 DATABASES = ("taskdb", "projectdb", "resultdb")
-SECTIONS = ("scheduler", "fetcher", "processor", "result_worker", "webui", "phantomjs", "bench", "all", "one", "send_message")
 
 
 def modules():

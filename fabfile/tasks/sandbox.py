@@ -13,12 +13,10 @@ from invoke.tasks import task
 
 from ..errors import WrongInput
 from ..options import whole_number
-from .sudo import as_root, through_sudo
+from .sudo import PROJECT, as_root, through_sudo
 
 if TYPE_CHECKING:
     from ..sandbox import Base, Init, Sandbox
-
-PROJECT = Path(__file__).parent.parent.parent
 
 
 def state() -> Path:
