@@ -55,7 +55,9 @@ def _deploy(run: Run, reload: bool) -> None:
 def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
     """Tell what doctor's preflight found; a host on which going on would do harm is left as it is."""
     hosts = [host for host in run.target.hosts if host.name in looked and run.recorder.going_on(host)]
-    found = {host: _objections(run.target, host, looked[host.name]) for host in hosts}
+    # A reload restarts the programs of every role.
+    roles = () if reload else run.target.roles
+    found = {host: _objections(run.target, host, looked[host.name], roles) for host in hosts}
     changing = [host for host in found if reload or _changes(looked[host.name])]
     grave = {host: [one for one in found[host] if one.grave] for host in changing}
     for host, several in found.items():
@@ -64,13 +66,13 @@ def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
                 print(f"{host.name} | warning: {one}", file=sys.stderr)
     refused = [host for host in changing if grave[host]]
     run.each(lambda host, _say: _refuse("; ".join(map(str, grave[host]))), refused)
-    run.each(lambda host, say: _log_in(run, host, say), [host for host in changing if not grave[host]], more=True)
+    run.each(lambda host, say: _log_in(run, host, roles, say), [one for one in changing if not grave[one]], more=True)
 
 
-def _log_in(run: Run, host: Host, say: Say) -> Outcome:
+def _log_in(run: Run, host: Host, roles: Sequence[str], say: Say) -> Outcome:
     """No program is stopped for one that the stores would not let in."""
     say("asking MySQL and Redis with the release's own passwords")
-    wanted = plan.logins(run.target.fleet, host, run.target.roles)
+    wanted = plan.logins(run.target.fleet, host, roles)
     (found,) = engine.look(run.target.links[host], [wanted], more=not run.dry)
     try:
         wanted.diff(found)
@@ -87,12 +89,12 @@ def _keep_schedulers(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
         run.each(lambda _host, _say: _refuse(f"its scheduler goes on, since {new.name} can't take it"), staying)
 
 
-def _objections(chosen: Target, host: Host, looked: Looked) -> list[Objection]:
+def _objections(chosen: Target, host: Host, looked: Looked, roles: Sequence[str]) -> list[Objection]:
     try:
         sight = _sight(looked)
     except Problem:
         return []  # it is told by whoever needs the answer
-    return objections(chosen.fleet, host, sight, chosen.roles)
+    return objections(chosen.fleet, host, sight, roles)
 
 
 def _changes(looked: Looked) -> bool:

@@ -45,11 +45,14 @@ def test_a_reload_stops_nothing_that_the_stores_would_not_let_in_again(cluster: 
         cluster.on("node1", "mariadb -e \"SET PASSWORD FOR pyspider@'%' = PASSWORD('another')\"")
         try:
             refused = [cluster.fab(*words, status=1).stdout for words in (("reload",), ("deploy", "--reload"))]
+            # It restarts the host's processors as well.
+            one_role = cluster.fab("reload", "--role", "phantomjs", status=1).stdout
             assert cluster.pids() == before
         finally:
             cluster.fab("bootstrap")
     for said in refused:
         assert said.count("nothing was changed here: MySQL refuses the user or its password") == 3
+    assert "node3: nothing was changed here: MySQL refuses" in one_role
     cluster.fab("reload")
 
 
