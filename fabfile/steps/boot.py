@@ -38,6 +38,12 @@ echo "kind $kind"
 for one in "$script" ${hook:+"$hook"}; do
   [ ! -f "$one" ] || grep -q "Made by fab deploy" "$one" || echo "foreign $one"
 done
+for one in /etc/systemd/system/multi-user.target.wants/pyspider-*.service /etc/rc[2345].d/S[0-9][0-9]pyspider-*; do
+  other=${one##*/}; other=${other%.service}; other=${other#S[0-9][0-9]}
+  if [ "$other" != "$name" ] && grep -q "Made by fab deploy" "$one" && grep -qE -- "-c $conf([ ']|\\$)" "$one"; then
+    echo "other $other"
+  fi
+done 2>/dev/null
 [ -z "$script" ] || { stat -c '%n %a %U' "$script" ${hook:+"$hook"}; sha256sum "$script" ${hook:+"$hook"}; } 2>/dev/null
 :
 """
@@ -47,6 +53,15 @@ case $kind in
   sysv) if command -v update-rc.d >/dev/null; then update-rc.d "$name" defaults; update-rc.d "$name" enable
     else chkconfig --add "$name"; chkconfig "$name" on; fi;;
 esac
+"""
+# Where it is the one that runs, the step that starts supervisord moves it.
+_DISABLE = """\
+if [ "$kind" = systemd ]; then
+  systemctl disable "$other.service"
+  [ "$(systemctl show -p SubState "$other.service")" != SubState=auto-restart ] || systemctl stop "$other.service"
+elif command -v update-rc.d >/dev/null; then update-rc.d "$other" disable
+else chkconfig "$other" off
+fi
 """
 
 
@@ -120,12 +135,25 @@ esac
             raise CannotLook(f"what starts at boot can't be seen: {found.text[-300:]}")
         files = self.files(kind)
         wanted = {"boots", *_described(files), *(["NeedDaemonReload=no"] if kind == "systemd" else [])}
-        if kind == "none" or (self.only_unit and kind != "systemd") or wanted <= set(seen):
+        if kind == "none" or (self.only_unit and kind != "systemd"):
             return []
+        others = list(dict.fromkeys(line.removeprefix("other ") for line in seen if line.startswith("other ")))
+        return [*self._enabled(kind, seen, wanted), *map(self._disabled, others)]
+
+    def _enabled(self, kind: str, seen: Sequence[str], wanted: set[str]) -> list[Action]:
+        if wanted <= set(seen):
+            return []
+        files = self.files(kind)
         payloads = tuple(Payload(content) for _, content, _ in files)
         foreign = [line.removeprefix("foreign ") for line in seen if line.startswith("foreign ")]
         kept = "".join(f" (somebody else's is kept as {path}{kept_suffix()})" for path in foreign)
         return [Action(f"start supervisord at boot ({kind}){kept}", self._install(), payloads)]
+
+    def _disabled(self, other: str) -> Action:
+        """The cluster had another name before: two would start supervisord with one configuration."""
+        return Action(
+            f"start supervisord no more by {other} at boot", lines(self._where(), assign("other", other), _DISABLE)
+        )
 
     def files(self, kind: str) -> list[tuple[str, bytes, int]]:
         """What such a host has to have: (path, content, mode), the script first."""
@@ -137,7 +165,8 @@ esac
         return [(script, self.script, 0o755), *hooks.get(kind, [])]
 
     def _where(self) -> str:
-        return lines(assign("name", self.service), assign("folder", FOLDER), _WHERE)
+        conf = assign("conf", self.place.conf)
+        return lines(assign("name", self.service), assign("folder", FOLDER), conf, _WHERE)
 
     def _install(self) -> str:
         return lines(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +63,32 @@ def test_what_is_missing_is_written_and_nothing_else(answer: str, wanted: list[s
     assert [action.says for action in BOOT.diff(Found(0, answer))] == [
         f"start supervisord at boot ({kind})" for kind in wanted
     ]
+
+
+def test_what_started_the_cluster_under_another_name_does_so_no_more() -> None:
+    actions = BOOT.diff(Found(0, f"{LOADED}\n{lines('systemd')}\nother pyspider-old\nother pyspider-old"))
+    assert [action.says for action in actions] == ["start supervisord no more by pyspider-old at boot"]
+    assert 'systemctl disable "$other.service"' in actions[0].script
+    subprocess.run(["sh", "-n"], input=actions[0].script.encode(), check=True)
+    assert dataclasses.replace(BOOT, only_unit=True).diff(Found(0, "kind sysv\nother pyspider-old")) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("Description=supervisord -c /etc/supervisord.conf of the pyspider cluster old", True),
+        ("start) exec su work -c 'supervisord -c /etc/supervisord.conf' ;;", True),
+        ("@reboot root x start # supervisord -c /etc/supervisord.conf", True),
+        ("Description=supervisord -c /etc/supervisord.conf2 of the pyspider cluster old", False),
+        ("Description=supervisord -c /etc/pyspider-old.conf of the pyspider cluster old", False),
+    ],
+)
+def test_only_what_starts_the_same_configuration_is_another_name_of_it(tmp_path: Path, line: str, told: bool) -> None:
+    unit = tmp_path / "pyspider-old.service"
+    unit.write_text(f"# Made by fab deploy\n{line}\n")
+    script = BOOT.probe().script.replace("/etc/systemd/system/multi-user.target.wants", str(tmp_path))
+    answer = subprocess.run(["sh"], input=script, text=True, capture_output=True, check=True).stdout.splitlines()
+    assert ("other pyspider-old" in answer) == told
 
 
 def test_somebody_elses_file_of_that_name_is_told_to_be_kept() -> None:
