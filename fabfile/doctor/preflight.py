@@ -83,9 +83,10 @@ def _unwritable(fleet: Fleet, host: Host, sight: Mapping[str, Any]) -> Iterator[
             continue
         of = f", which belongs to {one['owner']}" if one["owner"] else ""
         made = one["path"] in (fleet.cluster.home, fleet.cluster.logs)
-        fix = (
-            f"fab -H {host.name} bootstrap" if made else "let that user write there, or name another path in hosts.toml"
-        )
+        elsewhere = "let that user write there, or name another path in hosts.toml"
+        if one["path"].startswith(("/run/", "/var/run/")):
+            elsewhere = "name a path that outlives a reboot in hosts.toml: /run is empty after each"
+        fix = f"fab -H {host.name} bootstrap" if made else elsewhere
         yield Hit(host.name, f"{user} can't write {one['path']}{of}: {one['why']}", fix=fix)
 
 

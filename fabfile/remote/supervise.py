@@ -554,11 +554,14 @@ def bounded(words, seconds):
 
 def fall_back(options, before):
     """Configuration and release as they were, and supervisord with them."""
-    kept = os.path.join(os.path.dirname(options["conf"]), ".%s.last" % os.path.basename(options["conf"]))
+    folder, name = os.path.split(options["conf"])
+    # The one that it ran with: a deploy of some roles may have written others since.
+    kept = os.path.join(folder, ".%s.was-%s" % (name, before["conf"]))
     if run(["sha256sum", kept])[1][:12] != before["conf"]:
         print("the configuration that ran before is no longer there, so it can't be started again")
         return
-    os.rename(kept, options["conf"])
+    run(["cp", "-p", kept, kept + ".new"])
+    os.rename(kept + ".new", options["conf"])
     for words in options["restore"]:
         run(words)
     # Perhaps its socket is what has changed; the file is this project's own.

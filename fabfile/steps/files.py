@@ -94,7 +94,15 @@ fi
 
 _KEEP_LAST = """\
 target={path}
-[ ! -f "$target" ] || cp -p "$target" "${{target%/*}}/.${{target##*/}}.last\""""
+last=${{target%/*}}/.${{target##*/}}.was-
+if [ -f "$target" ]; then
+  sum=$(sha256sum <"$target" | cut -c1-12)
+  cp -p "$target" "$last$sum"
+  touch "$last$sum"
+  ls -t "$last"* | tail -n +{most} | while read -r old; do rm -f "$old"; done
+fi"""
+LASTS = 5
+"""How many earlier contents of a file stay beside it, by their checksums: one of them is what still runs."""
 
 
 def _search(path: str) -> str:
@@ -165,7 +173,7 @@ class File:
     keep: bool = False
     """A file that stands there and that this project did not make is kept beside when it is replaced."""
     keep_last: bool = False
-    """What it replaces stays beside as .NAME.last: what does not come up with the new one can have it back."""
+    """What it replaces stays beside as .NAME.was-CHECKSUM: what does not come up with the new one can have it back."""
 
     @property
     def name(self) -> str:
@@ -195,7 +203,7 @@ class File:
         """The action that puts it there, whatever is there now."""
         name = f"./{posixpath.basename(self.path)}"
         swap = swap_in(name, f"{self.owner}:{self.group}", self.mode, self.keep)
-        last = [_KEEP_LAST.format(path=_word(name))] if self.keep_last else []
+        last = [_KEEP_LAST.format(path=_word(name), most=LASTS + 1)] if self.keep_last else []
         script = self._in_place(lines(*last, swap))
         says = f"write {self.path}{told_kept(self.path, seen)}"
         return Action(says, script, (Payload(self.content),), diff=self._shown(seen))

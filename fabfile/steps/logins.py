@@ -67,4 +67,4 @@ def _advice(what: str, store: str) -> str:
     # bootstrap installs no certificate.
     if what == NO_TLS:
         return f"correct tls, ca or host in [stores.{store}], or the server's certificate"
-    return f"run `fab bootstrap`, or correct [stores.{store}]"
+    return f"run `fab bootstrap`, or correct [stores.{store}] (tls = true, where the account may come by TLS only)"

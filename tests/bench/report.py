@@ -112,12 +112,10 @@ def markdown(races: Mapping[str, Samples], machine: Mapping[str, object]) -> str
 _INTRODUCTION = """\
 # Benchmark
 
-**What is typed, `fab run COMMAND`, takes as long as plain Fabric's ThreadingGroup**: 1.02 times as long on 128
-hosts, with 0.77 times the client's CPU, and 1.01 times as long on 32 hosts with a round trip of 50 ms, with 1.24
-times the CPU. These four figures are of a measurement of its own, whose single runs are not kept here: a quiet
-machine with 2 cores, seven turns, whole processes on both sides, `fab run hostname`.
+**What counts is what is typed, `fab run COMMAND`**, against plain Fabric's ThreadingGroup: the first lines of the
+table.
 
-Everything below is of another one: `./run bench` on a machine with {cores} cores (Python {python}, Fabric {fabric},
+Everything here was measured by `./run bench` on a machine with {cores} cores (Python {python}, Fabric {fabric},
 paramiko {paramiko}, {ssh}), with a load average of {load_before} before and {load_after} after; every single run is
 in benchmark.json. All hosts are addresses of one sshd on that same machine, which takes its share of the cores.
 Contenders run in turn, as whole processes, after a warm-up each; figures are medians with the lowest and the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import grp
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -16,6 +17,7 @@ from fabfile.shell import Command, cmd
 from fabfile.steps.base import CannotLook, Found, Step
 from fabfile.steps.directory import Directory
 from fabfile.steps.files import (
+    LASTS,
     NOTHING,
     SHOWN_BYTES,
     File,
@@ -169,10 +171,13 @@ def test_what_this_project_did_not_make_is_kept_beside_and_told(tmp_path: Path, 
         assert beside.read_text() == before and stat.S_IMODE(beside.stat().st_mode) == 0o604
 
 
-def test_the_last_content_stays_beside_for_who_cannot_do_with_the_new_one(tmp_path: Path) -> None:
-    for content in (b"one\n", b"two\n", b"three\n"):
+def test_the_last_contents_stay_beside_for_what_cannot_do_with_the_new_one(tmp_path: Path) -> None:
+    contents = [f"{number}\n".encode() for number in range(LASTS + 3)]
+    for content in contents:
         assert applied(mine(tmp_path / "a", content, keep_last=True)) == "changed"
-    assert (tmp_path / ".a.last").read_text() == "two\n"
+    kept = {path.name: path.read_bytes() for path in tmp_path.glob(".a.was-*")}
+    assert len(kept) == LASTS
+    assert kept[f".a.was-{hashlib.sha256(contents[-2]).hexdigest()[:12]}"] == contents[-2]
 
 
 def test_nothing_is_kept_where_nothing_stands_or_nothing_changes(tmp_path: Path) -> None:

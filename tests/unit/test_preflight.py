@@ -89,7 +89,11 @@ def test_an_objection_names_what_and_how_to_mend_it(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("one", "wanted"),
     [
-        (SHUT, "work can't write /run/gone: there is no such directory (root-owned); let that user write there"),
+        (SHUT, "work can't write /run/gone: there is no such directory (root-owned); name a path that outlives"),
+        (
+            SHUT | {"path": "/srv/gone"},
+            "work can't write /srv/gone: there is no such directory (root-owned); let that user write there",
+        ),
         (
             SHUT | {"path": "/home/work/supervisor", "owner": "root"},
             "work can't write /home/work/supervisor, which belongs to root: there is no such directory (root-owned); "
