@@ -218,6 +218,8 @@ def test_a_fault_is_named_alone_and_mended(cluster: Cluster, fault: Fault) -> No
 def test_programs_that_gave_up_while_mysql_was_away_are_started_again(cluster: Cluster) -> None:
     with healthy_again(cluster):
         cluster.on("node2", SHELL + f"sed -i s/startretries=.*/startretries=0/ {CURRENT}/programs.conf; $CTL update")
+        # One that has not connected yet would give up as well.
+        cluster.on("node2", SHELL + "settled '! $CTL status | grep -qv RUNNING'")
         cluster.on("node1", "service mariadb stop")
         cluster.on("node2", SHELL + "kill $(pid processor1); settled '$CTL status processor1 | grep -q FATAL'")
         assert {one["id"] for one in found(cluster)} == {"mysql-refused"}

@@ -12,10 +12,11 @@ pytestmark = pytest.mark.e2e
 
 def held(port: int) -> str:
     """A script after which a stranger listens on the port; its pid is in /tmp/holder."""
+    # What is left of connections to the program that had the port must not be in the way.
     return f"""setsid /opt/pyspider/current/bin/python -c 'import socket, time
-s = socket.socket(); s.bind(("0.0.0.0", {port})); s.listen(1)
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("0.0.0.0", {port})); s.listen(1)
 time.sleep(600)' >/dev/null 2>&1 </dev/null &
-echo $! >/tmp/holder; settled 'grep -q :{port:04X} /proc/net/tcp'"""
+echo $! >/tmp/holder; settled 'grep -q "00000000:{port:04X} 00000000:0000 0A" /proc/net/tcp'"""
 
 
 def test_a_healthy_deploy_says_nothing_of_it(cluster: Cluster) -> None:
