@@ -70,7 +70,7 @@ class Cluster:
             timeout=FAB_SECONDS,
             check=False,
         )
-        assert "Traceback" not in result.stdout + result.stderr, result.stdout + result.stderr
+        assert "Traceback (most recent" not in result.stdout + result.stderr, result.stdout + result.stderr
         assert status is None or result.returncode == status, f"{result.returncode}\n{result.stdout}\n{result.stderr}"
         return result
 

@@ -61,7 +61,7 @@ class Machine:
         output = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
         print(f"{time.monotonic() - begun:6.1f} s  {argv[-1]:.80}")
         assert done.returncode == 0, output
-        assert "Traceback" not in output and "Permission denied" not in output, output
+        assert "Traceback (most recent" not in output and "Permission denied" not in output, output
         return output
 
     def not_the_users(self) -> list[str]:

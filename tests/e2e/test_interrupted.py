@@ -56,7 +56,7 @@ def test_ctrl_c_ends_the_remote_commands_prints_the_recap_and_exits_130(cluster:
         fab.send_signal(signal.SIGINT)
         output, errors = fab.communicate(timeout=30)
         assert fab.returncode == 130
-        assert "Traceback" not in output + errors
+        assert "Traceback (most recent" not in output + errors
         assert "2 not reached" in output
         until(lambda: not running(cluster, "node2") and not running(cluster, "node3"), 10)
 
@@ -75,7 +75,7 @@ def test_a_ctrl_c_at_any_moment_is_one_line_and_never_a_traceback(tmp_path: Path
         in_python = Path(f"/proc/{fab.pid}/cmdline").read_bytes().partition(b"\0")[0].endswith(b"/python")
         fab.send_signal(signal.SIGINT)
         output, errors = fab.communicate(timeout=30)
-        assert "Traceback" not in output + errors and "Exception" not in output + errors, errors
+        assert "Traceback (most recent" not in output + errors and "Exception" not in output + errors, errors
         assert fab.returncode in (130, 0 if words == ["--list"] else 3, -signal.SIGINT), errors
         # Before the script has begun, nobody can say a word.
         assert fab.returncode != -signal.SIGINT or not in_python
@@ -131,7 +131,7 @@ def test_ctrl_c_does_not_wait_for_a_hung_host_and_tells_what_became_of_each(clus
         fab.kill()
         cluster.sandbox.resume("node3")
     assert fab.returncode == 130, output + errors
-    assert "Traceback" not in output + errors
+    assert "Traceback (most recent" not in output + errors
     assert "2 ok, 1 not reached" in output
 
 
@@ -156,7 +156,7 @@ def test_fab_that_ends_in_the_middle_of_an_upload_leaves_no_half_of_it(cluster: 
     finally:
         command.kill()
     assert command.returncode == (130 if way == signal.SIGINT else -signal.SIGKILL)
-    assert "Traceback" not in output + errors
+    assert "Traceback (most recent" not in output + errors
     until(lambda: nothing_of_fab(cluster, "node3") and not cluster.on("node3", "pgrep -x head || true").split(), 10)
     assert cluster.on("node3", f"ls -A {BINARY.rpartition('/')[0]}; ls -d /tmp/fab.* 2>/dev/null || true").split() == []
     assert "install" in cluster.fab("-H", "node3", "step.phantomjs").stdout
