@@ -122,7 +122,7 @@ SHARED = {
     ),
     "systemd-3": Shared("systemd", ("test_systemd",)),
 }
-"""Half of the tests on clusters run where systemd does, half where it does not: always the same ones."""
+"""Half of the tests on hosts run where systemd does, half where it does not: always the same ones."""
 
 
 def shared(module: str) -> str:

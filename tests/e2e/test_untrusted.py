@@ -96,7 +96,7 @@ def untrusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Untrusted]:
     network = free_network()
     sandbox = Sandbox(folder / ".sandbox", network)
     try:
-        sandbox.up(1, init="none")
+        sandbox.up(1, init="systemd")
         (folder / "hosts.toml").write_text(HOSTS.format(network=network).replace("phantomjs = 1\n", ""))
         one = Untrusted(Cluster(folder, sandbox))
         with one_at_a_time(tmp_path_factory):
