@@ -512,7 +512,8 @@ def reload(options):
 def start(options):
     """supervisord's unit by systemd, or its command elsewhere; where it does not come up, the one before is started again.
 
-    `before` is {conf: the digest of the configuration that it ran with, release: where `current` led}, or None.
+    `before` is {conf: the digest of the configuration that it ran with}, or None; `restore` are the commands that put
+    the release back.
     """
     told = started(options)
     if told is None:

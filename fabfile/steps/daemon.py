@@ -87,7 +87,7 @@ class Supervisord:
         # Whatever it is started with, the digest tells.
         digest = f"export PYSPIDER_SUPERVISORD=$({cmd('sha256sum', self.place.conf)} | cut -c1-12)"
         daemon = cmd("exec", Path(self.place.python).with_name("supervisord"), "-c", self.place.conf)
-        restore = f"ln -s {cmd(answer['current'] or '')} .current.back && mv -fT .current.back current"
+        restore = f"ln -sfn {cmd(answer['current'] or '')} .current.back && mv -fT .current.back current"
         return self.place.as_root(
             "start",
             seconds=START_SECONDS,

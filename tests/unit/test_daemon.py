@@ -88,7 +88,7 @@ def test_where_systemd_runs_it_is_started_by_its_unit_and_no_other_way(answer: F
 def test_what_ran_before_is_known_to_whoever_starts_the_next(answer: Found, before: str) -> None:
     script = STEP.diff(answer)[-1].script
     assert f'"before": {before}' in script
-    assert "ln -s releases/r0 .current.back" in script
+    assert "ln -sfn releases/r0 .current.back" in script
 
 
 @pytest.mark.parametrize("answer", [found(5, {5: "d0"}, main=5), found(5, {5: "d1"}, main=0), found(5, {5: "d0"})])

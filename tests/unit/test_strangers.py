@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fabfile.errors import Problem
 from fabfile.steps.base import Found, Step
 from fabfile.steps.daemon import Supervisord
-from fabfile.steps.supervise import SCRIPT, Leftovers, Place, Programs, Sockets, Untouched
+from fabfile.steps.supervise import Leftovers, Place, Programs, Sockets, Untouched
+
+from .test_doctor_remote import remote
 
 PLACE = Place("work", "/home/work/h", "/home/work/l", "/etc/supervisord.conf", "/tmp/s.sock", "/opt/python")
 STEPS: tuple[Step, ...] = (
@@ -29,15 +29,7 @@ STEPS: tuple[Step, ...] = (
 OURS = "; supervisord of the pyspider cluster demo. Made by fab from hosts.toml: change it there.\n"
 
 
-def remote() -> Any:
-    spec = importlib.util.spec_from_file_location("supervise_on_host", SCRIPT)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SUPERVISE = remote()
+SUPERVISE = remote("supervise")
 
 
 def answer(**more: object) -> Found:
