@@ -4,8 +4,8 @@
 import os
 import sys
 
-from .early import at_once
-from .needs import lacking
+from .cli.early import at_once
+from .cli.needs import lacking
 
 # As a library, this leaves Ctrl-C to others.
 if os.path.basename(sys.argv[0]) in ("fab", "-m"):
@@ -15,6 +15,6 @@ if lacking():
     sys.stderr.write("fab: %s\n" % lacking())
     sys.exit(2)
 
-from .tree import ns
+from .cli.tree import ns
 
 __all__ = ["ns"]

@@ -26,7 +26,7 @@ from .steps.phantomjs import PHANTOMJS_PACKAGES
 from .steps.release import Release
 from .steps.runtime import PYTHON, RUNTIME_PACKAGES, RuntimeSpec
 from .steps.stores import STORE_PACKAGES, MySQL, Redis
-from .steps.supervise import Leftovers, Place, Programs, Questions, Sockets, Untouched
+from .steps.supervisor import Leftovers, Place, Programs, Questions, Sockets, Untouched
 from .steps.writable import Writable
 
 WITHOUT = {"mysql": ("phantomjs", "fetcher"), "redis": ("phantomjs",)}

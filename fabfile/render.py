@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .inventory import PHANTOMJS, PYTHON, Fleet, Host, Program, Redis
-from .passwords import Password
+from .inventory.passwords import Password
 
 if TYPE_CHECKING:
     from jinja2 import Environment

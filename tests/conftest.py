@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from fabfile.sandbox import Sandbox
 from fabfile.sandbox.network import holders
+from fabfile.sandbox.sandbox import Sandbox
 
 from .e2e.conftest import shared
 

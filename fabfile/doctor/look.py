@@ -12,9 +12,9 @@ from typing import Any
 from .. import plan
 from ..inventory import Fleet, Host
 from ..render import TEMPLATES
-from ..shell import cmd
 from ..steps.base import Action, CannotLook, Found, Payload, Probe
 from ..steps.ground import SOUND
+from ..steps.shell import cmd
 from ..steps.shipped import REMOTE, shipped
 
 PARTS = ("supervise", "machine", "doctor_conf", "doctor_ask", "doctor_answers")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .fleet import PHANTOMJS, PYTHON, TLS, Fleet, Host, MySQL, Program, Redis, Stores
 from .load import load
-from .model import PHANTOMJS, PYTHON, TLS, Fleet, Host, MySQL, Program, Redis, Stores
-from .shape import ROLES
+from .schema import ROLES
 
 __all__ = ["PHANTOMJS", "PYTHON", "ROLES", "TLS", "Fleet", "Host", "MySQL", "Program", "Redis", "Stores", "load"]

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from .. import passwords
 from ..errors import WrongInput
-from ..passwords import Password, SecretURL, Usable
+from . import passwords
 from .authority import certificates
 from .faults import Fault, report
-from .model import TLS, Fleet, Host, MySQL, Redis, Stores
+from .fleet import TLS, Fleet, Host, MySQL, Redis, Stores
+from .passwords import Password, SecretURL, Usable
 from .rules import NO_HOME, STORES, has_home, store_host, violated
-from .shape import ENDPOINTS, ROLES, HostsFile, HostTable, Login, MySQLTable, PasswordRef, Pyspider, RedisTable
+from .schema import ENDPOINTS, ROLES, HostsFile, HostTable, Login, MySQLTable, PasswordRef, Pyspider, RedisTable
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -100,7 +100,7 @@ def _shaped(data: dict[str, Any]) -> tuple[HostsFile | None, list[Fault], frozen
     try:
         return msgspec.convert(data, HostsFile), [], frozenset()
     except msgspec.ValidationError as error:
-        from .structure import mended
+        from .diagnosis import mended
 
         faults, better, doubtful = mended(data)
         try:

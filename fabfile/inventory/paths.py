@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from .faults import Fault, Path
-from .shape import Cluster, HostsFile
+from .schema import Cluster, HostsFile
 
 SOCKET_PATH_BYTES = 107
 """What Linux takes as the path of a unix socket."""

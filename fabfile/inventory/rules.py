@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path as FilePath
 
 from .faults import Fault, Path
+from .fleet import PROGRAMS, programs
 from .gateways import way_fault
-from .model import PROGRAMS, programs
 from .paths import account_faults, path_faults
-from .shape import ENDPOINTS, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login, PasswordRef
+from .schema import ENDPOINTS, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login, PasswordRef
 
 STORES = ("mysql", "redis")
 ROLES_OF_ALL: Path = ("hosts", "*", "roles")

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-from ..cache import cache_dir
 from ..errors import Problem
+from ..local import cache_dir
 from .archive import Archive, archive_of
 
 Base = Literal["full", "bare"]

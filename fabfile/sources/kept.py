@@ -13,8 +13,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
-from ..cache import cache_dir
 from ..errors import Problem
+from ..local import cache_dir
 
 Say = Callable[[str], None]
 READ_TIMEOUT = 30.0

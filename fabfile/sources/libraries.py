@@ -11,8 +11,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..cache import cache_dir
 from ..errors import Problem
+from ..local import cache_dir
 from .kept import Say
 from .wheels import download, lock_digest
 

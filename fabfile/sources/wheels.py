@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..cache import cache_dir
 from ..errors import Problem
+from ..local import cache_dir
 from .kept import Say
 
 BACKEND = Path(__file__).parent / "backend"

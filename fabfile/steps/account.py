@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ..errors import Problem
-from ..shell import assign, cmd, lines
 from .base import Action, CannotLook, Found, Probe
 from .files import NOTHING, Seen, parse_stat
 from .ground import GROUND, MAKE, ODD, refuse_odd
+from .shell import assign, cmd, lines
 
 
 @dataclass(frozen=True, slots=True)

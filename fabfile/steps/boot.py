@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..shell import Command, as_user, assign, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
 from .files import kept_suffix, swap_in
-from .supervise import Place
+from .shell import Command, as_user, assign, cmd, lines
+from .supervisor import Place
 
 FOLDER = "/opt/pyspider/boot"
 

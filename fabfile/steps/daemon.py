@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..shell import as_user, cmd, lines
 from .base import Action, CannotLook, Found, Probe
-from .supervise import Place, action, look, needed
+from .shell import as_user, cmd, lines
+from .supervisor import Place, action, look, needed
 
 START_SECONDS = 30
 """How long supervisord may take until it answers; its programs have time of their own."""

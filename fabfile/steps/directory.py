@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import Problem
-from ..shell import assign, cmd, lines
 from .base import Action, Found, Probe
 from .files import Seen, parse_stat
 from .ground import GROUND, MAKE, ODD, refuse_odd
+from .shell import assign, cmd, lines
 
 OWN = ("supervisor", "spider", "crawl")
 """A directory with one of these in its path was made for a cluster, even if root made it."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import Problem
-from ..shell import Command, assign, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
 from .ground import at, looked_at, refuse_odd
+from .shell import Command, assign, cmd, lines
 
 SHOWN_BYTES = 64 * 1024
 """A larger file is compared by its checksum only; a diff of it would tell nobody anything."""

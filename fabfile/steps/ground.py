@@ -10,8 +10,8 @@ as `.`, and what is in it as `./name`: so nobody can put something else in its p
 from __future__ import annotations
 
 from ..errors import Problem
-from ..shell import cmd, lines
 from .base import Found
+from .shell import cmd, lines
 
 KIND = """\
 # kind PATH: what stands there, in words.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..shell import assign, cmd, lines
 from .base import Action, Found, Payload, Probe
+from .shell import assign, cmd, lines
 
 LIBRARIES = "/opt/pyspider/libraries"
 """templates/run.py serves it."""

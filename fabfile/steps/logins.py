@@ -10,8 +10,8 @@ from typing import Any
 
 from ..errors import Problem
 from ..render import TEMPLATES
-from ..shell import cmd
 from .base import Action, CannotLook, Found, Payload, Probe
+from .shell import cmd
 
 REMOTE = Path(__file__).parent.parent / "remote"
 ABSENT = 1049

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import Problem, WrongInput
-from ..shell import Command, lines
 from .base import Action, CannotLook, Found, Payload, Probe
 from .files import Seen, look_at, parse_look, swap_in, told_kept, unified
 from .service import Service, look, parse
+from .shell import Command, lines
 
 SERVICE = Service(("mariadb", "mysql", "mysqld"))
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import Problem
-from ..shell import cmd, lines
 from .base import Action, CannotLook, Found, Probe
+from .shell import cmd, lines
 
 Name = str | tuple[str, ...]
 """A package, or alternatives: the first that the host can get is installed, any of them will do."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..shell import assign, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
 from .packages import Name
+from .shell import assign, cmd, lines
 
 PHANTOMJS = "/opt/pyspider/bin/phantomjs"
 ENVIRONMENT: Mapping[str, str] = {"OPENSSL_CONF": "/dev/null"}

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import Problem
-from ..shell import Command, assign, lines
 from .base import Action, CannotLook, Found, Payload, Probe
 from .files import Seen, kept_suffix, look_at, parse_look, parse_stat, stat_line, swap_in, told_kept
 from .service import Service, look, parse
+from .shell import Command, assign, lines
 
 SERVICE = Service(("redis-server", "redis", "valkey-server", "valkey"))
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..render import RenderedFile
-from ..shell import as_user, as_user_within, assign, cmd, lines
 from .base import Action, Found, Payload, Probe
 from .files import unified
 from .ground import KIND, ODD
+from .shell import as_user, as_user_within, assign, cmd, lines
 
 KEEP = 5
 """How many releases stay on a host."""

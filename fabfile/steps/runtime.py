@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import Problem
-from ..shell import as_user, assign, cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
 from .ground import SOUND
 from .packages import Name
+from .shell import as_user, assign, cmd, lines
 
 HOME = "/opt/pyspider"
 RUNTIMES = f"{HOME}/runtimes"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..shell import cmd, lines
 from .base import Action, CannotLook, Found, Payload, Probe
+from .shell import cmd, lines
 
 START_SECONDS = 180.0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .base import Action, Found, Payload, Probe
 from .files import kept_suffix
 from .shipped import shipped
-from .supervise import Place, look, own
+from .supervisor import Place, look, own
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,253 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from ..options import Options
-from .flags import CHOICE, DRY, JSON, LOCK, PACE, TIMINGS, sharing
+from .. import plan, sources
+from ..errors import NotReached, Problem
+from ..health.verdict import RUNNING
+from ..inventory import Fleet, Host
+from ..local import cache_dir
+from ..runs.engine import Outcome, apply, look, missing, preview
+from ..runs.options import Options
+from ..runs.run import Looked, Run
+from ..runs.target import Target, target
+from ..steps.base import Step
+from ..steps.libraries import Libraries
+from ..steps.packages import Packages
+from ..steps.phantomjs import PhantomJS
+from ..steps.runtime import (
+    BUILD_PACKAGES,
+    Build,
+    Platform,
+    Runtime,
+    Ship,
+    archive_path,
+    complete_on,
+    pack_action,
+    wanted_on,
+)
+from ..steps.supervisor import Sight, state
+
+Say = Callable[[str], None]
 
 
-@sharing(CHOICE, PACE, DRY, LOCK, TIMINGS, JSON)
 def bootstrap(c: Any, options: Options) -> None:
-    """Bring bare hosts to where pyspider can run: packages, user, directories, Python 2.7, stores.
+    """Everything that the hosts need before anything is deployed to them."""
+    chosen = target(c, options, "bootstrap", strangers=True)
+    run = Run(chosen, options)
+    phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
 
-    Python and the pinned packages are built from source on one host per platform and shipped to
-    the others. A second run changes nothing; one that was stopped goes on where it was.
-    """
-    from ..jobs import bootstrap as job
+    def wanted(host: Host) -> list[Step]:
+        # What ran before a batch has to run after it.
+        seen = [Sight(plan.place(chosen.fleet))] if run.pace.batch else []
+        return [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host), *seen]
 
-    job.bootstrap(c, options)
+    with run.alone():
+        looked = run.look(wanted)
+        for number, batch in enumerate(run.batches(chosen.hosts)):
+            fresh = run.look(wanted, batch) if number else looked
+            distribute(run, fresh, batch)
+            check(run, fresh, batch)
+    run.finish()
+
+
+def check(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host]) -> None:
+    """What lets the next batch begin: on the hosts of this one, every program that ran before runs now."""
+
+    def one(host: Host, say: Say) -> Outcome:
+        say("checking its health")
+        sight = Sight(plan.place(run.target.fleet))
+        after = running(Looked((sight,), tuple(look(run.target.links[host], [sight]))))
+        if lost := running(looked[host.name]) - after:
+            raise Problem(f"changed, but not well afterwards: {', '.join(sorted(lost))} ran before and does not now")
+        return Outcome("", "ok")
+
+    if run.pace.batch and not run.dry:
+        run.each(one, run.changed(batch), "check")
+
+
+def running(looked: Looked) -> set[str]:
+    """The programs that supervisord ran when the host was looked at."""
+    for step, found in zip(looked.steps, looked.found, strict=True):
+        if isinstance(step, Sight):
+            return {one["name"] for one in (state(found) or {}).get("programs", ()) if one["state"] == RUNNING}
+    return set()
+
+
+def steps(fleet: Fleet, host: Host) -> list[Step]:
+    """What every host must be before anything is deployed to it."""
+    found: list[Step] = [plan.packages(host), *plan.account(fleet), *plan.stores(fleet, host)]
+    # One without any role is about to join; one with a store alone runs nothing of pyspider's.
+    if fleet.programs(host) or not host.roles:
+        found.append(Runtime(plan.runtime_spec(fleet), fleet.cluster.user))
+    return found
+
+
+def phantomjs_steps(chosen: Target) -> Callable[[Host], list[Step]]:
+    """The binary on the hosts that render pages; fetched here first, if there is such a host."""
+    spec = chosen.fleet.phantomjs
+    if not any(host.roles.get("phantomjs") for host in chosen.hosts):
+        return lambda _: []
+    binary = sources.phantomjs_binary(spec.source, spec.sha256, chosen.fleet.path.parent, _note)
+    return lambda host: [PhantomJS(binary, spec.sha256)] if host.roles.get("phantomjs") else []
+
+
+def library_steps(chosen: Target) -> Callable[[Host], list[Step]]:
+    """The scripts and styles of the web UI's pages on its hosts; fetched here first, if there is such a host."""
+    if not any(host.roles.get("webui") for host in chosen.hosts):
+        return lambda _: []
+    archive, digest = sources.webui_libraries(_note), sources.libraries_digest()
+    return lambda host: [Libraries(archive, digest)] if host.roles.get("webui") else []
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def distribute(run: Run, looked: Mapping[str, Looked], hosts: Sequence[Host]) -> None:
+    """Everything at once on these hosts; per platform one makes the runtime, the others wait for it."""
+    # Nobody may wait for a host that is not among these.
+    looked = {host.name: looked[host.name] for host in hosts if host.name in looked}
+    lacking = {name: platform for name, one in looked.items() if (platform := _lacks_runtime(one))}
+    makers = _makers(run.target, looked, lacking)
+    archives: dict[Platform, Future[Path]] = {platform: Future() for platform in lacking.values()}
+    # Whoever makes a runtime comes first: one that waits must never hold the place of one that works.
+    first = [host for host in hosts if host.name in makers]
+    others = [host for host in hosts if host.name not in makers]
+
+    def work(host: Host, say: Say) -> Outcome:
+        if run.dry:
+            return preview(looked[host.name].steps, looked[host.name].found)
+        if host.name not in makers:
+            return serve(host, say)
+        with promised(archives[makers[host.name]], host.name):
+            return serve(host, say)
+
+    def serve(host: Host, say: Say) -> Outcome:
+        changes = _but_the_runtime(run.target, host, looked[host.name], host.name in lacking, say)
+        try:
+            if host.name in makers:
+                platform = makers[host.name]
+                changes += _make(run.target, host, looked[host.name], platform, archives[platform], say)
+            elif host.name in lacking:
+                changes += _ship(run.target, host, looked[host.name], archives[lacking[host.name]], say)
+        except Problem as error:
+            error.changes = changes + error.changes
+            raise
+        finally:
+            run.target.links[host].rest()
+        return Outcome("", "changed" if changes else "ok", changes)
+
+    run.each(work, [host for host in [*first, *others] if host.name in looked])
+
+
+def _runtime(looked: Looked) -> tuple[Runtime, Any] | None:
+    for step, found in zip(looked.steps, looked.found, strict=True):
+        if isinstance(step, Runtime):
+            return step, found
+    return None
+
+
+def _lacks_runtime(looked: Looked) -> Platform | None:
+    pair = _runtime(looked)
+    return wanted_on(*pair) if pair else None
+
+
+def _cached(fleet: Fleet, platform: Platform) -> Path:
+    return cache_dir("runtimes") / f"{plan.runtime_spec(fleet).id(platform)}.tar.gz"
+
+
+def _makers(chosen: Target, looked: Mapping[str, Looked], lacking: Mapping[str, Platform]) -> dict[str, Platform]:
+    """One host per platform of which this machine has no finished runtime; one that has it already, if there is one."""
+    makers: dict[str, Platform] = {}
+    for platform in dict.fromkeys(lacking.values()):
+        if _cached(chosen.fleet, platform).exists():
+            continue
+        having = [name for name, one in looked.items() if (pair := _runtime(one)) and complete_on(*pair) == platform]
+        without = [name for name, other in lacking.items() if other == platform]
+        makers[(having + without)[0]] = platform
+    return makers
+
+
+def _but_the_runtime(chosen: Target, host: Host, looked: Looked, lacks_it: bool, say: Say) -> tuple[str, ...]:
+    """Everything that need not wait for a runtime to be built; one that is there is only made current."""
+    both = zip(looked.steps, looked.found, strict=True)
+    pairs = [pair for pair in both if not (lacks_it and isinstance(pair[0], Runtime))]
+    steps, found = [step for step, _ in pairs], [answer for _, answer in pairs]
+    todo = missing(steps, found)
+    return apply(chosen.links[host], steps, todo, say) if todo else ()
+
+
+def _make(
+    chosen: Target, host: Host, looked: Looked, platform: Platform, archive: Future[Path], say: Say
+) -> tuple[str, ...]:
+    """Build the runtime here, or pack the one that is here, and bring it to the control machine's cache."""
+    pair = _runtime(looked)
+    assert pair
+    changes: tuple[str, ...] = ()
+    if wanted_on(*pair) is None:
+        _run(chosen, host, [], [pack_action(plan.runtime_spec(chosen.fleet).id(platform))], say)
+    else:
+        changes = _build(chosen, host, pair[0], say)
+    archive.set_result(_fetch(chosen, host, platform, say))
+    return changes
+
+
+@contextmanager
+def promised(archive: Future[Path], maker: str) -> Iterator[None]:
+    """Whoever waits for the archive is told when nothing will come, whatever the reason."""
+    try:
+        yield
+    except BaseException as error:
+        if not archive.done():
+            archive.set_exception(NotReached(f"no Python came from {maker}: {error}"))
+        raise
+
+
+def _build(chosen: Target, host: Host, step: Runtime, say: Say) -> tuple[str, ...]:
+    fleet = chosen.fleet
+    say("fetching sources and packages (control machine)")
+    python = fleet.python
+    tarball = sources.python_tarball(python.version, python.sha256, python.sources, fleet.path.parent, say)
+    origin = Build(tarball, sources.wheelhouse(plan.PINS, say))
+    compilers = Packages(BUILD_PACKAGES, name="build packages")
+    steps: list[Step] = [compilers, Runtime(step.spec, step.user, origin)]
+    link = chosen.links[host]
+    return apply(link, steps, missing(steps, look(link, steps)), say)
+
+
+def _fetch(chosen: Target, host: Host, platform: Platform, say: Say) -> Path:
+    """The finished archive from the host that made it, into the cache under its own name by one rename."""
+    target = _cached(chosen.fleet, platform)
+    say("fetching the finished Python")
+    partial = target.with_name(f".{target.name}.{host.name}.{os.getpid()}")
+    with partial.open("wb") as stream:
+        chosen.links[host].fetch(archive_path(plan.runtime_spec(chosen.fleet).id(platform)), stream)
+    return partial.rename(target)
+
+
+def _ship(chosen: Target, host: Host, looked: Looked, archive: Future[Path], say: Say) -> tuple[str, ...]:
+    """The runtime that another host of the platform made, unpacked here."""
+    pair = _runtime(looked)
+    assert pair
+    step, found = pair
+    platform = wanted_on(step, found)
+    assert platform
+    cached = _cached(chosen.fleet, platform)
+    if not cached.exists():
+        say("waiting for Python to be built")
+        cached = archive.result()
+    shipped = Runtime(step.spec, step.user, Ship(cached))
+    return apply(chosen.links[host], [shipped], missing([shipped], [found]), say)
+
+
+def _run(chosen: Target, host: Host, steps: Sequence[Step], actions: Sequence[Any], say: Say) -> None:
+    placeholder: Any = None
+    apply(chosen.links[host], steps, [(placeholder, action) for action in actions], say)

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from ..options import Options
-from .flags import CHOICE, JSON, PACE, TIMINGS, sharing
+from ..errors import Problem
+from ..inventory import Host
+from ..runs.engine import Outcome
+from ..runs.options import Options
+from ..runs.run import Run
+from ..runs.target import target
+from ..ssh.protocol import message
+from ..steps.base import Action
+
+COMMAND_SECONDS = 3600.0
 
 
-@sharing(
-    CHOICE,
-    PACE,
-    TIMINGS,
-    JSON,
-    positional=["words"],
-    words="the command, as one argument; the host's sh runs it as root",
-)
-def run(c: Any, options: Options, words: str) -> None:
+def run(c: Any, words: str, options: Options) -> None:
     """Run one shell command on all chosen hosts at once, each with its own outcome."""
-    from ..jobs import command as job
+    chosen = target(c, options, "run", strangers=True)
+    all_hosts = Run(chosen, options, certain=False)
 
-    job.run(c, words, options)
+    def one(host: Host, say: Callable[[str], None]) -> Outcome:
+        say(words.partition("\n")[0])
+        answer = chosen.links[host].exchange(
+            message([Action(words, words, limit=COMMAND_SECONDS)], ()), lambda _: None
+        )[0]
+        if answer.status != 0:
+            raise Problem(f"exit status {answer.status}", detail=answer.text)
+        return Outcome("", "ok", detail=answer.text)
+
+    for batch in all_hosts.batches(chosen.hosts):
+        all_hosts.each(one, batch, "command")
+    all_hosts.finish()

@@ -2,39 +2,227 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..options import Options
-from .flags import CHOICE, DRY, JSON, LOCK, PACE, TIMINGS, sharing
+from .. import plan
+from ..doctor.preflight import Objection, objections
+from ..errors import Problem
+from ..health.verdict import HostView
+from ..inventory import Host
+from ..runs import engine
+from ..runs.engine import Outcome, apply, missing
+from ..runs.options import Options
+from ..runs.run import Looked, Run
+from ..runs.target import Target, target
+from ..steps.base import Step
+from ..steps.supervisor import Programs, Questions, Sight, Untouched, state
 
-ROLE = {"role": "only programs of these roles (comma-separated); no other program is restarted"}
-
-
-@sharing(
-    CHOICE | ROLE,
-    PACE,
-    DRY,
-    LOCK,
-    TIMINGS,
-    JSON,
-    reload="restart supervisord and every program on the chosen hosts, also where nothing changed",
-)
-def deploy(c: Any, options: Options, reload: bool = False) -> None:
-    """Bring configuration and programs to the state of hosts.toml; restart exactly what changed.
-
-    Uploads a release (config.json, launcher, program sections), clears stale sockets as root,
-    ends what a dead supervisord left running, starts supervisord as the cluster's user, and waits
-    until every program is RUNNING. A second scheduler is refused. Before it changes a host it looks for what
-    would make that fail or do harm there: a full disk, a store that can't be reached, a port that a stranger holds.
-    """
-    from ..jobs import deploy as job
-
-    job.deploy(c, options, reload)
+Say = Callable[[str], None]
+HEALTH_SECONDS = 20.0
+"""How long a changed host may take until its programs run and its web UI answers."""
+POLL_SECONDS = 0.5
 
 
-@sharing(CHOICE, PACE, LOCK, TIMINGS, JSON)
+def deploy(c: Any, options: Options, reload: bool) -> None:
+    """Look at all chosen hosts, then change what differs; with `reload` restart everything besides."""
+    run = Run(target(c, options, "deploy"), options)
+    with run.alone():
+        _deploy(run, reload)
+    run.finish()
+
+
+def _deploy(run: Run, reload: bool) -> None:
+    chosen = run.target
+    looked, strays = look(run)
+    _heed(run, looked, reload)
+    _keep_schedulers(run, strays)
+    for hosts in waves(chosen, strays):
+        for number, batch in enumerate(run.batches(hosts)):
+            if number > 0:
+                # While the batches before were served, this one may have changed.
+                looked = run.look(lambda host: _steps(chosen, host), batch)
+                _heed(run, looked, reload)
+            run.converge(looked, batch)
+            if reload and not run.dry:
+                run.each(lambda host, say: _reload(chosen, host, say), batch)
+            check(run, batch, chosen.roles)
+        if strays and home(chosen) not in hosts and not run.dry:
+            run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)], more=True)
+
+
+def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
+    """Tell what doctor's preflight found; a host on which going on would do harm is left as it is."""
+    hosts = [host for host in run.target.hosts if host.name in looked and run.recorder.going_on(host)]
+    # A reload restarts the programs of every role.
+    roles = () if reload else run.target.roles
+    found = {host: _objections(run.target, host, looked[host.name], roles) for host in hosts}
+    changing = [host for host in found if reload or _changes(looked[host.name])]
+    grave = {host: [one for one in found[host] if one.grave] for host in changing}
+    for host, several in found.items():
+        for one in several:
+            if one not in grave.get(host, ()):
+                print(f"{host.name} | warning: {one}", file=sys.stderr)
+    refused = [host for host in changing if grave[host]]
+    run.each(lambda host, _say: _refuse("; ".join(map(str, grave[host]))), refused)
+    run.each(lambda host, say: _log_in(run, host, roles, say), [one for one in changing if not grave[one]], more=True)
+
+
+def _log_in(run: Run, host: Host, roles: Sequence[str], say: Say) -> Outcome:
+    """No program is stopped for one that the stores would not let in."""
+    say("asking MySQL and Redis with the release's own passwords")
+    wanted = plan.logins(run.target.fleet, host, roles)
+    (found,) = engine.look(run.target.links[host], [wanted], more=not run.dry)
+    try:
+        wanted.diff(found)
+    except Problem as error:
+        return _refuse(str(error))
+    return Outcome("", "ok")
+
+
+def _keep_schedulers(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
+    """No scheduler is ended for one that can't be started: then its host is left as it is."""
+    new = home(run.target)
+    if strays and not run.recorder.going_on(new):
+        staying = [host for host in run.target.hosts if host.name in strays]
+        run.each(lambda _host, _say: _refuse(f"its scheduler goes on, since {new.name} can't take it"), staying)
+
+
+def _objections(chosen: Target, host: Host, looked: Looked, roles: Sequence[str]) -> list[Objection]:
+    try:
+        sight = _sight(looked)
+    except Problem:
+        return []  # it is told by whoever needs the answer
+    return objections(chosen.fleet, host, sight, roles)
+
+
+def _changes(looked: Looked) -> bool:
+    try:
+        return bool(missing(looked.steps, looked.found))
+    except Problem:
+        return False
+
+
+def _refuse(why: str) -> Outcome:
+    raise Problem(f"nothing was changed here: {why}")
+
+
+def _steps(chosen: Target, host: Host) -> Sequence[Step]:
+    return plan.deploy(chosen.fleet, host, chosen.roles)
+
+
+def check(run: Run, batch: Sequence[Host], roles: Sequence[str] = ()) -> None:
+    """What lets the next batch begin: the programs (of these roles) on its changed hosts run, and are well."""
+    if run.pace.batch and not run.dry:
+        run.each(lambda host, say: _well(run.target, host, roles, say), run.changed(batch), "check")
+
+
+def _well(chosen: Target, host: Host, roles: Sequence[str], say: Say) -> Outcome:
+    say("checking its health")
+    names = [program.name for program in plan.chosen_programs(chosen.fleet, host, roles)]
+    asked = Sight(plan.place(chosen.fleet), Questions(webui=plan.questions(chosen.fleet, host).webui))
+    deadline = time.monotonic() + HEALTH_SECONDS
+    while True:
+        sight = state(engine.look(chosen.links[host], [asked])[0])
+        problems = HostView(host, tuple(names), True, sight=sight).problems_after(bool(roles))
+        if not problems:
+            return Outcome("", "ok")
+        if time.monotonic() > deadline:
+            raise Problem(f"changed, but not well afterwards: {'; '.join(problems)}")
+        time.sleep(POLL_SECONDS)
+
+
 def reload(c: Any, options: Options) -> None:
-    """Restart supervisord and all programs on the chosen hosts (supervisorctl reload)."""
-    from ..jobs import deploy as job
+    """Restart supervisord and all programs of the chosen hosts."""
+    chosen = target(c, options, "reload")
+    run = Run(chosen, options)
+    with run.alone():
+        for batch in run.batches(chosen.hosts):
+            # What would not start again is not stopped.
+            _heed(run, run.look(lambda host: plan.supervision(chosen.fleet, host), batch), reload=True)
+            run.each(lambda host, say: _reload(chosen, host, say), batch)
+            check(run, batch)
+    run.finish()
 
-    job.reload(c, options)
+
+def _reload(chosen: Target, host: Host, say: Say) -> Outcome:
+    programs = next(step for step in plan.supervision(chosen.fleet, host) if isinstance(step, Programs))
+    engine.converge(chosen.links[host], [Untouched(plan.place(chosen.fleet))], say)
+    return Outcome("", "changed", apply(chosen.links[host], [programs], [(programs, programs.reload())], say))
+
+
+def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
+    """What is found on the chosen hosts, and the schedulers that live on any host that should have none.
+
+    If this run can start a scheduler, the rest of the cluster is looked at too, in the same
+    breath. A host that can't be reached has no say: its scheduler, if there is one, shows in
+    `fab status` as soon as the host is back.
+    """
+    chosen = run.target
+    starts = home(chosen) in chosen.hosts and (not chosen.roles or "scheduler" in chosen.roles)
+    others = [host for host in chosen.fleet.hosts if starts and host not in chosen.hosts]
+    chosen.also(others)
+
+    def steps(host: Host) -> Sequence[Step]:
+        if host in others:
+            return [Sight(plan.place(chosen.fleet))]
+        return _steps(chosen, host)
+
+    looked = run.look(steps, [*chosen.hosts, *others])
+    for host in others:
+        chosen.links[host].rest()
+    strays = {
+        name: pids
+        for name, one in looked.items()
+        if starts and name != home(chosen).name and (pids := _schedulers(one))
+    }
+    return looked, strays
+
+
+def _schedulers(looked: Looked) -> Sequence[int]:
+    pids: Sequence[int] = _sight(looked).get("schedulers", ())
+    return pids
+
+
+def _sight(looked: Looked) -> Mapping[str, Any]:
+    """What supervise.py told; empty where it could not be asked. Raises CannotLook."""
+    steps = zip(looked.steps, looked.found, strict=True)
+    found = next((found for step, found in steps if isinstance(step, Sight | Programs)), None)
+    return (state(found) if found else None) or {}
+
+
+def home(chosen: Target) -> Host:
+    """The one host that has the scheduler."""
+    return chosen.fleet.with_role("scheduler")[0]
+
+
+def _refuse_while_one_runs(run: Run, strays: Mapping[str, Sequence[int]]) -> Outcome:
+    sight = Sight(plan.place(run.target.fleet))
+    for name in strays:
+        found = engine.look(run.target.links[run.target.fleet.host(name)], [sight])
+        if pids := _schedulers(Looked((sight,), tuple(found))):
+            raise Problem(
+                f"not started: a scheduler still runs on {name} (pid {', '.join(map(str, pids))}) and is not "
+                "supervisord's; end it there, then deploy again"
+            )
+    return Outcome("", "ok")
+
+
+def waves(chosen: Target, strays: Mapping[str, Sequence[int]]) -> list[tuple[Host, ...]]:
+    """The hosts in the order in which they may change, so that no two schedulers ever run.
+
+    One wave, unless this run both ends a scheduler on one host and starts it on another:
+    then the one that ends goes first. Raises Problem when a scheduler runs that this run would not end.
+    """
+    for name, pids in strays.items():
+        if chosen.fleet.host(name) not in chosen.hosts:
+            raise Problem(
+                f"{name}: a scheduler runs there (pid {', '.join(map(str, pids))}), "
+                f"but its place is {home(chosen).name}; "
+                f"deploy both together, so that it moves: fab -H {name},{home(chosen).name} deploy"
+            )
+    if not strays:
+        return [chosen.hosts]
+    return [tuple(host for host in chosen.hosts if host != home(chosen)), (home(chosen),)]

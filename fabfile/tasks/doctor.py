@@ -2,17 +2,96 @@
 
 from __future__ import annotations
 
+import json as json_module
+import sys
+import time
+from collections.abc import Sequence
 from typing import Any
 
-from invoke.tasks import task
+from invoke.exceptions import Exit
+
+from .. import plan
+from ..doctor.checks import CHECKS
+from ..doctor.findings import Finding, Patient, View, findings
+from ..doctor.fix import needs_stores, steps
+from ..doctor.look import Examination, facts, from_here
+from ..inventory import Host
+from ..runs.engine import Outcome, Recorder, fan_out, on_host
+from ..runs.engine import look as look_at
+from ..runs.run import Run
+from ..runs.target import Target, target
+
+UNREACHABLE = 3
 
 
-@task(help={"fix": "mend what is fixable, then look again", "json": "print one JSON object"})
-def doctor(c: Any, fix: bool = False, json: bool = False) -> None:
-    """Name what is wrong on the hosts, why, and the command that mends it (exit status 0: nothing is wrong).
+def doctor(c: Any, fix: bool, json: bool) -> None:
+    """Look, judge, mend if that is wanted, and tell."""
+    chosen = target(c, strangers=True)
+    view = examine(chosen)
+    found = findings(view, CHECKS)
+    if fix and any(one.fixable for one in found):
+        _mend(chosen, view, found)
+        found = findings(examine(chosen), CHECKS)
+    if json:
+        print(json_module.dumps({"findings": [one.as_data() for one in found]}, indent=2))
+    else:
+        _show(found, chosen.hosts)
+    if found:
+        sys.stdout.flush()
+        raise Exit(code=UNREACHABLE if all(one.id == "unreachable" for one in found) else 1)
 
-    Changes nothing without --fix.
-    """
-    from ..jobs import doctor as job
 
-    job.doctor(c, fix, json)
+def examine(chosen: Target) -> View:
+    """Look at every chosen host at once, in one channel each."""
+    recorder, seen = Recorder(), dict[str, Any]()
+
+    def one(host: Host) -> None:
+        def work() -> Outcome:
+            begun = time.time()
+            answer = facts(look_at(chosen.links[host], [Examination(chosen.fleet, host)])[0])
+            if answer:
+                # Looking takes a while; the far clock is read somewhere in between.
+                off = answer["clock"] - (begun + time.time()) / 2
+                answer = dict(answer, clock_off=off, from_here=from_here(host, answer))
+            seen[host.name] = answer
+            return Outcome("", "ok")
+
+        recorder.add(on_host(host.name, work))
+
+    fan_out(chosen.hosts, one, chosen.links.stop, chosen.fleet.cluster.at_once)
+    outcomes = {outcome.host: outcome for outcome in recorder.outcomes(chosen.hosts)}
+    return View(chosen.fleet, tuple(_patient(host, outcomes[host.name], seen) for host in chosen.hosts))
+
+
+def _patient(host: Host, outcome: Outcome, seen: dict[str, Any]) -> Patient:
+    return Patient(host, seen.get(host.name), outcome.cause, outcome.status != "unreachable")
+
+
+def _mend(chosen: Target, view: View, found: Sequence[Finding]) -> None:
+    """Run the steps that mend, host by host at once; what they did is shown on stderr, the report stays clean."""
+    pids = {host.name: frozenset(one["pid"] for one in host.programs if one["pid"]) for host in view.hosts}
+    run = Run(chosen)
+    if needs_stores(found):
+        keepers = [host for host in chosen.hosts if plan.stores(chosen.fleet, host)]
+        run.converge(run.look(lambda host: plan.stores(chosen.fleet, host), keepers), keepers)
+    wanted = {host.name: steps(chosen.fleet, host, found, pids[host.name]) for host in chosen.hosts}
+    hosts = [host for host in chosen.hosts if wanted[host.name]]
+    run.converge(run.look(lambda host: wanted[host.name], hosts), hosts)
+    for outcome in run.recorder.outcomes(chosen.hosts):
+        for line in (*outcome.changes, *filter(None, (outcome.cause,))):
+            print(f"{outcome.host} | {line}", file=sys.stderr)
+
+
+def _show(found: Sequence[Finding], hosts: Sequence[Host]) -> None:
+    """What a person reads: per finding its id and host, then evidence, cause and fix."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True)
+    for one in found:
+        console.print(f"{one.host}: {one.id}", style="bold red", markup=False, highlight=False)
+        fix = f"{one.fix}{'   (or: fab doctor --fix)' if one.fixable and '--fix' not in one.fix else ''}"
+        for label, text in (("seen", one.evidence), ("cause", one.cause), ("fix", fix)):
+            console.print(f"    {label:<6} {text}", markup=False, highlight=False)
+    count = f"{len(found)} finding{'' if len(found) == 1 else 's'}" if found else "nothing found"
+    style = "bold red" if found else "bold green"
+    console.print(f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}: {count}", style=style, highlight=False)

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Any
 
-from ..options import Options
-from .flags import sharing
+from invoke.exceptions import Exit
 
-JSON = {"json": "print one JSON object: the cluster, and the owner or null"}
+from ..errors import Locked
+from ..inventory import Fleet, load
+from ..runs.lock import Lock, Owner
+from ..runs.options import Options
+from ..ssh.pool import Links
 
 
-@sharing(JSON)
+def cluster_lock(config: Any, fleet: Fleet) -> Lock:
+    """The lock of a cluster, on its scheduler's host."""
+    links: Links = config["links"]
+    home = fleet.with_role("scheduler")[0]
+    return Lock(links.prepare(config, fleet, [home])[home], fleet.cluster.name)
+
+
 def status(c: Any, options: Options) -> None:
-    """Show who is changing the cluster right now; exit status 4 if somebody is."""
-    from ..jobs import lock as job
+    """Tell who holds it; ends with the exit status of Locked if somebody does."""
+    fleet = load()
+    owner = cluster_lock(c.config, fleet).owner()
+    if options.json:
+        print(_as_json(fleet, owner))
+    elif owner:
+        raise Locked(f"{fleet.cluster.name} is being changed by {owner}")
+    else:
+        print(f"nobody is changing {fleet.cluster.name}")
+    if owner:
+        sys.stdout.flush()
+        raise Exit(code=Locked.exit_status)
 
-    job.status(c, options)
 
-
-@sharing(JSON)
 def release(c: Any, options: Options) -> None:
-    """Take the lock away from whoever holds it, for example when that machine is gone for good."""
-    from ..jobs import lock as job
+    """Take it away from whoever holds it."""
+    fleet = load()
+    owner = cluster_lock(c.config, fleet).release()
+    if options.json:
+        print(_as_json(fleet, owner))
+    else:
+        print(f"taken away from {owner}" if owner else f"nobody was changing {fleet.cluster.name}")
 
-    job.release(c, options)
+
+def _as_json(fleet: Fleet, owner: Owner | None) -> str:
+    """The cluster's name, and who holds (or held) its lock; null for nobody."""
+    who = owner and {"user": owner.user, "machine": owner.host, "pid": owner.pid, "since": owner.since}
+    return json.dumps({"cluster": fleet.cluster.name, "owner": who}, indent=2)

@@ -2,15 +2,163 @@
 
 from __future__ import annotations
 
+import json as json_module
+import sys
+from collections.abc import Callable
 from typing import Any
 
-from ..options import Options
-from .flags import CHOICE, JSON, TIMINGS, sharing
+from invoke.exceptions import Exit
+
+from .. import plan
+from ..errors import Problem
+from ..health import stores
+from ..health.verdict import RUNNING, ClusterView, HostView
+from ..inventory import Fleet, Host
+from ..runs.engine import Outcome, Recorder, fan_out, on_host
+from ..runs.engine import look as look_at
+from ..runs.options import Options
+from ..runs.report import show_timings
+from ..runs.target import Target, target
+from ..runs.timings import Timings, connect_seconds
+from ..steps.supervisor import Sight, state
+
+UNREACHABLE = 3
 
 
-@sharing(JSON, CHOICE, TIMINGS)
 def status(c: Any, options: Options) -> None:
-    """Show every host, program, store and queue, and whether all of it is well (exit status 0)."""
-    from ..jobs import status as job
+    """Ask everything, and show it with the verdict."""
+    timings = Timings()
+    view = see(target(c, options, strangers=True), timings)
+    if options.json:
+        more = {"timings": timings.as_data()} if options.timings else {}
+        print(json_module.dumps({**view.as_data(), **more}, indent=2))
+    else:
+        show(view, timings if options.timings else None)
+    if view.problems():
+        sys.stdout.flush()
+        only_unreachable = all(not host.reachable for host in view.hosts if host.problems())
+        raise Exit(code=UNREACHABLE if only_unreachable and any(host.problems() for host in view.hosts) else 1)
 
-    job.status(c, options)
+
+def see(chosen: Target, timings: Timings) -> ClusterView:
+    """Ask everything at once: the hosts in one channel each, the stores through SSH beside them."""
+    recorder, sights = Recorder(), dict[str, Any]()
+
+    def one(host: Host) -> None:
+        def work() -> Outcome:
+            asked = Sight(plan.place(chosen.fleet), plan.questions(chosen.fleet, host))
+            sights[host.name] = state(look_at(chosen.links[host], [asked])[0])
+            return Outcome("", "ok")
+
+        outcome = on_host(host.name, work)
+        recorder.add(outcome)
+        timings.add(host.name, "look", outcome.seconds, connect_seconds(chosen.links[host]))
+
+    fan_out(chosen.hosts, one, chosen.links.stop, chosen.fleet.cluster.at_once)
+    outcomes = {outcome.host: outcome for outcome in recorder.outcomes(chosen.hosts)}
+    views = tuple(_view(chosen.fleet, host, outcomes[host.name], sights) for host in chosen.hosts)
+    if not set(chosen.fleet.hosts) <= set(chosen.hosts):
+        return ClusterView(chosen.fleet, views, complete=False)
+    reachable = [view.host for view in views if view.reachable]
+    with timings.span(chosen.fleet.stores.mysql.host, "ask MySQL"):
+        mysql = _mysql(chosen, reachable)
+    with timings.span(chosen.fleet.stores.redis.host, "ask Redis"):
+        redis = _redis(chosen, reachable)
+    return ClusterView(chosen.fleet, views, mysql, redis)
+
+
+def _view(fleet: Fleet, host: Host, outcome: Outcome, sights: dict[str, Any]) -> HostView:
+    sight = sights.get(host.name)
+    wanted = tuple(program.name for program in fleet.programs(host))
+    if host not in fleet.hosts:
+        # Nobody has said what should run there; what does should run well.
+        wanted = tuple(program["name"] for program in (sight or {}).get("programs", ()))
+    return HostView(host, wanted, outcome.status != "unreachable", outcome.cause, sight)
+
+
+def _mysql(chosen: Target, reachable: list[Host]) -> stores.MySQLReport:
+    where = chosen.fleet.stores.mysql
+    address = chosen.fleet.mysql_address()
+    opener = route(chosen, reachable, address, where.port)
+    return stores.mysql_report(opener, where.user, where.password.reveal(), where.databases.names(), tls=where.tls)
+
+
+def _redis(chosen: Target, reachable: list[Host]) -> stores.RedisReport:
+    where = chosen.fleet.stores.redis
+    opener = route(chosen, reachable, chosen.fleet.redis_address(), where.port)
+    password = where.password.reveal() if where.password else None
+    return stores.redis_report(opener, password, where.db, tls=where.tls)
+
+
+def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Callable[[], Any]:
+    """Opens a way to a store as the cluster itself goes: from the scheduler's host, else from another one."""
+    ordered = sorted(reachable, key=lambda host: not host.roles.get("scheduler"))
+
+    def opener() -> Any:
+        if not ordered:
+            raise Problem("no host of the cluster can be reached, so nothing can be said about it")
+        return chosen.links[ordered[0]].tunnel(address, port)
+
+    return opener
+
+
+def show(view: ClusterView, timings: Timings | None = None) -> None:
+    """The tables that a person reads."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(soft_wrap=True)
+    table = Table("HOST", "PROGRAM", "STATE", "PID", "UPTIME", box=box.SIMPLE_HEAD, pad_edge=False)
+    for host in view.hosts:
+        name = host.host.name
+        if not host.reachable:
+            table.add_row(name, "-", Text("unreachable", "bold magenta"), "", "")
+        elif not host.programs:
+            table.add_row(name, "-", Text("no programs", "bold red" if host.wanted else "dim"), "", "")
+        for program in host.programs:
+            style = "green" if program["state"] == RUNNING else "bold red"
+            table.add_row(
+                name,
+                program["name"],
+                Text(program["state"], style),
+                str(program["pid"] or "-"),
+                _uptime(program["uptime_s"]),
+            )
+            name = ""
+    console.print(table)
+    if view.complete:
+        _show_services(console, view)
+    if timings:
+        show_timings(console, timings)
+    problems = view.problems()
+    for problem in problems:
+        console.print(f"! {problem}", style="bold red", markup=False, highlight=False)
+    verdict = "healthy" if not problems else f"NOT healthy: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    console.print(
+        f"{view.fleet.cluster.name}: {verdict}", style="bold green" if not problems else "bold red", highlight=False
+    )
+
+
+def _show_services(console: Any, view: ClusterView) -> None:
+    lines = []
+    if view.mysql and view.mysql.ok:
+        lines.append(f"mysql      {view.mysql.version}, databases {', '.join(sorted(view.mysql.databases))}")
+    if view.redis and view.redis.ok:
+        lines.append(f"redis      {view.redis.version}, {view.redis.policy}")
+        lines.append("queues     " + ", ".join(f"{name} {size}" for name, size in view.redis.queues.items()))
+    for name in ("webui", "scheduler", "fetcher"):
+        if (answer := view.answers(name)) and answer["ok"]:
+            lines.append(f"{name:<10} answers")
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+    if lines:
+        console.print()
+
+
+def _uptime(seconds: int | None) -> str:
+    if seconds is None:
+        return "-"
+    days, rest = divmod(int(seconds), 86400)
+    return f"{f'{days} d ' if days else ''}{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"

@@ -2,111 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..options import Options
-from .flags import JSON, sharing
+from .. import plan
+from ..inventory import Fleet, Host
+from ..runs.options import Options
+from ..runs.run import Run
+from ..runs.target import target
+from ..steps.base import Step
+from ..steps.runtime import Runtime
+from .bootstrap import distribute, library_steps, phantomjs_steps
 
 
-@sharing(JSON)
+def _each(c: Any, options: Options, steps: Callable[[Fleet, Host], Sequence[Step]]) -> None:
+    chosen = target(c, options)
+    run = Run(chosen, options)
+    wanted = {host: steps(chosen.fleet, host) for host in chosen.hosts}
+    for host in chosen.hosts:
+        if not wanted[host]:
+            run.skip(host, "this step does not concern it")
+    concerned = [host for host in chosen.hosts if wanted[host]]
+    with run.alone():
+        run.converge(run.look(lambda host: wanted[host], concerned), concerned)
+    run.finish()
+
+
 def packages(c: Any, options: Options) -> None:
     """Install the libraries that Python needs, and the stores' servers on their hosts."""
-    from ..jobs import step as job
-
-    job.packages(c, options)
+    _each(c, options, lambda _, host: [plan.packages(host)])
 
 
-@sharing(JSON)
 def python(c: Any, options: Options) -> None:
     """Build or ship Python 2.7 with the pinned pyspider and supervisor."""
-    from ..jobs import step as job
+    chosen = target(c, options)
+    run = Run(chosen, options)
+    with run.alone():
+        wanted = Runtime(plan.runtime_spec(chosen.fleet), chosen.fleet.cluster.user)
+        distribute(run, run.look(lambda _: [wanted]), chosen.hosts)
+    run.finish()
 
-    job.python(c, options)
 
-
-@sharing(JSON)
 def phantomjs(c: Any, options: Options) -> None:
     """Install PhantomJS on the hosts that have its role."""
-    from ..jobs import step as job
+    chosen = target(c, options)
+    wanted = phantomjs_steps(chosen)
+    _each(c, options, lambda _, host: wanted(host))
 
-    job.phantomjs(c, options)
 
-
-@sharing(JSON)
 def libraries(c: Any, options: Options) -> None:
     """Install the scripts and styles of the web UI's pages on its hosts."""
-    from ..jobs import step as job
+    chosen = target(c, options)
+    wanted = library_steps(chosen)
+    _each(c, options, lambda _, host: wanted(host))
 
-    job.libraries(c, options)
 
-
-@sharing(JSON)
 def account(c: Any, options: Options) -> None:
     """Make the user `work`, its home and the log directory."""
-    from ..jobs import step as job
-
-    job.account(c, options)
+    _each(c, options, lambda fleet, _: plan.account(fleet))
 
 
-@sharing(JSON)
 def stores(c: Any, options: Options) -> None:
     """Set up the managed MySQL and Redis on the hosts that have their role."""
-    from ..jobs import step as job
-
-    job.stores(c, options)
+    _each(c, options, plan.stores)
 
 
-@sharing(JSON)
 def release(c: Any, options: Options) -> None:
     """Upload config.json, the launcher and the program sections; restarts nothing."""
-    from ..jobs import step as job
-
-    job.release(c, options)
+    _each(c, options, lambda fleet, host: [plan.release(fleet, host)])
 
 
-@sharing(JSON)
 def supervisord_conf(c: Any, options: Options) -> None:
     """Write /etc/supervisord.conf; restarts nothing."""
-    from ..jobs import step as job
-
-    job.supervisord_conf(c, options)
+    _each(c, options, plan.supervisord_conf)
 
 
-@sharing(JSON)
 def boot(c: Any, options: Options) -> None:
     """See to it that supervisord starts when the host does; starts nothing now."""
-    from ..jobs import step as job
-
-    job.boot(c, options)
+    _each(c, options, plan.boot)
 
 
-@sharing(JSON)
 def sockets(c: Any, options: Options) -> None:
     """As root, remove a stale supervisor.sock: nothing answers on it and its process is gone."""
-    from ..jobs import step as job
-
-    job.sockets(c, options)
+    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[1:2])
 
 
-@sharing(JSON)
 def leftovers(c: Any, options: Options) -> None:
     """End what a dead supervisord left running."""
-    from ..jobs import step as job
-
-    job.leftovers(c, options)
+    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[2:3])
 
 
-@sharing(JSON)
 def supervisord(c: Any, options: Options) -> None:
     """Start supervisord as `work` where it does not run; where systemd runs, through its unit."""
-    from ..jobs import step as job
-
-    job.supervisord(c, options)
+    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[:4])
 
 
-@sharing(JSON)
 def programs(c: Any, options: Options) -> None:
     """Reread, update, and wait until every program is RUNNING and has its log file."""
-    from ..jobs import step as job
-
-    job.programs(c, options)
+    _each(c, options, plan.supervision)

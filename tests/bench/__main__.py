@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from fabfile.owner import hand_over
+from fabfile.local import hand_over
 
 from . import report
 from .contenders import CONTENDERS, PROJECT, installed

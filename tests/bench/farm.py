@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fabfile.sandbox import Sandbox, free_network
 from fabfile.sandbox.network import Port
+from fabfile.sandbox.sandbox import Sandbox, free_network
 
 from .delay import FAR, delayed
 from .job import FOLDER

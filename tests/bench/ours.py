@@ -8,14 +8,14 @@ from pathlib import Path
 
 from fabric import Config
 
-from fabfile.engine import Outcome, apply, converge, fan_out, look, missing, on_host
 from fabfile.inventory import Host
 from fabfile.inventory import load as load_fleet
-from fabfile.links import Links
+from fabfile.runs.engine import Outcome, apply, converge, fan_out, look, missing, on_host
+from fabfile.ssh.link import SSHLink
+from fabfile.ssh.pool import Links
+from fabfile.ssh.protocol import message
 from fabfile.steps.base import Action, Step
 from fabfile.steps.files import File
-from fabfile.transport import SSHLink
-from fabfile.wire import message
 
 from .job import Job, load, target
 

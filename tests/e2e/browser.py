@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, ViewportSize, expect, sync_playwright
 
-from fabfile.webui import WebUI
+from fabfile.demo.webui import WebUI
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (

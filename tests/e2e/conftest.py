@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from fabfile.sandbox import Init, Sandbox, free_network
+from fabfile.sandbox.sandbox import Init, Sandbox, free_network
 
 PROJECT = Path(__file__).parent.parent.parent
 FAB = Path(sys.executable).with_name("fab")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fabfile.sandbox import Sandbox, free_network
+from fabfile.sandbox.sandbox import Sandbox, free_network
 
 from .conftest import Cluster, receivers, until
 

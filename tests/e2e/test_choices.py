@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fabfile.sandbox import Sandbox, free_network
+from fabfile.sandbox.sandbox import Sandbox, free_network
 
 from .conftest import Cluster, until
 from .test_interrupted import begun

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from fabfile.demo.crawl import PROJECT, web_ui
 from fabfile.inventory import load
-from fabfile.jobs.demo import PROJECT, web_ui
 
 from .conftest import Cluster, until
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.cache import cache_dir
-from fabfile.sandbox import Sandbox, free_network
+from fabfile.local import cache_dir
 from fabfile.sandbox.archive import own_archive
 from fabfile.sandbox.image import digest
+from fabfile.sandbox.sandbox import Sandbox, free_network
 from fabfile.sandbox.services import PROXY_PORT
 
 from .conftest import PROJECT

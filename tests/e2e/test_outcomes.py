@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fabfile.sandbox import Sandbox, free_network
+from fabfile.sandbox.sandbox import Sandbox, free_network
 
 from .conftest import Cluster
 

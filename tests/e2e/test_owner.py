@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fabfile import passwords
-from fabfile.cache import cache_dir
 from fabfile.errors import Problem
-from fabfile.hostkeys import KnownHosts
-from fabfile.sandbox import Sandbox
+from fabfile.inventory import passwords
+from fabfile.local import cache_dir
+from fabfile.sandbox.sandbox import Sandbox
+from fabfile.ssh.known_hosts import KnownHosts
 
 pytestmark = pytest.mark.e2e
 

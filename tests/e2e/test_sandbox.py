@@ -15,14 +15,17 @@ from pathlib import Path
 import pytest
 
 from fabfile.errors import Problem, WrongInput
-from fabfile.sandbox import HostState, Sandbox, free_network
 from fabfile.sandbox.cgroups import MOUNTS, hierarchy
 from fabfile.sandbox.network import NAMESPACES, Network
+from fabfile.sandbox.sandbox import HostState, Sandbox, free_network
 
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
-UP = "import sys; from pathlib import Path; from fabfile.sandbox import Sandbox; Sandbox(Path({!r}), {!r}).up({}, {!r})"
+UP = (
+    "import sys; from pathlib import Path; from fabfile.sandbox.sandbox import Sandbox; "
+    "Sandbox(Path({!r}), {!r}).up({}, {!r})"
+)
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +297,7 @@ def test_a_network_in_use_is_refused_with_the_directory_of_its_sandbox(sandbox: 
 
 
 def test_processes_that_ask_at_once_get_different_networks() -> None:
-    script = "from fabfile.sandbox import free_network; print(free_network(), flush=True); input()"
+    script = "from fabfile.sandbox.sandbox import free_network; print(free_network(), flush=True); input()"
     askers = [
         subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         for _ in range(4)

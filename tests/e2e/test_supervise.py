@@ -16,7 +16,7 @@ import pytest
 
 from fabfile.steps.base import Found
 from fabfile.steps.daemon import Supervisord
-from fabfile.steps.supervise import SCRIPT, Leftovers, Place, Programs, Sockets
+from fabfile.steps.supervisor import SCRIPT, Leftovers, Place, Programs, Sockets
 
 BROKEN = "sh -c 'echo why it broke; exit 3'"
 CONF = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.sandbox import Sandbox, free_network
+from fabfile.sandbox.sandbox import Sandbox, free_network
 
 from ..unit.servers import DAY, Authority
 from .conftest import PROJECT, Cluster, one_at_a_time, until

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from fabfile.sandbox import Sandbox, free_network
+from fabfile.sandbox.sandbox import Sandbox, free_network
 
 from .conftest import Cluster, one_at_a_time
 from .test_bare import HOSTS

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, expect
 
+from fabfile.demo.crawl import PROJECT, web_ui
+from fabfile.demo.webui import WebUI
 from fabfile.inventory import load
-from fabfile.jobs.demo import PROJECT, web_ui
-from fabfile.webui import WebUI
 
 from .browser import Visit, browser
 from .conftest import Cluster

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fabfile.ssh.protocol import Event, Message, Reader, receiver
 from fabfile.steps.base import Action, Found, Payload, Probe
-from fabfile.wire import Event, Message, Reader, receiver
 
 
 @dataclass

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from fabfile.engine import converge
 from fabfile.errors import Problem
+from fabfile.runs.engine import converge
 from fabfile.steps.account import Account
 from fabfile.steps.base import CannotLook, Found
 

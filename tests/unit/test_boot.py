@@ -12,7 +12,7 @@ import pytest
 
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.boot import Boot
-from fabfile.steps.supervise import Place
+from fabfile.steps.supervisor import Place
 
 from .test_doctor_remote import CONF
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.engine import Outcome, on_host
 from fabfile.errors import Unreachable
-from fabfile.jobs.bootstrap import promised
+from fabfile.runs.engine import Outcome, on_host
+from fabfile.tasks.bootstrap import promised
 
 
 @pytest.mark.parametrize("error", [Unreachable("node1: gone"), ZeroDivisionError("a bug"), KeyboardInterrupt()])

@@ -9,7 +9,7 @@ import pytest
 
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.daemon import Supervisord
-from fabfile.steps.supervise import Place, Programs
+from fabfile.steps.supervisor import Place, Programs
 
 PLACE = Place("work", "/h", "/l", "/etc/supervisord.conf", "/s.sock", "/opt/python", unit="pyspider-demo")
 STEP = Supervisord(PLACE, "d1", stop_seconds=70)

@@ -19,9 +19,9 @@ from fabfile.doctor.checks import CHECKS
 from fabfile.doctor.checks.programs import last_error
 from fabfile.doctor.checks.runtime import numbers
 from fabfile.doctor.findings import Finding, Patient, View, findings
+from fabfile.doctor.fix import Owner, needs_stores, steps
 from fabfile.doctor.known import unknown_keys
 from fabfile.doctor.look import facts
-from fabfile.doctor.mend import Owner, needs_stores, steps
 from fabfile.inventory import Fleet, Host, load
 from fabfile.render import config_json_masked, program_sections
 from fabfile.steps.base import CannotLook, Found

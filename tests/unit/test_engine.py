@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fabfile import engine
-from fabfile.engine import Outcome, converge, fan_out, on_host
 from fabfile.errors import Problem, Unreachable
 from fabfile.inventory import Host
+from fabfile.runs import engine
+from fabfile.runs.engine import Outcome, converge, fan_out, on_host
+from fabfile.ssh.protocol import SHORT, Event, Reader, message
 from fabfile.steps.base import Action, Payload, Probe
-from fabfile.wire import SHORT, Event, Reader, message
 
 from .local import FileStep, LocalLink
 

@@ -11,21 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.engine import converge, look
 from fabfile.errors import Problem
-from fabfile.shell import Command, cmd
+from fabfile.runs.engine import converge, look
 from fabfile.steps.base import CannotLook, Found, Step
 from fabfile.steps.directory import Directory
-from fabfile.steps.files import (
-    LASTS,
-    NOTHING,
-    SHOWN_BYTES,
-    File,
-    kept_suffix,
-    parse_look,
-    parse_stat,
-    swap_in,
-)
+from fabfile.steps.files import LASTS, NOTHING, SHOWN_BYTES, File, kept_suffix, parse_look, parse_stat, swap_in
+from fabfile.steps.shell import Command, cmd
 
 from .local import LocalLink
 
@@ -101,7 +92,7 @@ def test_a_secret_is_shown_neither_as_it_was_nor_as_it_will_be(tmp_path: Path) -
 
 
 def message_of(step: Step):  # type: ignore[no-untyped-def]
-    from fabfile.wire import message
+    from fabfile.ssh.protocol import message
 
     return message((), [step.probe()])
 

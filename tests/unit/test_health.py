@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fabfile.health import ClusterView, HostView
+from fabfile.health.stores import QUEUES, MySQLReport, RedisReport
+from fabfile.health.verdict import ClusterView, HostView
 from fabfile.inventory import Fleet, Host, load
-from fabfile.stores import QUEUES, MySQLReport, RedisReport
 
 PROJECT = Path(__file__).parent.parent.parent
 DATABASES = ("taskdb", "projectdb", "resultdb")

@@ -13,7 +13,7 @@ PROJECT = Path(__file__).parent.parent.parent
 
 SCRIPT = """\
 import threading, time
-from fabfile.interrupt import INTERRUPTED, arm, leave
+from fabfile.cli.interrupt import INTERRUPTED, arm, leave
 arm()
 threading.Thread(target=time.sleep, args=(60,)).start()
 try:

@@ -14,8 +14,8 @@ import pytest
 
 from fabfile.errors import WrongInput
 from fabfile.inventory import Fleet, load
-from fabfile.inventory.shape import HostsFile
-from fabfile.inventory.structure import SCHEMA, schema_text
+from fabfile.inventory.diagnosis import SCHEMA, schema_text
+from fabfile.inventory.schema import HostsFile
 
 PROJECT = Path(__file__).parent.parent.parent
 SHIPPED = PROJECT / "hosts.toml"

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
-from fabfile.keyfile import LockedKey, UnusableKey, private_key
+from fabfile.ssh.keyfile import LockedKey, UnusableKey, private_key
 
 PASSPHRASE = "open-sesame"
 Pem = serialization.Encoding.PEM

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.cache import cache_dir
-from fabfile.engine import apply, look, missing
 from fabfile.errors import Problem
+from fabfile.local import cache_dir
+from fabfile.runs.engine import apply, look, missing
 from fabfile.sources import libraries as source
 from fabfile.steps.libraries import Libraries
 

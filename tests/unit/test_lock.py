@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fabfile.errors import Locked
-from fabfile.lock import Lock, Owner, _me
+from fabfile.runs.lock import Lock, Owner, _me
 
 from .local import LocalLink
 

@@ -92,7 +92,7 @@ def test_the_far_side_answers_through_the_real_receiver(tmp_path: Path) -> None:
     import sys
 
     step = Logins(sys.executable, json.dumps({"message-queue": "redis://:s3cret@127.0.0.1:9/0"}).encode())
-    from fabfile.engine import look
+    from fabfile.runs.engine import look
 
     (found,) = look(LocalLink(), [step])
     assert "s3cret" not in found.text

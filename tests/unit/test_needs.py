@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.needs import PACKAGES, PYTHON
+from fabfile.cli.needs import PACKAGES, PYTHON
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -74,7 +74,7 @@ def test_another_environment_with_other_versions_is_told_them(
     assert f"need {said}, and {sys.executable} has others;" in ended(AS_MODULE.format(before=before))
 
 
-@pytest.mark.parametrize("name", ["__init__", "early", "needs"])
+@pytest.mark.parametrize("name", ["__init__", "cli/__init__", "cli/early", "cli/needs"])
 def test_what_says_so_can_be_read_by_old_pythons(name: str) -> None:
     text = (PROJECT / "fabfile" / f"{name}.py").read_text()
     tree = ast.parse(text, feature_version=(3, 6))

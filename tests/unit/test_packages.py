@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from fabfile.engine import converge
 from fabfile.errors import Problem
+from fabfile.runs.engine import converge
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.packages import Packages
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fabfile import passwords
 from fabfile.errors import Problem, WrongInput
-from fabfile.passwords import Password
+from fabfile.inventory import passwords
+from fabfile.inventory.passwords import Password
 
 CANARY = "canary-Password_1"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fabfile.steps.supervise import SCRIPT
+from fabfile.steps.supervisor import SCRIPT
 
 
 def module() -> ModuleType:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.engine import Outcome, Recorder
 from fabfile.inventory import Host
-from fabfile.report import as_json, exit_status, recap, totals
-from fabfile.timings import Span, Timings, Watch, connect_seconds
+from fabfile.runs.engine import Outcome, Recorder
+from fabfile.runs.report import as_json, exit_status, recap, totals
+from fabfile.runs.timings import Span, Timings, Watch, connect_seconds
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -126,8 +126,8 @@ def test_each_action_lasts_until_the_next_one_begins() -> None:
 
 SHOW = """
 import time
-from fabfile.engine import Outcome
-from fabfile.report import Progress, recap
+from fabfile.runs.engine import Outcome
+from fabfile.runs.report import Progress, recap
 with Progress(["node1"]) as progress:
     progress.say("node1", "make user work")
     time.sleep(0.5)

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from fabfile.cli import sandbox as tasks
 from fabfile.errors import Problem, WrongInput
-from fabfile.sandbox import Sandbox, _lock, processes
 from fabfile.sandbox import host as sandbox_host
+from fabfile.sandbox import processes
 from fabfile.sandbox.archive import Archive, other_release, source_lines
 from fabfile.sandbox.cgroups import hierarchy, make, make_room, remove
 from fabfile.sandbox.image import PACKAGES, digest, packages
 from fabfile.sandbox.network import Network, Port
-from fabfile.tasks import sandbox as tasks
+from fabfile.sandbox.sandbox import Sandbox, _lock
 
 DEBIAN = """\
 Debian|http://archive.example/debian/|bookworm|bookworm|main

@@ -14,10 +14,10 @@ from typing import Protocol
 
 import pytest
 
-from fabfile.deadline import MOST, Open
 from fabfile.errors import Problem
+from fabfile.health.deadline import MOST, Open
+from fabfile.health.stores import QUEUES, mysql_report, redis_report, result_count, sample_results, tcp
 from fabfile.inventory import TLS
-from fabfile.stores import QUEUES, mysql_report, redis_report, result_count, sample_results, tcp
 
 from .servers import (
     DAY,

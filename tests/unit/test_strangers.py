@@ -14,7 +14,7 @@ import pytest
 from fabfile.errors import Problem
 from fabfile.steps.base import Found, Step
 from fabfile.steps.daemon import Supervisord
-from fabfile.steps.supervise import Leftovers, Place, Programs, Sockets, Untouched
+from fabfile.steps.supervisor import Leftovers, Place, Programs, Sockets, Untouched
 
 from .test_doctor_remote import remote
 

@@ -13,7 +13,7 @@ import pytest
 
 from fabfile.steps.base import Found
 from fabfile.steps.files import kept_suffix
-from fabfile.steps.supervise import Place
+from fabfile.steps.supervisor import Place
 from fabfile.steps.writable import Writable
 
 from .test_doctor_remote import remote

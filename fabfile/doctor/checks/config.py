@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...inventory.model import near
+from ...inventory.fleet import near
 from ..findings import Check, Hit, Patient, View
 from ..known import option, unknown_keys
 

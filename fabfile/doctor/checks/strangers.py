@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ... import plan
-from ...steps.supervise import claimed
+from ...steps.supervisor import claimed
 from ..findings import Check, Hit, View
 from .supervisor import FOLLOWS
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ... import plan
-from ...steps.supervise import REFUSED
+from ...steps.supervisor import REFUSED
 from ..findings import Check, Hit, Patient, View
 
 MISMATCH = (3, 5)

@@ -1,0 +1,73 @@
+"""Where `fab` meets this project: `-H` becomes a selection, errors become exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from fabric.executor import Executor
+from invoke.exceptions import Exit
+from invoke.tasks import Call, Task
+
+from ..errors import Problem
+from ..ssh.pool import Links
+from .early import at_once
+from .interrupt import INTERRUPTED, leave
+
+
+class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
+    """Runs every task once, with the hosts that were chosen, where Fabric would run it once per host."""
+
+    def expand_calls(self, calls: list[Any], apply_hosts: bool = True) -> list[Any]:
+        """The calls with their pre- and post-tasks; `-H` travels as `config["chosen"]`."""
+        if apply_hosts:
+            self.config["chosen"] = self._chosen()
+            self.config["links"] = self._links
+        expanded: list[Any] = []
+        for call in calls:
+            one = Call(call) if isinstance(call, Task) else call
+            expanded += self.expand_calls(one.pre, apply_hosts=False)
+            expanded.append(one)
+            expanded += self.expand_calls(one.post, apply_hosts=False)
+        if apply_hosts and self.core and self.core.remainder:
+            expanded.append(self._everywhere(self.core.remainder))
+        return expanded
+
+    def execute(self, *tasks: Any) -> Any:
+        """Run the tasks. A Problem ends as its one sentence on stderr and its exit status."""
+        try:
+            return self._execute(*tasks)
+        except Exit as error:
+            if error.code != INTERRUPTED:
+                raise
+            leave(INTERRUPTED, error.message)
+        except KeyboardInterrupt:
+            # Between the last host and the last line.
+            leave(INTERRUPTED, "fab: interrupted")
+        finally:
+            at_once()
+
+    def _execute(self, *tasks: Any) -> Any:
+        self._links = Links()
+        try:
+            return super().execute(*tasks)
+        except Problem as error:
+            raise Exit(f"fab: {error}", error.exit_status) from error
+        except BrokenPipeError as error:
+            # The reader of our output (head, less) is gone; a second error at shutdown helps nobody.
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+            raise Exit(code=INTERRUPTED) from error
+        except KeyboardInterrupt as error:
+            raise Exit("fab: interrupted", INTERRUPTED) from error
+        finally:
+            self._links.close()
+
+    def _chosen(self) -> list[str]:
+        words = self.core[0].args.hosts.value if self.core else None
+        return [word.strip() for word in (words or "").split(",") if word.strip()]
+
+    def _everywhere(self, words: str) -> Any:
+        from .command import run
+
+        return Call(run, kwargs={"words": words})

@@ -1,0 +1,60 @@
+"""The flags that several tasks share: declared once, handed over as one value."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from invoke.tasks import task
+
+from ..runs.options import Options
+
+JSON = {"json": "print one JSON object instead of the recap"}
+CHOICE = {
+    "role": "only hosts with one of these roles (comma-separated)",
+    "limit": "of the chosen hosts only these: names or patterns like node[12]* (comma-separated)",
+    "exclude": "of the chosen hosts all but these: names or patterns (comma-separated)",
+}
+TIMINGS = {"timings": "show where the time went, per host and phase, and what took longest"}
+PACE = {
+    "batch": "so many hosts at a time (2, or 25%), the next ones only when these are well",
+    "max_fail": "stop when more hosts than this (2, or 10%) failed or are unreachable; with --batch 0 unless given",
+    "retry_failed": "only the hosts that the last run of this task left failed, unreachable or not reached",
+}
+LOCK = {"lock_wait": "seconds to wait for somebody else who is changing the cluster"}
+DRY = {"dry_run": "look, show what would change and how, and change nothing on any host"}
+
+_DEFAULTS = {field.name: field.default for field in fields(Options)}
+
+
+def sharing(
+    *groups: Mapping[str, str], positional: Sequence[str] = (), **own: str
+) -> Callable[[Callable[..., None]], Any]:
+    """A task that has the flags of the groups besides its own; `own` is the help of those.
+
+    The function gets the shared ones as `options`, its second argument.
+    """
+    shared = {name: text for group in groups for name, text in group.items()}
+
+    def declare(body: Callable[..., None]) -> Any:
+        @functools.wraps(body)
+        def whole(c: Any, *words: Any, **given: Any) -> None:
+            options = Options(**{name: given.pop(name) for name in shared if name in given})
+            body(c, options, *words, **given)
+
+        context, _, *rest = inspect.signature(body).parameters.values()
+        flags = [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=_DEFAULTS[name])
+            for name in shared
+            if name not in own
+        ]
+        needed = [one for one in rest if one.default is inspect.Parameter.empty]
+        optional = [one for one in rest if one not in needed]
+        # Invoke gives short flags in this order.
+        vars(whole)["__signature__"] = inspect.Signature([context, *needed, *flags, *optional])
+        return task(positional=positional, help={**shared, **own})(whole)
+
+    return declare

@@ -1,0 +1,16 @@
+"""`fab status`: every host, program, store and queue, at once, and whether it is well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..runs.options import Options
+from .flags import CHOICE, JSON, TIMINGS, sharing
+
+
+@sharing(JSON, CHOICE, TIMINGS)
+def status(c: Any, options: Options) -> None:
+    """Show every host, program, store and queue, and whether all of it is well (exit status 0)."""
+    from ..tasks import status as job
+
+    job.status(c, options)

@@ -1,0 +1,18 @@
+"""The tree of tasks: what `fab --list` shows, each group in the order of its work."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+
+from . import bootstrap, command, demo, deploy, doctor, lock, sandbox, status, step
+from .listing import in_order
+
+ns = Collection()
+ns.add_task(bootstrap.bootstrap)
+ns.add_task(deploy.deploy)
+ns.add_task(status.status)
+ns.add_task(doctor.doctor)
+ns.add_task(deploy.reload)
+ns.add_task(command.run)
+for name, module in (("step", step), ("lock", lock), ("sandbox", sandbox), ("demo", demo)):
+    ns.add_collection(in_order(Collection.from_module(module, name=name)))

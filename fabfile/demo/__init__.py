@@ -1,0 +1,1 @@
+"""The demo's crawl of real pages."""

@@ -1,0 +1,113 @@
+"""The demo's crawl: real pages, fetched and stored by the cluster that the commands before it made."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..cli.sandbox import served
+from ..errors import Problem
+from ..health import stores
+from ..inventory import Fleet
+from ..local import cache_dir
+from ..runs.target import target
+from ..tasks.status import route
+from .webui import WebUI
+
+PROJECT = "python_docs"
+SCRIPT = Path(__file__).parent.parent.parent / "examples" / "python_docs.py"
+CRAWL_SECONDS = 300.0
+
+
+def crawl(c: Any, pages: int) -> None:
+    """Crawl the Python documentation, served inside the sandbox, until its pages are in MySQL."""
+    chosen = target(c)
+    fleet = chosen.fleet
+    start = served(documentation(print)) + "/"
+    webui = web_ui(fleet)
+    where = fleet.stores.mysql
+    opener = route(chosen, list(chosen.hosts), fleet.mysql_address(), where.port)
+    login = (where.user, where.password.reveal(), where.databases.resultdb)
+    begun = time.time()
+
+    run = f"{begun:.0f}"
+    webui.save(PROJECT, SCRIPT.read_text().replace("@START@", start).replace("@RUN@", run))
+    webui.update(PROJECT, "rate", "100/100")
+    webui.update(PROJECT, "status", "RUNNING")
+    webui.start(PROJECT)
+    print(f"crawling {start} as project {PROJECT}")
+    count = watch(lambda: stores.result_count(opener, *login, PROJECT, since=begun, tls=where.tls), pages)
+    print(f"{count} pages' results are in MySQL after {time.time() - begun:.0f} s; some of them:")
+    for url, result in stores.sample_results(opener, *login, PROJECT, 5, tls=where.tls):
+        print(f"  {url}  {result}")
+    print(f"\nThe web UI: {webui.address}")
+    if webui.username:
+        print(f"  user name: {webui.username}\n  password:  in {fleet.passwords_path} (key webui)")
+
+
+def watch(count: Callable[[], int], wanted: int) -> int:
+    """Show the count as it grows, until `wanted` is reached. Raises Problem when it does not get there in time."""
+    deadline = time.monotonic() + CRAWL_SECONDS
+    shown = -1
+    while (now := count()) < wanted:
+        if time.monotonic() > deadline:
+            raise Problem(
+                f"only {now} of {wanted} pages arrived within {CRAWL_SECONDS:.0f} s; "
+                "see `fab status` and the logs on the hosts"
+            )
+        if now != shown:
+            end = "\r" if sys.stdout.isatty() else "\n"
+            print(f"  {now:4} of {wanted} pages", end=end, flush=True)
+            shown = now
+        time.sleep(1)
+    return now
+
+
+def web_ui(fleet: Fleet) -> WebUI:
+    """The cluster's first web UI, with its login."""
+    host = fleet.with_role("webui")[0]
+    program = next(program for program in fleet.programs(host) if program.role == "webui")
+    options = fleet.pyspider.webui
+    return WebUI(f"http://{host.address}:{program.port}", options.username, fleet.webui_password)
+
+
+def documentation(say: Callable[[str], None]) -> Path:
+    """The HTML of Debian's python3-doc package, in the cache; its pages are fetched through apt once."""
+    folder = cache_dir("site") / "python-docs"
+    if folder.is_dir():
+        return folder
+    say("fetching Debian's python3-doc")
+    with tempfile.TemporaryDirectory(dir=cache_dir("site")) as scratch:
+        _download("python3-doc", Path(scratch))
+        found = sorted(Path(scratch).glob("tree/usr/share/doc/python3*/html/index.html"))
+        if not found:
+            raise Problem("Debian's python3-doc holds no HTML pages: the demo has nothing to crawl")
+        # Some scripts are links into packages that the pages can do without.
+        shutil.copytree(found[0].parent, f"{scratch}/html", ignore_dangling_symlinks=True)
+        Path(f"{scratch}/html").rename(folder)
+    return folder
+
+
+def _download(package: str, scratch: Path) -> None:
+    """The package and what it depends on, unpacked below `scratch`/tree; nothing is installed."""
+    asked = subprocess.run(
+        ["apt-cache", "show", "--no-all-versions", package], capture_output=True, text=True, check=False
+    )
+    fields = dict(line.split(": ", 1) for line in asked.stdout.splitlines() if ": " in line and line[0] != " ")
+    names = [package, *(word.split()[0] for word in fields.get("Depends", "").split(",") if word.split())]
+    docs = [name for name in names if name.endswith("-doc")]
+    result = subprocess.run(
+        ["apt-get", "download", "-q", *docs], cwd=scratch, capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        raise Problem(
+            f"apt-get download {' '.join(docs)} failed: {result.stderr.strip()[-300:]}; run apt-get update first"
+        )
+    for archive in scratch.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "-x", archive, scratch / "tree"], check=True)

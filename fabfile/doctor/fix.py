@@ -1,0 +1,100 @@
+"""What `--fix` does: the steps that mend a host's findings, and no others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .. import plan
+from ..inventory import Fleet, Host
+from ..steps.base import Action, CannotLook, Found, Payload, Probe, Step
+from ..steps.shipped import shipped
+from ..steps.supervisor import Place, look, state
+from .findings import Finding, Remedy
+
+ORDER: tuple[Remedy, ...] = ("owner", "conf", "release", "boot", "supervision", "restart")
+"""What a later one needs comes first: programs can only start with their files in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """These paths belong to the cluster's user. A link, and what is gone by now, are left alone.
+
+    Nothing is given that only root can have put there, or that has another name elsewhere.
+    """
+
+    paths: tuple[str, ...]
+    place: Place
+    name: str = "owner"
+
+    def probe(self) -> Probe:
+        return Probe(self.place.as_root("owners", paths=self.paths), (Payload(shipped("supervise")),))
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        try:
+            owners = json.loads(found.text)
+            paths = [path for path in self.paths if owners.get(path, self.place.user) != self.place.user]
+        except (ValueError, AttributeError) as error:
+            raise CannotLook(f"whose files these are can't be seen: {found.text[-300:]}") from error
+        if not paths:
+            return []
+        others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        tops = (self.place.home, self.place.logs)
+        script = self.place.as_root("give", paths=paths, user=self.place.user, tops=tops)
+        says = f"give {paths[0]}{others} to {self.place.user}"
+        return [Action(says, script, (Payload(shipped("supervise")),))]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """These programs were started anew, whatever state they were in, and are RUNNING."""
+
+    place: Place
+    programs: tuple[str, ...]
+    before: frozenset[int]
+    """The processes that are to be gone."""
+    name: str = "restart"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        live = {one["name"]: one for one in (state(found) or {}).get("programs", ())}
+        names = [name for name in self.programs if name in live and live[name]["pid"] in self.before]
+        if not names:
+            return []
+        script = self.place.as_work("apply", restart=names, wait=names, reopen=[], remove=[], seconds=60)
+        return [Action(f"restart {', '.join(names)}", script, (Payload(shipped("supervise")),), limit=150)]
+
+
+def steps(fleet: Fleet, host: Host, found: Sequence[Finding], pids: frozenset[int]) -> list[Step]:
+    """The steps for one host's fixable findings; `pids` are the processes that ran when they were found."""
+    own = [finding for finding in found if finding.host == host.name]
+    wanted: list[Step] = []
+    if needs_stores(found) and not any("supervision" in finding.remedies for finding in own):
+        # Programs on every host end when a store is restarted.
+        wanted += plan.supervision(fleet, host)
+    for remedy in ORDER:
+        if chosen := [finding for finding in own if remedy in finding.remedies]:
+            items = tuple(dict.fromkeys(item for finding in chosen for item in finding.items))
+            wanted += _steps(fleet, host, remedy, items, pids)
+    # What two remedies need is done once.
+    return list({step.name: step for step in reversed(wanted)}.values())[::-1]
+
+
+def needs_stores(found: Sequence[Finding]) -> bool:
+    """Whether a store is to be mended, which comes before everything else."""
+    return any("stores" in finding.remedies for finding in found)
+
+
+def _steps(fleet: Fleet, host: Host, remedy: Remedy, items: tuple[str, ...], pids: frozenset[int]) -> list[Step]:
+    by_remedy: dict[Remedy, Callable[[], list[Step]]] = {
+        "owner": lambda: [Owner(items, plan.place(fleet))],
+        "conf": lambda: plan.supervisord_conf(fleet, host),
+        "release": lambda: [plan.release(fleet, host)],
+        "boot": lambda: plan.boot(fleet, host),
+        "supervision": lambda: plan.supervision(fleet, host),
+        "restart": lambda: [Restart(plan.place(fleet), items, pids)],
+    }
+    return by_remedy[remedy]()

@@ -1,0 +1,1 @@
+"""Whether the cluster is well: questions to the stores, and the verdict."""

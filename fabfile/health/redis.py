@@ -1,0 +1,178 @@
+"""Questions to Redis: does it let us in, does it keep what it is given, how long are the queues?"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Problem
+from ..inventory import TLS
+from . import tls as secure
+from .deadline import OVER, Open, Stream, Timed
+from .way import SECONDS, reason, told
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+STORE = "stores.redis"
+QUEUES = ("newtask_queue", "status_queue", "scheduler2fetcher", "fetcher2processor", "processor2result")
+STRANGE = "what listens there is not Redis, or does not speak as Redis does"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisReport:
+    """How Redis was found."""
+
+    ok: bool
+    version: str = ""
+    policy: str = ""
+    """What happens when its memory is full; empty where the server does not say."""
+    queues: Mapping[str, int] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def redis_report(
+    open: Open,
+    password: str | None,
+    db: int = 0,
+    queues: Iterable[str] = QUEUES,
+    seconds: float = SECONDS,
+    *,
+    tls: TLS | None = None,
+) -> RedisReport:
+    """Whether Redis lets us in, and how long the queues are. Never raises; ends within `seconds` of the connection."""
+    names = tuple(queues)
+    try:
+        with _redis(open, password, db, seconds, tls) as client:
+            info: Any = client.info()
+            pipeline = client.pipeline(transaction=False)
+            for name in names:
+                pipeline.llen(name)
+            lengths = dict(zip(names, map(int, pipeline.execute()), strict=True))
+            version, policy = told(info.get("redis_version", "")), told(info.get("maxmemory_policy", ""))
+            problem = _trouble(info, policy)
+    except Problem as error:
+        return RedisReport(False, problem=str(error))
+    return RedisReport(problem is None, version, policy, lengths, problem)
+
+
+@contextmanager
+def _redis(open: Open, password: str | None, db: int, seconds: float, tls: TLS | None) -> Iterator[Redis]:
+    """A client for a few questions. What goes wrong, then or meanwhile, is raised as a Problem."""
+    import redis
+
+    try:
+        with closing(Timed(open(), seconds)) as below:
+            try:
+                stream = _secured(below, tls) if tls else below
+                with closing(_client(stream, password, db)) as client:
+                    yield client
+            except redis.RedisError as error:
+                raise Problem(_sentence(error, seconds, tls) or _ended(open, below, tls)) from None
+            except (ssl.SSLError, EOFError, TimeoutError) as error:
+                raise Problem(_unsecured(error, open, below, seconds, tls)) from None
+    except Problem:
+        raise
+    except OSError as error:
+        raise Problem(f"Redis: no connection: {reason(error)}") from None
+    except Exception as error:
+        # Bytes that are no answer of Redis' end redis-py in any way that there is.
+        raise Problem(STRANGE) from error
+
+
+def _secured(below: Timed, tls: TLS) -> Stream:
+    # A Redis without TLS waits for the end of the line that it takes this for; there must be time left to find out.
+    below.settimeout(below.left / 2)
+    stream = secure.Secured(below, secure.context(tls), tls.name)
+    below.settimeout(None)
+    return stream
+
+
+def _client(stream: Stream, password: str | None, db: int) -> Redis:
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    pool = redis.ConnectionPool(
+        connection_class=_connection(), stream=stream, password=password, db=db, max_connections=1,
+        protocol=2, retry=Retry(NoBackoff(), 0), decode_responses=True,
+    )  # fmt: skip
+    return redis.Redis(connection_pool=pool)
+
+
+def _connection() -> type[Any]:
+    """redis-py's connection over a stream that is open already."""
+    from redis.connection import AbstractConnection
+
+    class Connection(AbstractConnection):
+        def __init__(self, stream: Stream, **options: Any) -> None:
+            self._stream = stream
+            super().__init__(**options)
+
+        def _connect(self) -> Any:
+            return self._stream
+
+        def _host_error(self) -> str:
+            return "the tunnel"
+
+        def repr_pieces(self) -> list[tuple[str, Any]]:
+            return []
+
+    return Connection
+
+
+def _trouble(info: Mapping[str, Any], policy: str) -> str | None:
+    if policy not in ("", "noeviction"):
+        return f"Redis throws queue entries away when its memory is full (maxmemory-policy {policy}); set noeviction"
+    if info.get("role") not in (None, "master"):
+        return "this Redis is a replica, which takes no queue entries; name its master in hosts.toml"
+    return None
+
+
+def _sentence(error: Exception, seconds: float, tls: TLS | None) -> str:
+    """What Redis or redis-py said; empty where the connection just ended."""
+    import redis
+
+    text = str(error)
+    if isinstance(error, redis.AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
+        return "Redis refuses the password; run `fab bootstrap`, or correct stores.redis in hosts.toml"
+    if isinstance(error, redis.TimeoutError) or OVER in text:
+        return f"Redis did not answer within {seconds:g} s"
+    if isinstance(error, redis.exceptions.BusyLoadingError):
+        return "Redis is still loading its data; wait"
+    if tls and (fault := secure.refused(error)):
+        return secure.sentence("Redis", STORE, tls, fault)
+    if isinstance(error, redis.ConnectionError | redis.InvalidResponse):
+        return ""
+    return f"Redis answered: {told(text)}"
+
+
+def _ended(open: Open, below: Timed, tls: TLS | None) -> str:
+    """Why the connection ended, or made no sense: perhaps TLS is spoken there, or more of it."""
+    if tls is None and secure.offered(open, below.left):
+        return "this Redis is to be spoken to by TLS; set `tls = true` in [stores.redis] of hosts.toml"
+    if tls and secure.asks_for_certificate(open, below.left):
+        return secure.MUTUAL.format("Redis")
+    return "Redis ended the connection; does it run, and is it Redis that listens there?"
+
+
+def _unsecured(error: Exception, open: Open, below: Timed, seconds: float, tls: TLS | None) -> str:
+    """Why there is no TLS."""
+    if not isinstance(error, ssl.SSLCertVerificationError) and _plain(open, below.left):
+        return "Redis there speaks no TLS, though hosts.toml says `tls = true`; name its TLS port, or remove that key"
+    if isinstance(error, ssl.SSLError) and tls:
+        return secure.sentence("Redis", STORE, tls, error)
+    return f"Redis did not answer within {seconds:g} s"
+
+
+def _plain(open: Open, seconds: float) -> bool:
+    """Whether Redis without TLS answers there; its password is not needed for that."""
+    try:
+        with closing(Timed(open(), seconds)) as stream:
+            stream.sendall(b"PING\r\n")
+            return stream.recv(1) in (b"+", b"-")
+    except (Problem, OSError, EOFError):
+        return False

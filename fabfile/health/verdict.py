@@ -1,0 +1,159 @@
+"""Is the cluster well? What was seen on hosts, stores and ports, as one verdict with its reasons. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..inventory import Fleet, Host
+from .stores import MySQLReport, RedisReport
+
+RUNNING = "RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """One host as status saw it; `sight` is the answer of supervise.py, None where there was none."""
+
+    host: Host
+    wanted: tuple[str, ...]
+    """The programs that hosts.toml puts there."""
+    reachable: bool
+    why: str = ""
+    sight: Mapping[str, Any] | None = None
+
+    @property
+    def programs(self) -> list[Mapping[str, Any]]:
+        """The programs that supervisord knows, in the order of hosts.toml, strangers last."""
+        known = {program["name"]: program for program in (self.sight or {}).get("programs", ())}
+        order = [*self.wanted, *(name for name in known if name not in self.wanted)]
+        return [known[name] for name in order if name in known]
+
+    def problems(self) -> list[str]:
+        """What is wrong on this host, each as one sentence that begins with its name."""
+        return [f"{self.host.name}: {text}" for text in self._problems()]
+
+    def problems_after(self, partly: bool) -> list[str]:
+        """What is wrong after a change of this host; `partly` if it concerned the `wanted` programs alone."""
+        sight = dict(self.sight or {})
+        if partly:
+            sight["programs"] = [one for one in sight.get("programs", ()) if one["name"] in self.wanted]
+        view = replace(self, sight=sight) if self.sight else self
+        webui = sight.get("webui", {"ok": True})
+        unanswered = [] if webui["ok"] or (partly and not self._has("webui")) else [f"the web UI: {webui['why']}"]
+        return [*view._problems(), *unanswered]
+
+    def _has(self, role: str) -> bool:
+        return any(name.startswith(role) for name in self.wanted)
+
+    def _problems(self) -> list[str]:
+        if not self.reachable:
+            return [self.why]
+        if self.why:
+            return [self.why]
+        if not self.wanted and self.sight is None:
+            return []
+        if self.sight is None:
+            return ["there is no Python for pyspider; run `fab bootstrap`"]
+        return [*self._supervisord(self.sight), *self._running(self.sight)]
+
+    def _supervisord(self, sight: Mapping[str, Any]) -> list[str]:
+        found = []
+        if self.wanted and not sight["supervisord"]["answers"]:
+            reason = "its socket is stale" if sight["socket"] else "it is not running"
+            found.append(f"supervisord does not answer ({reason}); run `fab deploy`")
+        if left := sight["leftovers"]:
+            names = ", ".join(sorted(item["name"] for item in left))
+            found.append(f"processes run without a supervisord: {names}; run `fab deploy`")
+        if len(sight["supervisords"]) > 1:
+            found.append(f"{len(sight['supervisords'])} supervisords run at once; run `fab deploy`")
+        return found
+
+    def _running(self, sight: Mapping[str, Any]) -> list[str]:
+        if not sight["supervisord"]["answers"]:
+            return []
+        known = {program["name"]: program for program in sight["programs"]}
+        found = []
+        for name in self.wanted:
+            if name not in known:
+                found.append(f"{name} is missing; run `fab deploy`")
+            elif known[name]["state"] != RUNNING:
+                why = f" ({known[name]['why']})" if known[name]["why"] else ""
+                found.append(f"{name} is {known[name]['state']}{why}")
+            elif not known[name]["log"]:
+                found.append(f"{name} has no log file")
+        found += [f"{name} runs, but hosts.toml does not put it there" for name in known if name not in self.wanted]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """Everything that status saw at one moment."""
+
+    fleet: Fleet
+    hosts: tuple[HostView, ...]
+    mysql: MySQLReport | None = None
+    redis: RedisReport | None = None
+    complete: bool = True
+    """False where only some hosts were asked: then nothing is said about the cluster as a whole."""
+    extra: tuple[str, ...] = field(default=())
+
+    def answers(self, name: str) -> Mapping[str, Any] | None:
+        """What the web UI's hosts say of `webui`, `scheduler` or `fetcher`; the worst answer where several ask."""
+        seen = [view.sight[name] for view in self.hosts if view.sight and name in view.sight]
+        return min(seen, key=lambda answer: bool(answer["ok"]), default=None)
+
+    def schedulers(self) -> list[str]:
+        """`host (pid)` of every live scheduler, whoever started it."""
+        return [f"{v.host.name} (pid {pid})" for v in self.hosts if v.sight for pid in v.sight["schedulers"]]
+
+    def problems(self) -> list[str]:
+        """Everything that is not well; empty exactly when the cluster is healthy."""
+        found = [problem for view in self.hosts for problem in view.problems()]
+        if len(live := self.schedulers()) > 1:
+            found.append(f"{len(live)} schedulers run at once, they steal each other's tasks: {', '.join(live)}")
+        if self.complete:
+            found += self._services()
+        return [*found, *self.extra]
+
+    def _services(self) -> list[str]:
+        found = []
+        for name, report in (("mysql", self.mysql), ("redis", self.redis)):
+            if report is None or not report.ok:
+                found.append(f"{name}: {report.problem if report else 'it could not be asked'}")
+        for name in ("webui", "scheduler", "fetcher"):
+            answer = self.answers(name)
+            if answer is None:
+                found.append(f"{name}: it could not be asked, since no host with a webui answered")
+            elif not answer["ok"]:
+                found.append(f"{name}: {answer.get('why', 'its answer makes no sense')}")
+        return found
+
+    def as_data(self) -> dict[str, Any]:
+        """The object that `fab status --json` prints; no secret is in it."""
+        problems = self.problems()
+        return {
+            "healthy": not problems,
+            "hosts": {view.host.name: _host_data(view) for view in self.hosts},
+            "stores": {"mysql": _data(self.mysql), "redis": _data(self.redis)},
+            "queues": dict(self.redis.queues) if self.redis else {},
+            "webui": dict(self.answers("webui") or {"ok": False}),
+            "scheduler": dict(self.answers("scheduler") or {"ok": False}),
+            "fetcher": dict(self.answers("fetcher") or {"ok": False}),
+            "problems": problems,
+        }
+
+
+def _host_data(view: HostView) -> dict[str, Any]:
+    programs = [{key: program[key] for key in ("name", "state", "pid", "uptime_s")} for program in view.programs]
+    supervisord = bool(view.sight and view.sight["supervisord"]["answers"])
+    return {"reachable": view.reachable, "programs": programs, "supervisord": supervisord, "problems": view.problems()}
+
+
+def _data(report: MySQLReport | RedisReport | None) -> dict[str, Any]:
+    if report is None:
+        return {"ok": False}
+    from dataclasses import asdict
+
+    return {name: value for name, value in asdict(report).items() if name != "queues"}

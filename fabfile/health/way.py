@@ -1,0 +1,29 @@
+"""The way to a store, and how what comes back along it is told."""
+
+from __future__ import annotations
+
+import socket
+
+from .deadline import Open
+
+SECONDS = 10.0
+TOLD = 200
+"""Characters of a server's own words that are told."""
+
+
+def tcp(address: str, port: int) -> Open:
+    """A plain connection, for a store that the control machine reaches itself."""
+    return lambda: socket.create_connection((address, port), timeout=SECONDS)
+
+
+def told(words: object) -> str:
+    """A server's own words: on one line, without what would steer a terminal, and not too many of them."""
+    text = words.decode(errors="replace") if isinstance(words, bytes) else str(words)
+    line = "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return line if len(line) <= TOLD else f"{line[:TOLD]}…"
+
+
+def reason(error: BaseException) -> str:
+    """Why a connection failed, in the system's words."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return told(text or type(error).__name__).lower()

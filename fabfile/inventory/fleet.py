@@ -1,0 +1,255 @@
+"""The cluster as values: what every plan and every rendered file is made from."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import WrongInput
+from .address import Address, parsed
+from .passwords import Password, SecretURL
+from .schema import ROLES, Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
+
+PYTHON = "/opt/pyspider/current/bin/python"
+PHANTOMJS = "/opt/pyspider/bin/phantomjs"
+PROGRAMS = ("phantomjs", "result_worker", "processor", "fetcher", "scheduler", "webui")
+"""The roles that supervisor runs, in start order; it stops them in the opposite one.
+
+Who takes out of a queue starts before and stops after who puts in: a result that was popped and not
+yet saved is lost when its result_worker ends, so that one ends last.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One machine, how to log in there, and how many of each role it has."""
+
+    name: str
+    address: str
+    port: int = 22
+    user: str = "root"
+    key: Path | None = None
+    known_hosts: Path | None = None
+    host_keys: str = "strict"
+    """`strict` refuses a key that known_hosts does not hold, `accept-new` adds it; a changed one is always refused."""
+    gateway: str | None = None
+    """The name of another host of the cluster, or user@address:port."""
+    roles: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process under supervisor."""
+
+    name: str
+    role: str
+    index: int
+    """Counts the instances of its role on its host, from 1."""
+    port: int | None
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """A store is spoken to by TLS only, and has to prove by a certificate who it is."""
+
+    name: str
+    """What the certificate has to be for: the store's address, as hosts.toml gives it."""
+    ca: str | None
+    """The certificates of the CAs that may have issued it, as PEM; None stands for those that each machine knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class MySQL:
+    """Where tasks, projects and results are kept."""
+
+    host: str
+    address: str
+    port: int
+    user: str
+    password: Password
+    managed: bool
+    """Set up by `fab bootstrap`; otherwise it existed before."""
+    databases: Databases
+    tls: TLS | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redis:
+    """Where the queues are."""
+
+    host: str
+    address: str
+    port: int
+    db: int
+    password: Password | None
+    managed: bool
+    tls: TLS | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The two servers that the cluster's programs meet at."""
+
+    mysql: MySQL
+    redis: Redis
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A whole cluster, without a known fault."""
+
+    path: Path
+    cluster: Cluster
+    python: Python
+    phantomjs: PhantomJS
+    pyspider: Pyspider
+    stores: Stores
+    hosts: tuple[Host, ...]
+    defaults: Host
+    """How to log in to a host of which hosts.toml says nothing; it has no name and no address."""
+    webui_password: Password | None
+    passwords_path: Path
+    """Where generated passwords are kept."""
+    doctor: Doctor
+    endpoints: Mapping[str, SecretURL] = field(default_factory=dict)
+    """The fetcher's options that are addresses (shape.ENDPOINTS); `pyspider` is without them."""
+
+    def host(self, name: str) -> Host:
+        """The host of that name. Raises WrongInput."""
+        known = {host.name: host for host in self.hosts}
+        if name not in known:
+            raise WrongInput(f"{self.path.name}: unknown host '{name}'{hint(name, known)}")
+        return known[name]
+
+    def named(self, word: str) -> Host:
+        """The host of that name or user@address:port; it may be none of the file's. Raises WrongInput.
+
+        What an address leaves open comes from [defaults]. A machine that the file describes is that host.
+        """
+        where = None if any(host.name == word for host in self.hosts) else parsed(word)
+        if where is None:
+            return self.host(word)
+        open_ = self.defaults
+        stranger = replace(
+            open_, name=word, address=where.address, user=where.user or open_.user, port=where.port or open_.port
+        )
+        return self._described(stranger, where) or stranger
+
+    def _described(self, stranger: Host, where: Address) -> Host | None:
+        for host in self.hosts:
+            same = (host.address.lower(), host.port) == (stranger.address.lower(), stranger.port)
+            if where.address == host.name or (same and where.user not in (None, host.user)):
+                raise WrongInput(
+                    f"'{stranger.name}' is {host.name} of {self.path.name}, which says how to log in there; "
+                    f"name it {host.name}"
+                )
+            if same:
+                return host
+        return None
+
+    def gateway(self, host: Host) -> Host | None:
+        """The machine through which `host` is reached, if there is one; it may be none of the cluster's."""
+        if host.gateway is None or "@" not in host.gateway:
+            return self.host(host.gateway) if host.gateway else None
+        user, _, where = host.gateway.partition("@")
+        address, _, port = where.partition(":")
+        return Host(host.gateway, address, int(port or 22), user, host.key, host.known_hosts, host.host_keys)
+
+    def with_role(self, role: str) -> tuple[Host, ...]:
+        """The hosts with at least one of that role, in the order of the file. Raises WrongInput."""
+        return self.select(roles=(role,))
+
+    def select(
+        self,
+        names: Sequence[str] = (),
+        roles: Sequence[str] = (),
+        limit: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+    ) -> tuple[Host, ...]:
+        """The hosts that have one of the names and one of the roles, in the order of the file. Raises WrongInput.
+
+        No names stands for all of them, no roles likewise. A name may be an address outside of the file: such
+        hosts come last, and have no roles. Of all these, those that match one of the patterns of `limit` and
+        none of `exclude`; a pattern (with * ? or [) may match nothing, a name must be known.
+        """
+        wanted = [self.named(name) for name in names]
+        strangers = {(host.address, host.port): host for host in wanted if host not in self.hosts}.values()
+        for role in roles:
+            if role not in ROLES:
+                raise WrongInput(f"unknown role '{role}'{hint(role, ROLES)}; roles are {', '.join(ROLES)}")
+        return tuple(
+            host
+            for host in (*self.hosts, *strangers)
+            if (not names or host in wanted)
+            and (not roles or any(host.roles.get(role) for role in roles))
+            and (not limit or self._matches(host, limit))
+            and not self._matches(host, exclude)
+        )
+
+    def _matches(self, host: Host, patterns: Sequence[str]) -> bool:
+        return any(
+            fnmatch.fnmatchcase(host.name, pattern) if set(pattern) & set("*?[") else host == self.named(pattern)
+            for pattern in patterns
+        )
+
+    def programs(self, host: Host) -> tuple[Program, ...]:
+        """What supervisor runs on the host, in start order."""
+        return tuple(programs(host.roles, self.pyspider, self.cluster.logs))
+
+    def bind_address(self, host: Host) -> str:
+        """Where the host's web UI listens."""
+        return host.address if self.pyspider.webui.host == "address" else self.pyspider.webui.host
+
+    def mysql_address(self) -> str:
+        return self.stores.mysql.address
+
+    def redis_address(self) -> str:
+        return self.stores.redis.address
+
+    @cached_property
+    def digest_key(self) -> bytes:
+        """Keys the digests of files that hold passwords: without it they would let a weak one be guessed."""
+        found = (self.stores.mysql.password, self.stores.redis.password, self.webui_password)
+        values = [password.reveal() if password else "" for password in found]
+        text = "\n".join(values + [self.endpoints[name].reveal() for name in sorted(self.endpoints)])
+        return hashlib.scrypt(text.encode(), salt=self.cluster.name.encode(), n=2**12, r=8, p=1, dklen=32)
+
+
+def programs(roles: Mapping[str, int], options: Pyspider, logs: str) -> Iterator[Program]:
+    """The programs of a host with these roles, in start order."""
+    ports = base_ports(options)
+    for role in PROGRAMS:
+        for index in range(1, roles.get(role, 0) + 1):
+            name = role if role == "scheduler" else f"{role}{index}"
+            port = ports[role] + index - 1 if role in ports else None
+            yield Program(name, role, index, port, f"{logs}/{name}.log")
+
+
+def base_ports(options: Pyspider) -> dict[str, int]:
+    """The port of the first instance of each role on a host; the next ones count up from there."""
+    return {
+        "phantomjs": options.phantomjs.port,
+        "fetcher": options.fetcher.xmlrpc_port,
+        "scheduler": options.scheduler.xmlrpc_port,
+        "webui": options.webui.port,
+    }
+
+
+def near(word: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    names = list(known)
+    for spelling in (word.replace("_", "-"), word.replace("-", "_"), word.lower()):
+        if spelling != word and spelling in names:
+            return spelling
+    return next(iter(difflib.get_close_matches(word, names, n=1)), None)
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """` (did you mean 'fetcher'?)`, or nothing where no known name is near."""
+    return f" (did you mean '{found}'?)" if (found := near(word, known)) else ""

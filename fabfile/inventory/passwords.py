@@ -1,0 +1,220 @@
+"""Where passwords come from: an environment variable, a file, or made once and kept in a 0600 file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import stat
+import string
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from ..errors import Problem, WrongInput
+from ..local import folder_handle, hand_over
+
+LENGTH = 32
+MASK = "***"
+_ALPHABET = string.ascii_letters + string.digits
+_USABLE = re.compile(r"[A-Za-z0-9_-]+")
+_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+"""The characters that a URL may have (RFC 3986)."""
+
+
+class Password:
+    """A password that shows itself only when asked by name; printed, formatted or logged it is `***`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The password itself, for a file or a stream that only its owner can read."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(MASK, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Password) and secrets.compare_digest(self._value, other._value)
+
+    def __hash__(self) -> int:
+        return hash((Password, self._value))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a password is not to be copied out of the process")
+
+
+class SecretURL(Password):
+    """An address that may hold a password; it shows itself without."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return masked(self.reveal())
+
+    __str__ = __repr__
+
+
+def masked(url: str) -> str:
+    """The address with *** for the password in it, else for all that stands before its @; and for its query."""
+    found = re.fullmatch(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?(?:(.*)@)?(.*)", url, re.DOTALL)
+    assert found is not None
+    scheme, login, rest = found[1] or "", found[2], found[3]
+    if login is not None:
+        user, _, password = login.partition(":")
+        login = f"{user}:{MASK}@" if password else f"{MASK}@"
+    place = re.split(r"[?#]", rest, maxsplit=1)
+    return scheme + (login or "") + place[0] + (f"{rest[len(place[0])]}{MASK}" if len(place) > 1 else "")
+
+
+def usable_url(value: str) -> SecretURL:
+    """The address, if pyspider can take it apart. Raises WrongInput, which never holds the value."""
+    if not value:
+        raise WrongInput("the address is empty")
+    if not _URL.fullmatch(value):
+        raise WrongInput("the address holds characters that no URL has; change it")
+    try:
+        parsed = urlsplit(value if "://" in value else f"http://{value}")
+        whole = bool(parsed.hostname) and parsed.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise WrongInput("the address can't be taken apart into host and port: does its password hold a / ? or #?")
+    return SecretURL(value)
+
+
+def usable(value: str) -> Password:
+    """The password, if pyspider can carry it. Raises WrongInput, which never holds the value.
+
+    pyspider puts passwords into URLs and decodes nothing, so only [A-Za-z0-9_-] survives.
+    """
+    if not value:
+        raise WrongInput("the password is empty")
+    if not _USABLE.fullmatch(value):
+        raise WrongInput("the password holds characters outside A-Z a-z 0-9 _ -, which pyspider can't carry; change it")
+    return Password(value)
+
+
+Usable = TypeVar("Usable", bound=Password)
+
+
+def from_environment(name: str, checked: Callable[[str], Usable]) -> Usable:
+    """The password (or the like) in an environment variable. Raises WrongInput."""
+    if name not in os.environ:
+        raise WrongInput(f"the environment variable {name} is not set")
+    return checked(os.environ[name])
+
+
+def from_file(path: Path, checked: Callable[[str], Usable]) -> Usable:
+    """The password (or the like) that is the whole content of a file only its owner can read. Raises WrongInput."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            _refuse_readable(path, os.fstat(stream.fileno()))
+            text = stream.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongInput(f"the file {path} can't be read: {_reason(error)}") from error
+    return checked(text.removesuffix("\n").removesuffix("\r"))
+
+
+def generated(path: Path, names: Sequence[str]) -> dict[str, Password]:
+    """The passwords kept under `names` in the 0600 file `path`; those that it lacks are made now.
+
+    Two runs at once agree on the same passwords. Raises WrongInput, Problem where the file can't be written.
+    """
+    if not names:
+        return {}
+    known = _kept(path)
+    if not set(names) <= known.keys():
+        known = _completed(path, names)
+    return {name: _checked(path, name, known[name]) for name in names}
+
+
+def _checked(path: Path, name: str, value: object) -> Password:
+    try:
+        return usable(value if isinstance(value, str) else "")
+    except WrongInput as error:
+        raise WrongInput(f"{path}: {name}: {error}") from error
+
+
+def _kept(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as stream:
+            _refuse_readable(path, os.fstat(stream.fileno()))
+            return tomllib.load(stream)
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongInput(f"{path}: can't be read: {_reason(error)}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise WrongInput(f"{path}: is damaged ({error}); restore it, the cluster's passwords are in it") from error
+
+
+def _refuse_readable(path: Path, found: os.stat_result) -> None:
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise WrongInput(f"others than its owner can read {path}; run: chmod 600 {path}")
+
+
+def _completed(path: Path, names: Sequence[str]) -> dict[str, object]:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(path.parent) as folder:
+            os.fchmod(folder, 0o700)
+            hand_over(folder, path.parent.parent)
+            # Whoever held the lock before may have made them already.
+            known = _kept(path)
+            made = {name: _random() for name in names if name not in known}
+            if made:
+                _write(folder, path, known | made)
+            return known | made
+    except OSError as error:
+        raise Problem(f"{path}: the generated passwords can't be kept: {_reason(error)}") from error
+
+
+def _random() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    handle = folder_handle(folder)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _write(folder: int, path: Path, passwords: dict[str, object]) -> None:
+    text = "# Made by fab. Keep it: the cluster's stores and its web UI have these passwords.\n"
+    text += "".join(f'{name} = "{value}"\n' for name, value in sorted(passwords.items()))
+    scratch = f".{path.name}.{os.getpid()}"
+    with suppress(FileNotFoundError):
+        os.unlink(scratch, dir_fd=folder)
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+            hand_over(stream.fileno(), path.parent.parent)
+        os.replace(scratch, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(scratch, dir_fd=folder)
+        raise
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8 text"

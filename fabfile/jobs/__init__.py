@@ -1,1 +1,0 @@
-"""What the tasks do; imported when one runs, so that `fab --list` stays quick."""

@@ -1,0 +1,1 @@
+"""A run over many hosts: the engine, outcomes, the report, the lock, batches, retry, timings."""

@@ -1,0 +1,175 @@
+"""One change of a cluster at a time: a lock on the scheduler's host, which everybody who changes it must reach."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..errors import Locked, Problem
+from ..ssh.link import Link
+from ..ssh.protocol import message
+from ..steps.base import Action, Found, Payload, Probe
+from ..steps.shell import assign, lines
+
+FOLDER = "/var/lib/pyspider-fabfile"
+BEAT_SECONDS = 15.0
+EXPIRY_MINUTES = 1
+"""A lock whose owner has shown no sign of life for so long belongs to nobody."""
+TAKEN = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds a lock: enough to go and ask, or to see that the process is gone."""
+
+    user: str
+    machine: str
+    pid: int
+    ticks: int
+    """When the process started, in clock ticks since its machine did: a pid alone may be another's by now."""
+    since: str
+
+    def gone(self) -> bool:
+        """Whether it was a process of this very machine that has ended."""
+        return self.machine == _machine() and _ticks(self.pid) != self.ticks
+
+    @property
+    def host(self) -> str:
+        """The machine's name alone; `machine` also tells its boots apart."""
+        return self.machine.partition("/")[0]
+
+    def __str__(self) -> str:
+        return f"{self.user} on {self.host} (pid {self.pid}) since {self.since}"
+
+
+def _ticks(pid: int) -> int:
+    with suppress(OSError, IndexError, ValueError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return 0
+
+
+def _machine() -> str:
+    with suppress(OSError):
+        return f"{socket.gethostname()}/{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
+    return socket.gethostname()
+
+
+def _me() -> Owner:
+    now = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    return Owner(getpass.getuser(), _machine(), os.getpid(), _ticks(os.getpid()), now)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The lock of the cluster called `name`, over a link to its scheduler's host."""
+
+    link: Link
+    name: str
+    folder: str = FOLDER
+
+    @contextmanager
+    def held(self, wait: float = 0) -> Iterator[None]:
+        """Hold it for a while; `wait` seconds are spent on somebody else's. Raises Locked."""
+        me = _me()
+        self._acquire(me, wait)
+        done = threading.Event()
+        beats = threading.Thread(target=self._beat, args=(me, done), daemon=True)
+        beats.start()
+        try:
+            yield
+        finally:
+            done.set()
+            beats.join()
+            # Ctrl-C has ended the link; on one that can't be had again the lock expires by itself.
+            self.link.resume()
+            with suppress(Problem):
+                self._run(_RELEASE, me)
+
+    def owner(self) -> Owner | None:
+        """Who holds it; None when nobody does, or nobody who is still there."""
+        found = self.link.exchange(message((), [Probe(self._script(_SHOW))]), lambda _: None)[0]
+        return _owner(found.text)
+
+    def release(self) -> Owner | None:
+        """Take it away from whoever holds it; who that was."""
+        owner = self.owner()
+        if owner:
+            self._run(_RELEASE, owner)
+        return owner
+
+    def _acquire(self, me: Owner, wait: float) -> None:
+        deadline = time.monotonic() + wait
+        while (found := self._run(_ACQUIRE, me)).status == TAKEN:
+            owner = _owner(found.text)
+            if owner and owner.gone():
+                self._run(_RELEASE, owner)
+            elif time.monotonic() >= deadline:
+                raise Locked(
+                    f"{self.name} is being changed by {owner or 'somebody'}; wait with --lock-wait SECONDS, "
+                    "or see `fab lock.status`"
+                )
+            else:
+                time.sleep(min(1.0, max(0.0, deadline - time.monotonic())))
+        if found.status != 0:
+            raise Problem(f"the lock of {self.name} can't be taken: {found.text.strip()[-300:]}")
+
+    def _beat(self, me: Owner, done: threading.Event) -> None:
+        while not done.wait(BEAT_SECONDS):
+            with suppress(Problem):
+                self._run(_BEAT, me)
+
+    def _run(self, script: str, owner: Owner) -> Found:
+        payload = Payload(json.dumps(asdict(owner), sort_keys=True).encode())
+        action = Action("lock", self._script(script), (payload,))
+        return self.link.exchange(message([action], ()), lambda _: None)[0]
+
+    def _script(self, script: str) -> str:
+        return lines(assign("F", self.folder), assign("L", f"{self.folder}/{self.name}.lock"), _FRESH, script)
+
+
+def _owner(text: str) -> Owner | None:
+    try:
+        return Owner(**json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
+_FRESH = f"""\
+fresh() {{ [ -n "$(find "$L/owner" -mmin -{EXPIRY_MINUTES} 2>/dev/null)" ]; }}
+mine() {{ cmp -s "$1" "$L/owner"; }}
+"""
+# A directory that holds its owner from the first moment on, put in place by one rename: that fails
+# where a lock is. A lock without life is taken away under a second one, so that nobody takes a new one for it.
+_ACQUIRE = f"""\
+mkdir -p "$F"
+N=$F/.new.$$
+rm -rf "$N"
+mkdir "$N"
+cat "$1" >"$N/owner"
+if [ -e "$L" ] && ! fresh && mkdir "$L.break" 2>/dev/null; then
+  fresh || rm -rf "$L"
+  rmdir "$L.break"
+fi
+find "$F" -maxdepth 1 -name '*.break' -mmin +{EXPIRY_MINUTES} -exec rmdir {{}} + 2>/dev/null || true
+if mv -T "$N" "$L" 2>/dev/null; then exit 0; fi
+rm -rf "$N"
+cat "$L/owner" 2>/dev/null
+exit {TAKEN}
+"""
+_RELEASE = """\
+if mine "$1"; then mv -T "$L" "$F/.old.$$" && rm -rf "$F/.old.$$"; fi
+"""
+_BEAT = """\
+if mine "$1"; then touch "$L/owner"; fi
+"""
+_SHOW = """\
+if fresh; then cat "$L/owner"; fi
+"""

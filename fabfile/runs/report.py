@@ -1,0 +1,194 @@
+"""Outcomes as what a person, a script or a shell reads: table, JSON, exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+from .engine import Outcome
+from .timings import Timings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STYLES = {
+    "ok": "green",
+    "changed": "yellow",
+    "skipped": "dim",
+    "failed": "bold red",
+    "unreachable": "magenta",
+    "not reached": "dim",
+}
+DETAIL_LINES = 20
+
+
+def exit_status(outcomes: Sequence[Outcome]) -> int:
+    """0 all well, 1 something failed, 3 nothing worse than unreachable hosts."""
+    statuses = {outcome.status for outcome in outcomes}
+    if "failed" in statuses:
+        return 1
+    if "unreachable" in statuses:
+        return 3
+    return 1 if "not reached" in statuses else 0
+
+
+def as_json(outcomes: Sequence[Outcome], timings: Timings | None = None) -> str:
+    """One object: per host its status, what was done, why it failed or was skipped, and the seconds it took."""
+    hosts = {
+        outcome.host: {
+            "status": outcome.status,
+            "changes": list(outcome.changes),
+            "cause": outcome.cause or None,
+            "output": outcome.detail or None,
+            "seconds": round(outcome.seconds, 3),
+        }
+        for outcome in outcomes
+    }
+    more = {"timings": timings.as_data()} if timings else {}
+    return json.dumps({"ok": exit_status(outcomes) == 0, "hosts": hosts, **more}, indent=2)
+
+
+def recap(
+    outcomes: Sequence[Outcome],
+    seconds: float,
+    dry: bool = False,
+    timings: Timings | None = None,
+    certain: bool = True,
+) -> None:
+    """What happened on every host, equal causes once, and one last line with the totals.
+
+    Where it is not `certain` that a host that is ok was not changed, nothing is said about it.
+    """
+    console = _console(sys.stdout)
+    width = max((len(outcome.host) for outcome in outcomes), default=0)
+    for outcome in outcomes:
+        status = "would change" if dry and outcome.status == "changed" else outcome.status
+        aside = outcome.cause if outcome.status == "skipped" else f"{outcome.seconds:.1f} s"
+        console.print(
+            f"{outcome.host:<{width}}  ", _styled(status, outcome.status), f"  ({aside})", sep="", highlight=False
+        )
+        for change in outcome.changes:
+            console.print(f"{'':<{width}}    {change}", markup=False, highlight=False)
+        if outcome.well:
+            _indented(console, outcome.detail.splitlines())
+        for action in outcome.missing:
+            _diff(console, action.diff)
+    _causes(console, outcomes)
+    if timings:
+        show_timings(console, timings)
+    console.print(totals(outcomes, seconds, dry, certain), markup=False, highlight=False)
+
+
+def totals(outcomes: Sequence[Outcome], seconds: float, dry: bool = False, certain: bool = True) -> str:
+    """The last line: how many hosts ended how; `nothing changed` where that is so."""
+    counted = Counter(outcome.status for outcome in outcomes)
+    words = ", ".join(f"{counted[status]} {status}" for status in STYLES if counted[status])
+    hosts = f"{len(outcomes)} host{'' if len(outcomes) == 1 else 's'}"
+    unchanged = " (nothing changed)" if certain and set(counted) <= {"ok", "skipped"} else ""
+    return f"{hosts}: {words}{unchanged}{' (dry run)' if dry else ''} in {seconds:.1f} s"
+
+
+def show_timings(console: Console, timings: Timings) -> None:
+    """A row per host with the seconds of each phase, then what took longest."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table("SECONDS", box=box.SIMPLE_HEAD, pad_edge=False)
+    names = timings.names()
+    for name in names:
+        table.add_column(name, justify="right")
+    for host, phases in timings.phases.items():
+        table.add_row(host, *(f"{phases[name]:.2f}" if name in phases else "-" for name in names))
+    console.print(table)
+    _indented(console, [f"{span.seconds:7.2f}  {span.host}: {span.says}" for span in timings.slowest()])
+
+
+def _indented(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        console.print(f"    {line}", markup=False, highlight=False)
+
+
+def _diff(console: Console, text: str) -> None:
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    for line in text.splitlines():
+        console.print(f"      {line}", style=styles.get(line[:1]), markup=False, highlight=False)
+
+
+def _causes(console: Console, outcomes: Sequence[Outcome]) -> None:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for outcome in outcomes:
+        if outcome.cause and not outcome.well:
+            groups.setdefault((outcome.cause, outcome.detail), []).append(outcome.host)
+    for (cause, detail), hosts in groups.items():
+        console.print(f"{', '.join(hosts)}: {cause}", style="red", markup=False, highlight=False)
+        _indented(console, detail.splitlines()[-DETAIL_LINES:])
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    return Console(file=stream, soft_wrap=True)
+
+
+def _styled(text: str, status: str) -> Any:
+    from rich.text import Text
+
+    return Text(text, STYLES.get(status, ""))
+
+
+class Progress:
+    """Shows what every host is doing: a live table on a terminal, lines with the host's name elsewhere.
+
+    Writes to stderr, so that what goes to a file or a pipe is the report alone.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._doing: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+        self._live: Any = None
+
+    def say(self, host: str, text: str) -> None:
+        """`host` begins `text`."""
+        with self._lock:
+            self._doing[host] = (text, time.monotonic())
+        if not self._live and text != "looking":
+            print(f"{host} | {text}", file=sys.stderr, flush=True)
+
+    def done(self, host: str) -> None:
+        """`host` has ended; it leaves the live table."""
+        with self._lock:
+            self._doing.pop(host, None)
+
+    def __enter__(self) -> Progress:
+        # rich is not loaded where nobody would see it.
+        if sys.stderr.isatty() and not (console := _console(sys.stderr)).is_dumb_terminal:
+            from rich.live import Live
+
+            self._live = Live(console=console, get_renderable=self._table, refresh_per_second=8, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def _table(self) -> Any:
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2))
+        with self._lock:
+            doing = dict(self._doing)
+        for name in self._names:
+            if name in doing:
+                text, since = doing[name]
+                table.add_row(name, f"{time.monotonic() - since:.0f} s", text)
+        return table

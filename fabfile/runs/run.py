@@ -1,0 +1,213 @@
+"""How every job runs its work over its hosts, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
+
+from invoke.exceptions import Exit
+
+from ..errors import Unreachable
+from ..inventory import Host
+from ..steps.base import Found, Step
+from ..tasks.lock import cluster_lock
+from . import report
+from .batches import Pace
+from .engine import Outcome, Recorder, apply, fan_out, look, missing, on_host, preview
+from .options import Options, whole_number
+from .target import Target
+from .timings import Timings, Watch, connect_seconds
+
+INTERRUPTED = 130
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was found on one host, step by step."""
+
+    steps: tuple[Step, ...]
+    found: tuple[Found, ...]
+
+
+@dataclass
+class Run:
+    """One task's run over its hosts: progress while it lasts, a recap at its end, also after Ctrl-C."""
+
+    target: Target
+    options: Options = field(default_factory=Options)
+    certain: bool = True
+    """Whether a host that is ok is known to be as it was before; after somebody's command it is not."""
+
+    def __post_init__(self) -> None:
+        self.dry: bool = self.options.dry_run or self.target.config.run.dry
+        self.pace = Pace.of(self.options.batch, self.options.max_fail)
+        self.lock_wait = whole_number("--lock-wait", self.options.lock_wait, 0)
+        self.recorder = Recorder()
+        self.start = time.monotonic()
+        self.timings = Timings()
+        self.progress = report.Progress([host.name for host in self.target.hosts])
+        for host in self.target.skipped:
+            self.skip(host, f"it has no {' or '.join(self.target.roles)}")
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the cluster's lock, unless nothing is going to be changed. Raises Locked.
+
+        Where the scheduler's host can't be reached there is no lock to be had: the run says so and goes on.
+        """
+        with ExitStack() as stack:
+            if not self.dry:
+                self._enter(stack)
+            try:
+                yield
+            except KeyboardInterrupt:
+                self._interrupted()
+
+    def _enter(self, stack: ExitStack) -> None:
+        try:
+            lock = cluster_lock(self.target.config, self.target.fleet)
+            stack.enter_context(lock.held(self.lock_wait))
+        except Unreachable as error:
+            print(f"fab: going on without the cluster's lock: {error}", file=sys.stderr)
+
+    def batches(self, hosts: Sequence[Host]) -> Iterator[Sequence[Host]]:
+        """The hosts batch by batch, as long as not too many have failed; a dry run needs no batches."""
+        batches = [hosts] if self.dry else list(self.pace.batches(hosts, len(self.target.hosts)))
+        for number, batch in enumerate(batches, 1):
+            if self.stopped:
+                return
+            if len(batches) > 1:
+                names = ", ".join(host.name for host in batch)
+                print(f"fab: batch {number} of {len(batches)}: {names}", file=sys.stderr)
+            yield batch
+
+    @property
+    def stopped(self) -> str:
+        """Why nothing new may be begun; empty as long as it may."""
+        total = len(self.target.hosts)
+        failed = self.recorder.failures(self.target.hosts)
+        if self.dry or not self.pace.too_many(failed, total):
+            return ""
+        return f"the run was stopped: {failed} of {total} failed or unreachable, and --max-fail is {self.pace.max_fail}"
+
+    def skip(self, host: Host, why: str) -> None:
+        """Nothing is to be done on this host."""
+        self.recorder.add(Outcome(host.name, "skipped", cause=why))
+
+    def look(self, steps: Callable[[Host], Sequence[Step]], hosts: Sequence[Host] | None = None) -> dict[str, Looked]:
+        """What is found on every host, by name, in one channel each; who can't be looked at has its outcome.
+
+        The channel is kept for the changes that follow, until `converge` or a link's `rest`.
+        """
+        found: dict[str, Looked] = {}
+
+        def one(host: Host, say: Say) -> Outcome:
+            say("looking")
+            wanted = steps(host)
+            found[host.name] = Looked(tuple(wanted), tuple(look(self.target.links[host], wanted, more=not self.dry)))
+            return Outcome("", "ok")
+
+        self.each(one, hosts, "look", more=True)
+        return found
+
+    def each(
+        self,
+        work: Callable[[Host, Say], Outcome],
+        hosts: Sequence[Host] | None = None,
+        phase: str = "change",
+        more: bool = False,
+    ) -> None:
+        """`work` on every host at once that has not failed so far. Ctrl-C ends remote work, then the run.
+
+        Until something else is done to a host for which there is `more` to do, it is not reached.
+        """
+
+        def one(host: Host) -> None:
+            if self.stopped:
+                return
+            watch = Watch(host.name)
+
+            def say(text: str) -> None:
+                watch.begins(text)
+                self.progress.say(host.name, text)
+
+            outcome = on_host(host.name, lambda: work(host, say))
+            self.progress.done(host.name)
+            self.recorder.add(outcome, more)
+            connected = connect_seconds(self.target.links[host])
+            self.timings.add(host.name, phase, outcome.seconds, connected, watch.ends())
+
+        chosen = self.target.hosts if hosts is None else hosts
+        try:
+            with self.progress:
+                hosts_left = [host for host in chosen if self.recorder.going_on(host)]
+                fan_out(hosts_left, one, self.target.links.stop, self.target.fleet.cluster.at_once)
+        except KeyboardInterrupt:
+            self._interrupted()
+
+    def converge(self, looked: Mapping[str, Looked], hosts: Sequence[Host] | None = None) -> None:
+        """Do what was found to be missing, on every host at once; a host that lacks nothing costs no channel."""
+
+        def one(host: Host, say: Say) -> Outcome:
+            state = looked[host.name]
+            if self.dry:
+                return preview(state.steps, state.found)
+            if not (todo := missing(state.steps, state.found)):
+                self.target.links[host].rest()
+                return Outcome("", "ok")
+            return Outcome("", "changed", apply(self.target.links[host], state.steps, todo, say))
+
+        self.each(one, [host for host in (self.target.hosts if hosts is None else hosts) if host.name in looked])
+
+    def changed(self, hosts: Sequence[Host]) -> list[Host]:
+        """Those of the hosts that this run has changed, and where nothing has gone wrong."""
+        return [one for one, outcome in zip(hosts, self.recorder.outcomes(hosts), strict=True) if outcome.changed]
+
+    def finish(self) -> None:
+        """Print the recap and leave with the exit status of the worst outcome."""
+        outcomes = self._end()
+        if status := report.exit_status(outcomes):
+            sys.stdout.flush()
+            raise Exit(code=status)
+
+    def _interrupted(self) -> NoReturn:
+        self._end()
+        raise Exit("fab: interrupted; what had been begun on the hosts was ended", INTERRUPTED) from None
+
+    def _end(self) -> list[Outcome]:
+        outcomes = [self._explained(one) for one in self.recorder.outcomes(self._shown)]
+        if not self.dry:
+            self._keep(outcomes)
+        timings = self.timings if self.options.timings else None
+        if self.options.json:
+            print(report.as_json(outcomes, timings))
+        else:
+            report.recap(outcomes, time.monotonic() - self.start, self.dry, timings, self.certain)
+        return outcomes
+
+    @property
+    def _shown(self) -> tuple[Host, ...]:
+        return (*self.target.hosts, *self.target.skipped)
+
+    def _explained(self, outcome: Outcome) -> Outcome:
+        """A host that was not begun tells why, if the run stopped itself."""
+        if outcome.status == "not reached" and not outcome.cause:
+            return replace(outcome, cause=self.stopped)
+        return outcome
+
+    def _keep(self, outcomes: Sequence[Outcome]) -> None:
+        last = self.target.last
+        if last is None:
+            return
+        here = {outcome.host for outcome in outcomes}
+        # Of those that were to be retried, some may not have been chosen this time: they are still left.
+        others = [name for name in self.target.left if name not in here]
+        try:
+            last.keep([*others, *(outcome.host for outcome in outcomes if not outcome.well)])
+        except OSError as error:
+            print(f"fab: --retry-failed will not know of this run: {error}", file=sys.stderr)

@@ -1,0 +1,110 @@
+"""From a task's arguments to the hosts it works on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invoke.exceptions import Exit
+
+from ..errors import WrongInput
+from ..inventory import Fleet, Host, load
+from ..ssh.pool import Links
+from . import report
+from .options import Options
+from .retry import LastRun
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a task works on: the cluster, the chosen hosts, and a link to each."""
+
+    fleet: Fleet
+    hosts: tuple[Host, ...]
+    roles: tuple[str, ...]
+    links: Links
+    config: Any
+    last: LastRun | None = None
+    """Where this run's undone hosts are kept for `--retry-failed`."""
+    left: tuple[str, ...] = ()
+    """The hosts that the run before left undone; empty where they are not to be retried."""
+
+    skipped: tuple[Host, ...] = ()
+    """Hosts that -H names, but that have none of the roles."""
+
+    def also(self, hosts: Iterable[Host]) -> Links:
+        """Links to further hosts of the cluster, for looking."""
+        return self.links.prepare(self.config, self.fleet, hosts)
+
+
+def target(c: Any, options: Options | None = None, task: str = "", strangers: bool = False) -> Target:
+    """The hosts that `-H` and the flags choose together; all of the cluster's without any. Raises WrongInput.
+
+    `task` is what the run is kept as for `--retry-failed`; without a name it is not kept.
+    With `strangers`, -H may name hosts by user@address:port of which hosts.toml says nothing.
+    """
+    flags = options or Options()
+    fleet = load()
+    last = LastRun(fleet.path, fleet.cluster.name, task) if task else None
+    left = last.left() if last and flags.retry_failed else ()
+    names = tuple(c.config["chosen"]) or _still_known(fleet, left)
+    roles = _words(flags.role)
+    hosts = fleet.select(names, roles, _words(flags.limit), _words(flags.exclude))
+    everyone = fleet.select(names, (), _words(flags.limit), _words(flags.exclude)) if c.config["chosen"] else hosts
+    skipped = tuple(host for host in everyone if host not in hosts)
+    if flags.retry_failed:
+        hosts = _to_retry(hosts, left, flags, task)
+    if not hosts:
+        raise WrongInput(f"no host of {fleet.path.name} is chosen by {_given(c, flags)}")
+    if not strangers:
+        _refuse_strangers(fleet, hosts)
+    links = c.config["links"].prepare(c.config, fleet, hosts)
+    links.refuse_keys(fleet, hosts)
+    return Target(fleet, hosts, roles, links, c.config, last, left, skipped)
+
+
+def _still_known(fleet: Fleet, left: Sequence[str]) -> tuple[str, ...]:
+    """The names without those that hosts.toml has lost since."""
+    known = []
+    for name in left:
+        try:
+            known.append(fleet.named(name).name)
+        except WrongInput:
+            print(f"fab: {name} is left out: it is no longer in {fleet.path.name}", file=sys.stderr)
+    return tuple(known)
+
+
+def _refuse_strangers(fleet: Fleet, hosts: Sequence[Host]) -> None:
+    if names := ", ".join(host.name for host in hosts if host not in fleet.hosts):
+        raise WrongInput(
+            f"{fleet.path.name} says nothing of {names}; add a table [hosts.NAME] first "
+            "(bootstrap, status, doctor and run work without)"
+        )
+
+
+def _to_retry(hosts: Sequence[Host], left: Sequence[str], flags: Options, task: str) -> tuple[Host, ...]:
+    """Those of the hosts that the last run left undone; where there are none, the run ends here, and well."""
+    again = tuple(host for host in hosts if host.name in left)
+    if again:
+        return again
+    if flags.json:
+        print(report.as_json([]))
+        sys.stdout.flush()
+    whom = "of the chosen hosts " if left else ""
+    raise Exit(f"fab: nothing to retry: the last {task} left none {whom}undone", 0)
+
+
+def _given(c: Any, flags: Options) -> str:
+    named = {
+        "-H": ",".join(c.config["chosen"]),
+        "--role": flags.role,
+        "--limit": flags.limit,
+        "--exclude": flags.exclude,
+    }
+    return " ".join(f"{flag} {value}" for flag, value in named.items() if value)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -1,0 +1,280 @@
+"""How to log in to a host: hosts.toml, ssh_config and fab's own flags become one value, and that an open connection."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import Unreachable, WrongInput
+from ..inventory import Host
+from .keyfile import LockedKey, UnusableKey
+from .keys import DEFAULT_KEYS, Keys, of_agent
+from .known_hosts import algorithms, check, entry
+
+CONNECT_SECONDS = 10.0
+AUTH_SECONDS = 30.0
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+"""Asked for first: one pass over the data instead of two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What `fab`'s own options say about logging in; read once, since reading Invoke's configuration is slow."""
+
+    ssh_config: Any
+    key_files: tuple[str, ...] = ()
+    passphrase: str | None = None
+    password: str | None = None
+    connect_seconds: float = CONNECT_SECONDS
+    sudo_password: str | None = None
+
+
+def flags(config: Any) -> Flags:
+    """The flags in Fabric's configuration (`-i`, `-t`, `--prompt-for-…`) and its ssh_config."""
+    given = dict(config.connect_kwargs)
+    files = given.get("key_filename") or ()
+    return Flags(
+        config.base_ssh_config,
+        (files,) if isinstance(files, str) else tuple(files),
+        given.get("passphrase"),
+        given.get("password"),
+        float(given.get("timeout") or config.timeouts.connect or CONNECT_SECONDS),
+        config.sudo.password,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Everything that is known about the way in to one host before the first packet."""
+
+    host: Host
+    flags: Flags
+    address: str
+    key_files: tuple[str, ...] = ()
+    """Of ssh_config and the flags; hosts.toml's own key comes before them."""
+    proxy_command: str | None = None
+    proxy_jump: tuple[str, ...] = ()
+    """The hops of ssh_config, the nearest first."""
+
+    @property
+    def where(self) -> str:
+        return f"{self.host.name}: {self.host.user}@{self.host.address}:{self.host.port}"
+
+
+def login(host: Host, given: Flags) -> Login:
+    """The way in to a host; what hosts.toml says goes before ssh_config."""
+    found = given.ssh_config.lookup(host.address)
+    jump = found.get("proxyjump", "none")
+    return Login(
+        host,
+        given,
+        found.get("hostname", host.address),
+        (*given.key_files, *found.get("identityfile", ())),
+        found.get("proxycommand"),
+        () if jump == "none" else tuple(hop.strip() for hop in jump.split(",")),
+    )
+
+
+def hop(text: str, given: Flags, like: Host) -> Host:
+    """A ProxyJump of ssh_config, `[user@]address[:port]`, as a host to log in to; keys are looked up as for `like`."""
+    user, _, where = text.rpartition("@")
+    address, _, port = where.removeprefix("ssh://").partition(":")
+    found = given.ssh_config.lookup(address)
+    number = port or found.get("port", "22")
+    if not number.isdigit():
+        raise WrongInput(f"{like.name}: ssh_config: ProxyJump {text}: no port number")
+    return Host(
+        text,
+        address,
+        int(number),
+        user or found.get("user") or _local_user(),
+        known_hosts=like.known_hosts,
+        host_keys=like.host_keys,
+    )
+
+
+def _local_user() -> str:
+    import getpass
+
+    return getpass.getuser()
+
+
+class _PromptSocket(socket.socket):
+    """Acknowledges at once, which sshd's many small packets would else wait for, and is read in large pieces."""
+
+    _ahead = b""
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        ahead = self._ahead
+        if not ahead:
+            ahead = super().recv(1 << 16, flags)
+            if _QUICKACK is not None:
+                self.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        self._ahead = ahead[size:]
+        return ahead[:size]
+
+
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+
+
+def _tcp(way: Login) -> socket.socket:
+    """A TCP connection; every address of the name is tried, within one limit for all."""
+    last: OSError = OSError("no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(way.address, way.host.port, 0, socket.SOCK_STREAM):
+        sock = _PromptSocket(family, kind, protocol)
+        try:
+            sock.settimeout(way.flags.connect_seconds)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            last = error
+            continue
+        return sock
+    raise last
+
+
+def connected(way: Login, keys: Keys, through: Callable[[str, int], Any] | None = None) -> Any:
+    """An open connection (a paramiko Transport), its host key checked. Every refusal ends as one sentence: Unreachable.
+
+    `through` opens a channel to an address by way of a gateway.
+    """
+    import paramiko
+    from paramiko.ssh_exception import IncompatiblePeer
+
+    # The library logs its own tracebacks; what matters of them reaches the operator as an error.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    where = way.where
+    unusable: list[UnusableKey] = []
+    try:
+        return _transport(way, keys, through, unusable)
+    except paramiko.AuthenticationException as error:
+        raise Unreachable(f"{where}: login refused; check user and key in hosts.toml{_not_tried(unusable)}") from error
+    except UnusableKey as error:
+        others = [one for one in unusable if one is not error]
+        raise Unreachable(f"{where}: the key {error}{_not_tried(others)}") from error
+    except TimeoutError as error:
+        raise Unreachable(f"{where}: no answer within {way.flags.connect_seconds:.0f} s") from error
+    except socket.gaierror as error:
+        raise Unreachable(f"{where}: the name can't be resolved") from error
+    except IncompatiblePeer as error:
+        raise Unreachable(
+            f"{where}: no common algorithm ({error}); an sshd older than OpenSSH 7.2 is reached through a gateway"
+        ) from error
+    except paramiko.SSHException as error:
+        raise Unreachable(f"{where}: it does not answer as sshd does: {error}") from error
+    except (OSError, EOFError, ValueError) as error:
+        raise Unreachable(f"{where}: {_reason(error)}") from error
+
+
+def _not_tried(unusable: Sequence[UnusableKey]) -> str:
+    return "".join(f"; not tried: the key {one}" for one in unusable)
+
+
+def _reason(error: BaseException) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (reason or type(error).__name__).lower()
+
+
+def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None, unusable: list[UnusableKey]) -> Any:
+    import paramiko
+
+    name = entry(way.address, way.host.port)
+    known = keys.known(way.host)
+    transport: Any = paramiko.Transport(_socket(way, through))
+    try:
+        transport.banner_timeout = way.flags.connect_seconds
+        transport.auth_timeout = AUTH_SECONDS
+        options = transport.get_security_options()
+        options.ciphers = (*CIPHERS, *(cipher for cipher in options.ciphers if cipher not in CIPHERS))
+        options.key_types = algorithms(known.keys(name), options.key_types)
+        _handshake(transport, 2 * way.flags.connect_seconds)
+        check(way.host, name, known, transport.get_remote_server_key())
+        _authenticate(transport, way, keys, unusable)
+    except BaseException:
+        transport.close()
+        raise
+    return transport
+
+
+def _handshake(transport: Any, seconds: float) -> None:
+    """Agree on keys, within one limit for all of it. Raises TimeoutError, or what paramiko's thread ended with."""
+    import paramiko
+
+    # paramiko's own limit is one more thread for every host, and its own wait looks up ten times a second.
+    transport.packetizer.start_handshake = lambda _seconds: None
+    agreed = threading.Event()
+    transport.start_client(event=agreed)
+    if not agreed.wait(seconds):
+        raise TimeoutError
+    if not transport.is_active():
+        raise transport.get_exception() or paramiko.SSHException("it ended the connection")
+
+
+def _socket(way: Login, through: Callable[[str, int], Any] | None) -> Any:
+    if through:
+        return through(way.address, way.host.port)
+    if way.proxy_command:
+        from paramiko import ProxyCommand
+
+        return ProxyCommand(way.proxy_command)
+    return _tcp(way)
+
+
+def _authenticate(transport: Any, way: Login, keys: Keys, unusable: list[UnusableKey]) -> None:
+    """Try key after key, then the password. Raises paramiko's AuthenticationException when none is accepted.
+
+    The keys that were to be tried and can't be are added to `unusable`.
+    """
+    import paramiko
+
+    last: Exception = paramiko.AuthenticationException("no key to try")
+    more: list[str] = []
+    try:
+        for key in _candidates(way, keys, unusable):
+            try:
+                if not (more := transport.auth_publickey(way.host.user, key)):
+                    return
+            except (paramiko.AuthenticationException, paramiko.SSHException) as error:
+                last = error
+                if not transport.is_active() or isinstance(error, paramiko.BadAuthenticationType):
+                    break
+    except UnusableKey as error:
+        last = error
+    if way.flags.password and transport.is_active():
+        more = transport.auth_password(way.host.user, way.flags.password)
+        if not more:
+            return
+    raise paramiko.AuthenticationException(f"it also wants {', '.join(more)}") if more else last
+
+
+def _candidates(way: Login, keys: Keys, unusable: list[UnusableKey]) -> Iterator[Any]:
+    """hosts.toml's key; without one the agent's, then those of the flags, ssh_config and ~/.ssh.
+
+    Raises UnusableKey for hosts.toml's own, LockedKey where there is nothing but locked ones.
+    """
+    locked: LockedKey | None = None
+    if way.host.key is not None:
+        try:
+            yield keys.private(way.host.key, way.flags.passphrase)
+            return
+        except LockedKey as error:
+            # The agent may hold it unlocked.
+            locked = error
+    yield from of_agent()
+    for path in (*way.key_files, *DEFAULT_KEYS) if way.host.key is None else ():
+        try:
+            yield keys.private(Path(path).expanduser(), way.flags.passphrase)
+        except LockedKey as error:
+            locked = error
+            unusable.append(error)
+        except UnusableKey as error:
+            if path not in DEFAULT_KEYS or Path(path).expanduser().exists():
+                unusable.append(error)
+    if locked:
+        raise locked

@@ -1,0 +1,273 @@
+"""What goes over one exec channel: scripts in, framed answers out, message after message.
+
+The far side gets a fixed receiver in argv and everything else on stdin. A message is a line of
+sizes, one generated main script, the payloads and a line that ends it: nothing runs before all of
+it has arrived, so a cut upload changes nothing. The script answers with lines that start with a
+mark that is new for every message; what stands before the first of them (a login banner, a chatty
+profile) is not ours and is ignored. The channel may stay open for the next message, so that
+looking and changing cost one login shell.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..steps.base import Action, Found, Payload, Probe
+from ..steps.shell import cmd
+
+BEAT_SECONDS = 1.0
+"""How often the control machine shows that it is still there. Five seconds without a beat end what it began."""
+SHORT = 1500
+"""Bytes up to which a script is read by the shell itself, line by line: cheaper there than one more process."""
+
+# Whatever runs on this side's behalf is in the receiver's process group, so that it can be ended as a whole. sshd makes
+# each command the leader of a group; behind sudo, or in another sshd, the receiver has to become one.
+_LEADER = """\
+{ read -r _ _ _ _ g _ </proc/$$/stat; } 2>/dev/null
+[ "$g" = $$ ] || exec setsid /bin/sh -c "$1" sh
+eval "$1"
+"""
+
+# - Every fork and exec here is paid for by every host at every run: hence builtins where they will do.
+# - Whoever only looks writes to no disk: its payloads are small and stay in memory ($F); those of changes do not ($K).
+# - The name of one folder does not tell that of the other, so that nobody is there first; what is there is not used.
+# - `p` gives a probe a pipe of its own, since others parse what it prints. An action's output goes straight out:
+#   it may start a daemon that keeps its output open, and nobody would see the end of that pipe.
+# - The end of stdin means that the control machine has read the last answer, or is gone. Its last answer may be
+#   read before this side has seen its own script end: so that has a moment before it counts as running.
+# - A cut cable brings no end of stdin: `watch` ends what was begun after five seconds without a beat and
+#   without a byte of an upload.
+# - `su` waits two seconds between the TERM that it passes on and its own KILL: three here.
+# - A line that is no message and no beat is a password that sudo did not ask for.
+_RECEIVER = """\
+umask 077
+LC_ALL=C; export LC_ALL
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+exec 3>&1
+B= W= X= P= Y= SHOW=yes
+say() { printf '\\n%s say %s %s\\n' "$M" "$I" "$*" >&3; }
+p() { I=$1; o=$("i$I" 2>&1); printf '\\n%s out %s\\n%s\\n%s end %s %s\\n' "$M" "$I" "$o" "$M" "$I" "$?"; }
+a() {
+  I=$1
+  printf '\\n%s out %s\\n' "$M" "$I"
+  ( set -e; "i$I" ) 2>&1
+  r=$?
+  printf '\\n%s end %s %s\\n' "$M" "$I" "$r"
+}
+running() { [ -n "$B" ] && read -r s <"/proc/$B/stat" && case ${s##*) } in [ZX]*) false ;; esac; } 2>/dev/null
+clear() { [ -z "$W" ] || kill "$W"; [ -z "$P" ] || rm -rf "$K" "$F"; } >/dev/null 2>&1
+end() { trap : TERM; kill -TERM 0; sleep 3; rm -rf "$K" "$F"; kill -KILL 0; } >/dev/null 2>&1
+watch() {
+  m=0 l=
+  trap 'm=0' USR1
+  while [ "$m" -lt 5 ]; do
+    m=$((m+1))
+    sleep 1
+    n=
+    for d in "$K" "$F"; do [ ! -d "$d" ] || n=$n$(ls -l "$d"); done
+    [ "$n" = "$l" ] || { l=$n; m=0; }
+  done
+  end
+}
+places() {
+  X=$M
+  K=${TMPDIR:-/tmp}/fab.${M#@????????}
+  f=${M%????????}
+  F=${TMPDIR:-/tmp}/fab.${f#@}
+  for t in /dev/shm /run; do [ ! -d "$t" ] || [ ! -w "$t" ] || F=$t/fab.${f#@}; done
+}
+trap clear EXIT
+trap 'exit 129' HUP INT TERM
+trap '' USR1
+while read -r go M kind n sizes; do
+  case $go in
+    go) ;;
+    end) end ;;
+    *) [ -z "$W" ] || kill -USR1 "$W" 2>/dev/null; continue ;;
+  esac
+  [ -n "$X" ] || places
+  if [ "$kind" != look ] && [ -z "$W" ]; then
+    watch </dev/null >/dev/null 2>&1 3>&1 &
+    W=$!
+  fi
+  S=
+  case $n in
+    L*) n=${n#L}; while [ "$n" -gt 0 ]; do IFS= read -r s || exit 74; S="$S$s
+"; n=$((n-1)); done ;;
+    *) S=$(head -c "$n"); [ "${#S}" -eq "$n" ] || exit 74 ;;
+  esac
+  D=$F
+  [ "$kind" != change ] || D=$K
+  n=0
+  for s in $sizes; do
+    P=yes
+    case $Y in *" $D "*) ;; *) mkdir -m 700 "$D" || exit 73; Y="$Y $D " ;; esac
+    n=$((n+1))
+    head -c "$s" >"$D/$n" || exit 73
+  done
+  read -r s && [ "$s" = "$M" ] || exit 74
+  { trap - USR1; eval "$S"; } </dev/null &
+  B=$!
+done
+n=0
+while running && [ "$n" -lt 200 ]; do n=$((n+1)); done
+running && sleep 1 && running && end
+:
+"""
+
+
+def receiver(sudo: Sequence[str] = ()) -> str:
+    """The one command line of every exchange; holds no data of its own."""
+    return str(cmd(*sudo, "/bin/sh", "-c", _LEADER, "sh", _RECEIVER))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent at once: a head with sizes and the script, then the payloads in order, then the tail."""
+
+    mark: str
+    script: bytes
+    payloads: tuple[Payload, ...]
+    limits: tuple[float, ...]
+    actions: int
+    """How many of the items are actions; they come first."""
+    more: bool = False
+    """Another message follows in the same channel."""
+
+    def head(self) -> bytes:
+        """What goes out first: one line of sizes, then the main script itself."""
+        kind = "change" if self.actions else "keep" if self.more else "look"
+        short = len(self.script) <= SHORT
+        lines = self.script.count(b"\n") + 1
+        size = f"L{lines}" if short else str(len(self.script))
+        words = ["go", self.mark, kind, size, *(str(payload.size()) for payload in self.payloads)]
+        return " ".join(words).encode() + b"\n" + self.script + (b"\n" if short else b"")
+
+    def tail(self) -> bytes:
+        """What goes out last: it shows that nothing is missing."""
+        return self.mark.encode() + b"\n"
+
+    def with_more(self) -> Message:
+        """The same, with another message to follow in its channel."""
+        return replace(self, more=True)
+
+
+JOURNAL = "/var/log/pyspider-fabfile.log"
+"""On every host: who changed what, when, and how it ended; one line for each exchange that changes something."""
+
+
+def message(
+    actions: Sequence[Action], probes: Sequence[Probe], who: str = "", journal: str = JOURNAL, show: bool = True
+) -> Message:
+    """Actions first, stopping at the first that fails; then all probes, whatever happened before.
+
+    With `who` the host keeps a line about it. Without `show` the probes' $SHOW is empty: they leave out what
+    only a diff would need.
+    """
+    payloads: list[Payload] = []
+    body = ["r=0"] if actions else []
+    if not show:
+        body.append("SHOW=")
+    items: list[Action | Probe] = [*actions, *probes]
+    for index, item in enumerate(items):
+        names = " ".join(f'"$D/{len(payloads) + 1 + offset}"' for offset in range(len(item.payloads)))
+        payloads += item.payloads
+        call = f'[ "$r" != 0 ] || a {index}' if index < len(actions) else f"p {index}"
+        body.append(f"i{index}() {{\nset -- {names}\n{item.script}\n}}\n{call}")
+        if who and index == len(actions) - 1:
+            body.append(_journal(who, actions, journal))
+    limits = tuple(item.limit for item in items)
+    script = "\n".join(body).encode()
+    return Message("@" + secrets.token_hex(8), script, tuple(payloads), limits, len(actions))
+
+
+def _journal(who: str, actions: Sequence[Action], journal: str) -> str:
+    # The control machine's clock: one process less on every host, and one clock for all of them.
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    values = cmd(f"{when} {who}", "; ".join(action.says for action in actions))
+    line = 'printf \'%s: exit status %s: %s\\n\' "$1" "$r" "$2"'
+    return f"( set -- {values}; {line} >>{cmd(journal)} ) 2>/dev/null"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to item `index`: `begin`, `say` (a phase) or `end`."""
+
+    kind: str
+    index: int
+    text: str = ""
+    status: int = 0
+
+
+@dataclass
+class Reader:
+    """Turns the bytes of a message's answer into events and findings; tolerates noise before the first frame."""
+
+    message: Message
+    on_event: Callable[[Event], None] = lambda _event: None
+    found: dict[int, Found] = field(default_factory=dict)
+    noise: list[str] = field(default_factory=list)
+    heard: bool = False
+    """Whether there was a frame: without one nothing of the message has begun."""
+    current: int = 0
+    """The item that runs or comes next; a probe's frames come all at once, when it has ended."""
+    _buffer: bytes = b""
+    _output: list[bytes] = field(default_factory=list)
+    _searched: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come."""
+        return self.current >= len(self.message.limits)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        self._buffer += data
+        while not self.done and self._take_frame():
+            pass
+
+    def _take_frame(self) -> bool:
+        separator = b"\n" + self.message.mark.encode() + b" "
+        start = self._buffer.find(separator, self._searched)
+        end = self._buffer.find(b"\n", start + len(separator)) if start >= 0 else -1
+        if end < 0:
+            # What was searched is not searched again; a separator may have come in half.
+            self._searched = max(0, start if start >= 0 else len(self._buffer) - len(separator))
+            return False
+        before, frame = self._buffer[:start], self._buffer[start + len(separator) : end]
+        self._buffer, self._searched = self._buffer[end + 1 :], 0
+        self._output.append(before)
+        self._frame(frame.decode(errors="replace").split(" ", 2))
+        return True
+
+    def _frame(self, words: list[str]) -> None:
+        match words:
+            case ["out", index]:
+                self._begin(int(index))
+            case ["say", index, *text]:
+                self.on_event(Event("say", int(index), " ".join(text)))
+            case ["end", index, status]:
+                self._end(int(index), int(status))
+
+    def _begin(self, index: int) -> None:
+        self.noise += b"".join(self._output).decode(errors="replace").split("\n")
+        self._output, self.heard, self.current = [], True, index
+        self.on_event(Event("begin", index))
+
+    def _end(self, index: int, status: int) -> None:
+        text = b"".join(self._output).decode(errors="replace")
+        self._output = []
+        self.found[index] = Found(status, text)
+        self.on_event(Event("end", index, text, status))
+        # After a failed action only the probes are left.
+        failed = status != 0 and index < self.message.actions
+        self.current = self.message.actions if failed else index + 1
+
+    @property
+    def said(self) -> str:
+        """The last lines that are none of ours; what a login shell that ended had to say."""
+        rest = self._buffer.decode(errors="replace").split("\n")
+        return "; ".join([line.strip() for line in [*self.noise, *rest] if line.strip()][-3:])

@@ -1,0 +1,300 @@
+"""supervisord and its programs: sockets, leftovers, the daemon itself, what it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from ..errors import Problem
+from .base import Action, CannotLook, Found, Payload, Probe
+from .ground import SOUND
+from .shell import as_user, cmd, lines
+from .shipped import shipped
+
+SCRIPT = Path(__file__).parent.parent / "remote" / "supervise.py"
+MACHINE = SCRIPT.with_name("machine.py")
+REFUSED = 111
+"""ECONNREFUSED on Linux: a socket file without a process behind it."""
+DOWN = ("STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN", "STOPPING")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a cluster's supervisord lives on every one of its hosts."""
+
+    user: str
+    home: str
+    logs: str
+    conf: str
+    socket: str
+    python: str
+    preflight: Mapping[str, object] | None = field(default=None, hash=False)
+    """What machine.py is to look at beside supervisord, before a deploy; nothing where it is None."""
+    unit: str = ""
+    """The name of systemd's service for it, on hosts where systemd runs."""
+
+    def options(self, **more: object) -> dict[str, object]:
+        where = {"socket": self.socket, "conf": self.conf, "home": self.home, "logs": self.logs, "unit": self.unit}
+        return {**where, **more}
+
+    def as_root(self, verb: str, **more: object) -> str:
+        """A script that runs supervise.py (its first payload) as root."""
+        return str(cmd(self.python, "-")) + " " + str(cmd(verb, json.dumps(self.options(**more)))) + ' <"$1"'
+
+    def as_work(self, verb: str, **more: object) -> str:
+        """The same as the cluster's user; the script comes on stdin, since that user can't read the payload."""
+        return str(as_user(self.user, cmd(self.python, "-", verb, json.dumps(self.options(**more))))) + ' <"$1"'
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What else to ask on this host: the web UI over HTTP, RPC servers by name."""
+
+    webui: Mapping[str, object] = field(default_factory=dict)
+    rpc: Mapping[str, str] = field(default_factory=dict)
+
+
+def look(place: Place, questions: Questions | None = None) -> Probe:
+    """Everything about programs on one host, as one JSON object; shared by all steps here and by status."""
+    asked = questions or Questions()
+    options = place.options(webui=dict(asked.webui), rpc=dict(asked.rpc), preflight=place.preflight)
+    whose = f"{place.python}: others than root can change it, and root runs it; make all on the way there root's alone"
+    script = lines(
+        SOUND,
+        f"[ -x {cmd(place.python)} ] || {{ echo null; exit 0; }}",
+        f"sound {cmd(place.python)} || {{ {cmd('echo', whose)}; exit 0; }}",
+        f'script=$1; shift; {cmd(place.python)} "$script" look "$@"',
+    )
+    payloads = (shipped("supervise"), json.dumps(options).encode(), *((MACHINE,) if place.preflight else ()))
+    return Probe(script, tuple(Payload(one) for one in payloads), limit=45)
+
+
+def state(found: Found) -> dict[str, Any] | None:
+    """The parsed answer of `look`; None where the host has no runtime."""
+    try:
+        answer = json.loads(found.text)
+    except ValueError as error:
+        raise CannotLook(f"what runs there can't be seen: {found.text[-300:]}") from error
+    if answer is None or isinstance(answer, dict):
+        return answer
+    raise CannotLook(f"what runs there can't be seen: {found.text[-300:]}")
+
+
+def own(place: Place, found: Found) -> dict[str, Any] | None:
+    """The parsed answer of `look`, on a host where supervisord is this project's to change.
+
+    Raises Problem where its configuration or its socket is somebody else's: their programs would be ended.
+    """
+    answer = state(found)
+    if answer and (why := claimed(place, answer)):
+        raise Problem(f"nothing was changed here: {'; '.join(why)}")
+    return answer
+
+
+def claimed(place: Place, answer: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What of supervisord's place is somebody else's, and the way on; None where nothing is."""
+    if not (answer["strangers"] or answer["foreign_conf"]):
+        return _hides(place, answer["hidden"]) if answer.get("hidden") else None
+    holder = next(iter(answer["strangers"]), None)
+    if holder and holder["holds"] == "socket":
+        return (
+            f"on {place.socket} answers a supervisord that this project did not start ({_described(holder)})",
+            "give the cluster a socket of its own in hosts.toml: [cluster] socket",
+        )
+    programs = ", ".join(answer["foreign_conf"] or ())
+    under = _described(holder) if holder else f"it names {programs}, and no supervisord runs with it now"
+    return (
+        f"{place.conf} is somebody else's ({under})",
+        "give the cluster a file of its own in hosts.toml: [cluster] "
+        'supervisord_conf = "/etc/pyspider-supervisord.conf" (taking over what runs there, `fab adopt`, is to come)',
+    )
+
+
+def _hides(place: Place, hidden: str) -> tuple[str, str]:
+    return (
+        f"{place.conf} would come before {hidden}, which is somebody else's, for every supervisorctl without -c, as in "
+        "Debian's supervisor.service: its stop would end this cluster",
+        'name another one in hosts.toml: [cluster] supervisord_conf = "/etc/pyspider-supervisord.conf"',
+    )
+
+
+def _described(holder: Mapping[str, Any]) -> str:
+    running = ", ".join(holder["running"]) or "no program"
+    return f"supervisord, pid {holder['pid']} of {holder['user']}, runs {running}"
+
+
+def needed(place: Place, found: Found) -> dict[str, Any]:
+    """The same, where there is a runtime; raises CannotLook where there is none."""
+    if (answer := own(place, found)) is None:
+        raise CannotLook("there is no Python for pyspider; run `fab bootstrap` for this host first")
+    return answer
+
+
+def action(says: str, script: str, limit: float = 60) -> Action:
+    """An action whose script runs supervise.py, its first payload."""
+    return Action(says, script, (Payload(shipped("supervise")),), limit=limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """Configuration and socket of supervisord are this project's, or nobody's."""
+
+    place: Place
+    name: str = "nobody else's supervisord"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        own(self.place, found)
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """No stale supervisor.sock: one on which nothing answers and whose process is gone."""
+
+    place: Place
+    name: str = "sockets"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        answer = own(self.place, found)
+        if answer is None:
+            return []
+        if answer["socket_kind"] not in (None, "a socket"):
+            what = f"{self.place.socket}: {answer['socket_kind']} is in the way, where supervisord makes its socket"
+            raise Problem(f"nothing was changed here: {what}; see who put it there, and move it away")
+        server = answer["supervisord"]
+        # A live supervisord's socket is the only guard against a second one: never remove it.
+        stale = answer["socket"] and not server["answers"] and server["errno"] == REFUSED and not answer["supervisords"]
+        return [action(f"remove the stale {self.place.socket}", self.place.as_root("clear"))] if stale else []
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """No process of this cluster whose supervisord is dead: it would run beside its successor."""
+
+    place: Place
+    name: str = "leftovers"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        left = [one for one in (own(self.place, found) or {}).get("leftovers", []) if one["ours"]]
+        if not left:
+            return []
+        names = ", ".join(sorted(item["name"] for item in left))
+        script = self.place.as_root("end", end=left, signals=[("SIGINT", 5), ("SIGTERM", 5), ("SIGKILL", 5)])
+        return [action(f"end what a dead supervisord left running: {names}", script)]
+
+
+class Daemon(Protocol):
+    """What sees to the supervisord of programs."""
+
+    def begins(self, found: Found) -> bool:
+        """Whether supervisord starts, or starts again: all its programs with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Every program RUNNING with the release it should have, with its log file; none that should not be there."""
+
+    place: Place
+    wanted: tuple[tuple[str, str], ...]
+    """Name and release fingerprint, in start order."""
+    all_names: frozenset[str]
+    """Every program that this host has; any other is removed."""
+    roles: frozenset[str] = frozenset()
+    """Only programs of these roles are touched; of all, where it is empty."""
+    daemon: Daemon | None = None
+    """What sees to their supervisord just before."""
+    seconds: float = 60
+    name: str = "programs"
+
+    def probe(self) -> Probe:
+        return look(self.place)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        answer = needed(self.place, found)
+        server = answer["supervisord"]
+        begins = self.daemon is not None and self.daemon.begins(found)
+        if begins or not server["answers"] or server["state"] != "RUNNING":
+            names = [name for name, _ in self.wanted]
+            since = answer["log_sizes"]
+            return [self._apply(f"wait for {', '.join(names)}", wait=names, since=since)] if names else []
+        live = {item["name"]: item for item in answer["programs"]}
+        restart = [name for name, release in self.wanted if _outdated(live.get(name), release)]
+        waiting = [name for name, _ in self.wanted if name not in restart and live[name]["state"] == "STARTING"]
+        reopen = [name for name, _ in self.wanted if name in live and not live[name]["log"] and name not in restart]
+        remove = [name for name in live if name not in self.all_names and self._touches(name)]
+        if not (restart or waiting or reopen or remove):
+            return []
+        return [self._apply(_says(live, restart, waiting, reopen, remove), restart, waiting, reopen, remove)]
+
+    def _touches(self, name: str) -> bool:
+        return not self.roles or name.rstrip("0123456789") in self.roles
+
+    def _apply(
+        self,
+        says: str,
+        restart: Sequence[str] = (),
+        wait: Sequence[str] = (),
+        reopen: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        since: Mapping[str, int] = MappingProxyType({}),
+    ) -> Action:
+        script = self.place.as_work(
+            "apply",
+            restart=restart,
+            wait=[*restart, *wait],
+            reopen=reopen,
+            remove=remove,
+            seconds=self.seconds,
+            since=dict(since),
+        )
+        return action(says, script, limit=self.seconds * 2 + 30)
+
+    def reload(self) -> Action:
+        """The full `supervisorctl reload`: supervisord and every program start again."""
+        names = sorted(self.all_names)
+        return action(
+            "reload supervisord and all its programs",
+            self.place.as_work("reload", wait=names, seconds=self.seconds),
+            150,
+        )
+
+
+def _outdated(live: Mapping[str, Any] | None, release: str) -> bool:
+    # Between two starts (BACKOFF) there is no process that could tell its release, and nothing to lose.
+    return live is None or live["state"] in DOWN or live["release"] != release
+
+
+def _says(live: Mapping[str, Any], restart: list[str], waiting: list[str], reopen: list[str], remove: list[str]) -> str:
+    begun = [name for name in restart if name not in live or live[name]["state"] in DOWN]
+    again = [name for name in restart if name not in begun]
+    parts = {"start": begun, "restart": again, "wait for": waiting, "reopen the log of": reopen, "remove": remove}
+    return "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts.items() if names)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A look at a host of which nothing is wanted."""
+
+    place: Place
+    questions: Questions | None = None
+    name: str = "look"
+
+    def probe(self) -> Probe:
+        return look(self.place, self.questions)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        del found
+        return []

@@ -1,0 +1,202 @@
+"""From hosts.toml, ssh_config and flags to the way in; and how hosts that let nobody in are told, on real sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from fabfile.errors import Unreachable, WrongInput
+from fabfile.inventory import Host, load
+from fabfile.ssh.connect import Flags, connected, hop, login
+from fabfile.ssh.keyfile import UnusableKey
+from fabfile.ssh.keys import Keys
+from fabfile.ssh.pool import Links
+
+PROJECT = Path(__file__).parent.parent.parent
+CONFIG = """
+Host 192.0.2.7
+  HostName 192.0.2.70
+  IdentityFile /keys/seven
+  ProxyJump me@192.0.2.1:2200, 192.0.2.2
+Host 192.0.2.2
+  User two
+  Port 2022
+Host 192.0.2.9
+  ProxyJump none
+  ProxyCommand nc %h %p
+"""
+
+
+def flags(text: str = "", **more: object) -> Flags:
+    config = paramiko.SSHConfig()
+    config.parse(StringIO(text))
+    return Flags(config, **more)  # type: ignore[arg-type]
+
+
+def test_ssh_config_gives_what_hosts_toml_does_not_say() -> None:
+    way = login(Host("a", "192.0.2.7", user="root"), flags(CONFIG, key_files=("/keys/flag",)))
+    assert way.address == "192.0.2.70"
+    assert way.key_files == ("/keys/flag", "/keys/seven")
+    assert way.proxy_jump == ("me@192.0.2.1:2200", "192.0.2.2")
+
+
+def test_a_hop_takes_user_and_port_from_its_name_else_from_ssh_config(tmp_path: Path) -> None:
+    like = Host("a", "192.0.2.7", known_hosts=tmp_path / "k", host_keys="accept-new")
+    first = hop("me@192.0.2.1:2200", flags(CONFIG), like)
+    second = hop("192.0.2.2", flags(CONFIG), like)
+    assert (first.address, first.port, first.user) == ("192.0.2.1", 2200, "me")
+    assert (second.address, second.port, second.user) == ("192.0.2.2", 2022, "two")
+    assert second.known_hosts == like.known_hosts and second.host_keys == "accept-new"
+
+
+def test_a_hop_without_a_proper_port_is_wrong_input() -> None:
+    with pytest.raises(WrongInput, match="no port number"):
+        hop("192.0.2.2:x", flags(), Host("a", "192.0.2.7"))
+
+
+def test_proxy_jump_none_is_no_jump_and_a_command_is_kept() -> None:
+    way = login(Host("a", "192.0.2.9"), flags(CONFIG))
+    assert way.proxy_jump == ()
+    assert way.proxy_command == "nc 192.0.2.9 22"
+
+
+def test_jumps_that_go_round_in_a_circle_are_wrong_input(tmp_path: Path) -> None:
+    (tmp_path / "hosts.toml").write_text((PROJECT / "hosts.toml").read_text())
+    circle = "Host 192.0.2.1\n  ProxyJump 192.0.2.2\nHost 192.0.2.2\n  ProxyJump 192.0.2.1\n"
+    links = Links()
+    links._shared = flags(circle), Keys()
+    with pytest.raises(WrongInput, match="round in a circle"):
+        links._prepare(load(tmp_path / "hosts.toml"), Host("a", "192.0.2.1"))
+
+
+@contextmanager
+def server(behave: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port of this machine at which every connection is served by `behave`."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with listening.accept()[0] as connection:
+                behave(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join(10)
+
+
+def refusal(port: int, tmp_path: Path, address: str = "127.0.0.1", seconds: float = 1.0) -> str:
+    host = Host("node1", address, port, known_hosts=tmp_path / "known_hosts")
+    with pytest.raises(Unreachable) as error:
+        connected(login(host, flags(connect_seconds=seconds)), Keys())
+    assert str(error.value).startswith(f"node1: root@{address}:{port}: ")
+    return str(error.value)
+
+
+def test_a_port_at_which_nobody_listens_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    assert refusal(port, tmp_path).endswith("connection refused")
+
+
+def test_one_that_talks_something_else_is_no_sshd(tmp_path: Path) -> None:
+    def web(connection: socket.socket) -> None:
+        connection.recv(100)
+        connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n" * 110)
+
+    with server(web) as port:
+        assert "does not answer as sshd does" in refusal(port, tmp_path)
+
+
+def test_one_that_says_nothing_costs_its_limit_and_no_more(tmp_path: Path) -> None:
+    done = threading.Event()
+    with server(lambda _: bool(done.wait(30)) and None) as port:  # type: ignore[arg-type,return-value]
+        assert "does not answer as sshd does" in refusal(port, tmp_path, seconds=0.3)
+        done.set()
+
+
+def test_one_that_hangs_in_the_middle_of_the_handshake_costs_its_limit_and_no_more(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def greet(connection: socket.socket) -> None:
+        connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        done.wait(30)
+
+    with server(greet) as port:
+        assert "no answer within" in refusal(port, tmp_path, seconds=0.3)
+        done.set()
+
+
+def test_one_that_hangs_up_is_one_sentence(tmp_path: Path) -> None:
+    with server(lambda connection: connection.close()) as port:
+        assert refusal(port, tmp_path)
+
+
+def private_key(tmp_path: Path) -> Path:
+    path = tmp_path / "id"
+    paramiko.ECDSAKey.generate().write_private_key_file(str(path))
+    return path
+
+
+def test_a_key_is_read_once_for_all_hosts(tmp_path: Path) -> None:
+    keys, path = Keys(), private_key(tmp_path)
+    assert keys.private(path, None) is keys.private(path, None)
+
+
+def test_a_key_that_cannot_be_used_is_not_read_again_and_not_forgotten(tmp_path: Path) -> None:
+    keys = Keys()
+    for _ in range(2):
+        with pytest.raises(UnusableKey, match="no such file"):
+            keys.private(tmp_path / "none", None)
+
+
+KEYS_TOML = """\
+[cluster]
+name = "keys"
+[defaults]
+key = "{all}"
+[hosts.a]
+address = "192.0.2.1"
+key = "{own}"
+gateway = "b"
+roles = {{ scheduler = 1, fetcher = 1, processor = 1, result_worker = 1, webui = 1, mysql = 1, redis = 1 }}
+[hosts.b]
+address = "192.0.2.2"
+[hosts.c]
+address = "192.0.2.3"
+"""
+
+
+def faults(tmp_path: Path, own: str, all: str, *names: str) -> list[str]:
+    """What is said of the keys of these hosts before any is connected to."""
+    (tmp_path / "hosts.toml").write_text(KEYS_TOML.format(own=own, all=all))
+    fleet = load(tmp_path / "hosts.toml")
+    links = Links()
+    links._shared = flags(), Keys()
+    try:
+        links.refuse_keys(fleet, [fleet.host(name) for name in names])
+    except WrongInput as error:
+        return str(error).splitlines()
+    return []
+
+
+def test_keys_that_cannot_be_used_are_told_together_and_each_once(tmp_path: Path) -> None:
+    (tmp_path / "own").touch(mode=0o600)
+    # c shares the default with b, which leads to a.
+    assert [line.split(";")[0] for line in faults(tmp_path, "own", "none", "a", "c")] == [
+        f"hosts.toml: hosts.a.key: {tmp_path}/own: it is empty",
+        f"hosts.toml: defaults.key: {tmp_path}/none: there is no such file",
+    ]
+
+
+def test_only_the_keys_of_the_chosen_hosts_and_their_gateways_are_looked_at(tmp_path: Path) -> None:
+    good = private_key(tmp_path)
+    assert faults(tmp_path, "none", str(good), "b", "c") == []
+    assert len(faults(tmp_path, "none", str(good), "a")) == 1
+    assert len(faults(tmp_path, str(good), "none", "a")) == 1

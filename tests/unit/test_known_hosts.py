@@ -1,0 +1,117 @@
+"""known_hosts as OpenSSH writes it: what is trusted, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from fabfile.errors import Unreachable
+from fabfile.inventory import Host
+from fabfile.ssh.known_hosts import KnownHosts, algorithms, check, entry
+
+KEY = paramiko.ECDSAKey.generate()
+OTHER = paramiko.ECDSAKey.generate()
+NAME = "[192.0.2.1]:2222"
+
+
+def host(file: Path, host_keys: str = "strict") -> Host:
+    return Host("node1", "192.0.2.1", 2222, known_hosts=file, host_keys=host_keys)
+
+
+def line(names: str, key: paramiko.PKey = KEY, marker: str = "") -> str:
+    return f"{marker}{names} {key.get_name()} {key.get_base64()} a comment\n"
+
+
+def known(tmp_path: Path, text: str) -> KnownHosts:
+    (tmp_path / "known_hosts").write_text(text)
+    return KnownHosts(tmp_path / "known_hosts")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        NAME,
+        f"node1,{NAME}",
+        "192.0.2.*,[192.0.2.?]:2222",
+        paramiko.HostKeys.hash_host(NAME),
+        f"*,!{NAME[:-1]}9",
+    ],
+    # A hash is salted: every process would call its test otherwise.
+    ids=["plain", "one of two", "pattern", "hashed", "all but another"],
+)
+def test_a_known_key_is_accepted(tmp_path: Path, names: str) -> None:
+    file = known(tmp_path, f"# a comment\n\nnot a line\n{line('other', OTHER)}{line(names)}")
+    check(host(file.file), NAME, file, KEY)
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["192.0.2.1", "[192.0.2.1]:22", f"*,!{NAME}", paramiko.HostKeys.hash_host("node1")],
+    ids=["no port", "another port", "all but it", "hashed"],
+)
+def test_a_key_of_another_name_does_not_count(tmp_path: Path, names: str) -> None:
+    file = known(tmp_path, line(names))
+    with pytest.raises(Unreachable, match=r"is not in .*known_hosts.*ssh-keyscan -p 2222 192\.0\.2\.1"):
+        check(host(file.file), NAME, file, KEY)
+
+
+@pytest.mark.parametrize("host_keys", ["strict", "accept-new"])
+def test_a_changed_key_is_refused_with_both_fingerprints_and_the_line_to_remove(tmp_path: Path, host_keys: str) -> None:
+    file = known(tmp_path, line("other") + line(NAME, OTHER))
+    before = file.file.read_text()
+    with pytest.raises(Unreachable) as error:
+        check(host(file.file, host_keys), NAME, file, KEY)
+    assert KEY.fingerprint in str(error.value) and OTHER.fingerprint in str(error.value)
+    assert f"line 2 of {file.file} holds {OTHER.fingerprint}" in str(error.value)
+    assert f"ssh-keygen -f {file.file} -R '{NAME}'" in str(error.value)
+    assert file.file.read_text() == before
+
+
+def test_a_revoked_key_is_refused_though_it_is_known(tmp_path: Path) -> None:
+    file = known(tmp_path, line(NAME) + line("*", KEY, "@revoked "))
+    with pytest.raises(Unreachable, match="revoked"):
+        check(host(file.file), NAME, file, KEY)
+
+
+def test_an_authority_for_certificates_is_no_key_of_a_host(tmp_path: Path) -> None:
+    file = known(tmp_path, line("*", KEY, "@cert-authority "))
+    with pytest.raises(Unreachable, match="is not in"):
+        check(host(file.file), NAME, file, KEY)
+
+
+def test_new_keys_are_added_once_each_from_many_threads(tmp_path: Path) -> None:
+    file = KnownHosts(tmp_path / "new" / "known_hosts")
+    names = [entry(f"192.0.2.{number}", 22) for number in range(30)]
+    threads = [
+        threading.Thread(target=check, args=(host(file.file, "accept-new"), name, file, KEY)) for name in names * 2
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = file.file.read_text().splitlines()
+    assert sorted(text.split()[0] for text in lines) == sorted(names)
+    assert file.file.stat().st_mode & 0o777 == 0o600
+    again = KnownHosts(file.file)
+    assert all(again.keys(name) == {KEY.get_name(): KEY.get_base64()} for name in names)
+
+
+def test_a_key_is_added_on_a_line_of_its_own(tmp_path: Path) -> None:
+    file = known(tmp_path, line("other").rstrip("\n"))
+    check(host(file.file, "accept-new"), NAME, file, KEY)
+    assert len(file.file.read_text().splitlines()) == 2
+
+
+def test_a_file_that_can_not_be_read_is_no_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "known_hosts").mkdir()
+    with pytest.raises(Unreachable, match="can't be read"):
+        KnownHosts(tmp_path / "known_hosts")
+
+
+def test_keys_of_a_known_type_are_asked_for_first() -> None:
+    supported = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256")
+    assert algorithms({"ssh-rsa": "x"}, supported)[:2] == ("rsa-sha2-512", "rsa-sha2-256")
+    assert algorithms({}, supported) == supported

@@ -1,0 +1,77 @@
+"""A link over channels that are not there: what it sends, and how long a line may take; the rest runs on real hosts."""
+
+from __future__ import annotations
+
+import threading
+from io import StringIO
+
+import paramiko
+
+from fabfile.inventory import Host
+from fabfile.ssh.connect import Flags, login
+from fabfile.ssh.keys import Keys
+from fabfile.ssh.link import CHANNEL_SECONDS, SSHLink
+from fabfile.ssh.protocol import message
+from fabfile.steps.base import Action, Payload, Probe
+
+
+class Channel:
+    """Answers every message at once that all of it went well."""
+
+    def __init__(self) -> None:
+        self.limit = 0.0
+        self.sent: list[tuple[bytes, float]] = []
+        self.in_a_message = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def settimeout(self, seconds: float) -> None:
+        self.limit = seconds
+
+    def sendall(self, data: bytes) -> None:
+        self.sent.append((data, self.limit))
+        if data.startswith(b"go "):
+            self.in_a_message.set()
+            self.go_on.wait(10)
+
+    def recv(self, _size: int) -> bytes:
+        mark = next(data for data, _ in reversed(self.sent) if data.startswith(b"go ")).split()[1].decode()
+        return f"\n{mark} out 0\n\n{mark} end 0 0\n".encode()
+
+    def close(self) -> None:
+        pass
+
+
+def link_with(channel: Channel) -> SSHLink:
+    config = paramiko.SSHConfig()
+    config.parse(StringIO(""))
+    link = SSHLink(login(Host("node1", "192.0.2.1"), Flags(config)), Keys())
+    link._kept.append(channel)
+    return link
+
+
+UPLOAD = message([Action("x", "true", (Payload(b"x" * 300_000), Payload(b"y" * 300_000)))], ())
+
+
+def test_an_upload_over_a_kept_channel_has_the_whole_limit_not_that_of_the_last_look() -> None:
+    channel = Channel()
+    link = link_with(channel)
+    link.exchange(message((), [Probe("true")]).with_more(), lambda _: None)
+    assert channel.limit < CHANNEL_SECONDS
+    before = len(channel.sent)
+    link.exchange(UPLOAD, lambda _: None)
+    assert {limit for _, limit in channel.sent[before:]} == {CHANNEL_SECONDS}
+
+
+def test_a_beat_never_falls_into_a_message() -> None:
+    channel = Channel()
+    link = link_with(channel)
+    link.beat()
+    channel.go_on.clear()
+    upload = threading.Thread(target=link.exchange, args=(UPLOAD, lambda _: None))
+    upload.start()
+    assert channel.in_a_message.wait(10)
+    link.beat()
+    channel.go_on.set()
+    upload.join(10)
+    assert [data for data, _ in channel.sent].count(b"\n") == 1

@@ -1,0 +1,154 @@
+"""The receiver itself, in every kind of sh that this machine has: message after message, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fabfile.ssh.protocol import Message, Reader, message, receiver
+from fabfile.steps.base import Action, Found, Payload, Probe
+
+from .local import content
+
+SHELLS = ("/bin/sh", "/bin/bash")
+
+
+class Far:
+    """The far side of a channel."""
+
+    def __init__(self, shell: str) -> None:
+        self.process = subprocess.Popen(
+            [shell, "-c", receiver().replace("/bin/sh", shell)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def send(self, data: bytes) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def begin(self, sent: Message) -> None:
+        self.send(sent.head() + b"".join(content(payload) for payload in sent.payloads) + sent.tail())
+
+    def answers(self, sent: Message) -> dict[int, Found]:
+        assert self.process.stdout
+        reader = Reader(sent)
+        while not reader.done and (data := self.process.stdout.read1(65536)):
+            reader.feed(data)
+        return reader.found
+
+    def talk(self, sent: Message) -> dict[int, Found]:
+        self.begin(sent)
+        return self.answers(sent)
+
+
+@contextmanager
+def far(shell: str) -> Iterator[Far]:
+    """Its stdin ends with the block, and then it has to end too."""
+    one = Far(shell)
+    try:
+        yield one
+        assert one.process.stdin
+        one.process.stdin.close()
+        one.process.wait(10)
+    finally:
+        one.process.kill()
+        one.process.wait()
+
+
+def until(claim: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_messages_follow_each_other_in_one_channel_each_with_its_own_payloads(shell: str) -> None:
+    look = message((), [Probe('cat "$1"; echo "$1"', (Payload(b"first "),)), Probe("exit 3")]).with_more()
+    change = message([Action("x", 'cat "$2"', (Payload(b"second "), Payload(b"third ")))], [Probe("echo looked")])
+    with far(shell) as one:
+        seen = one.talk(look)
+        folder = Path(seen[0].text.removeprefix("first ")).parent
+        assert seen[1].status == 3 and folder.is_dir()
+        done = one.talk(change)
+        assert (done[0].text, done[1].text) == ("third ", "looked")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_end_of_the_control_machine_ends_what_it_began_and_leaves_nothing(shell: str, tmp_path: Path) -> None:
+    script = f'echo "$1" >{tmp_path}/where; (sleep 60; touch {tmp_path}/late) & echo $! >{tmp_path}/pid; wait'
+    with far(shell) as one:
+        one.begin(message([Action("x", script, (Payload(b"x"),))], ()))
+        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+    until(lambda: not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists())
+    until(lambda: not Path((tmp_path / "where").read_text().strip()).parent.exists())
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_an_action_left_in_the_background_outlives_the_channel(shell: str, tmp_path: Path) -> None:
+    with far(shell) as one:
+        one.talk(message([Action("x", f"sleep 30 >/dev/null & echo $! >{tmp_path}/pid")], ()))
+    left = (tmp_path / "pid").read_text().strip()
+    # It was a shell before.
+    until(lambda: Path(f"/proc/{left}/cmdline").read_bytes() == b"sleep\x0030\x00")
+    subprocess.run(["kill", left], check=True)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("cut", [20, -10, -1])
+def test_of_a_message_that_was_cut_nothing_is_done(shell: str, cut: int, tmp_path: Path) -> None:
+    sent = message([Action("x", f"touch {tmp_path}/done", (Payload(b"payload" * 10),))], ())
+    whole = sent.head() + b"payload" * 10 + sent.tail()
+    with far(shell) as one:
+        one.send(whole[:cut])
+    assert one.process.returncode in (0, 74)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_shows_no_sign_of_life_has_its_work_ended_and_who_does_has_not(tmp_path: Path) -> None:
+    def lives(shell: str, beats: bool) -> bool:
+        sent = message([Action("x", "sleep 7; echo done")], ())
+        one = Far(shell)
+        one.begin(sent)
+        for _ in range(11):
+            time.sleep(1)
+            if beats and one.process.poll() is None:
+                one.send(b"\n")
+        found = one.answers(sent)
+        one.process.kill()
+        one.process.wait()
+        return found.get(0, Found(1)).text == "done\n"
+
+    cases = [(shell, beats) for shell in SHELLS for beats in (True, False)]
+    with ThreadPoolExecutor(len(cases)) as pool:
+        assert list(pool.map(lambda case: lives(*case), cases)) == [beats for _, beats in cases]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_who_sees_where_payloads_are_can_not_be_there_before_the_next_ones(shell: str, tmp_path: Path) -> None:
+    """Payloads are secrets, and scripts that root runs."""
+    loot = tmp_path / "loot"
+    loot.mkdir()
+    with far(shell) as one:
+        seen = Probe("dirname $1", (Payload(b"first"),))
+        first = Path(one.talk(message((), [seen]).with_more())[0].text.strip())
+        folders = (Path("/tmp"), Path("/dev/shm"), Path("/run"))
+        planted = [folder / first.name for folder in folders if os.access(folder, os.W_OK)]
+        planted = [path for path in planted if not path.exists()]
+        try:
+            for path in planted:
+                path.symlink_to(loot)
+            change = Action("x", 'cat "$1"', (Payload(b"second"),))
+            assert one.talk(message([change], ()))[0] == Found(0, "second")
+        finally:
+            for path in planted:
+                path.unlink()
+    assert list(loot.iterdir()) == []
