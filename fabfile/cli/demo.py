@@ -7,6 +7,7 @@ from typing import Any
 from invoke.tasks import task
 
 from ..runs.options import whole_number
+from .sandbox import served
 
 PAGES = "200"
 
@@ -16,4 +17,4 @@ def crawl(c: Any, pages: str = PAGES) -> None:
     """Crawl the Python documentation, served inside the sandbox, until its pages are in MySQL."""
     from ..demo import crawl as job
 
-    job.crawl(c, whole_number("--pages", pages, 1))
+    job.crawl(c, whole_number("--pages", pages, 1), served)

@@ -13,7 +13,7 @@ from invoke.tasks import Call, Task
 from ..errors import Problem
 from ..ssh.pool import Links
 from .early import at_once
-from .interrupt import INTERRUPTED, leave
+from .interrupt import INTERRUPTED, arm, leave
 
 
 class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
@@ -49,7 +49,7 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
             at_once()
 
     def _execute(self, *tasks: Any) -> Any:
-        self._links = Links()
+        self._links = Links(arm)
         try:
             return super().execute(*tasks)
         except Problem as error:

@@ -11,37 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.tasks import task
 
-from ..errors import WrongInput
 from ..runs.options import whole_number
-from ..sandbox.sudo import PROJECT, as_root, through_sudo
+from .sudo import as_root, through_sudo
 
 if TYPE_CHECKING:
-    from ..sandbox.sandbox import Base, Init, Sandbox
-
-
-def state() -> Path:
-    """The directory of the sandbox."""
-    return Path(os.environ.get("SANDBOX_STATE") or PROJECT / ".sandbox").absolute()
+    from ..sandbox.sandbox import Base, Sandbox
 
 
 def sandbox() -> Sandbox:
-    """The project's own, or the one that SANDBOX_STATE (a directory) and SANDBOX_NETWORK (10.77.N) name."""
-    from ..sandbox.sandbox import Sandbox
+    """This checkout's; imported when a task runs."""
+    from ..sandbox import own
 
-    return Sandbox(state(), os.environ.get("SANDBOX_NETWORK") or "10.77.0")
-
-
-INITS: dict[str, Init] = {"systemd": "systemd", "none": "none"}
-
-
-def inits(text: str) -> Init | dict[str, Init] | None:
-    """`systemd` or `none` for all hosts, or by name: `node1=systemd,node2=none`. Raises WrongInput."""
-    if not text or text in INITS:
-        return INITS.get(text)
-    pairs = [word.strip().partition("=") for word in text.split(",")]
-    if any(not name or init not in INITS for name, _, init in pairs):
-        raise WrongInput(f"--init takes systemd, none, or NAME=systemd,NAME=none …, not {text!r}")
-    return {name: INITS[init] for name, _, init in pairs}
+    return own.sandbox()
 
 
 @task(
@@ -55,6 +36,8 @@ def inits(text: str) -> Init | dict[str, Init] | None:
 @as_root
 def up(_: Any, hosts: str = "3", bare: bool = False, init: str = "", release: str = "") -> None:
     """Make the hosts, or bring back those that are off, cut or half made."""
+    from ..sandbox.own import inits
+
     here, count = sandbox(), whole_number("--hosts", hosts, 1)
     base: Base = "bare" if bare else "full"
     here.up(count, base, lambda text: print(text, flush=True), init=inits(init), release=release)

@@ -11,13 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..cli.sandbox import served
 from ..errors import Problem
 from ..health import stores
 from ..inventory import Fleet
 from ..local import cache_dir
-from ..runs.target import target
-from ..tasks.status import route
+from ..runs.target import route, target
 from .webui import WebUI
 
 PROJECT = "python_docs"
@@ -25,8 +23,11 @@ SCRIPT = Path(__file__).parent.parent.parent / "examples" / "python_docs.py"
 CRAWL_SECONDS = 300.0
 
 
-def crawl(c: Any, pages: int) -> None:
-    """Crawl the Python documentation, served inside the sandbox, until its pages are in MySQL."""
+def crawl(c: Any, pages: int, served: Callable[[Path], str]) -> None:
+    """Crawl the Python documentation, served inside the sandbox, until its pages are in MySQL.
+
+    `served` makes the files of a directory available to the hosts, and returns their URL.
+    """
     chosen = target(c)
     fleet = chosen.fleet
     start = served(documentation(print)) + "/"

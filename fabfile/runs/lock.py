@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import Locked, Problem
+from ..inventory import Fleet
 from ..ssh.link import Link
+from ..ssh.pool import Links
 from ..ssh.protocol import message
 from ..steps.base import Action, Found, Payload, Probe
 from ..steps.shell import assign, lines
@@ -133,6 +136,13 @@ class Lock:
 
     def _script(self, script: str) -> str:
         return lines(assign("F", self.folder), assign("L", f"{self.folder}/{self.name}.lock"), _FRESH, script)
+
+
+def cluster_lock(config: Any, fleet: Fleet) -> Lock:
+    """The lock of a cluster, on its scheduler's host."""
+    links: Links = config["links"]
+    home = fleet.with_role("scheduler")[0]
+    return Lock(links.prepare(config, fleet, [home])[home], fleet.cluster.name)
 
 
 def _owner(text: str) -> Owner | None:

@@ -14,10 +14,10 @@ from invoke.exceptions import Exit
 from ..errors import Unreachable
 from ..inventory import Host
 from ..steps.base import Found, Step
-from ..tasks.lock import cluster_lock
 from . import report
 from .batches import Pace
 from .engine import Outcome, Recorder, apply, fan_out, look, missing, on_host, preview
+from .lock import cluster_lock
 from .options import Options, whole_number
 from .target import Target
 from .timings import Timings, Watch, connect_seconds

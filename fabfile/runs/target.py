@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from invoke.exceptions import Exit
 
-from ..errors import WrongInput
+from ..errors import Problem, WrongInput
 from ..inventory import Fleet, Host, load
 from ..ssh.pool import Links
 from . import report
@@ -63,6 +63,18 @@ def target(c: Any, options: Options | None = None, task: str = "", strangers: bo
     links = c.config["links"].prepare(c.config, fleet, hosts)
     links.refuse_keys(fleet, hosts)
     return Target(fleet, hosts, roles, links, c.config, last, left, skipped)
+
+
+def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Callable[[], Any]:
+    """Opens a way to a store as the cluster itself goes: from the scheduler's host, else from another one."""
+    ordered = sorted(reachable, key=lambda host: not host.roles.get("scheduler"))
+
+    def opener() -> Any:
+        if not ordered:
+            raise Problem("no host of the cluster can be reached, so nothing can be said about it")
+        return chosen.links[ordered[0]].tunnel(address, port)
+
+    return opener
 
 
 def _still_known(fleet: Fleet, left: Sequence[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ SPARE_FILES = 256
 class Links:
     """The open links, by host name. Filled in the main thread, read by the workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun: Callable[[], None] = lambda: None) -> None:
+        """`begun` is called once, before the first link is made."""
+        self._begun = begun
         self._links: dict[str, SSHLink] = {}
         self._shared: Any = None
         self._closed = threading.Event()
@@ -27,13 +29,12 @@ class Links:
 
     def prepare(self, config: Any, fleet: Fleet, hosts: Iterable[Host]) -> Links:
         """A link for every host, not yet connected. Not thread-safe: it reads Fabric's configuration."""
-        from ..cli.interrupt import arm
         from . import link  # noqa: F401  an import that Ctrl-C breaks off shows a traceback
         from .connect import flags
         from .keys import Keys
 
         if self._shared is None:
-            arm()
+            self._begun()
             self._shared = flags(config), Keys()
             threading.Thread(target=self._beat, daemon=True, name="beat").start()
         for host in hosts:

@@ -10,16 +10,8 @@ from invoke.exceptions import Exit
 
 from ..errors import Locked
 from ..inventory import Fleet, load
-from ..runs.lock import Lock, Owner
+from ..runs.lock import Owner, cluster_lock
 from ..runs.options import Options
-from ..ssh.pool import Links
-
-
-def cluster_lock(config: Any, fleet: Fleet) -> Lock:
-    """The lock of a cluster, on its scheduler's host."""
-    links: Links = config["links"]
-    home = fleet.with_role("scheduler")[0]
-    return Lock(links.prepare(config, fleet, [home])[home], fleet.cluster.name)
 
 
 def status(c: Any, options: Options) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json as json_module
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from invoke.exceptions import Exit
 
 from .. import plan
-from ..errors import Problem
 from ..health import stores
 from ..health.verdict import RUNNING, ClusterView, HostView
 from ..inventory import Fleet, Host
@@ -18,7 +16,7 @@ from ..runs.engine import Outcome, Recorder, fan_out, on_host
 from ..runs.engine import look as look_at
 from ..runs.options import Options
 from ..runs.report import show_timings
-from ..runs.target import Target, target
+from ..runs.target import Target, route, target
 from ..runs.timings import Timings, connect_seconds
 from ..steps.supervisor import Sight, state
 
@@ -88,18 +86,6 @@ def _redis(chosen: Target, reachable: list[Host]) -> stores.RedisReport:
     opener = route(chosen, reachable, chosen.fleet.redis_address(), where.port)
     password = where.password.reveal() if where.password else None
     return stores.redis_report(opener, password, where.db, tls=where.tls)
-
-
-def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Callable[[], Any]:
-    """Opens a way to a store as the cluster itself goes: from the scheduler's host, else from another one."""
-    ordered = sorted(reachable, key=lambda host: not host.roles.get("scheduler"))
-
-    def opener() -> Any:
-        if not ordered:
-            raise Problem("no host of the cluster can be reached, so nothing can be said about it")
-        return chosen.links[ordered[0]].tunnel(address, port)
-
-    return opener
 
 
 def show(view: ClusterView, timings: Timings | None = None) -> None:

@@ -10,25 +10,28 @@ import pytest
 
 FABFILE = Path(__file__).parent.parent.parent / "fabfile"
 
-MAY_IMPORT: dict[str, set[str]] = {
-    "__init__": {"cli"},
-    "__main__": set(),
-    "errors": set(),
-    "local": set(),
-    "inventory": {"errors", "local"},
-    "render": {"inventory"},
-    "sources": {"errors", "local"},
-    "health": {"errors", "inventory"},
-    "sandbox": {"cli", "errors", "local"},
-    "steps": {"errors", "render"},
-    "ssh": {"cli", "errors", "inventory", "local", "steps"},
-    "plan": {"inventory", "render", "sources", "steps"},
-    "doctor": {"inventory", "plan", "render", "steps"},
-    "runs": {"errors", "inventory", "local", "ssh", "steps", "tasks"},
-    "tasks": {"doctor", "errors", "health", "inventory", "local", "plan", "runs", "sources", "ssh", "steps"},
-    "demo": {"cli", "errors", "health", "inventory", "local", "runs", "tasks"},
-    "cli": {"demo", "errors", "runs", "sandbox", "ssh", "tasks"},
-}
+FLOORS: tuple[dict[str, set[str]], ...] = (
+    {"errors": set(), "local": set(), "remote": set(), "__main__": set()},
+    {"inventory": {"errors", "local"}, "sources": {"errors", "local"}, "sandbox": {"errors", "local"}},
+    {"render": {"inventory"}, "health": {"errors", "inventory"}},
+    {"steps": {"errors", "render"}},
+    {
+        "plan": {"inventory", "render", "sources", "steps"},
+        "ssh": {"errors", "inventory", "local", "steps"},
+    },
+    {
+        "doctor": {"inventory", "plan", "render", "steps"},
+        "runs": {"errors", "inventory", "local", "ssh", "steps"},
+    },
+    {
+        "tasks": {"doctor", "errors", "health", "inventory", "local", "plan", "runs", "sources", "ssh", "steps"},
+        "demo": {"errors", "health", "inventory", "local", "runs"},
+    },
+    {"cli": {"demo", "errors", "runs", "sandbox", "ssh", "tasks"}},
+    {"__init__": {"cli"}},
+)
+"""The house from the ground up: each room with those that it imports, all of them on floors below its own."""
+ROOMS = {name: below for floor in FLOORS for name, below in floor.items()}
 PRINTERS = ("cli", "demo", "tasks", "runs")
 
 
@@ -52,9 +55,28 @@ def imported_rooms(path: Path) -> Iterator[str]:
         yield from (name for name in names if name != room(path))
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(FABFILE)))
-def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
-    assert set(imported_rooms(path)) <= MAY_IMPORT[room(path)]
+def rooms() -> dict[str, set[str]]:
+    """What each room imports of the others."""
+    found: dict[str, set[str]] = {}
+    for path in [*modules(), *(FABFILE / "remote").glob("*.py")]:
+        found.setdefault(room(path), set()).update(imported_rooms(path))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(ROOMS))
+def test_a_room_imports_just_those_that_it_is_said_to(name: str) -> None:
+    assert rooms()[name] == ROOMS[name]
+
+
+def test_every_room_has_its_floor() -> None:
+    assert sorted(rooms()) == sorted(ROOMS)
+    assert len(ROOMS) == sum(len(floor) for floor in FLOORS)
+
+
+@pytest.mark.parametrize("number", range(len(FLOORS)))
+def test_no_arrow_runs_upward_or_along_a_floor(number: int) -> None:
+    lower = {name for floor in FLOORS[:number] for name in floor}
+    assert {name for below in FLOORS[number].values() for name in below} <= lower
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(FABFILE)))
@@ -87,5 +109,5 @@ def test_listing_the_tasks_loads_nothing_of_what_they_do() -> None:
     ).stdout.split()
     assert "fabfile.cli.deploy" in loaded
     own = {name for name in loaded if name.startswith("fabfile.") and not name.startswith("fabfile.cli")}
-    assert own == {"fabfile.errors", "fabfile.runs", "fabfile.runs.options", "fabfile.sandbox", "fabfile.sandbox.sudo"}
+    assert own == {"fabfile.errors", "fabfile.runs", "fabfile.runs.options"}
     assert not {"rich", "msgspec", "jsonschema", "jinja2", "pymysql", "redis", "urllib.request"} & set(loaded)

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.cli import sandbox as tasks
 from fabfile.errors import Problem, WrongInput
 from fabfile.sandbox import host as sandbox_host
-from fabfile.sandbox import processes
+from fabfile.sandbox import own, processes
 from fabfile.sandbox.archive import Archive, other_release, source_lines
 from fabfile.sandbox.cgroups import hierarchy, make, make_room, remove
 from fabfile.sandbox.image import PACKAGES, digest, packages
@@ -262,11 +261,11 @@ def test_the_tasks_sandbox_is_the_projects_own_unless_the_environment_names_anot
 ) -> None:
     monkeypatch.delenv("SANDBOX_STATE", raising=False)
     monkeypatch.delenv("SANDBOX_NETWORK", raising=False)
-    own = tasks.sandbox()
-    assert (own.state, own.network.prefix) == (Path(__file__).parents[2] / ".sandbox", "10.77.0")
+    ours = own.sandbox()
+    assert (ours.state, ours.network.prefix) == (Path(__file__).parents[2] / ".sandbox", "10.77.0")
     monkeypatch.setenv("SANDBOX_STATE", str(tmp_path))
     monkeypatch.setenv("SANDBOX_NETWORK", "10.77.42")
-    other = tasks.sandbox()
+    other = own.sandbox()
     assert (other.state, other.network.prefix) == (tmp_path, "10.77.42")
 
 
@@ -281,7 +280,7 @@ def test_the_tasks_sandbox_is_the_projects_own_unless_the_environment_names_anot
     ],
 )
 def test_the_init_is_named_for_all_hosts_or_for_each(text: str, init: object) -> None:
-    assert tasks.inits(text) == init
+    assert own.inits(text) == init
 
 
 @pytest.mark.parametrize(
@@ -289,7 +288,7 @@ def test_the_init_is_named_for_all_hosts_or_for_each(text: str, init: object) ->
 )
 def test_an_init_that_there_is_not_is_refused(text: str) -> None:
     with pytest.raises(WrongInput, match="--init takes systemd, none, or NAME=systemd"):
-        tasks.inits(text)
+        own.inits(text)
 
 
 def test_the_base_with_systemd_is_another_one_than_without() -> None:

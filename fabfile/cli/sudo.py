@@ -13,8 +13,8 @@ from typing import Any
 
 from invoke.exceptions import Exit
 
-from ..cli.interrupt import arm
 from ..errors import Problem
+from .interrupt import arm
 
 PROJECT = Path(__file__).parent.parent.parent
 PASSED_ON = ("SANDBOX_STATE", "SANDBOX_NETWORK", "NO_COLOR", "http_proxy", "https_proxy", "no_proxy")
