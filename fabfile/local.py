@@ -1,9 +1,17 @@
-"""Files on this machine: the cache folder, and to whom a file belongs that root makes in somebody else's folder."""
+"""Files on this machine: the cache folder, written whole or not at all, by one writer at a time.
+
+A file that root makes in somebody else's folder belongs to that somebody, who has to read it afterwards.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -14,6 +22,75 @@ def cache_dir(*parts: str) -> Path:
     folder = own_folder(root, usual).joinpath("pyspider-fabfile", *parts)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+@contextmanager
+def put_whole(target: Path) -> Iterator[Path]:
+    """A path for a new file or folder, which takes the place of `target` by one rename when the block ends well.
+
+    Otherwise nothing of it is left. The new one is invisible to others until then. Raises OSError.
+    """
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{target.name}.new-"))
+    try:
+        fresh = scratch / target.name
+        yield fresh
+        fresh.replace(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
+    """Put the text in place of a file's content by one rename; it is on the disk before. Raises OSError."""
+    folder = folder_handle(path.parent)
+    try:
+        _write_in(folder, path, text, mode)
+    finally:
+        os.close(folder)
+
+
+def _write_in(folder: int, path: Path, text: str, mode: int) -> None:
+    # Below the opened folder: nobody can put another one in its place meanwhile.
+    scratch = f"{path.name}.new-{os.getpid()}"
+    with suppress(FileNotFoundError):
+        os.unlink(scratch, dir_fd=folder)
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=folder)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+            hand_over(stream.fileno(), folder)
+        os.replace(scratch, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(scratch, dir_fd=folder)
+        raise
+
+
+@contextmanager
+def only_writer(path: Path, mode: int = 0o600) -> Iterator[int]:
+    """The file (made where it is missing) or folder, opened, with its lock: waits for other processes.
+
+    Raises OSError, for a file also where its folder is missing.
+    """
+    while True:
+        handle = folder_handle(path) if path.is_dir() else _file_handle(path, mode)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            # The process that held the lock before may have removed or replaced the file.
+            if _leads_to(path, handle):
+                yield handle
+                return
+        finally:
+            os.close(handle)
+
+
+def _file_handle(path: Path, mode: int) -> int:
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | link_flag(path.parent), mode)
+
+
+def _leads_to(path: Path, handle: int) -> bool:
+    return path.exists() and os.path.samestat(path.stat(), os.fstat(handle))
 
 
 def is_root() -> bool:
@@ -30,11 +107,11 @@ def link_flag(folder: Path) -> int:
     return os.O_NOFOLLOW if is_root() and folder.stat().st_uid != 0 else 0
 
 
-def hand_over(handle: int, above: Path) -> None:
+def hand_over(handle: int, above: Path | int) -> None:
     """Give an open file or folder that root has made to the owner of the folder `above` it; nothing for other users."""
     if not is_root():
         return
-    owner = above.stat()
+    owner = os.stat(above)  # noqa: PTH116  an opened folder has no Path
     if os.fstat(handle).st_uid == 0 != owner.st_uid:
         os.fchown(handle, owner.st_uid, owner.st_gid)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from ..errors import Problem
 from ..health import stores
 from ..inventory import Fleet
-from ..local import cache_dir
+from ..local import cache_dir, put_whole
 from ..runs.target import route, target
 from .webui import WebUI
 
@@ -84,14 +83,13 @@ def documentation(say: Callable[[str], None]) -> Path:
     if folder.is_dir():
         return folder
     say("fetching Debian's python3-doc")
-    with tempfile.TemporaryDirectory(dir=cache_dir("site")) as scratch:
-        _download("python3-doc", Path(scratch))
-        found = sorted(Path(scratch).glob("tree/usr/share/doc/python3*/html/index.html"))
+    with put_whole(folder) as fresh:
+        _download("python3-doc", fresh.parent)
+        found = sorted(fresh.parent.glob("tree/usr/share/doc/python3*/html/index.html"))
         if not found:
             raise Problem("Debian's python3-doc holds no HTML pages: the demo has nothing to crawl")
         # Some scripts are links into packages that the pages can do without.
-        shutil.copytree(found[0].parent, f"{scratch}/html", ignore_dangling_symlinks=True)
-        Path(f"{scratch}/html").rename(folder)
+        shutil.copytree(found[0].parent, fresh, ignore_dangling_symlinks=True)
     return folder
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
 import stat
 import string
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import Problem, WrongInput
-from ..local import folder_handle, hand_over
+from ..local import hand_over, only_writer, write_whole
 
 LENGTH = 32
 MASK = "***"
@@ -169,14 +167,14 @@ def _refuse_readable(path: Path, found: os.stat_result) -> None:
 def _completed(path: Path, names: Sequence[str]) -> dict[str, object]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(path.parent) as folder:
+        with only_writer(path.parent) as folder:
             os.fchmod(folder, 0o700)
             hand_over(folder, path.parent.parent)
-            # Whoever held the lock before may have made them already.
+            # The process that held the lock before may have made them already.
             known = _kept(path)
             made = {name: _random() for name in names if name not in known}
             if made:
-                _write(folder, path, known | made)
+                write_whole(path, _text(known | made))
             return known | made
     except OSError as error:
         raise Problem(f"{path}: the generated passwords can't be kept: {_reason(error)}") from error
@@ -186,34 +184,9 @@ def _random() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    handle = folder_handle(folder)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _write(folder: int, path: Path, passwords: dict[str, object]) -> None:
-    text = "# Made by fab. Keep it: the cluster's stores and its web UI have these passwords.\n"
-    text += "".join(f'{name} = "{value}"\n' for name, value in sorted(passwords.items()))
-    scratch = f".{path.name}.{os.getpid()}"
-    with suppress(FileNotFoundError):
-        os.unlink(scratch, dir_fd=folder)
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-            hand_over(stream.fileno(), path.parent.parent)
-        os.replace(scratch, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(scratch, dir_fd=folder)
-        raise
+def _text(passwords: dict[str, object]) -> str:
+    lines = [f'{name} = "{value}"\n' for name, value in sorted(passwords.items())]
+    return "# Made by fab. Keep it: the cluster's stores and its web UI have these passwords.\n" + "".join(lines)
 
 
 def _reason(error: Exception) -> str:

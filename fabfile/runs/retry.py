@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import WrongInput
-from ..local import cache_dir
+from ..local import cache_dir, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,7 @@ class LastRun:
     def keep(self, left: Iterable[str]) -> None:
         """Put the names in place of those of the run before, by one rename. Raises OSError."""
         file = self._file()
-        scratch = file.with_name(f".{file.name}.{os.getpid()}")
-        scratch.unlink(missing_ok=True)
-        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump({"hosts_toml": str(self.path.resolve()), "left": list(left)}, stream)
-        scratch.replace(file)
+        write_whole(file, json.dumps({"hosts_toml": str(self.path.resolve()), "left": list(left)}))
         _drop_orphans(file.parent)
 
     def _file(self) -> Path:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import subprocess
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
 from ..errors import Problem
-from ..local import cache_dir
+from ..local import cache_dir, only_writer
 from .archive import Archive, archive_of
 
 Base = Literal["full", "bare"]
@@ -49,10 +47,9 @@ def image(base: Base, say: Callable[[str], None], *, init: Init = "none", releas
     archive = archive_of(release)
     folder = cache_dir("bases", base)
     root = folder / f"{archive.release}-{digest(base, init=init)}"
-    with ExitStack() as held:
-        lock = held.enter_context((folder / "lock").open("w"))
-        if not root.is_dir():
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    if root.is_dir():
+        return root
+    with only_writer(folder / "lock"):
         if not root.is_dir():
             _discard_half_built(folder)
             with_systemd = " with systemd" if init == "systemd" else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import Problem, WrongInput
+from ..local import only_writer, write_whole
 from .cgroups import remove_all
 from .processes import end, in_network, lineage, started
 
@@ -55,7 +55,7 @@ class Network:
             if holder not in (None, owner, *lineage()):
                 raise Problem(_taken(self.prefix, holder))
             self._check_routes()
-            _write(self._record, {"state": str(owner)})
+            write_whole(self._record, json.dumps({"state": str(owner)}), 0o644)
             if not (DEVICES / self.bridge).exists():
                 # A fixed address: a bridge takes its ports' lowest otherwise, and changes it as they come and go.
                 mac = f"02:77:00:00:{self.number:02x}:01"
@@ -94,7 +94,7 @@ class Network:
         """Keep the network for this process, unless anything is on it."""
         if self.holder() is not None or (DEVICES / self.bridge).exists() or self._devices_here():
             return False
-        _write(self._record, {"pid": os.getpid(), "started": started(os.getpid())})
+        write_whole(self._record, json.dumps({"pid": os.getpid(), "started": started(os.getpid())}), 0o644)
         return True
 
     def _check_routes(self) -> None:
@@ -209,15 +209,8 @@ def _remove_namespace(namespace: Path) -> None:
         ip("netns", "del", namespace.name)
 
 
-def _write(path: Path, record: dict[str, object]) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(record))
-    fresh.rename(path)
-
-
 @contextmanager
 def _claims() -> Iterator[None]:
     CLAIMS.mkdir(mode=0o755, exist_ok=True)
-    with (CLAIMS / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with only_writer(CLAIMS / "lock"):
         yield

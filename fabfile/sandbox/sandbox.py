@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from ..errors import Problem, WrongInput
+from ..local import only_writer, write_whole
 from .archive import archive_of
 from .cgroups import make_room
 from .host import Host, HostState, make_key
@@ -81,7 +80,7 @@ class Sandbox:
         _require()
         with self._locked(make=True):
             self.network.claim(self.state)
-            _write(self.state / "network", self.network.prefix)
+            write_whole(self.state / "network", self.network.prefix, 0o644)
             wanted = [self._host(number) for number in range(1, hosts + 1)]
             inits = _inits(wanted, init)
             self._refuse_other_base(wanted, base, inits, release)
@@ -201,9 +200,9 @@ class Sandbox:
         for host in hosts:
             host.write("etc/hosts", names)
         each = "".join(f"Host {host.name}\n  HostName {host.address}\n" for host in hosts)
-        _write(self.ssh_config, each + _SSH.format(key=self.key, known_hosts=self.known_hosts))
+        write_whole(self.ssh_config, each + _SSH.format(key=self.key, known_hosts=self.known_hosts), 0o644)
         # Last: while it is not complete, this is done again.
-        _write(self.known_hosts, known)
+        write_whole(self.known_hosts, known, 0o644)
 
     def _refuse_other_base(self, wanted: list[Host], base: Base, inits: Mapping[str, Init], release: str) -> None:
         for host in wanted:
@@ -246,12 +245,10 @@ class Sandbox:
         if make:
             make_state(self.state)
         refuse_foreign(self.state)
-        lock = _lock(self.state / "lock")
-        try:
+        with ExitStack() as held:
+            with suppress(FileNotFoundError):
+                held.enter_context(only_writer(self.state / "lock"))
             yield
-        finally:
-            if lock:
-                lock.close()
 
 
 def _inits(hosts: list[Host], init: Init | Mapping[str, Init] | None) -> dict[str, Init]:
@@ -275,21 +272,6 @@ Host node*
 """
 
 
-def _lock(path: Path) -> IO[str] | None:
-    """The lock, held; None where its directory does not exist."""
-    while path.parent.is_dir():
-        try:
-            lock = path.open("w")
-        except FileNotFoundError:
-            continue
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        # Whoever held it may have been `down`, and have removed the file that was waited on.
-        if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
-            return lock
-        lock.close()
-    return None
-
-
 def _settle(host: Host) -> None:
     """Wait until it can be logged in to; one that runs without answering (a dead sshd) is restarted once."""
     if not host.answers(10):
@@ -309,9 +291,3 @@ def _require() -> None:
         raise Problem(
             f"the sandbox needs Debian packages that are not installed: apt-get install {' '.join(sorted(missing))}"
         )
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(text)
-    fresh.rename(path)

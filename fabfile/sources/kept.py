@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import Problem
-from ..local import cache_dir
+from ..local import cache_dir, put_whole
 
 Say = Callable[[str], None]
 READ_TIMEOUT = 30.0
@@ -52,7 +52,7 @@ def obtain(name: str, sha256: str, sources: Sequence[Source], say: Say) -> Path:
             try:
                 if source.takes_time:
                     say(f"{name}: fetching from {source.label}")
-                return _keep(_verified(source.fetch(Path(scratch)), sha256), target, Path(scratch))
+                return _keep(_verified(source.fetch(Path(scratch)), sha256), target)
             except (Problem, OSError) as error:
                 reasons.append(f"{source.label}: {error}")
                 if source.takes_time:
@@ -66,12 +66,13 @@ def _verified(path: Path, sha256: str) -> Path:
     return path
 
 
-def _keep(path: Path, target: Path, scratch: Path) -> Path:
+def _keep(path: Path, target: Path) -> Path:
     if path == target:
         return target
-    copy = shutil.copyfile(path, scratch / "kept")
     target.parent.mkdir(mode=0o700, exist_ok=True)
-    return copy.replace(target)
+    with put_whole(target) as fresh:
+        shutil.copyfile(path, fresh)
+    return target
 
 
 def from_cache(name: str, sha256: str) -> Source:

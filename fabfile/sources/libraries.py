@@ -6,13 +6,12 @@ import hashlib
 import io
 import json
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import Problem
-from ..local import cache_dir
+from ..local import cache_dir, put_whole
 from .kept import Say
 from .wheels import download, lock_digest
 
@@ -74,10 +73,10 @@ def webui_libraries(say: Say) -> Path:
     """A tar.gz of all files and their manifest, in the cache. Raises Problem."""
     target = cache_dir("libraries") / f"{libraries_digest()}.tar.gz"
     if not target.is_file():
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch.") as scratch:
-            folder = Path(scratch, "packages")
+        with put_whole(target) as fresh:
+            folder = fresh.with_name("packages")
             download(PINS, folder, say)
-            packed(taken(folder) | stand_ins(), Path(scratch, "tar.gz")).replace(target)
+            packed(taken(folder) | stand_ins(), fresh)
     return target
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 import tarfile
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import Problem
-from ..local import cache_dir
+from ..local import cache_dir, only_writer, put_whole
 from .kept import Say
 
 BACKEND = Path(__file__).parent / "backend"
@@ -37,21 +33,20 @@ def lock_digest(pins: Path) -> str:
 def wheelhouse(pins: Path, say: Say) -> Path:
     """One uncompressed tar with exactly the files of the lock `pins` and the lock itself, to be sent to a host."""
     target = cache_dir("wheelhouses") / f"{lock_digest(pins)[:16]}.tar"
-    with _alone(target.parent / ".lock"):
+    with only_writer(target.parent / ".lock"):
         if not target.is_file():
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch.") as scratch:
-                folder = Path(scratch, "files")
+            with put_whole(target) as fresh:
+                folder = fresh.with_name("files")
                 download(pins, folder, say)
                 (folder / LOCK_NAME).write_bytes(pins.read_bytes())
-                _tar(folder, Path(scratch, "tar")).rename(target)
+                _tar(folder, fresh)
     return target
 
 
-def _tar(folder: Path, target: Path) -> Path:
+def _tar(folder: Path, target: Path) -> None:
     with tarfile.open(target, "w") as archive:
         for path in sorted(folder.iterdir()):
             archive.add(path, path.name)
-    return target
 
 
 def download(pins: Path, folder: Path, say: Say) -> None:
@@ -78,10 +73,3 @@ def _cause(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")]
     return (errors or lines or ["it gives no reason"])[-1].removeprefix("ERROR: ")
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

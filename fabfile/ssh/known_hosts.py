@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import fnmatch
 import os
 import threading
@@ -12,7 +11,7 @@ from typing import Any
 
 from ..errors import Unreachable
 from ..inventory import Host
-from ..local import hand_over, link_flag
+from ..local import hand_over, only_writer
 
 
 def known_hosts_path(host: Host) -> Path:
@@ -160,14 +159,10 @@ def _decoded(text: str) -> bytes:
 def _append(file: Path, line: str) -> None:
     """One whole line at the end of the file, also when several connections add theirs at once."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | link_flag(file.parent), 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with only_writer(file) as handle:
         before = file.read_bytes()
         gap = b"" if not before or before.endswith(b"\n") else b"\n"
         if line.encode() not in before:
             os.write(handle, gap + line.encode())
         if not before:
             hand_over(handle, file.parent)
-    finally:
-        os.close(handle)

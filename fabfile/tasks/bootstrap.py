@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -14,7 +13,7 @@ from .. import plan, sources
 from ..errors import NotReached, Problem
 from ..health.verdict import RUNNING
 from ..inventory import Fleet, Host
-from ..local import cache_dir
+from ..local import cache_dir, put_whole
 from ..runs.engine import Outcome, apply, look, missing, preview
 from ..runs.options import Options
 from ..runs.run import Looked, Run
@@ -228,10 +227,9 @@ def _fetch(chosen: Target, host: Host, platform: Platform, say: Say) -> Path:
     """The finished archive from the host that made it, into the cache under its own name by one rename."""
     target = _cached(chosen.fleet, platform)
     say("fetching the finished Python")
-    partial = target.with_name(f".{target.name}.{host.name}.{os.getpid()}")
-    with partial.open("wb") as stream:
+    with put_whole(target) as fresh, fresh.open("wb") as stream:
         chosen.links[host].fetch(archive_path(plan.runtime_spec(chosen.fleet).id(platform)), stream)
-    return partial.rename(target)
+    return target
 
 
 def _ship(chosen: Target, host: Host, looked: Looked, archive: Future[Path], say: Say) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,14 +21,6 @@ from fabfile.sandbox.sandbox import Init, Sandbox, free_network
 PROJECT = Path(__file__).parent.parent.parent
 FAB = Path(sys.executable).with_name("fab")
 FAB_SECONDS = 1200
-
-
-def until(claim: Callable[[], bool], seconds: float) -> None:
-    """Waits for a claim to come true; fails when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
-        time.sleep(0.5)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import pytest
 
 from fabfile.sandbox.sandbox import Sandbox, free_network
 
-from .conftest import Cluster, receivers, until
+from ..waiting import until
+from .conftest import Cluster, receivers
 
 pytestmark = pytest.mark.e2e
 

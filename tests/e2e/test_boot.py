@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from .conftest import Cluster, until
+from ..waiting import until
+from .conftest import Cluster
 from .faults import healthy_again, silent
 
 pytestmark = pytest.mark.e2e

@@ -14,7 +14,8 @@ import pytest
 
 from fabfile.sandbox.sandbox import Sandbox, free_network
 
-from .conftest import Cluster, until
+from ..waiting import until
+from .conftest import Cluster
 from .test_interrupted import begun
 
 pytestmark = pytest.mark.e2e

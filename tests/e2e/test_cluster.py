@@ -13,7 +13,8 @@ import pytest
 from fabfile.demo.crawl import PROJECT, web_ui
 from fabfile.inventory import load
 
-from .conftest import Cluster, until
+from ..waiting import until
+from .conftest import Cluster
 
 pytestmark = pytest.mark.e2e
 

@@ -8,7 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from .conftest import Cluster, until
+from ..waiting import until
+from .conftest import Cluster
 from .faults import BIN, CURRENT, LIB, LOGS, SHELL, Fault, found, healthy_again, named_alone_and_mended, silent
 
 pytestmark = pytest.mark.e2e

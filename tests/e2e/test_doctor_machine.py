@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import Cluster, until
+from ..waiting import until
+from .conftest import Cluster
 from .faults import BIN, LIB, Fault, found, healthy_again, named_alone_and_mended, silent
 
 pytestmark = pytest.mark.e2e

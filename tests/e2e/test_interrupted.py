@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import FAB, PROJECT, Cluster, receivers, until
+from ..waiting import until
+from .conftest import FAB, PROJECT, Cluster, receivers
 
 pytestmark = pytest.mark.e2e
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Cluster, until
+from ..waiting import until
+from .conftest import Cluster
 
 pytestmark = pytest.mark.e2e
 

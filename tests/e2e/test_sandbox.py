@@ -19,6 +19,8 @@ from fabfile.sandbox.cgroups import MOUNTS, hierarchy
 from fabfile.sandbox.network import NAMESPACES, Network
 from fabfile.sandbox.sandbox import HostState, Sandbox, free_network
 
+from ..waiting import eventually
+
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
@@ -63,15 +65,6 @@ def ssh(sandbox: Sandbox, login: str, *words: str, limit: float = 20) -> str:
 
 def printed(sandbox: Sandbox, name: str, *argv: str) -> str:
     return sandbox.exec(name, *argv).stdout.decode()
-
-
-def eventually(claim: Callable[[], bool], limit: float = 10) -> bool:
-    deadline = time.monotonic() + limit
-    while not claim():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def hello(address: str, limit: float) -> bytes:

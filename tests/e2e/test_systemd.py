@@ -9,7 +9,8 @@ import pytest
 
 from fabfile.errors import Problem
 
-from .conftest import Cluster, until
+from ..waiting import until
+from .conftest import Cluster
 from .faults import Fault, found, healthy_again, named_alone_and_mended, silent
 
 pytestmark = pytest.mark.e2e

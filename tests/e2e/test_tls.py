@@ -11,7 +11,8 @@ import pytest
 from fabfile.sandbox.sandbox import Sandbox, free_network
 
 from ..unit.servers import DAY, Authority
-from .conftest import PROJECT, Cluster, one_at_a_time, until
+from ..waiting import until
+from .conftest import PROJECT, Cluster, one_at_a_time
 from .faults import found
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,8 @@ import pytest
 
 from fabfile.sandbox.sandbox import Sandbox, free_network
 
-from .conftest import Cluster, one_at_a_time, until
+from ..waiting import until
+from .conftest import Cluster, one_at_a_time
 
 pytestmark = pytest.mark.e2e
 

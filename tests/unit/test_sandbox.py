@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +16,9 @@ from fabfile.sandbox.archive import Archive, other_release, source_lines
 from fabfile.sandbox.cgroups import hierarchy, make, make_room, remove
 from fabfile.sandbox.image import PACKAGES, digest, packages
 from fabfile.sandbox.network import Network, Port
-from fabfile.sandbox.sandbox import Sandbox, _lock
+from fabfile.sandbox.sandbox import Sandbox
+
+from ..waiting import eventually
 
 DEBIAN = """\
 Debian|http://archive.example/debian/|bookworm|bookworm|main
@@ -146,15 +145,6 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def eventually(claim: Callable[[], bool], limit: float = 5) -> bool:
-    deadline = time.monotonic() + limit
-    while not claim():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 def test_a_process_is_found_by_its_whole_command_line(sleeper: subprocess.Popen[bytes]) -> None:
     assert eventually(lambda: processes.found(processes.running(["sleep", "4321.5"])) == [sleeper.pid])
     assert processes.found(processes.running(["sleep", "4321"])) == []
@@ -194,33 +184,6 @@ def test_a_process_is_named_by_its_number_and_its_start(sleeper: subprocess.Pope
 
 def test_a_childs_lineage_leads_to_this_process() -> None:
     assert processes.lineage()[:2] == [os.getpid(), os.getppid()]
-
-
-def test_a_lock_that_was_removed_with_its_directory_is_not_held_by_who_waited_for_it(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
-    folder.mkdir()
-    held, got = _lock(folder / "lock"), []
-    waiter = threading.Thread(target=lambda: got.append(_lock(folder / "lock")))
-    waiter.start()
-    # Both have the file open: the waiter waits, or is about to.
-    assert eventually(lambda: open_files().count(folder / "lock") == 2)
-    shutil.rmtree(folder)
-    folder.mkdir()
-    assert held
-    held.close()
-    waiter.join(5)
-    assert got[0] is not None
-    assert os.fstat(got[0].fileno()).st_ino == (folder / "lock").stat().st_ino
-    got[0].close()
-
-
-def open_files() -> list[Path]:
-    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    return [link.readlink() for link in links if link.exists()]
-
-
-def test_where_there_is_no_directory_there_is_nothing_to_lock(tmp_path: Path) -> None:
-    assert _lock(tmp_path / "none" / "lock") is None
 
 
 def test_an_unknown_host_is_refused_with_the_hosts_that_there_are(tmp_path: Path) -> None:
