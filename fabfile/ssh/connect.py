@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from ..errors import Unreachable, WrongInput
 from ..inventory import Host
+from .inside import handshake
 from .keyfile import LockedKey, UnusableKey
 from .keys import DEFAULT_KEYS, Keys, of_agent
 from .known_hosts import algorithms, check, entry
@@ -193,27 +193,13 @@ def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None
         options = transport.get_security_options()
         options.ciphers = (*CIPHERS, *(cipher for cipher in options.ciphers if cipher not in CIPHERS))
         options.key_types = algorithms(known.keys(name), options.key_types)
-        _handshake(transport, 2 * way.flags.connect_seconds)
+        handshake(transport, 2 * way.flags.connect_seconds)
         check(way.host, name, known, transport.get_remote_server_key())
         _authenticate(transport, way, keys, unusable)
     except BaseException:
         transport.close()
         raise
     return transport
-
-
-def _handshake(transport: Any, seconds: float) -> None:
-    """Agree on keys, within one limit for all of it. Raises TimeoutError, or what paramiko's thread ended with."""
-    import paramiko
-
-    # paramiko's own limit is one more thread for every host, and its own wait looks up ten times a second.
-    transport.packetizer.start_handshake = lambda _seconds: None
-    agreed = threading.Event()
-    transport.start_client(event=agreed)
-    if not agreed.wait(seconds):
-        raise TimeoutError
-    if not transport.is_active():
-        raise transport.get_exception() or paramiko.SSHException("it ended the connection")
 
 
 def _socket(way: Login, through: Callable[[str, int], Any] | None) -> Any:

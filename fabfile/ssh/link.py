@@ -1,4 +1,4 @@
-"""The one place that talks SSH."""
+"""A link to a host: one connection, over which messages are exchanged."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Protocol
 from ..errors import NotReached, Problem, Unreachable
 from ..steps.base import Found
 from ..steps.shell import cmd
+from . import inside
 from .connect import CONNECT_SECONDS, Login, connected
 from .keys import Keys
 from .protocol import BEAT_SECONDS, Event, Message, Reader, receiver
@@ -164,12 +165,7 @@ class SSHLink:
         self._kept.clear()
         if self._transport is None:
             return
-        # The library's own thread wakes up at the end of the stream, and tidies up; waiting for it host by host
-        # would cost a tenth of a second each.
-        with suppress(OSError, EOFError, AttributeError):
-            self._transport.sock.shutdown(socket.SHUT_RDWR)
-        self._transport.active = False
-        self._transport.packetizer.close()
+        inside.end(self._transport)
 
     def _open(self) -> Any:
         with self._opening:
@@ -178,8 +174,7 @@ class SSHLink:
                 self._transport = self._connected()
                 self.connect_seconds = time.monotonic() - start
                 self._transport.set_keepalive(KEEPALIVE_SECONDS)
-                # paramiko's thread looks up ten times a second else, for every host; `close` wakes it by itself.
-                self._transport.sock.settimeout(IDLE_SECONDS)
+                inside.look_up_every(self._transport, IDLE_SECONDS)
                 self._check_sudo(self._transport)
             if self._stopped.is_set():
                 self.close()
@@ -213,7 +208,7 @@ class SSHLink:
 
     def _begin(self, channel: Any, command: str) -> None:
         try:
-            _exec(channel, command)
+            inside.begin_command(channel, command)
             if self._sudo_password:
                 channel.sendall(self._sudo_password.encode() + b"\n")
         except (OSError, EOFError) as error:
@@ -271,8 +266,7 @@ class SSHLink:
         if self._stopped.is_set():
             return Stopped(f"{self.host.name}: stopped")
         # The end of the output may come before the status; on a lost connection none comes (-1).
-        channel.status_event.wait(CHANNEL_SECONDS)
-        status = channel.exit_status
+        status = inside.exit_status(channel, CHANNEL_SECONDS)
         said = reader.said
         if status == 73:
             return Problem(f"{self.host.name}: its temporary directory can't be written: {said or 'is the disk full?'}")
@@ -286,23 +280,6 @@ class SSHLink:
         if self._stopped.is_set():
             return Stopped(f"{self.host.name}: stopped")
         return Unreachable(f"{self.host.name}: the connection was lost: {error or type(error).__name__}")
-
-
-def _exec(channel: Any, command: str) -> None:
-    """What Channel.exec_command does, without waiting for the reply: that is a round trip.
-
-    A command that is refused shows in the end of the channel.
-    """
-    from paramiko import Message as Packet
-    from paramiko.common import cMSG_CHANNEL_REQUEST
-
-    packet = Packet()
-    packet.add_byte(cMSG_CHANNEL_REQUEST)
-    packet.add_int(channel.remote_chanid)
-    packet.add_string("exec")
-    packet.add_boolean(False)
-    packet.add_string(command)
-    channel.transport._send_user_message(packet)
 
 
 def _pieces(message: Message) -> Iterator[bytes]:

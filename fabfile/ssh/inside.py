@@ -1,0 +1,65 @@
+"""All that reaches into paramiko's inside, each with a test that tells of a paramiko in which it is no longer so.
+
+Types are `Any`: paramiko has none for its inside.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+
+
+def handshake(transport: Any, seconds: float) -> None:
+    """Agree on keys, within one limit for all of it. Raises TimeoutError, or the error that ended paramiko's thread."""
+    import paramiko
+
+    # paramiko's own limit is one more thread for every host, and its own wait looks up ten times a second.
+    transport.packetizer.start_handshake = lambda _seconds: None
+    agreed = threading.Event()
+    transport.start_client(event=agreed)
+    if not agreed.wait(seconds):
+        raise TimeoutError
+    if not transport.is_active():
+        raise transport.get_exception() or paramiko.SSHException("it ended the connection")
+
+
+def look_up_every(transport: Any, seconds: float) -> None:
+    """Let paramiko's thread look up so often, where it does ten times a second for every host; `end` wakes it."""
+    transport.sock.settimeout(seconds)
+
+
+def end(transport: Any) -> None:
+    """End a connection without waiting for paramiko's thread, which tidies up by itself at the end of the stream.
+
+    Waiting for it, host by host, costs a tenth of a second each.
+    """
+    with suppress(OSError, EOFError, AttributeError):
+        transport.sock.shutdown(socket.SHUT_RDWR)
+    transport.active = False
+    transport.packetizer.close()
+
+
+def begin_command(channel: Any, command: str) -> None:
+    """Do the same as Channel.exec_command, without waiting for the reply: that is a round trip.
+
+    A command that is refused shows in the end of the channel.
+    """
+    from paramiko import Message as Packet
+    from paramiko.common import cMSG_CHANNEL_REQUEST
+
+    packet = Packet()
+    packet.add_byte(cMSG_CHANNEL_REQUEST)
+    packet.add_int(channel.remote_chanid)
+    packet.add_string("exec")
+    packet.add_boolean(False)
+    packet.add_string(command)
+    channel.transport._send_user_message(packet)
+
+
+def exit_status(channel: Any, seconds: float) -> int:
+    """The exit status of a channel whose output has ended, waited for that long; -1 on a lost connection."""
+    channel.status_event.wait(seconds)
+    status: int = channel.exit_status
+    return status
