@@ -261,19 +261,24 @@ def _digest(fleet: Fleet, parts: Iterable[str | bytes]) -> str:
     return digest.hexdigest()[:12]
 
 
+def text(name: str, **values: object) -> str:
+    """The template of that name with these values. Raises jinja2's UndefinedError where one is missing."""
+    return _environment(percent="%").get_template(name).render(values)
+
+
 def _template(name: str, **values: object) -> str:
-    return _environment().get_template(name).render(values)
+    """The same for a reader that expands %: supervisor and systemd do."""
+    return _environment(percent="%%").get_template(name).render(values)
 
 
 @cache
-def _environment() -> Environment:
+def _environment(percent: str) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
-        # supervisor expands % in what it reads.
-        finalize=lambda value: value.replace("%", "%%") if isinstance(value, str) else value,
+        finalize=lambda value: value.replace("%", percent) if isinstance(value, str) else value,
         autoescape=False,  # noqa: S701  no HTML here
         trim_blocks=True,
         keep_trailing_newline=True,

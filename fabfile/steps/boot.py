@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from .. import render
 from .base import Action, CannotLook, Found, Payload, Probe
 from .files import kept_suffix, swap_in
 from .shell import Command, as_user, assign, cmd, lines
@@ -91,39 +92,25 @@ class Boot:
         enter = cmd("cd", self.place.home) & digest
         run = enter & cmd("exec", folder / "supervisord", "-n", "-c", self.place.conf)
         start = enter & cmd("exec", folder / "supervisord", "-c", self.place.conf)
-        stop = cmd(folder / "supervisorctl", "-c", self.place.conf, "shutdown")
-        return f"""\
-#!/bin/sh
-### BEGIN INIT INFO
-# Provides:          {self.service}
-# Required-Start:    $remote_fs $network
-# Required-Stop:     $remote_fs $network
-# Should-Start:      mariadb mysql mysqld redis redis-server valkey valkey-server
-# Default-Start:     2 3 4 5
-# Default-Stop:      0 1 6
-# Short-Description: supervisord of the pyspider cluster {self.cluster}
-### END INIT INFO
-# chkconfig: 2345 95 05
-# description: supervisord of the pyspider cluster {self.cluster}
-# Made by fab deploy, which puts it back when it is changed here.
-case "$1" in
-  # By the unit alone, as the cluster's user already.
-  run) {run}; exit ;;
-  start|stop|status) [ ! -d /run/systemd/system ] || exec {cmd("systemctl")} "$1" {cmd(f"{self.service}.service")} ;;
-esac
-case "$1" in
-  start) exec {as_user(self.place.user, start)} ;;
-  stop) exec {as_user(self.place.user, stop)} ;;
-  status) exec {as_user(self.place.user, cmd(folder / "supervisorctl", "-c", self.place.conf, "pid"))} ;;
-  *) echo "usage: $0 start|stop|status" >&2; exit 2 ;;
-esac
-""".encode()
+        control = (folder / "supervisorctl", "-c", self.place.conf)
+        text = render.text(
+            "pyspider-boot",
+            service=self.service,
+            cluster=self.cluster,
+            systemctl=cmd("systemctl"),
+            unit=cmd(f"{self.service}.service"),
+            run=run,
+            start=as_user(self.place.user, start),
+            stop=as_user(self.place.user, cmd(*control, "shutdown")),
+            status=as_user(self.place.user, cmd(*control, "pid")),
+        )
+        return text.encode()
 
     @property
     def crontab(self) -> bytes:
         """For a host that has neither systemd nor SysV scripts."""
-        line = f"@reboot root {FOLDER}/{self.service} start >/dev/null 2>&1 # supervisord -c {self.place.conf}"
-        return f"# Made by fab deploy, which puts it back when it is changed here.\n{line}\n".encode()
+        script = f"{FOLDER}/{self.service}"
+        return render.text("pyspider.cron", script=script, conf=self.place.conf).encode()
 
     def probe(self) -> Probe:
         return Probe(self._where() + _LOOK)

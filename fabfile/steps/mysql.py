@@ -8,6 +8,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .. import render
 from ..errors import Problem, WrongInput
 from .base import Action, CannotLook, Found, Payload, Probe
 from .files import Seen, look_at, parse_look, swap_in, told_kept, unified
@@ -78,9 +79,7 @@ class MySQL:
 
     def conf(self) -> bytes:
         """The drop-in for the server's configuration."""
-        settings = "".join(f"{key} = {value}\n" for key, value in self._settings().items())
-        text = f"# Made by `fab bootstrap`, which puts it back when it is changed here.\n[mysqld]\n{settings}"
-        return (text + "character-set-server = utf8mb4\n").encode()
+        return render.text("90-pyspider.cnf", settings=self._settings()).encode()
 
     def _settings(self) -> dict[str, object]:
         # Without skip_name_resolve every new connection waits for the DNS of the client's address.

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .. import render
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .files import Seen, kept_suffix, look_at, parse_look, parse_stat, stat_line, swap_in, told_kept
@@ -78,10 +79,7 @@ class Redis:
 
     def conf(self) -> bytes:
         """The file that the main configuration includes at its end, so that it has the last word."""
-        # The queues are small and their traffic is not: snapshots beside the file would write it all twice.
-        settings = self._settings() | {"appendfsync": "everysec", "protected-mode": "yes", "requirepass": self.password}
-        text = "".join(key + " " + (value or '""') + "\n" for key, value in settings.items())
-        return ("# Made by `fab bootstrap`, which puts it back when it is changed here.\n" + text).encode()
+        return render.text("redis-pyspider.conf", settings=self._settings(), password=self.password).encode()
 
     def _settings(self) -> dict[str, str]:
         """What a running server is asked for."""
@@ -91,6 +89,7 @@ class Redis:
             "port": str(self.port),
             "maxmemory-policy": self.maxmemory_policy,
             "appendonly": "yes",
+            # The queues are small and their traffic is not: snapshots beside the file would write it all twice.
             "save": "",
         }
 
