@@ -1,4 +1,4 @@
-"""The project's tasks, for whatever `fab` loads them; first comes what must come first."""
+"""The project's tasks, for any `fab` that loads them; Ctrl-C and the check of this Python come first."""
 
 # For Pythons that can't read the rest: nothing newer than 3.6, and no other import of the project before the check.
 import os

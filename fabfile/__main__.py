@@ -24,7 +24,7 @@ INTERRUPTED = 130
 
 @contextmanager
 def _input() -> Iterator[None]:
-    """What can't be understood ends as one sentence and the exit status of wrong input."""
+    """An error of the command line ends as one sentence and the exit status of wrong input."""
     try:
         yield
     except (ParseError, ValueError) as error:
@@ -32,7 +32,7 @@ def _input() -> Iterator[None]:
 
 
 class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
-    """Fabric's program with its own steps in its own order; only what is said above differs."""
+    """Fabric's program with its own steps in its own order; the differences are those above."""
 
     def parse_core(self, argv: Any) -> None:
         with _input():

@@ -1,4 +1,4 @@
-"""What can go wrong, as one sentence for the person at the terminal.
+"""The errors, each one sentence for the person at the terminal.
 
 A subclass exists only where somebody catches it or where the exit status differs.
 """
@@ -17,9 +17,9 @@ class Problem(Exception):
     def __init__(self, text: str, *, changes: Sequence[str] = (), detail: str = "") -> None:
         super().__init__(text)
         self.changes = tuple(changes)
-        """What had been done before it went wrong."""
+        """The changes that had been made before it went wrong."""
         self.detail = detail
-        """What the failing command printed."""
+        """The output of the failing command."""
 
 
 class WrongInput(Problem):

@@ -1,6 +1,6 @@
 """Files on this machine: the cache folder, written whole or not at all, by one writer at a time.
 
-A file that root makes in somebody else's folder belongs to that somebody, who has to read it afterwards.
+A file that root makes in somebody else's folder is given to the owner of that folder, who has to read it afterwards.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def folder_handle(folder: Path) -> int:
 
 
 def link_flag(folder: Path) -> int:
-    """O_NOFOLLOW where root opens something in a folder of somebody else, who may have put a link there; else 0."""
+    """O_NOFOLLOW where root opens a file in somebody else's folder, in which a link may stand for it; else 0."""
     return os.O_NOFOLLOW if is_root() and folder.stat().st_uid != 0 else 0
 
 
@@ -117,7 +117,7 @@ def hand_over(handle: int, above: Path | int) -> None:
 
 
 def own_home() -> Path:
-    """This user's home. sudo may leave HOME to the caller's: what root writes there, the caller could not read."""
+    """This user's home. sudo may leave HOME as the caller's: the caller could not read root's files there."""
     home = Path("~").expanduser()
     if is_root() and _owner(home) != 0:
         return Path(pwd.getpwuid(0).pw_dir)

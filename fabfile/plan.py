@@ -1,4 +1,4 @@
-"""What a host should be: (fleet, host) -> steps. Pure; nothing is asked and nothing is sent here."""
+"""The plan: (fleet, host) -> steps. Pure; nothing is asked and nothing is sent here."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def place(fleet: Fleet) -> Place:
 
 
 def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> dict[str, Any]:
-    """What deploy looks at beside supervisord: the disks it writes to, its programs' ports, the stores they need."""
+    """The preflight of deploy beside supervisord: the disks it writes to, its programs' ports, the stores they need."""
     cluster, stores = fleet.cluster, fleet.stores
     chosen = chosen_programs(fleet, host, roles)
     wanted = [name for name, without in WITHOUT.items() if any(program.role not in without for program in chosen)]
@@ -62,7 +62,7 @@ def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> dict[str
 
 
 def _writes(fleet: Fleet, chosen: Sequence[Program]) -> dict[str, object]:
-    """What supervisord and these programs open for writing, all as the cluster's user."""
+    """The paths that supervisord and these programs open for writing, all as the cluster's user."""
     cluster = fleet.cluster
     data = fleet.pyspider.data_path or f"{cluster.home}/data"
     files = [program.log for program in chosen] + [f"{cluster.logs}/supervisord.log", cluster.pidfile]
@@ -119,12 +119,12 @@ def _conf(fleet: Fleet, host: Host) -> File:
 
 
 def boot(fleet: Fleet, host: Host) -> list[Step]:
-    """What starts supervisord when the host does, by itself; nobody else's is touched."""
+    """The start of supervisord at boot, by itself; files of others are not touched."""
     return [Untouched(place(fleet)), _boot(fleet, host)]
 
 
 def boot_files(fleet: Fleet, host: Host) -> list[tuple[str, bytes, int]]:
-    """What systemd starts supervisord by on a host that it runs: (path, content, mode)."""
+    """The files by which systemd starts supervisord: (path, content, mode)."""
     return _boot(fleet, host).files("systemd")
 
 
@@ -173,13 +173,13 @@ def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
 
 
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
-    """A host's release, and what has to run of it."""
+    """A host's release, and its programs."""
     able = Writable(_looked(fleet, host, roles))
     return [release(fleet, host), _conf(fleet, host), _boot(fleet, host), able, *supervision(fleet, host, roles)[1:]]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:
-    """What status asks on a host beside its programs: the web UI, and from there the RPC servers."""
+    """The questions of status on a host beside its programs: the web UI, and from there the RPC servers."""
     webui = next((program for program in fleet.programs(host) if program.role == "webui"), None)
     if webui is None or webui.port is None:
         return Questions()

@@ -1,4 +1,4 @@
-"""Which test runs in which of pytest-xdist's processes, and what is left of none of them."""
+"""The order of the tests in pytest-xdist's processes; nothing is left of any of them afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGEST = ("test_first_page", "doctor", "systemd", "plain", "test_untrusted", "s
 
 
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
-    """Who shares hosts runs in one process, every other test wherever there is room.
+    """Tests that share hosts run in one process, all others wherever there is room.
 
     xdist's own `loadgroup` writes the group into a test's id, which pytest 9 does not let it do.
     """
@@ -49,7 +49,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first; `--no-loadscope-reorder` keeps xdist to it."""
+    """The longest begins first; `--no-loadscope-reorder` keeps xdist to it."""
     items.sort(key=lambda item: _turn(item.path))
 
 

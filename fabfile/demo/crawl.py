@@ -94,7 +94,7 @@ def documentation(say: Callable[[str], None]) -> Path:
 
 
 def _download(package: str, scratch: Path) -> None:
-    """The package and what it depends on, unpacked below `scratch`/tree; nothing is installed."""
+    """The package and its dependencies, unpacked below `scratch`/tree; nothing is installed."""
     asked = subprocess.run(
         ["apt-cache", "show", "--no-all-versions", package], capture_output=True, text=True, check=False
     )

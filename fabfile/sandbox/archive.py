@@ -30,7 +30,7 @@ class Archive:
     sources: tuple[str, ...]
     """Lines for a sources.list: the release with its updates and its security fixes."""
     options: tuple[str, ...]
-    """Lines for an apt.conf: what this machine sets for downloads, its proxy included."""
+    """Lines for an apt.conf: this machine's settings for downloads, its proxy included."""
 
     def direct_options(self) -> tuple[str, ...]:
         """The options without this machine's proxies and certificate files."""

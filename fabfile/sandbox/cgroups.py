@@ -1,4 +1,4 @@
-"""What hosts that run systemd need of this machine: a cgroup each, and room in one limit of the kernel."""
+"""The needs of hosts that run systemd: a cgroup each on this machine, and room in one limit of its kernel."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def cgroup(name: str) -> Path | None:
 
 
 def make(name: str) -> Path:
-    """The cgroup of a host, empty of what an earlier host has left. Raises Problem where none can be made."""
+    """The cgroup of a host, without the rest of an earlier host. Raises Problem where none can be made."""
     folder = cgroup(name)
     try:
         if folder is None:

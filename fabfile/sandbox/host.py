@@ -42,7 +42,7 @@ PidFile /run/sshd.pid
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """What `status` tells of a host."""
+    """The state of a host, as `status` tells it."""
 
     name: str
     address: str
@@ -79,7 +79,7 @@ class Host:
 
     @property
     def init(self) -> Init:
-        """What its first process is."""
+        """The kind of its first process."""
         return "systemd" if (self.folder / "systemd").exists() else "none"
 
     @property
@@ -92,7 +92,7 @@ class Host:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
         upper = self.folder / "upper"
-        # Nobody else on this machine runs what a host's root gives the set-uid bit.
+        # A host's root may give a file the set-uid bit: nobody else on this machine may run it.
         self.folder.mkdir(mode=0o700)
         for folder in (self.folder / "work", self.folder / "root"):
             folder.mkdir(parents=True)
@@ -109,7 +109,7 @@ class Host:
         (self.folder / "base").symlink_to(base)
 
     def _files(self, files: Mapping[str, str], init: Init) -> dict[str, tuple[str, int]]:
-        """Path on the disk -> text and mode: what was asked for, and what makes it a host."""
+        """Path on the disk -> text and mode: the files that were asked for, and those that make it a host."""
         plain = {**files, "etc/hostname": f"{self.name}\n"}
         if init == "systemd":
             # Without a number of its own a machine counts as new, and systemd enables all that is installed.
@@ -199,7 +199,7 @@ class Host:
         return "paused" if processes.state(first) in "Tt" else "up"
 
     def state(self) -> HostState:
-        """What there is to see from outside."""
+        """The state that can be seen from outside."""
         count = sum(1 for pid in processes.found(self._inside()) if _inner(pid))
         return HostState(self.name, self.address, self.power(), "up" if self.port.plugged() else "cut", count)
 
@@ -227,7 +227,7 @@ class Host:
         return result
 
     def _console(self) -> list[str]:
-        """What leads into the host; where systemd runs, into a cgroup beside its own as well."""
+        """The words of a command that lead into the host; where systemd runs, into a cgroup beside its own as well."""
         cgroup = cgroups.cgroup(self._cgroup_name) if self.init == "systemd" else None
         if cgroup is None:
             return ["nsenter"]

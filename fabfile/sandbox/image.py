@@ -15,7 +15,7 @@ from .archive import Archive, archive_of
 
 Base = Literal["full", "bare"]
 Init = Literal["systemd", "none"]
-"""What a host's first process is: systemd, or a shell that starts SysV scripts."""
+"""The first process of a host: systemd, or a shell that starts SysV scripts."""
 
 BUILD_SECONDS = 1800.0
 BARE = ("openssh-server",)
@@ -31,7 +31,7 @@ PREPARE = Path(__file__).with_name("prepare.sh")
 PREPARE_SYSTEMD = PREPARE.with_name("prepare-systemd.sh")
 
 # In namespaces of their own the build and all it mounts are gone as soon as its starter is, even
-# when that is killed: what is left is a plain directory that can be removed.
+# when that is killed: a plain directory is left, which can be removed.
 _CONTAINED = (
     *("setpriv", "--pdeathsig", "KILL"),
     *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"),
@@ -59,7 +59,7 @@ def image(base: Base, say: Callable[[str], None], *, init: Init = "none", releas
 
 
 def packages(base: Base, init: Init) -> tuple[str, ...]:
-    """What is installed beside Debian's smallest system."""
+    """The packages beside Debian's smallest system."""
     return (*PACKAGES[base], *(SYSTEMD if init == "systemd" else ()))
 
 
@@ -69,7 +69,7 @@ def hooks(init: Init) -> tuple[str, ...]:
 
 
 def digest(base: Base, *, init: Init = "none") -> str:
-    """What makes two builds of a base differ, beside the release."""
+    """A digest of all in which two builds of a base differ, beside the release."""
     return hashlib.sha256("\n".join((*packages(base, init), *hooks(init))).encode()).hexdigest()[:12]
 
 

@@ -147,7 +147,7 @@ class Port:
             peer = ("peer", "name", "eth0", "netns", self.namespace.name)
             ip("link", "add", self.device, "type", "veth", *peer)
         ip("link", "set", self.device, "master", self.network.bridge, "up")
-        # No default route: what is outside is unreachable at once, instead of after a timeout.
+        # No default route: an address outside is unreachable at once, instead of after a timeout.
         inside = f"link set lo up\naddr replace {self.address}/24 dev eth0\nlink set eth0 up\n"
         ip("-netns", self.namespace.name, "-batch", "-", stdin=inside)
 
@@ -165,7 +165,7 @@ class Port:
 
 
 def holders() -> Iterator[Path]:
-    """The state directories of all sandboxes that are on a network of this machine, whoever made them."""
+    """The state directories of all sandboxes that are on a network of this machine, also those of other users."""
     for number in range(255):
         if isinstance(holder := Network(number).holder(), Path):
             yield holder

@@ -7,7 +7,7 @@ mount -t sysfs sysfs "$root/sys"
 case $1 in
   container=*)
     mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
-    # systemd would set the kernel of this machine; what a host has for itself is its network.
+    # systemd would set the kernel of this machine; a host has only its network for itself.
     mount --bind "$root/proc/sys" "$root/proc/sys"
     mount --bind "$root/proc/sys/net" "$root/proc/sys/net"
     mount -o remount,bind,ro "$root/proc/sys"

@@ -38,7 +38,7 @@ TOOLS = {
 class Sandbox:
     """Hosts node1, node2 … at 10.77.N.11, .12 …; all there is to know about them is in one directory.
 
-    Everything needs root on Linux. The directory is root's, the key and what tells ssh about the hosts are the
+    Everything needs root on Linux. The directory is root's, the key and the files for ssh are the
     caller's; that key is as good as root on this machine: a host is no prison. A change waits for the change
     that another process makes. A sandbox that exists keeps the network it was made on, whatever `network` says.
     """
@@ -68,7 +68,7 @@ class Sandbox:
     ) -> None:
         """See to it that node1 to node<hosts> run and answer, whatever state they are in: off, cut, half made.
 
-        `init` is that of all hosts, or by name. A host of which it says nothing keeps what it has; a new one
+        `init` is that of all hosts, or by name. A host that it does not name keeps its own; a new one
         gets none. New hosts have that `release` of this machine's distribution, without it the machine's own.
         Hosts that run go on undisturbed, and disks stay. Raises Problem when the network or the tools
         are missing, and when the hosts that there are lie over another base, or have another init or release.
@@ -176,7 +176,7 @@ class Sandbox:
     def _install(
         self, wanted: list[Host], base: Base, say: Callable[[str], None], inits: Mapping[str, Init], release: str
     ) -> None:
-        """Keys, disks and the files that tell ssh about them; what is whole stays."""
+        """Keys, disks and the files that tell ssh about them; whole ones stay."""
         if not self.key.exists():
             make_key(self.key, "sandbox")
         files = {"etc/ssh/authorized_keys": self.key.with_suffix(".pub").read_text(), "etc/resolv.conf": ""}
@@ -252,7 +252,7 @@ class Sandbox:
 
 
 def _inits(hosts: list[Host], init: Init | Mapping[str, Init] | None) -> dict[str, Init]:
-    """By name: what was asked for, else what the host has."""
+    """The init of each host by name: the one that was asked for, else its own."""
     asked: Mapping[str, Init] = {}
     if init is not None:
         asked = {host.name: init for host in hosts} if isinstance(init, str) else init

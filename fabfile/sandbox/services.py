@@ -1,4 +1,4 @@
-"""What a sandbox offers its hosts: pages to crawl, and a way to the package archive."""
+"""The services of a sandbox for its hosts: pages to crawl, and a way to the package archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sandbox's directory: root's, so that nobody can replace what root makes in it; the keys in it are the caller's."""
+"""A sandbox's directory: root's, so that nobody can replace root's files in it; the keys in it are the caller's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import Problem
 
 _OWN = re.compile(r"node\d+|network|(id_ed25519|known_hosts|ssh_config|proxy|site|network).*")
-"""What `down` may leave when it is stopped half way."""
+"""The names of files that a stopped `down` may leave."""
 
 
 def make_state(state: Path) -> None:
@@ -19,7 +19,7 @@ def make_state(state: Path) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
     state.mkdir(mode=0o755, exist_ok=True)
     refuse_foreign(state)
-    # Only now may others enter: hosts that were made before this was so are closed first.
+    # Only now may others enter: hosts of an older version are closed first.
     for host in state.glob("node*"):
         host.chmod(0o700)
     state.chmod(0o755)

@@ -1,5 +1,5 @@
-"""What the control machine fetches for the hosts: Python's source, pinned packages, phantomjs,
-and what the web UI's pages load.
+"""The files that the control machine fetches for the hosts: Python's source, pinned packages, phantomjs,
+and the libraries of the web UI's pages.
 
 Everything is verified by sha256 and kept in the project's cache under its hash. Nothing that was
 fetched is executed here.

@@ -76,7 +76,7 @@ def _keep(path: Path, target: Path) -> Path:
 
 
 def from_cache(name: str, sha256: str) -> Source:
-    """What an earlier run kept."""
+    """The file that an earlier run kept."""
 
     def fetch(_scratch: Path) -> Path:
         if not (path := kept_path(name, sha256)).is_file():

@@ -56,7 +56,7 @@ FILES: Mapping[str, str] = {
         for name in ("addon/dialog/dialog", "addon/lint/lint")
     },
 }
-"""What a page asks for, and the file of a pinned package that answers it.
+"""The path that a page asks for, and the file of a pinned package that answers it.
 
 The versions in the paths are those that pyspider 0.3.10 names; the files' own are newer within the same major
 version, but for jQuery: 2.1.4, which is 1.11 without support for Internet Explorer 8.

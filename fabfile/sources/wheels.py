@@ -24,7 +24,7 @@ TARGET = (
 
 
 def lock_digest(pins: Path) -> str:
-    """The sha256 of what a lock asks for; comments and order don't count."""
+    """The sha256 of a lock's requirements; comments and order don't count."""
     lines = (line.strip() for line in pins.read_text().splitlines())
     asked = sorted(line for line in lines if line and not line.startswith("#"))
     return hashlib.sha256("\n".join(asked).encode()).hexdigest()
@@ -54,7 +54,7 @@ def download(pins: Path, folder: Path, say: Say) -> None:
     say(f"fetching the packages of {pins.name} through pip")
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"),
-        # Metadata of source packages comes from BACKEND, which only copies what the package states:
+        # Metadata of source packages comes from BACKEND, which only copies the package's own:
         # the setup.py of a package for Python 2 can't run here, and should not.
         *("--no-deps", "--no-build-isolation", "--use-pep517"),
         *("--require-hashes", "-r", str(pins), "-d", str(folder), *TARGET),

@@ -24,7 +24,7 @@ CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What `fab`'s own options say about logging in; read once, since reading Invoke's configuration is slow."""
+    """The options of `fab` itself about logging in; read once, since reading Invoke's configuration is slow."""
 
     ssh_config: Any
     key_files: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Login:
 
 
 def login(host: Host, given: Flags) -> Login:
-    """The way in to a host; what hosts.toml says goes before ssh_config."""
+    """The way in to a host; hosts.toml goes before ssh_config."""
     found = given.ssh_config.lookup(host.address)
     jump = found.get("proxyjump", "none")
     return Login(
@@ -147,7 +147,7 @@ def connected(way: Login, keys: Keys, through: Callable[[str, int], Any] | None 
     import paramiko
     from paramiko.ssh_exception import IncompatiblePeer
 
-    # The library logs its own tracebacks; what matters of them reaches the operator as an error.
+    # The library logs its own tracebacks; their reason reaches the operator as an error.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     where = way.where
     unusable: list[UnusableKey] = []

@@ -18,7 +18,7 @@ MOST_BYTES = 100_000
 
 
 class UnusableKey(WrongInput):
-    """`FILE: what is wrong with it; what to do`."""
+    """`FILE: the fault; the advice`."""
 
 
 class LockedKey(UnusableKey):
@@ -152,7 +152,7 @@ def _loaded(data: bytes, password: bytes | None) -> Any:
 
 
 def _usable_by_paramiko(path: Path, key: Any) -> Any:
-    """paramiko reads no PKCS#8; what cryptography has read is written once more, as OpenSSH writes it."""
+    """The key that cryptography has read, written once more as OpenSSH writes it: paramiko reads no PKCS#8."""
     import paramiko
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa

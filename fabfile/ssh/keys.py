@@ -1,4 +1,4 @@
-"""What proves who we are and who they are: private keys, the agent's, and known_hosts, each read once for a run."""
+"""The proofs of both sides: private keys, those of the agent, and known_hosts, each read once for a run."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ CHANNEL_SECONDS = 20.0
 KEEPALIVE_SECONDS = 15
 IDLE_SECONDS = 5.0
 THROUGH_A_GATEWAY = 8
-"""How many connections are set up through one gateway at a time: below what sshd begins to refuse."""
+"""How many connections are set up through one gateway at a time; sshd begins to refuse at ten."""
 CHUNK = 1 << 17
 TOGETHER = 1 << 15
 """Bytes up to which a message is sent as one piece."""
@@ -40,7 +40,7 @@ class Link(Protocol):
 
     @property
     def operator(self) -> str:
-        """Who works through it, for the host's own journal; empty where none is kept."""
+        """The person at work, for the host's own journal; empty where none is kept."""
 
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """Run a message; the answer of each item that ran. Raises Unreachable or Stopped."""
@@ -73,7 +73,7 @@ class SSHLink:
         self._kept: list[Any] = []
         """Channels whose receiver waits for a next message."""
         self._keeping = threading.Lock()
-        """Held by whoever takes a kept channel or sends a beat on one: a beat must never fall into a message."""
+        """Held while a kept channel is taken, or a beat sent on one: a beat must never fall into a message."""
         self._stopped = threading.Event()
         self._opening = threading.Lock()
 
@@ -234,7 +234,7 @@ class SSHLink:
         except TimeoutError:
             raise
         except OSError:
-            # The far side has ended already: what it said about it is still to be read.
+            # The far side has ended already: its last words are still to be read.
             return
 
     def _receive(self, channel: Any, reader: Reader) -> None:

@@ -1,4 +1,4 @@
-"""What goes over one exec channel: scripts in, framed answers out, message after message.
+"""The protocol of one exec channel: scripts in, framed answers out, message after message.
 
 The far side gets a fixed receiver in argv and everything else on stdin. A message is a line of
 sizes, one generated main script, the payloads and a line that ends it: nothing runs before all of
@@ -19,7 +19,7 @@ from ..steps.base import Action, Found, Payload, Probe
 from ..steps.shell import cmd
 
 BEAT_SECONDS = 1.0
-"""How often the control machine shows that it is still there. Five seconds without a beat end what it began."""
+"""How often the control machine shows that it is still there. Five seconds without a beat end its work."""
 SHORT = 1500
 """Bytes up to which a script is read by the shell itself, line by line: cheaper there than one more process."""
 
@@ -32,7 +32,7 @@ eval "$1"
 """
 
 # - Every fork and exec here is paid for by every host at every run: hence builtins where they will do.
-# - Whoever only looks writes to no disk: its payloads are small and stay in memory ($F); those of changes do not ($K).
+# - A look writes to no disk: its payloads are small and stay in memory ($F); those of changes do not ($K).
 # - The name of one folder does not tell that of the other, so that nobody is there first; what is there is not used.
 # - `p` gives a probe a pipe of its own, since others parse what it prints. An action's output goes straight out:
 #   it may start a daemon that keeps its output open, and nobody would see the end of that pipe.
@@ -126,7 +126,7 @@ def receiver(sudo: Sequence[str] = ()) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent at once: a head with sizes and the script, then the payloads in order, then the tail."""
+    """All that is sent at once: a head with sizes and the script, then the payloads in order, then the tail."""
 
     mark: str
     script: bytes
@@ -138,7 +138,7 @@ class Message:
     """Another message follows in the same channel."""
 
     def head(self) -> bytes:
-        """What goes out first: one line of sizes, then the main script itself."""
+        """The first bytes: one line of sizes, then the main script itself."""
         kind = "change" if self.actions else "keep" if self.more else "look"
         short = len(self.script) <= SHORT
         lines = self.script.count(b"\n") + 1
@@ -147,7 +147,7 @@ class Message:
         return " ".join(words).encode() + b"\n" + self.script + (b"\n" if short else b"")
 
     def tail(self) -> bytes:
-        """What goes out last: it shows that nothing is missing."""
+        """The last bytes: they show that nothing is missing."""
         return self.mark.encode() + b"\n"
 
     def with_more(self) -> Message:
@@ -156,7 +156,7 @@ class Message:
 
 
 JOURNAL = "/var/log/pyspider-fabfile.log"
-"""On every host: who changed what, when, and how it ended; one line for each exchange that changes something."""
+"""The journal on every host: time, person, changes and end; one line for each exchange that changes something."""
 
 
 def message(
@@ -234,7 +234,7 @@ class Reader:
         start = self._buffer.find(separator, self._searched)
         end = self._buffer.find(b"\n", start + len(separator)) if start >= 0 else -1
         if end < 0:
-            # What was searched is not searched again; a separator may have come in half.
+            # The part that was searched is not searched again; a separator may have come in half.
             self._searched = max(0, start if start >= 0 else len(self._buffer) - len(separator))
             return False
         before, frame = self._buffer[:start], self._buffer[start + len(separator) : end]
@@ -268,6 +268,6 @@ class Reader:
 
     @property
     def said(self) -> str:
-        """The last lines that are none of ours; what a login shell that ended had to say."""
+        """The last lines that are none of ours: the words of a login shell that ended."""
         rest = self._buffer.decode(errors="replace").split("\n")
         return "; ".join([line.strip() for line in [*self.noise, *rest] if line.strip()][-3:])

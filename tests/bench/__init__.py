@@ -1,1 +1,1 @@
-"""How fast the engine is, against what its users would pick in its place: `python -m tests.bench`."""
+"""How fast the engine is, against the tools that its users would pick in its place: `python -m tests.bench`."""

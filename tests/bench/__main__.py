@@ -1,4 +1,4 @@
-"""Lets the contenders run in turn and says who was how fast; `--help` tells the options."""
+"""Lets the contenders run in turn and tells how fast each was; `--help` tells the options."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run_all(chosen: Iterable[Race], repeats: int) -> dict[str, dict[str, list[Us
 
 
 def machine(before: str, after: str) -> dict[str, object]:
-    """What the figures depend on."""
+    """The machine and the versions on which the figures depend."""
     ssh = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=False).stderr.split(",")[0].strip()
     return {
         "cores": os.cpu_count(),
@@ -60,7 +60,7 @@ def options(words: list[str]) -> argparse.Namespace:
 
 
 def chosen_races(asked: argparse.Namespace) -> Iterator[Race]:
-    """The races that were asked for, with the contenders that are there; says who is not."""
+    """The races that were asked for, with the contenders that are there; names those that are not."""
     for absent in [one for one in CONTENDERS if one.missing()]:
         print(f"{absent.name}: skipped, {absent.needs} is not installed")
     left_out = {name.strip() for name in asked.without.split(",")}

@@ -1,4 +1,4 @@
-"""What the SSH library alone costs: `python -m tests.bench.bare JOB`. No tool can be faster that is built on it."""
+"""The cost of the SSH library alone: `python -m tests.bench.bare JOB`. No tool that is built on it can be faster."""
 
 from __future__ import annotations
 

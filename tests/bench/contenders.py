@@ -1,4 +1,4 @@
-"""Who competes, and the command line with which each does a job."""
+"""The contenders, and the command line with which each does a job."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _ansible(job: Job, file: Path) -> list[str]:
 
 
 def environment(job: Job, file: Path) -> dict[str, str]:
-    """What some contenders want to be told by the environment."""
+    """The variables that some contenders read."""
     return {
         "BENCH_JOB": str(file),
         "BENCH_COMMAND": job.command,
@@ -85,7 +85,7 @@ def environment(job: Job, file: Path) -> dict[str, str]:
 
 
 TYPED, ENGINE = "fab run", "the engine alone"
-"""What is typed on this project's command line; the same work without the command line, from Python."""
+"""The command that a user of this project types; the same work without the command line, from Python."""
 FABRIC, XARGS = "plain Fabric", "xargs ssh"
 ALL: tuple[Workload, ...] = ("command", "changed", "unchanged")
 CONTENDERS = (

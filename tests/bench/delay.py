@@ -1,6 +1,6 @@
 """A line with 25 ms each way between two network namespaces, made of two tun devices and a queue.
 
-Whole packets are held back, the first of a connection as well: what TCP does over a long line, it does here.
+Whole packets are held back, the first of a connection as well: TCP behaves as over a long line.
 """
 
 from __future__ import annotations

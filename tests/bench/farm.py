@@ -35,7 +35,7 @@ PerSourceMaxStartups none
 
 @dataclass(frozen=True, slots=True)
 class Farm:
-    """Where contenders run and what they may reach from there."""
+    """The place where contenders run, and the addresses that they may reach from there."""
 
     work: Path
     """For the files that contenders read."""
@@ -70,12 +70,12 @@ class Farm:
         self.sandbox.exec("node1", "sh", "-c", f"tee {words} >/dev/null && chmod 644 {words}", input=content)
 
     def ran(self) -> dict[str, bytes]:
-        """What the command left for every address: its proof that it ran there."""
+        """The files that the command left for every address: its proof that it ran there."""
         output = self.shell(f"cd {FOLDER} && find . -name '*.ran' -exec tar cf - {{}} +")
         return _untar(output)
 
     def shell(self, script: str) -> bytes:
-        """What a script prints at the host's console."""
+        """The output of a script at the host's console."""
         return self.sandbox.exec("node1", "sh", "-c", script).stdout
 
 

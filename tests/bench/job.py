@@ -1,4 +1,4 @@
-"""What every contender is asked to do, as one JSON file."""
+"""The job of every contender, as one JSON file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Job:
         return f"set -- $SSH_CONNECTION; {made} >{FOLDER}/$3.ran && echo ran"
 
     def proof(self) -> bytes:
-        """What the command leaves on a host that it ran on."""
+        """The file that the command leaves on a host."""
         return b"node1\n" if self.workload == "command" else Path(self.source).read_bytes()
 
     def save(self, path: Path) -> Path:

@@ -17,7 +17,7 @@ LIMIT_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a run took: seconds on the clock and of CPU, and the largest process' memory in MB."""
+    """The cost of a run: seconds on the clock and of CPU, and the largest process' memory in MB."""
 
     wall: float
     cpu: float
@@ -27,7 +27,7 @@ class Usage:
 
 
 def measure(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> Usage:
-    """Run a command to its end; what does not end in LIMIT_SECONDS is killed, with all it started."""
+    """Run a command to its end; after LIMIT_SECONDS it is killed, with all it started."""
     with tempfile.TemporaryFile() as output:
         start = time.monotonic()
         process = subprocess.Popen(

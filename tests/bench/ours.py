@@ -21,7 +21,7 @@ from .job import Job, load, target
 
 
 def run(job: Job) -> list[Outcome]:
-    """What became of every host; the tasks' own way, without their output."""
+    """The outcome of every host; the tasks' own way, without their output."""
     fleet = load_fleet(Path(job.hosts_toml))
     links = Links().prepare(Config(overrides={"run": {"in_stream": False}}), fleet, fleet.hosts)
     content = Path(job.source).read_bytes()

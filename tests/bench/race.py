@@ -14,7 +14,7 @@ from .measure import Usage, measure
 
 SLOW_SECONDS = 12.0
 SLOW_TURNS = 2
-"""Whose first run takes longer has two more only: enough to see a factor."""
+"""A contender whose first run takes longer has two more only: enough to see a factor."""
 FILE_BYTES = 4096
 WORDS = {"command": "command", "changed": "changed file + command", "unchanged": "unchanged"}
 
@@ -34,7 +34,7 @@ class Race:
 
 
 def races(quick: bool) -> Iterator[Race]:
-    """What is run, in this order."""
+    """The contenders, in the order of their runs."""
     many = 32 if quick else 128
     for hosts, far in ((many, False), (32, True)):
         for workload in ALL:

@@ -73,7 +73,7 @@ HEAD = ["contender", "runs", "wall s", "client CPU s", "MB", "x wall", "x CPU"]
 
 
 def verdicts(races: Mapping[str, Samples]) -> Iterator[tuple[str, str, bool]]:
-    """What was promised, what was measured, and whether the promise is kept; only for what was run."""
+    """Each promise, its measurement, and whether it is kept; only for races that were run."""
     for target in TARGETS:
         samples = races.get(target.race, {})
         if target.who not in samples or (target.against and not samples.get(target.against)):
@@ -157,7 +157,7 @@ def as_json(races: Mapping[str, Samples], machine: Mapping[str, object]) -> str:
 
 
 def kept(text: str) -> tuple[dict[str, dict[str, list[Usage]]], dict[str, object]]:
-    """The runs, and what is said of the machine, in what `as_json` gave."""
+    """The runs, and the words about the machine, from the text of `as_json`."""
     data = json.loads(text)
     races = {
         race: {name: [Usage(**run, status=0, output="") for run in runs] for name, runs in samples.items()}
