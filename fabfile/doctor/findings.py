@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from ..inventory import Fleet, Host
 
-Remedy = Literal["owner", "stores", "conf", "release", "boot", "supervision", "restart"]
-"""Something that `--fix` may do: one of mend.py's steps."""
+Fix = Literal["owner", "stores", "conf", "release", "boot", "supervision", "restart"]
+"""Something that `--fix` may do: one of fix.py's steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +98,16 @@ class Hit:
     cause: str = ""
     fix: str = ""
     by_hand: bool = False
-    """`--fix` may not mend this one, though it may mend others of its kind."""
+    """`--fix` leaves this one alone, though it may fix others of its kind."""
     items: tuple[str, ...] = ()
     """The programs to restart, or the paths to give to the cluster's user."""
     hides: bool = True
     """Whether what its check hides may follow from this one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A fault that doctor knows: how it looks to the operator, why it is, what mends it."""
+    """A fault that doctor knows: how it looks to the operator, its cause and its fix."""
 
     id: str
     title: str
@@ -116,7 +116,7 @@ class Check:
     fix: str
     """The command; {host} and {user} are filled in."""
     find: Callable[[View], Iterable[Hit]] = field(repr=False)
-    remedies: tuple[Remedy, ...] = ()
+    fixes: tuple[Fix, ...] = ()
     """What `--fix` does about it; empty where a person has to decide."""
     foreign_fix: str = ""
     """The command on a host that this project did not deploy, where that is another one."""
@@ -125,7 +125,7 @@ class Check:
 
     @property
     def fixable(self) -> bool:
-        return bool(self.remedies)
+        return bool(self.fixes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Finding:
     cause: str
     fix: str
     fixable: bool
-    remedies: tuple[Remedy, ...] = ()
+    fixes: tuple[Fix, ...] = ()
     items: tuple[str, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
@@ -160,15 +160,13 @@ def _finding(view: View, check: Check, hit: Hit) -> Finding:
     ours = patient is None or (patient.ours and managed) or not check.foreign_fix
     fix = hit.fix or (check.fix if ours else check.foreign_fix)
     # What lies on a host that somebody set up by hand is never overwritten, nor a store that bootstrap has not made.
-    remedies = () if hit.by_hand or not (patient and patient.ours and managed) else check.remedies
+    fixes = () if hit.by_hand or not (patient and patient.ours and managed) else check.fixes
     text = fix.replace("{host}", hit.host).replace("{user}", view.fleet.cluster.user)
-    return Finding(
-        check.id, hit.host, hit.evidence, hit.cause or check.cause, text, bool(remedies), remedies, hit.items
-    )
+    return Finding(check.id, hit.host, hit.evidence, hit.cause or check.cause, text, bool(fixes), fixes, hit.items)
 
 
 def _managed(fleet: Fleet, check: Check) -> bool:
-    """Whether what the check is about is this project's to mend."""
-    if "stores" not in check.remedies:
+    """Whether this project may fix the check's subject: a store that it has not made is left alone."""
+    if "stores" not in check.fixes:
         return True
     return fleet.stores.mysql.managed if check.id.startswith("mysql") else fleet.stores.redis.managed

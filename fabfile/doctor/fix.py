@@ -1,4 +1,4 @@
-"""What `--fix` does: the steps that mend a host's findings, and no others."""
+"""`--fix`: the steps that fix a host's findings, and no others."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..inventory import Fleet, Host
 from ..steps.base import Action, CannotLook, Found, Payload, Probe, Step
 from ..steps.shipped import shipped
 from ..steps.supervisor import Place, look, state
-from .findings import Finding, Remedy
+from .findings import Finding, Fix
 
-ORDER: tuple[Remedy, ...] = ("owner", "conf", "release", "boot", "supervision", "restart")
-"""What a later one needs comes first: programs can only start with their files in order."""
+ORDER: tuple[Fix, ...] = ("owner", "conf", "release", "boot", "supervision", "restart")
+"""A fix comes after those that it needs: programs can only start with their files in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +72,24 @@ def steps(fleet: Fleet, host: Host, found: Sequence[Finding], pids: frozenset[in
     """The steps for one host's fixable findings; `pids` are the processes that ran when they were found."""
     own = [finding for finding in found if finding.host == host.name]
     wanted: list[Step] = []
-    if needs_stores(found) and not any("supervision" in finding.remedies for finding in own):
+    if needs_stores(found) and not any("supervision" in finding.fixes for finding in own):
         # Programs on every host end when a store is restarted.
         wanted += plan.supervision(fleet, host)
-    for remedy in ORDER:
-        if chosen := [finding for finding in own if remedy in finding.remedies]:
+    for fix in ORDER:
+        if chosen := [finding for finding in own if fix in finding.fixes]:
             items = tuple(dict.fromkeys(item for finding in chosen for item in finding.items))
-            wanted += _steps(fleet, host, remedy, items, pids)
-    # What two remedies need is done once.
+            wanted += _steps(fleet, host, fix, items, pids)
+    # A step that two fixes need is done once.
     return list({step.name: step for step in reversed(wanted)}.values())[::-1]
 
 
 def needs_stores(found: Sequence[Finding]) -> bool:
-    """Whether a store is to be mended, which comes before everything else."""
-    return any("stores" in finding.remedies for finding in found)
+    """Whether a store is to be fixed, which comes before everything else."""
+    return any("stores" in finding.fixes for finding in found)
 
 
-def _steps(fleet: Fleet, host: Host, remedy: Remedy, items: tuple[str, ...], pids: frozenset[int]) -> list[Step]:
-    by_remedy: dict[Remedy, Callable[[], list[Step]]] = {
+def _steps(fleet: Fleet, host: Host, fix: Fix, items: tuple[str, ...], pids: frozenset[int]) -> list[Step]:
+    by_fix: dict[Fix, Callable[[], list[Step]]] = {
         "owner": lambda: [Owner(items, plan.place(fleet))],
         "conf": lambda: plan.supervisord_conf(fleet, host),
         "release": lambda: [plan.release(fleet, host)],
@@ -97,4 +97,4 @@ def _steps(fleet: Fleet, host: Host, remedy: Remedy, items: tuple[str, ...], pid
         "supervision": lambda: plan.supervision(fleet, host),
         "restart": lambda: [Restart(plan.place(fleet), items, pids)],
     }
-    return by_remedy[remedy]()
+    return by_fix[fix]()

@@ -1,4 +1,4 @@
-"""`fab doctor`: what is wrong, why, and the command that mends it."""
+"""`fab doctor`: each fault, its cause, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ UNREACHABLE = 3
 
 
 def doctor(c: Any, fix: bool, json: bool) -> None:
-    """Look, judge, mend if that is wanted, and tell."""
+    """Look, judge, fix if that is wanted, and tell."""
     chosen = target(c, strangers=True)
     view = examine(chosen)
     found = findings(view, CHECKS)
     if fix and any(one.fixable for one in found):
-        _mend(chosen, view, found)
+        _fix(chosen, view, found)
         found = findings(examine(chosen), CHECKS)
     if json:
         print(json_module.dumps({"findings": [one.as_data() for one in found]}, indent=2))
@@ -67,8 +67,8 @@ def _patient(host: Host, outcome: Outcome, seen: dict[str, Any]) -> Patient:
     return Patient(host, seen.get(host.name), outcome.cause, outcome.status != "unreachable")
 
 
-def _mend(chosen: Target, view: View, found: Sequence[Finding]) -> None:
-    """Run the steps that mend, host by host at once; what they did is shown on stderr, the report stays clean."""
+def _fix(chosen: Target, view: View, found: Sequence[Finding]) -> None:
+    """Run the steps that fix, on all hosts at once; their changes are shown on stderr, the report stays clean."""
     pids = {host.name: frozenset(one["pid"] for one in host.programs if one["pid"]) for host in view.hosts}
     run = Run(chosen)
     if needs_stores(found):

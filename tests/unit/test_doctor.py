@@ -370,7 +370,7 @@ def test_only_programs_that_have_read_the_wrong_configuration_are_restarted(flee
 
 def test_a_host_set_up_by_hand_is_never_overwritten(fleet: Fleet) -> None:
     (one,) = findings(view(fleet, {"node2": both(GONE, set_in("ours", False))}), CHECKS)
-    assert (one.fixable, one.remedies) == (False, ())
+    assert (one.fixable, one.fixes) == (False, ())
     assert "supervisord -c" in one.fix
 
 

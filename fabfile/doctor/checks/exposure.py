@@ -93,12 +93,14 @@ def exposed(view: View) -> Iterator[Hit]:
 
 CHECKS = (
     Check(
-        "exposed",
-        "strangers read passwords, or run code through the web UI, supervisor or RPC",
-        "a port or a file is open to more than the cluster; RPC never asks who you are, a web UI only with need-auth",
-        "fab -H {host} deploy",
-        exposed,
-        ("conf", "release", "restart"),
-        "chmod 600 config.json; need-auth with username and password; bind to 127.0.0.1 or an inner address",
+        id="exposed",
+        title="strangers read passwords, or run code through the web UI, supervisor or RPC",
+        cause="a port or a file is open to more than the cluster; RPC never asks who you are, a web UI only with "
+        "need-auth",
+        fix="fab -H {host} deploy",
+        find=exposed,
+        fixes=("conf", "release", "restart"),
+        foreign_fix="chmod 600 config.json; need-auth with username and password; bind to 127.0.0.1 or an inner "
+        "address",
     ),
 )

@@ -102,37 +102,38 @@ def _untrusted(answer: Mapping[str, Any]) -> bool:
 
 CHECKS = (
     Check(
-        "firewall",
-        "Connection timed out at the web UI's, a store's or an RPC port, though the server runs",
-        "something listens there and answers on its own host, so a filter between the two drops or refuses the "
+        id="firewall",
+        title="Connection timed out at the web UI's, a store's or an RPC port, though the server runs",
+        cause="something listens there and answers on its own host, so a filter between the two drops or refuses the "
         "connection: the host's own (nft, iptables, firewalld), or the network's (a security group)",
-        "on the host that listens: nft list ruleset, or iptables -S; allow the port",
-        filters,
+        fix="on the host that listens: nft list ruleset, or iptables -S; allow the port",
+        find=filters,
         hides=frozenset({"backoff", "fatal-after-outage"}),
     ),
     Check(
-        "resolver",
-        "599 Could not resolve host",
-        "the fetcher's host can't turn the name into an address: /etc/resolv.conf names no server that answers, "
+        id="resolver",
+        title="599 Could not resolve host",
+        cause="the fetcher's host can't turn the name into an address: /etc/resolv.conf names no server that answers, "
         "or that server does not know the name",
-        "on {host}: getent hosts the name; cat /etc/resolv.conf",
-        _sites(_nameless),
+        fix="on {host}: getent hosts the name; cat /etc/resolv.conf",
+        find=_sites(_nameless),
     ),
     Check(
-        "ca-bundle",
-        "599 SSL certificate problem: unable to get local issuer certificate",
-        "the fetcher's libcurl does not trust who signed the site's certificate: the host's CA bundle is missing or "
-        "old, the site's own CA is not in it, or the certificate is not for this name or this day",
-        "on {host}: install ca-certificates, or put the CA into /usr/local/share/ca-certificates and run "
+        id="ca-bundle",
+        title="599 SSL certificate problem: unable to get local issuer certificate",
+        cause="the fetcher's libcurl does not trust who signed the site's certificate: the host's CA bundle is missing "
+        "or old, the site's own CA is not in it, or the certificate is not for this name or this day",
+        fix="on {host}: install ca-certificates, or put the CA into /usr/local/share/ca-certificates and run "
         "update-ca-certificates (Red Hat: /etc/pki/ca-trust/source/anchors, update-ca-trust)",
-        _sites(_untrusted),
+        find=_sites(_untrusted),
     ),
     Check(
-        "site-unreachable",
-        "599 Connection timed out; 599 Failed to connect",
-        "the fetcher's host knows the site's address and gets no TLS connection to it: no way out, a filter, a proxy "
-        "that refuses, or the site itself is away",
-        "on {host}: curl -v the address; set [pyspider.fetcher] proxy in hosts.toml where a proxy is the only way out",
-        _sites(lambda answer: not _nameless(answer) and not _untrusted(answer)),
+        id="site-unreachable",
+        title="599 Connection timed out; 599 Failed to connect",
+        cause="the fetcher's host knows the site's address and gets no TLS connection to it: no way out, a filter, a "
+        "proxy that refuses, or the site itself is away",
+        fix="on {host}: curl -v the address; set [pyspider.fetcher] proxy in hosts.toml where a proxy is the only way "
+        "out",
+        find=_sites(lambda answer: not _nameless(answer) and not _untrusted(answer)),
     ),
 )

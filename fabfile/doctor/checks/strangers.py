@@ -27,11 +27,12 @@ def foreign(view: View) -> Iterator[Hit]:
 
 CHECKS = (
     Check(
-        "foreign-conf",
-        "nothing was changed here: /etc/supervisord.conf is somebody else's",
-        "another supervisord has its configuration or its socket where hosts.toml puts the cluster's: deploy leaves it",
-        "name another supervisord_conf or socket in [cluster] of hosts.toml, then fab -H {host} deploy",
-        foreign,
+        id="foreign-conf",
+        title="nothing was changed here: /etc/supervisord.conf is somebody else's",
+        cause="another supervisord has its configuration or its socket where hosts.toml puts the cluster's: deploy "
+        "leaves it",
+        fix="name another supervisord_conf or socket in [cluster] of hosts.toml, then fab -H {host} deploy",
+        find=foreign,
         hides=FOLLOWS | SUPERVISORDS,
     ),
 )

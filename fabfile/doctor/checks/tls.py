@@ -12,19 +12,19 @@ CAUSE = (
 FIX = "fab status tells which it is: correct tls, ca or host in [stores.{}] of hosts.toml and fab deploy, or renew it"
 CHECKS = (
     Check(
-        "mysql-tls",
-        "2026: no TLS; certificate verify failed; SSL is required but the server doesn't support it",
-        CAUSE,
-        FIX.format("mysql"),
-        mysql_errors(lambda number: number in TLS),
+        id="mysql-tls",
+        title="2026: no TLS; certificate verify failed; SSL is required but the server doesn't support it",
+        cause=CAUSE,
+        fix=FIX.format("mysql"),
+        find=mysql_errors(lambda number: number in TLS),
         hides=DEPENDENTS,
     ),
     Check(
-        "redis-tls",
-        "certificate verify failed; Connection reset by peer, or closed by server, though Redis runs",
-        CAUSE,
-        FIX.format("redis"),
-        redis_errors(lambda code: code == NO_TLS),
+        id="redis-tls",
+        title="certificate verify failed; Connection reset by peer, or closed by server, though Redis runs",
+        cause=CAUSE,
+        fix=FIX.format("redis"),
+        find=redis_errors(lambda code: code == NO_TLS),
         hides=DEPENDENTS,
     ),
 )
