@@ -11,7 +11,6 @@ PACKAGES = {
     "pymysql": "1.1",
     "redis": "5",
     "msgspec": "0.19",
-    "jsonschema": "4.23",
     "rich": "13.9",
 }
 """The oldest of each; of fabric and invoke just these (pyproject.toml says the same)."""

@@ -5,29 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
+"""The names from the top of hosts.toml to one of its keys; () stands for the file as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One line for the operator. `path` is the key's path; () stands for the file as a whole."""
+    """One line for the operator."""
 
-    path: Path
+    path: KeyPath
     text: str
-    relies_on: tuple[Path, ...] = ()
-    """The keys whose values it follows from, beside `path` itself; `*` stands for any one key."""
-
-    def follows_from(self, doubtful: Iterable[Path]) -> bool:
-        """Whether it may be nothing but the consequence of a fault that is reported already."""
-        return any(self._depends_on(key) for key in doubtful)
-
-    def _depends_on(self, key: Path) -> bool:
-        inside = len(key) <= len(self.path) and _related(self.path, key)
-        return inside or any(_related(one, key) for one in self.relies_on)
-
-
-def _related(one: Path, other: Path) -> bool:
-    return all(mine == theirs or "*" in (mine, theirs) for mine, theirs in zip(one, other, strict=False))
 
 
 def report(file: str, faults: Iterable[Fault]) -> str:
@@ -37,5 +24,5 @@ def report(file: str, faults: Iterable[Fault]) -> str:
 
 
 def _one_line(text: str) -> str:
-    """The text with whatever would break the line, or hide in it, written out."""
+    """The text with each character that would break the line, or hide in it, written out."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -1,4 +1,4 @@
-"""Reads hosts.toml; all its faults come together, as one WrongInput."""
+"""Reads hosts.toml; its faults come together, as one WrongInput: those of shape, or else those of meaning."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ..errors import WrongInput
 from . import passwords
 from .authority import certificates
-from .faults import Fault, report
+from .faults import Fault, KeyPath, report
 from .fleet import TLS, Fleet, Host, MySQL, Redis, Stores
 from .passwords import Password, SecretURL, Usable
 from .rules import NO_HOME, STORES, has_home, store_host, violated
@@ -26,18 +26,13 @@ PROJECT = Path(__file__).parent.parent.parent
 def load(path: Path | None = None) -> Fleet:
     """The cluster that hosts.toml describes; without `path` it is $HOSTS_TOML, else the project's own.
 
-    Raises WrongInput with a line per fault. Passwords that nobody chose are made here, once,
-    and only after the file was found to be without fault.
+    Raises WrongInput with a line per fault: all faults of shape or, where there are none, all faults of
+    meaning. Passwords that nobody chose are made here, once, and only for a file without fault.
     """
     path = path or Path(os.environ.get("HOSTS_TOML") or PROJECT / "hosts.toml")
-    data = _parsed(path)
-    file, faults, doubtful = _shaped(data)
-    if file is not None:
-        faults = faults + violated(file, doubtful)
+    file = _shaped(path.name, _parsed(path))
     known = _References(path.absolute().parent)
-    if file is not None:
-        faults = faults + known.resolve(file)
-    if file is None or faults:
+    if faults := [*violated(file), *known.resolve(file)]:
         raise WrongInput(report(path.name, faults))
     return _fleet(path.absolute(), file, known)
 
@@ -70,7 +65,7 @@ _TOO_DEEP = "tables or lists are nested far deeper than any key needs; see the s
 
 def _beyond_reason(data: dict[str, Any]) -> Iterator[Fault]:
     """Numbers, line ends and nestings that TOML allows nobody to rely on, and that nothing later has to cope with."""
-    level: list[tuple[tuple[str, ...], Any]] = [((), data)]
+    level: list[tuple[KeyPath, Any]] = [((), data)]
     for _ in range(DEEPEST):
         level = [pair for path, value in level for pair in _inside(path, value)]
         for path, value in level:
@@ -83,7 +78,7 @@ def _beyond_reason(data: dict[str, Any]) -> Iterator[Fault]:
         yield Fault((), _TOO_DEEP)
 
 
-def _inside(path: tuple[str, ...], value: Any) -> list[tuple[tuple[str, ...], Any]]:
+def _inside(path: KeyPath, value: Any) -> list[tuple[KeyPath, Any]]:
     if isinstance(value, dict):
         return [((*path, key), inner) for key, inner in value.items()]
     return [(path, inner) for inner in value] if isinstance(value, list) else []
@@ -95,18 +90,14 @@ def _not_toml(file: str, message: str) -> str:
     return f"{file}: {where}: not TOML: {what[:1].lower()}{what[1:]}; correct that line"
 
 
-def _shaped(data: dict[str, Any]) -> tuple[HostsFile | None, list[Fault], frozenset[tuple[str, ...]]]:
-    """The file as types, its faults of shape, and the keys whose values are not what was written."""
+def _shaped(name: str, data: dict[str, Any]) -> HostsFile:
+    """The file as types. Raises WrongInput with every fault of its shape."""
     try:
-        return msgspec.convert(data, HostsFile), [], frozenset()
+        return msgspec.convert(data, HostsFile)
     except msgspec.ValidationError as error:
-        from .diagnosis import mended
+        from .diagnosis import misshapen
 
-        faults, better, doubtful = mended(data)
-        try:
-            return msgspec.convert(better, HostsFile), faults, doubtful
-        except msgspec.ValidationError:
-            return None, faults or [Fault((), str(error))], doubtful
+        raise WrongInput(report(name, misshapen(data) or [Fault((), str(error))])) from error
 
 
 class _References:
@@ -156,7 +147,7 @@ class _References:
         """How the store of that name proves who it is."""
         return TLS(address, self.authorities.get(name)) if wanted else None
 
-    def _places(self, file: HostsFile) -> list[tuple[str, tuple[str, ...], PasswordRef | bool | None]]:
+    def _places(self, file: HostsFile) -> list[tuple[str, KeyPath, PasswordRef | bool | None]]:
         return [
             ("mysql", ("stores", "mysql", "password"), file.stores.mysql.password),
             ("redis", ("stores", "redis", "password"), file.stores.redis.password),

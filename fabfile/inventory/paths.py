@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from .faults import Fault, Path
+from .faults import Fault, KeyPath
 from .schema import Cluster, HostsFile
 
 SOCKET_PATH_BYTES = 107
@@ -53,16 +53,20 @@ _SAME = {PurePosixPath("/var/run"): PurePosixPath("/run"), PurePosixPath("/var/l
 class Named:
     """A path on the hosts, and the key that names it."""
 
-    key: Path
+    key: KeyPath
     path: PurePosixPath
     example: str
-    relies_on: tuple[Path, ...] = ()
-    """The keys whose values it may follow from."""
+    follows: tuple[KeyPath, ...] = ()
+    """The keys that it follows from where the file does not name it."""
 
     @property
     def word(self) -> str:
         """The key's own name, for a sentence about another key."""
         return self.key[-1]
+
+
+Concern = tuple[Fault, tuple[KeyPath, ...]]
+"""A fault, and the further keys that it is about or follows from."""
 
 
 def account_faults(file: HostsFile) -> Iterator[Fault]:
@@ -77,15 +81,15 @@ def path_faults(file: HostsFile) -> Iterator[Fault]:
     """Paths of the cluster that belong to the system, to everybody, or to one another."""
     cluster = file.cluster
     folders, files = _folders(file), _files(cluster)
-    known: dict[Path, Fault] = {}
-    for fault in (*_strangers([*folders, *files]), *_related(folders, files)):
+    told: dict[KeyPath, Fault] = {}
+    for fault, others in (*_strangers([*folders, *files]), *_related(folders, files)):
         # One fault is told once: not of each path that follows from it, nor from both sides.
-        if not {fault.path, *fault.relies_on} & known.keys():
-            known[fault.path] = fault
-    yield from known.values()
+        if not {fault.path, *others} & told.keys():
+            told[fault.path] = fault
+    yield from told.values()
     if len(cluster.socket.encode()) > SOCKET_PATH_BYTES:
         text = f"a socket's path has at most {SOCKET_PATH_BYTES} bytes; choose a shorter one"
-        yield Fault(("cluster", "socket"), text, (("cluster", "logs"),))
+        yield Fault(("cluster", "socket"), text)
 
 
 def _folders(file: HostsFile) -> list[Named]:
@@ -125,10 +129,10 @@ def _within(path: PurePosixPath, folder: PurePosixPath) -> bool:
     return path == folder or folder in path.parents
 
 
-def _strangers(named: list[Named]) -> Iterator[Fault]:
+def _strangers(named: list[Named]) -> Iterator[Concern]:
     for one in named:
         if text := _whose(one):
-            yield Fault(one.key, text, one.relies_on)
+            yield Fault(one.key, text), one.follows
 
 
 def _whose(one: Named) -> str:
@@ -156,7 +160,7 @@ def _conf_folder(path: PurePosixPath) -> PurePosixPath | None:
     return next((folder for folder in CONF_FOLDERS if folder in path.parents), None)
 
 
-def _related(folders: list[Named], files: list[Named]) -> Iterator[Fault]:
+def _related(folders: list[Named], files: list[Named]) -> Iterator[Concern]:
     home, logs = folders[:2]
     everything = [*folders, *files]
     for index, one in enumerate(everything):
@@ -177,5 +181,6 @@ def _related(folders: list[Named], files: list[Named]) -> Iterator[Fault]:
             yield _clash(one, logs, "would be a log file of supervisord's or a program's; choose another name")
 
 
-def _clash(one: Named, other: Named, text: str) -> Fault:
-    return Fault(one.key, text if text.startswith("must") else f"'{one.path}' {text}", (other.key, *one.relies_on))
+def _clash(one: Named, other: Named, text: str) -> Concern:
+    fault = Fault(one.key, text if text.startswith("must") else f"'{one.path}' {text}")
+    return fault, (other.key, *one.follows)

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path as FilePath
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from .faults import Fault, Path
+from .faults import Fault, KeyPath
 from .fleet import PROGRAMS, programs
 from .gateways import way_fault
 from .paths import account_faults, path_faults
 from .schema import ENDPOINTS, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login, PasswordRef
 
 STORES = ("mysql", "redis")
-ROLES_OF_ALL: Path = ("hosts", "*", "roles")
-
 Rule = Callable[[HostsFile], Iterator[Fault]]
 
 
-def violated(file: HostsFile, doubtful: Iterable[Path] = ()) -> list[Fault]:
-    """The faults of a file whose shape is right, or was mended: then none that follows from a `doubtful` key."""
-    known = frozenset(doubtful)
-    return [fault for rule in RULES for fault in rule(file) if not fault.follows_from(known)]
+def violated(file: HostsFile) -> list[Fault]:
+    """The faults in the meaning of a file whose shape is right."""
+    return [fault for rule in RULES for fault in rule(file)]
 
 
 def store_host(file: HostsFile, role: str) -> str | None:
@@ -40,16 +37,13 @@ def _one_scheduler(file: HostsFile) -> Iterator[Fault]:
         return
     cure = "leave `scheduler = 1` on one host only" if places else "add `scheduler = 1` to one host's roles"
     found = ", ".join(places) or "there is none"
-    text = f"a cluster needs exactly one scheduler, but {found}; {cure}"
-    yield Fault(("hosts",), text, ((*ROLES_OF_ALL, "scheduler"),))
+    yield Fault(("hosts",), f"a cluster needs exactly one scheduler, but {found}; {cure}")
 
 
 def _every_role(file: HostsFile) -> Iterator[Fault]:
     for role in ("fetcher", "processor", "result_worker", "webui"):
         if _total(file, role) == 0:
-            yield Fault(
-                ("hosts",), f"no {role} in the cluster; add `{role} = 1` to some host's roles", ((*ROLES_OF_ALL, role),)
-            )
+            yield Fault(("hosts",), f"no {role} in the cluster; add `{role} = 1` to some host's roles")
 
 
 def _stores(file: HostsFile) -> Iterator[Fault]:
@@ -57,47 +51,43 @@ def _stores(file: HostsFile) -> Iterator[Fault]:
         counts = {name: int(getattr(host.roles, role)) for name, host in file.hosts.items()}
         places = {name: count for name, count in counts.items() if count}
         host = getattr(file.stores, role).host
-        relies: tuple[Path, ...] = ((*ROLES_OF_ALL, role), ("stores", role, "host"))
         if sum(places.values()) > 1:
             found = ", ".join(f"{name} has {count}" for name, count in places.items())
             text = f"a cluster has one {role}, but {found}; leave `{role} = 1` on one host only"
-            yield Fault(("hosts",), text, relies)
+            yield Fault(("hosts",), text)
         elif not places and host is None:
             text = f"no {role}: add `{role} = 1` to one host's roles, or name a server that exists by the key host"
-            yield Fault(("stores", role), text, relies)
+            yield Fault(("stores", role), text)
         elif places and host not in (None, *places):
             text = f"'{host}' contradicts the role {role} of {next(iter(places))}; remove one of the two"
-            yield Fault(("stores", role, "host"), text, relies)
+            yield Fault(("stores", role, "host"), text)
 
 
 def _store_passwords(file: HostsFile) -> Iterator[Fault]:
     for role in STORES:
         path, table = ("stores", role, "password"), getattr(file.stores, role)
-        relies: tuple[Path, ...] = ((*ROLES_OF_ALL, role), ("stores", role, "host"))
         if table.host and table.password is None and store_host(file, role) is None:
             kinds = '{ env = "NAME" }, { file = "path" }' + (" or false, for none" if role == "redis" else "")
-            yield Fault(path, f"missing, but this server exists already: say where its password is by {kinds}", relies)
+            yield Fault(path, f"missing, but this server exists already: say where its password is by {kinds}")
     path, redis = ("stores", "redis", "password"), file.stores.redis.password
     if redis is True:
         yield Fault(path, 'true is none of { env = "NAME" }, { file = "path" } and false')
     if redis is False and store_host(file, "redis") is not None:
-        text = "a Redis that bootstrap sets up always has a password; remove this key, and one is made"
-        yield Fault(path, text, ((*ROLES_OF_ALL, "redis"),))
+        yield Fault(path, "a Redis that bootstrap sets up always has a password; remove this key, and one is made")
 
 
 def _tls(file: HostsFile) -> Iterator[Fault]:
     for role in STORES:
         path, table = ("stores", role), getattr(file.stores, role)
         if table.ca is not None and not table.tls:
-            text = "has no effect without `tls = true`; add that, or remove this key"
-            yield Fault((*path, "ca"), text, ((*path, "tls"),))
+            yield Fault((*path, "ca"), "has no effect without `tls = true`; add that, or remove this key")
     if file.stores.redis.tls and store_host(file, "redis") is not None:
         text = "the Redis that bootstrap sets up speaks no TLS; name one that exists and does by the key host"
-        yield Fault(("stores", "redis", "tls"), text, ((*ROLES_OF_ALL, "redis"),))
+        yield Fault(("stores", "redis", "tls"), text)
 
 
 def _references(file: HostsFile) -> Iterator[Fault]:
-    places: list[tuple[Path, object]] = [
+    places: list[tuple[KeyPath, object]] = [
         (("stores", "mysql", "password"), file.stores.mysql.password),
         (("stores", "redis", "password"), file.stores.redis.password),
         (("pyspider", "webui", "password"), file.pyspider.webui.password),
@@ -133,31 +123,21 @@ def _programs_ports(file: HostsFile) -> Iterator[Fault]:
 
 
 def _clashes(host: str, users: dict[int, list[str]]) -> Iterator[Fault]:
-    relies: tuple[Path, ...] = (
-        ("hosts", host, "roles"),
-        ("hosts", host, "port"),
-        ("defaults", "port"),
-        ("stores", "*", "port"),
-        ("pyspider", "*", "port"),
-        ("pyspider", "*", "xmlrpc-port"),
-    )
     for port, names in users.items():
         if len(names) > 1:
-            text = f"{' and '.join(names)} would use the same port {port}; change one's port"
-            yield Fault(("hosts", host), text, relies)
+            yield Fault(("hosts", host), f"{' and '.join(names)} would use the same port {port}; change one's port")
         if port > 65535:
-            yield Fault(("hosts", host), f"{names[0]} would use port {port}, past 65535; choose a lower one", relies)
+            yield Fault(("hosts", host), f"{names[0]} would use port {port}, past 65535; choose a lower one")
 
 
 def _webui(file: HostsFile) -> Iterator[Fault]:
     webui, path = file.pyspider.webui, ("pyspider", "webui")
-    login: tuple[Path, ...] = ((*path, "username"), (*path, "need-auth"), (*path, "password"))
     if webui.need_auth and not webui.username:
-        yield Fault((*path, "username"), "missing: need-auth without it lets everybody in; name a user", login)
+        yield Fault((*path, "username"), "missing: need-auth without it lets everybody in; name a user")
     if webui.username and not webui.need_auth:
-        yield Fault((*path, "need-auth"), "must be true: without it pyspider never asks for the password", login)
+        yield Fault((*path, "need-auth"), "must be true: without it pyspider never asks for the password")
     if webui.password is not None and not webui.username:
-        yield Fault((*path, "username"), "missing: a password without it protects nothing; name a user", login)
+        yield Fault((*path, "username"), "missing: a password without it protects nothing; name a user")
     if webui.host != "address" and not _is_address(webui.host):
         yield Fault((*path, "host"), f"'{webui.host}' is no IPv4 address")
     elif not (webui.username and webui.need_auth):
@@ -167,7 +147,6 @@ def _webui(file: HostsFile) -> Iterator[Fault]:
                     (*path, "host"),
                     f"the web UI of {name} would be open to everybody on {bound}; "
                     "set username and need-auth = true, or listen on 127.0.0.1 only",
-                    (*login, ("hosts", name, "roles"), ("hosts", name, "address")),
                 )
 
 
@@ -195,7 +174,6 @@ def _addresses(file: HostsFile) -> Iterator[Fault]:
             yield Fault(
                 ("hosts", name, "address"),
                 f"{other} has the same address {host.address} and port; every host is one machine",
-                (("hosts", other, "address"), ("hosts", "*", "port"), ("defaults", "port")),
             )
         if host.address[-1].isdigit() and not _is_address(host.address):
             yield Fault(("hosts", name, "address"), f"'{host.address}' is neither an IPv4 address nor a host name")
@@ -204,9 +182,9 @@ def _addresses(file: HostsFile) -> Iterator[Fault]:
 def _gateways(file: HostsFile) -> Iterator[Fault]:
     gateways = {name: host.gateway or file.defaults.gateway for name, host in file.hosts.items()}
     for name, host in file.hosts.items():
-        path: Path = ("hosts", name, "gateway") if host.gateway else ("defaults", "gateway")
+        path: KeyPath = ("hosts", name, "gateway") if host.gateway else ("defaults", "gateway")
         if text := way_fault(name, gateways, own=bool(host.gateway)):
-            yield Fault(path, text, (("hosts", "*", "gateway"), ("defaults", "gateway")))
+            yield Fault(path, text)
 
 
 NO_HOME = "this machine knows no such user; give the path from / on"
@@ -215,16 +193,16 @@ NO_HOME = "this machine knows no such user; give the path from / on"
 def has_home(path: str) -> bool:
     """Whether a ~ at the beginning of the path stands for a directory."""
     try:
-        FilePath(path).expanduser()
+        Path(path).expanduser()
     except RuntimeError:
         return False
     return True
 
 
 def _paths(file: HostsFile) -> Iterator[Fault]:
-    places: list[tuple[Path, str | None]] = [(("phantomjs", "source"), file.phantomjs.source)]
+    places: list[tuple[KeyPath, str | None]] = [(("phantomjs", "source"), file.phantomjs.source)]
     places += [(("python", "sources"), source) for source in file.python.sources]
-    tables: list[tuple[Path, Login | HostTable]] = [(("defaults",), file.defaults)]
+    tables: list[tuple[KeyPath, Login | HostTable]] = [(("defaults",), file.defaults)]
     tables += [(("hosts", name), host) for name, host in file.hosts.items()]
     for path, table in tables:
         places += [((*path, "key"), table.key), ((*path, "known_hosts"), table.known_hosts)]
@@ -239,7 +217,6 @@ def _python(file: HostsFile) -> Iterator[Fault]:
         yield Fault(
             ("python", "sha256"),
             f"this is the checksum of {PYTHON_VERSION}; give that of Python-{file.python.version}.tgz",
-            (("python", "version"),),
         )
     for source in file.python.sources:
         if "{" in source.replace("{version}", ""):
@@ -264,7 +241,6 @@ def _phantomjs(file: HostsFile) -> Iterator[Fault]:
         yield Fault(
             ("pyspider", "fetcher", "phantomjs-endpoint"),
             "contradicts the cluster's own phantomjs; remove this key, or the role phantomjs from the hosts",
-            ((*ROLES_OF_ALL, "phantomjs"),),
         )
 
 

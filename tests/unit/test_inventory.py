@@ -14,7 +14,7 @@ import pytest
 
 from fabfile.errors import WrongInput
 from fabfile.inventory import Fleet, load
-from fabfile.inventory.diagnosis import SCHEMA, schema_text
+from fabfile.inventory.editors import SCHEMA, schema_text
 from fabfile.inventory.schema import HostsFile
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -107,7 +107,7 @@ def test_a_commented_key_shows_its_default() -> None:
 
 
 def test_the_schema_file_and_the_types_agree() -> None:
-    assert SCHEMA.read_text() == schema_text(), "run: python -m tests.unit.test_inventory"
+    assert SCHEMA.read_text() == schema_text(), "hosts.schema.json is stale; run: ./run schema"
 
 
 @pytest.mark.parametrize("path", [SHIPPED, PROJECT / "examples" / "tutorial.toml"], ids=lambda path: path.name)
@@ -246,7 +246,3 @@ def test_an_unknown_name_is_refused_wherever_it_stands(tmp_path: Path, flags: di
     copy.write_text((PROJECT / "hosts.toml").read_text())
     with pytest.raises(WrongInput, match="did you mean 'node1'"):
         load(copy).select(**flags)
-
-
-if __name__ == "__main__":
-    SCHEMA.write_text(schema_text())

@@ -9,15 +9,19 @@ import datetime as dt
 import json
 import os
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fabfile.errors import WrongInput
 from fabfile.inventory import load
+from fabfile.inventory.diagnosis import misshapen
+from fabfile.inventory.schema import HostsFile
 
 GOOD = """
 [cluster]
@@ -217,30 +221,58 @@ def test_a_fault_is_one_line_that_says_where_and_what_to_do(
     assert fault in found[0]
 
 
-def test_all_faults_come_together_whatever_their_kind(tmp_path: Path) -> None:
+SHAPE = (
+    ('user = "work"', 'colour = "red"'),
+    ("fetcher = 1", "fetchr = 1"),
+    ("processor = 2", 'processor = "two"'),
+    ('user = "pyspider"', 'user = "pyspider"\npassword = "hunter2"'),
+)
+MEANING = (
+    ("scheduler = 1, ", "scheduler = 2, "),
+    ("[stores.mysql]", '[stores.mysql]\ndatabases = { taskdb = "a", projectdb = "a" }'),
+    ("db = 0", 'password = { env = "NOT_SET_ANYWHERE" }'),
+    ('host = "127.0.0.1"', OPEN_WEBUI),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "places"),
+    [
+        (SHAPE, ["cluster", "hosts.node2.roles", "hosts.node2.roles.processor", "stores.mysql.password"]),
+        (MEANING, ["hosts", "stores.mysql.databases", "pyspider.webui.host", "stores.redis.password"]),
+        # The meaning of a file is judged when its shape is right.
+        (MEANING + SHAPE, ["cluster", "hosts.node2.roles", "hosts.node2.roles.processor", "stores.mysql.password"]),
+    ],
+    ids=["shape", "meaning", "both"],
+)
+def test_all_faults_of_shape_come_together_or_else_all_of_meaning(
+    tmp_path: Path, changes: tuple[tuple[str, str], ...], places: list[str]
+) -> None:
     text = GOOD
-    for old, new in (
-        ('user = "work"', 'colour = "red"'),
-        ("scheduler = 1, ", "scheduler = 2, "),
-        ("fetcher = 1", "fetchr = 1"),
-        ("processor = 2", 'processor = "two"'),
-        ('user = "pyspider"', 'databases = { taskdb = "a", projectdb = "a" }\npassword = "hunter2"'),
-        ("db = 0", 'password = { env = "NOT_SET_ANYWHERE" }'),
-        ('host = "127.0.0.1"', OPEN_WEBUI),
-    ):
+    for old, new in changes:
         assert text.count(old) == 1
         text = text.replace(old, new)
-    found = faults(tmp_path, text)
-    assert [line.split(": ")[1] for line in found] == [
-        "cluster",
-        "hosts.node2.roles",
-        "hosts.node2.roles.processor",
-        "stores.mysql.password",
-        "hosts",
-        "stores.mysql.databases",
-        "pyspider.webui.host",
-        "stores.redis.password",
-    ]
+    assert [line.split(": ")[1] for line in faults(tmp_path, text)] == places
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "places"),
+    [
+        # The value of a misspelt key is judged as that of the key which was meant.
+        ("[defaults]\nport = 22", "[default]\nport = 0", ["", "defaults.port"]),
+        ('[hosts.node2]\naddress = "192.0.2.12"', "[hosts.Node_2]\nport = 0", ["hosts", "hosts.Node_2.port", "hosts.Node_2.address"]),
+        ('version = "2.7.18"', 'sources = ["", "cache", 3]', ["python.sources", "python.sources"]),
+        ("debug = false", "debug = 1\nDebug = 2", ["pyspider.debug", "pyspider"]),
+    ],
+)  # fmt: skip
+def test_a_fault_of_shape_hides_no_other(tmp_path: Path, old: str, new: str, places: list[str]) -> None:
+    found = faults(tmp_path, changed(old, new))
+    assert [line.split(": ")[1] if not line.startswith("hosts.toml: unknown") else "" for line in found] == places
+
+
+def test_a_password_in_place_of_a_host_is_not_shown(tmp_path: Path) -> None:
+    (found,) = faults(tmp_path, GOOD + '[hosts]\npassword = "hunter2"\n')
+    assert "hunter2" not in found
 
 
 def test_a_store_that_exists_needs_its_password_named(tmp_path: Path) -> None:
@@ -421,6 +453,24 @@ def load_or_refuse(folder: Path, content: bytes) -> None:
         return
     for host in fleet.hosts:
         assert all(0 < (program.port or 1) < 65536 for program in fleet.programs(host))
+
+
+def taken(data: object) -> bool:
+    try:
+        msgspec.convert(data, HostsFile)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+@FUZZ
+@given(mutated())
+def test_a_file_has_faults_of_shape_exactly_where_its_types_refuse_it(content: bytes) -> None:
+    try:
+        data = tomllib.loads(content.decode())
+    except ValueError:
+        return
+    assert bool(misshapen(data)) != taken(data)
 
 
 @FUZZ
