@@ -6,9 +6,7 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from . import render
 from .inventory import Fleet, Host, Program
@@ -23,9 +21,11 @@ from .steps.files import File
 from .steps.logins import Logins
 from .steps.packages import Packages
 from .steps.phantomjs import PHANTOMJS_PACKAGES
+from .steps.preflight import Preflight
 from .steps.release import Release
 from .steps.runtime import PYTHON, RUNTIME_PACKAGES, RuntimeSpec
 from .steps.stores import STORE_PACKAGES, MySQL, Redis
+from .steps.supervision import Supervision
 from .steps.supervisor import Leftovers, Place, Programs, Questions, Sockets, Untouched
 from .steps.writable import Writable
 
@@ -46,19 +46,26 @@ def place(fleet: Fleet) -> Place:
     return Place(cluster.user, cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket, PYTHON, unit=unit)
 
 
-def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> dict[str, Any]:
-    """The preflight of deploy beside supervisord: the disks it writes to, its programs' ports, the stores they need."""
-    cluster, stores = fleet.cluster, fleet.stores
+def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Preflight:
+    """The preflight of these roles' programs (or all) beside supervisord: disks, ports, the stores they need."""
+    cluster = fleet.cluster
     chosen = chosen_programs(fleet, host, roles)
+    return Preflight(
+        cluster.supervisord_conf,
+        cluster.user,
+        folders=(cluster.home, cluster.logs, "/tmp", "/"),  # noqa: S108  where the exchange itself unpacks
+        ports=tuple(program.port for program in chosen if program.port),
+        stores=_needed_stores(fleet, chosen),
+        writes=_writes(fleet, chosen),
+    )
+
+
+def _needed_stores(fleet: Fleet, chosen: Sequence[Program]) -> dict[str, tuple[str, int]]:
+    """The stores that these programs need, by name: address and port."""
     wanted = [name for name, without in WITHOUT.items() if any(program.role not in without for program in chosen)]
-    return {
-        "conf": cluster.supervisord_conf,
-        "folders": [cluster.home, cluster.logs, "/tmp", "/"],  # noqa: S108  where the exchange itself unpacks
-        "ports": [program.port for program in chosen if program.port],
-        "stores": {name: [getattr(stores, name).address, getattr(stores, name).port] for name in wanted},
-        "user": cluster.user,
-        "writes": _writes(fleet, chosen),
-    }
+    mysql, redis = fleet.stores.mysql, fleet.stores.redis
+    places = {"mysql": (mysql.address, mysql.port), "redis": (redis.address, redis.port)}
+    return {name: places[name] for name in wanted}
 
 
 def _writes(fleet: Fleet, chosen: Sequence[Program]) -> dict[str, object]:
@@ -139,33 +146,39 @@ def chosen_programs(fleet: Fleet, host: Host, roles: Collection[str]) -> list[Pr
     return [program for program in fleet.programs(host) if not roles or program.role in roles]
 
 
-def _looked(fleet: Fleet, host: Host, roles: Sequence[str]) -> Place:
-    """The place with all that is looked at before a deploy: one look for all its steps."""
-    return replace(place(fleet), preflight=preflight(fleet, host, roles))
+def unit(fleet: Fleet, host: Host) -> Boot:
+    """What supervisord is started by, where systemd runs; nothing elsewhere."""
+    return _boot(fleet, host, only_unit=True)
 
 
-def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
-    """From a stale socket (where systemd runs, from the unit that starts supervisord) to every program RUNNING."""
-    where = _looked(fleet, host, roles)
+def supervised(fleet: Fleet, host: Host) -> list[Step]:
+    """Every program RUNNING, and what that needs: where systemd runs, the unit that starts supervisord."""
+    return [unit(fleet, host), supervision(fleet, host)]
+
+
+def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = (), take_files: bool = False) -> Supervision:
+    """From a stale socket to every program (of these roles) RUNNING; `take_files` is for a new release."""
+    where = place(fleet)
     fingerprints = render.fingerprints(fleet, host, runtime_spec(fleet).digest)
     digest = hashlib.sha256(render.supervisord_conf(fleet, host).encode()).hexdigest()[:12]
     wanted = tuple((program.name, fingerprints[program.name]) for program in chosen_programs(fleet, host, roles))
     everything = frozenset(program.name for program in fleet.programs(host))
     stop_seconds = render.stop_seconds(fleet, host)
     daemon = Supervisord(where, digest, stop_seconds=stop_seconds, keep_running=bool(roles))
-    return [
-        _boot(fleet, host, only_unit=True),
+    return Supervision(
+        preflight(fleet, host, roles),
         Sockets(where),
         Leftovers(where),
         daemon,
         Programs(where, wanted, everything, frozenset(roles), daemon),
-    ]
+        Writable(where) if take_files else None,
+    )
 
 
 def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
     """The stores that a host's programs (of these roles) need, asked with the release's own credentials."""
     config = json.loads(render.config_json(fleet))
-    needed = preflight(fleet, host, roles)["stores"]
+    needed = _needed_stores(fleet, chosen_programs(fleet, host, roles))
     keys = {"mysql": ("taskdb", "projectdb", "resultdb"), "redis": ("message-queue",)}
     asked = {key: config[key] for store in needed for key in keys[store]}
     tls = {name: way for name, way in render.tls(fleet).items() if name in needed}
@@ -174,8 +187,8 @@ def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
 
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """A host's release, and its programs."""
-    able = Writable(_looked(fleet, host, roles))
-    return [release(fleet, host), _conf(fleet, host), _boot(fleet, host), able, *supervision(fleet, host, roles)[1:]]
+    running = supervision(fleet, host, roles, take_files=True)
+    return [release(fleet, host), _conf(fleet, host), _boot(fleet, host), running]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

@@ -70,17 +70,15 @@ class Restart:
 
 def steps(fleet: Fleet, host: Host, found: Sequence[Finding], pids: frozenset[int]) -> list[Step]:
     """The steps for one host's fixable findings; `pids` are the processes that ran when they were found."""
-    own = [finding for finding in found if finding.host == host.name]
-    wanted: list[Step] = []
-    if needs_stores(found) and not any("supervision" in finding.fixes for finding in own):
+    items: dict[Fix, dict[str, None]] = {}
+    for finding in found:
+        for fix in finding.fixes if finding.host == host.name else ():
+            items.setdefault(fix, {}).update(dict.fromkeys(finding.items))
+    if needs_stores(found):
         # Programs on every host end when a store is restarted.
-        wanted += plan.supervision(fleet, host)
-    for fix in ORDER:
-        if chosen := [finding for finding in own if fix in finding.fixes]:
-            items = tuple(dict.fromkeys(item for finding in chosen for item in finding.items))
-            wanted += _steps(fleet, host, fix, items, pids)
-    # A step that two fixes need is done once.
-    return list({step.name: step for step in reversed(wanted)}.values())[::-1]
+        items.setdefault("supervision", {})
+    wanted = [(fix, tuple(items[fix])) for fix in ORDER if fix in items]
+    return [step for fix, named in wanted for step in _steps(fleet, host, fix, named, pids, "boot" in items)]
 
 
 def needs_stores(found: Sequence[Finding]) -> bool:
@@ -88,13 +86,14 @@ def needs_stores(found: Sequence[Finding]) -> bool:
     return any("stores" in finding.fixes for finding in found)
 
 
-def _steps(fleet: Fleet, host: Host, fix: Fix, items: tuple[str, ...], pids: frozenset[int]) -> list[Step]:
+def _steps(fleet: Fleet, host: Host, fix: Fix, items: tuple[str, ...], pids: frozenset[int], boots: bool) -> list[Step]:
+    """The steps of one fix; `boots` tells that another one sees to the unit that starts supervisord."""
     by_fix: dict[Fix, Callable[[], list[Step]]] = {
         "owner": lambda: [Owner(items, plan.place(fleet))],
         "conf": lambda: plan.supervisord_conf(fleet, host),
         "release": lambda: [plan.release(fleet, host)],
         "boot": lambda: plan.boot(fleet, host),
-        "supervision": lambda: plan.supervision(fleet, host),
+        "supervision": lambda: [plan.supervision(fleet, host)] if boots else plan.supervised(fleet, host),
         "restart": lambda: [Restart(plan.place(fleet), items, pids)],
     }
     return by_fix[fix]()

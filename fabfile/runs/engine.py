@@ -13,7 +13,7 @@ from ..errors import NotReached, Problem, Unreachable
 from ..inventory import Host
 from ..ssh.link import Link
 from ..ssh.protocol import Event, message
-from ..steps.base import Action, CannotLook, Found, Probe, Step
+from ..steps.base import Action, CannotLook, Found, Probe, Step, parts
 
 HOSTS_AT_ONCE = 32
 STOP_SECONDS = 3.0
@@ -107,11 +107,11 @@ def _answer(probe: Probe, probes: Sequence[Probe], answers: Mapping[int, Found],
 def preview(steps: Sequence[Step], found: Sequence[Found]) -> Outcome:
     """What would be done to a host, and of what that can't be known before other things are done."""
     actions: list[Action] = []
-    for step, answer in zip(steps, found, strict=True):
+    for part, answer in [(part, one) for step, one in zip(steps, found, strict=True) for part in parts(step)]:
         try:
-            actions += step.diff(answer)
+            actions += part.diff(answer)
         except CannotLook as error:
-            actions.append(Action(f"{step.name}: can't be known yet: {error}", ""))
+            actions.append(Action(f"{part.name}: can't be known yet: {error}", ""))
     return Outcome("", "changed" if actions else "ok", tuple(one.says for one in actions), missing=tuple(actions))
 
 

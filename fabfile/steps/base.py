@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..errors import Problem
 
@@ -79,3 +79,17 @@ class Step(Protocol):
 
         Raises CannotLook when the answer says neither.
         """
+
+
+@runtime_checkable
+class Whole(Protocol):
+    """A step of several parts that are seen in one look."""
+
+    @property
+    def parts(self) -> Sequence[Step]:
+        """The parts, in the order of their work."""
+
+
+def parts(step: Step) -> Sequence[Step]:
+    """The parts of a step; a simple one is its only part."""
+    return step.parts if isinstance(step, Whole) else (step,)

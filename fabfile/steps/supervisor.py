@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .ground import SOUND
+from .preflight import Preflight
 from .shell import as_user, cmd, lines
 from .shipped import shipped
 
@@ -32,8 +33,6 @@ class Place:
     conf: str
     socket: str
     python: str
-    preflight: Mapping[str, object] | None = field(default=None, hash=False)
-    """What machine.py is to look at beside supervisord, before a deploy; nothing where it is None."""
     unit: str = ""
     """The name of systemd's service for it, on hosts where systemd runs."""
 
@@ -58,10 +57,14 @@ class Questions:
     rpc: Mapping[str, str] = field(default_factory=dict)
 
 
-def look(place: Place, questions: Questions | None = None) -> Probe:
-    """Everything about programs on one host, as one JSON object; shared by all steps here and by status."""
+def look(place: Place, questions: Questions | None = None, preflight: Preflight | None = None) -> Probe:
+    """Everything about programs on one host, as one JSON object; shared by all steps here and by status.
+
+    With a preflight, machine.py looks at what is beside supervisord as well.
+    """
     asked = questions or Questions()
-    options = place.options(webui=dict(asked.webui), rpc=dict(asked.rpc), preflight=place.preflight)
+    beside = preflight and preflight.options()
+    options = place.options(webui=dict(asked.webui), rpc=dict(asked.rpc), preflight=beside)
     whose = f"{place.python}: others than root can change it, and root runs it; make all on the way there root's alone"
     script = lines(
         SOUND,
@@ -69,7 +72,7 @@ def look(place: Place, questions: Questions | None = None) -> Probe:
         f"sound {cmd(place.python)} || {{ {cmd('echo', whose)}; exit 0; }}",
         f'script=$1; shift; {cmd(place.python)} "$script" look "$@"',
     )
-    payloads = (shipped("supervise"), json.dumps(options).encode(), *((MACHINE,) if place.preflight else ()))
+    payloads = (shipped("supervise"), json.dumps(options).encode(), *((MACHINE,) if preflight else ()))
     return Probe(script, tuple(Payload(one) for one in payloads), limit=45)
 
 

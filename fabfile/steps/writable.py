@@ -16,11 +16,10 @@ class Writable:
     """The logs and counters of this cluster are its user's; where root ran it before, they are replaced by copies.
 
     What the user can't mend itself (a directory that is missing, a file in somebody else's) is no business of this
-    step: deploy refuses such a host.
+    step: deploy refuses such a host. Only a look with a preflight tells what can't be written.
     """
 
     place: Place
-    """With a preflight: it tells what can't be written."""
     name: str = "writable"
 
     def probe(self) -> Probe:

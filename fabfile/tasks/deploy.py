@@ -18,7 +18,8 @@ from ..runs.options import Options
 from ..runs.run import Looked, Run
 from ..runs.target import Target, target
 from ..steps.base import Step
-from ..steps.supervisor import Programs, Questions, Sight, Untouched, state
+from ..steps.supervision import Supervision
+from ..steps.supervisor import Questions, Sight, Untouched, state
 
 Say = Callable[[str], None]
 HEALTH_SECONDS = 20.0
@@ -141,14 +142,14 @@ def reload(c: Any, options: Options) -> None:
     with run.alone():
         for batch in run.batches(chosen.hosts):
             # What would not start again is not stopped.
-            _heed(run, run.look(lambda host: plan.supervision(chosen.fleet, host), batch), reload=True)
+            _heed(run, run.look(lambda host: plan.supervised(chosen.fleet, host), batch), reload=True)
             run.each(lambda host, say: _reload(chosen, host, say), batch)
             check(run, batch)
     run.finish()
 
 
 def _reload(chosen: Target, host: Host, say: Say) -> Outcome:
-    programs = next(step for step in plan.supervision(chosen.fleet, host) if isinstance(step, Programs))
+    programs = plan.supervision(chosen.fleet, host).programs
     engine.converge(chosen.links[host], [Untouched(plan.place(chosen.fleet))], say)
     return Outcome("", "changed", apply(chosen.links[host], [programs], [(programs, programs.reload())], say))
 
@@ -189,7 +190,7 @@ def _schedulers(looked: Looked) -> Sequence[int]:
 def _sight(looked: Looked) -> Mapping[str, Any]:
     """What supervise.py told; empty where it could not be asked. Raises CannotLook."""
     steps = zip(looked.steps, looked.found, strict=True)
-    found = next((found for step, found in steps if isinstance(step, Sight | Programs)), None)
+    found = next((found for step, found in steps if isinstance(step, Sight | Supervision)), None)
     return (state(found) if found else None) or {}
 
 

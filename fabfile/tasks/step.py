@@ -84,19 +84,19 @@ def boot(c: Any, options: Options) -> None:
 
 def sockets(c: Any, options: Options) -> None:
     """As root, remove a stale supervisor.sock: nothing answers on it and its process is gone."""
-    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[1:2])
+    _each(c, options, lambda fleet, host: [plan.supervision(fleet, host).clear_sockets])
 
 
 def leftovers(c: Any, options: Options) -> None:
     """End what a dead supervisord left running."""
-    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[2:3])
+    _each(c, options, lambda fleet, host: [plan.supervision(fleet, host).end_leftovers])
 
 
 def supervisord(c: Any, options: Options) -> None:
     """Start supervisord as `work` where it does not run; where systemd runs, through its unit."""
-    _each(c, options, lambda fleet, host: plan.supervision(fleet, host)[:4])
+    _each(c, options, lambda fleet, host: [plan.unit(fleet, host), *plan.supervision(fleet, host).starting])
 
 
 def programs(c: Any, options: Options) -> None:
     """Reread, update, and wait until every program is RUNNING and has its log file."""
-    _each(c, options, plan.supervision)
+    _each(c, options, plan.supervised)

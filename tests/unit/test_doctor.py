@@ -24,7 +24,7 @@ from fabfile.doctor.known import unknown_keys
 from fabfile.doctor.look import facts
 from fabfile.inventory import Fleet, Host, load
 from fabfile.render import config_json_masked, program_sections
-from fabfile.steps.base import CannotLook, Found
+from fabfile.steps.base import CannotLook, Found, Step, parts
 from fabfile.steps.boot import Boot
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -431,15 +431,20 @@ def test_the_steps_of_a_host_mend_its_findings_and_no_others(fleet: Fleet) -> No
     stale = Finding("socket-stale", "node2", "", "", "", True, ("supervision",))
     owned = Finding("root-owned", "node2", "", "", "", True, ("owner",), ("/x",))
     store = Finding("redis-evicting", "node1", "", "", "", True, ("stores",))
-    names = {host.name: [step.name for step in steps(fleet, host, [stale, owned], frozenset())] for host in fleet.hosts}
+
+    def mending(host: Host, *found: Finding) -> list[Step]:
+        return [part for step in steps(fleet, host, found, frozenset()) for part in parts(step)]
+
+    names = {host.name: [part.name for part in mending(host, stale, owned)] for host in fleet.hosts}
     supervision = ["boot", "sockets", "leftovers", "supervisord", "programs"]
     assert names == {"node1": [], "node2": ["owner", *supervision], "node3": []}
     unit = Finding("no-boot-unit", "node2", "", "", "", True, ("boot",))
-    mending = steps(fleet, fleet.hosts[1], [unit, stale], frozenset())
-    assert [step.name for step in mending] == ["nobody else's supervisord", *supervision]
-    assert [step.only_unit for step in mending if isinstance(step, Boot)] == [False]
+    for other in (stale, store):
+        found = mending(fleet.hosts[1], unit, other)
+        assert [part.name for part in found] == ["nobody else's supervisord", *supervision]
+        assert [part.only_unit for part in found if isinstance(part, Boot)] == [False]
     assert needs_stores([store])
-    assert all("programs" in [step.name for step in steps(fleet, host, [store], frozenset())] for host in fleet.hosts)
+    assert all("programs" in [part.name for part in mending(host, store)] for host in fleet.hosts)
 
 
 def test_paths_that_belong_to_the_user_are_left_alone(fleet: Fleet) -> None:

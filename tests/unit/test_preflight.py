@@ -11,6 +11,7 @@ import pytest
 from fabfile import plan
 from fabfile.doctor.preflight import objections
 from fabfile.inventory import Fleet
+from fabfile.steps.base import parts
 
 from .test_doctor import both, fleet, set_in
 
@@ -108,14 +109,15 @@ def test_what_cannot_be_written_is_named_with_the_way_on(fleet: Fleet, one: Fact
 
 def test_a_host_is_asked_for_what_its_programs_need(fleet: Fleet) -> None:
     node1, node2, node3 = (plan.preflight(fleet, host) for host in fleet.hosts)
-    assert node1["ports"] == [23333, 5000]
-    assert node3["ports"] == [25555, 24444]
-    assert node2["stores"] == {"mysql": ["10.77.0.11", 3306], "redis": ["10.77.0.11", 6379]}
-    assert list(plan.preflight(fleet, fleet.hosts[1], ["fetcher"])["stores"]) == ["redis"]  # type: ignore[call-overload]
-    assert plan.preflight(fleet, fleet.hosts[2], ["phantomjs"])["stores"] == {}
+    assert node1.ports == (23333, 5000)
+    assert node3.ports == (25555, 24444)
+    assert node2.stores == {"mysql": ("10.77.0.11", 3306), "redis": ("10.77.0.11", 6379)}
+    assert list(plan.preflight(fleet, fleet.hosts[1], ["fetcher"]).stores) == ["redis"]
+    assert plan.preflight(fleet, fleet.hosts[2], ["phantomjs"]).stores == {}
 
 
 def test_all_that_deploy_asks_of_supervision_is_still_one_question(fleet: Fleet) -> None:
-    steps = [step for step in plan.deploy(fleet, fleet.hosts[0]) if hasattr(step, "place") and step.name != "boot"]
-    assert len(steps) == 5
-    assert len({step.probe() for step in steps}) == 1
+    steps = plan.deploy(fleet, fleet.hosts[0])
+    assert [step.name for step in steps] == ["release", "file /etc/supervisord.conf", "boot", "supervision"]
+    assert [part.name for part in parts(steps[-1])] == ["writable", "sockets", "leftovers", "supervisord", "programs"]
+    assert len({part.probe() for part in parts(steps[-1])}) == 1
