@@ -79,6 +79,14 @@ def test_no_arrow_runs_upward_or_along_a_floor(number: int) -> None:
     assert {name for below in FLOORS[number].values() for name in below} <= lower
 
 
+def test_the_readme_shows_the_same_floors_from_the_top() -> None:
+    text = (FABFILE.parent / "README.md").read_text().partition("### The house\n")[2].partition("`templates/`")[0]
+    drawn = [line[4:38] for line in text.splitlines() if line.startswith("    ")][1:]
+    shown = [{word.strip("/") for word in line.split()} for line in drawn]
+    assert shown == [set(floor) for floor in reversed(FLOORS)]
+    assert len(shown) <= 15
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(FABFILE)))
 def test_only_tasks_and_reports_print(path: Path) -> None:
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
