@@ -10,20 +10,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .inventory import PHANTOMJS, PYTHON, Fleet, Host, Program, Redis
+from .inventory import Fleet, Host, Program, Redis
 from .inventory.passwords import Password
+from .inventory.roles import FETCHER, MYSQL, PROGRAMS, REDIS, ROLES, STORES, WEBUI
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
-PHANTOMJS_SCRIPT = "/opt/pyspider/current/lib/python2.7/site-packages/pyspider/fetcher/phantomjs_fetcher.js"
 CDN = "/libraries/"
 """Where the web UI itself serves what its pages load; see templates/run.py."""
-PRIORITIES = {"phantomjs": 100, "result_worker": 200, "processor": 300, "fetcher": 400, "scheduler": 500, "webui": 600}
-"""supervisord starts from low to high and stops from high to low; see inventory.PROGRAMS."""
-STOP_SECONDS = 10
-"""How long a program may take to stop; supervisord stops one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,7 @@ def config_json_masked(fleet: Fleet) -> str:
 
 def tls(fleet: Fleet) -> dict[str, dict[str, Any]]:
     """tls.json: the stores that are spoken to by TLS only, and how each proves who it is. Holds no secret."""
-    stores = {"mysql": fleet.stores.mysql.tls, "redis": fleet.stores.redis.tls}
+    stores = {role.name: fleet.stores.of(role).tls for role in STORES}
     return {name: {"ca": way.ca.splitlines() if way.ca else None} for name, way in stores.items() if way}
 
 
@@ -94,26 +90,18 @@ def _config(fleet: Fleet, show: Any) -> dict[str, Any]:
     options: dict[str, Any] = _given(to_builtins(fleet.pyspider))
     mysql = fleet.stores.mysql
     config = {"data-path": f"{fleet.cluster.home}/data"} | options
-    for role in ("taskdb", "projectdb", "resultdb"):
-        database = getattr(mysql.databases, role)
-        config[role] = f"mysql+{role}://{mysql.user}:{show(mysql.password)}@{mysql.address}:{mysql.port}/{database}"
-    config["message-queue"] = _redis_url(fleet.stores.redis, show)
-    if proxy := _first(fleet, "phantomjs"):
-        config["phantomjs-proxy"] = proxy
-    config["fetcher"] |= {"xmlrpc": True} | {name: show(url) for name, url in fleet.endpoints.items()}
-    webui = {"cdn": CDN} | config["webui"] | {f"{role}-rpc": url for role, url in rpc_addresses(fleet).items()}
-    config["webui"] = webui | ({"password": show(fleet.webui_password)} if fleet.webui_password else {})
-    for role, names in _ON_COMMAND_LINE.items():
-        config[role] = {name: value for name, value in config[role].items() if name not in names}
-    return {name: value for name, value in config.items() if value != {}}
-
-
-_ON_COMMAND_LINE = {
-    "scheduler": ("xmlrpc-port",),
-    "fetcher": ("xmlrpc-port",),
-    "webui": ("host", "port"),
-    "phantomjs": ("port", "args", "phantomjs-path"),
-}
+    for key in MYSQL.addresses:
+        database = getattr(mysql.databases, key)
+        config[key] = f"mysql+{key}://{mysql.user}:{show(mysql.password)}@{mysql.address}:{mysql.port}/{database}"
+    config |= dict.fromkeys(REDIS.addresses, _redis_url(fleet.stores.redis, show))
+    config |= {key: _first(fleet, role.name) for role in PROGRAMS for key in role.addresses}
+    config[FETCHER.name] |= {"xmlrpc": True} | {name: show(url) for name, url in fleet.endpoints.items()}
+    webui = {"cdn": CDN} | config[WEBUI.name] | {f"{role}-rpc": url for role, url in rpc_addresses(fleet).items()}
+    config[WEBUI.name] = webui | ({"password": show(fleet.webui_password)} if fleet.webui_password else {})
+    for role in PROGRAMS:
+        section = config.get(role.name, {})
+        config[role.name] = {name: value for name, value in section.items() if name not in role.on_command_line}
+    return {name: value for name, value in config.items() if value not in ({}, None)}
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,8 +127,8 @@ def _first(fleet: Fleet, role: str) -> str | None:
 
 
 def rpc_addresses(fleet: Fleet) -> dict[str, str]:
-    """Where the scheduler and the first fetcher answer XML-RPC."""
-    return {role: f"http://{_first(fleet, role)}/" for role in ("scheduler", "fetcher")}
+    """The addresses at which the web UI calls the scheduler and the first fetcher."""
+    return {role: f"http://{_first(fleet, role)}/" for role in WEBUI.calls}
 
 
 def webui_login(fleet: Fleet, host: Host, port: int) -> dict[str, object]:
@@ -175,7 +163,7 @@ def boot_unit(fleet: Fleet, host: Host, script: str) -> str:
 
 def stop_seconds(fleet: Fleet, host: Host) -> int:
     """How long a host's supervisord may take until all its programs, and then itself, have ended."""
-    return STOP_SECONDS * len(fleet.programs(host)) + 30
+    return sum(ROLES[program.role].stop_seconds for program in fleet.programs(host)) + 30
 
 
 def launcher(fleet: Fleet) -> str:
@@ -201,52 +189,28 @@ def fingerprints(fleet: Fleet, host: Host, runtime: str) -> dict[str, str]:
 def _inputs(fleet: Fleet, host: Host, program: Program, config: dict[str, Any], runtime: str) -> list[str]:
     section = _sections(fleet, host, [_values(fleet, host, program, "")])
     settings = "\n".join(line for line in section.splitlines() if not line.startswith(";"))
-    if program.role == "phantomjs":
-        return [settings, runtime, fleet.phantomjs.sha256]
+    role = ROLES[program.role]
+    if role.kind != "component":
+        return [settings, runtime, *role.made_of(fleet)]
     shared = {name: value for name, value in config.items() if not isinstance(value, dict)}
     ways = [part for name_and_text in sorted(_tls(fleet).items()) for part in name_and_text]
     return [settings, runtime, launcher(fleet), _json(shared), _json(config.get(program.role, {})), *ways]
 
 
 def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dict[str, Any]:
-    alone = program.role == "phantomjs"
+    role = ROLES[program.role]
     user = fleet.cluster.user
     environment = {"HOME": f"/home/{user}", "USER": user, "LANG": "C.UTF-8", "PYSPIDER_RELEASE": fingerprint}
-    # The build from 2016 can't read today's openssl.cnf.
-    openssl = {"OPENSSL_CONF": "/dev/null"} if alone else {}
     return {
         "name": program.name,
-        "command": " ".join(_command(fleet, host, program)),
-        "environment": environment | openssl,
-        "priority": PRIORITIES[program.role],
-        # On TERM a component dies at once and flushes nothing.
-        "stopsignal": "TERM" if alone else "INT",
-        "stopasgroup": "true" if alone else "false",
-        "stop_seconds": STOP_SECONDS,
+        "command": " ".join(role.command(fleet, host, program)),
+        "environment": environment | dict(role.environment),
+        "priority": role.priority,
+        "stopsignal": role.stop_signal,
+        "stopasgroup": "true" if role.stop_group else "false",
+        "stop_seconds": role.stop_seconds,
         "log": program.log,
     }
-
-
-def _command(fleet: Fleet, host: Host, program: Program) -> list[str]:
-    if program.role == "phantomjs":
-        return _phantomjs_command(fleet, host, program)
-    current = f"{fleet.cluster.home}/current"
-    words = [PYTHON, f"{current}/run.py", "-c", f"{current}/config.json", program.role]
-    if program.role in ("scheduler", "fetcher"):
-        words += ["--xmlrpc-host", host.address, "--xmlrpc-port", str(program.port)]
-    if program.role == "webui":
-        words += ["--host", fleet.bind_address(host), "--port", str(program.port)]
-    return words
-
-
-def _phantomjs_command(fleet: Fleet, host: Host, program: Program) -> list[str]:
-    """As `pyspider phantomjs` would call it, but without that wrapper.
-
-    The wrapper listens on every address, exits with 0 when it fails and leaves its child behind.
-    """
-    options = fleet.pyspider.phantomjs
-    words = [options.phantomjs_path or PHANTOMJS, "--ssl-protocol=any", "--disk-cache=true", *options.args]
-    return [*words, PHANTOMJS_SCRIPT, f"{host.address}:{program.port}"]
 
 
 def _sections(fleet: Fleet, host: Host, programs: list[dict[str, Any]]) -> str:

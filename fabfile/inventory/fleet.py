@@ -13,16 +13,8 @@ from pathlib import Path
 from ..errors import WrongInput
 from .address import Address, parsed
 from .passwords import Password, SecretURL
-from .schema import ROLES, Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
-
-PYTHON = "/opt/pyspider/current/bin/python"
-PHANTOMJS = "/opt/pyspider/bin/phantomjs"
-PROGRAMS = ("phantomjs", "result_worker", "processor", "fetcher", "scheduler", "webui")
-"""The roles that supervisor runs, in start order; it stops them in the opposite one.
-
-Who takes out of a queue starts before and stops after who puts in: a result that was popped and not
-yet saved is lost when its result_worker ends, so that one ends last.
-"""
+from .roles import PROGRAMS, ROLES, SCHEDULER, Role
+from .schema import Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +32,10 @@ class Host:
     gateway: str | None = None
     """The name of another host of the cluster, or user@address:port."""
     roles: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    def has(self, role: Role) -> bool:
+        """Whether at least one of that role runs there."""
+        return bool(self.roles.get(role.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +95,11 @@ class Stores:
     mysql: MySQL
     redis: Redis
 
+    def of(self, role: Role) -> MySQL | Redis:
+        """The store of that role."""
+        found: MySQL | Redis = getattr(self, role.name)
+        return found
+
 
 @dataclass(frozen=True)
 class Fleet:
@@ -118,7 +119,7 @@ class Fleet:
     """Where generated passwords are kept."""
     doctor: Doctor
     endpoints: Mapping[str, SecretURL] = field(default_factory=dict)
-    """The fetcher's options that are addresses (shape.ENDPOINTS); `pyspider` is without them."""
+    """The fetcher's options that are addresses (schema.ENDPOINTS); `pyspider` is without them."""
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises WrongInput."""
@@ -164,6 +165,11 @@ class Fleet:
     def with_role(self, role: str) -> tuple[Host, ...]:
         """The hosts with at least one of that role, in the order of the file. Raises WrongInput."""
         return self.select(roles=(role,))
+
+    @property
+    def scheduler_host(self) -> Host:
+        """The one host that has the scheduler."""
+        return self.with_role(SCHEDULER.name)[0]
 
     def select(
         self,
@@ -223,22 +229,11 @@ class Fleet:
 
 def programs(roles: Mapping[str, int], options: Pyspider, logs: str) -> Iterator[Program]:
     """The programs of a host with these roles, in start order."""
-    ports = base_ports(options)
     for role in PROGRAMS:
-        for index in range(1, roles.get(role, 0) + 1):
-            name = role if role == "scheduler" else f"{role}{index}"
-            port = ports[role] + index - 1 if role in ports else None
-            yield Program(name, role, index, port, f"{logs}/{name}.log")
-
-
-def base_ports(options: Pyspider) -> dict[str, int]:
-    """The port of the first instance of each role on a host; the next ones count up from there."""
-    return {
-        "phantomjs": options.phantomjs.port,
-        "fetcher": options.fetcher.xmlrpc_port,
-        "scheduler": options.scheduler.xmlrpc_port,
-        "webui": options.webui.port,
-    }
+        for index in range(1, roles.get(role.name, 0) + 1):
+            name = role.name if role.count == "one" else f"{role.name}{index}"
+            port = options.base_port(role) + index - 1 if role.port_option else None
+            yield Program(name, role.name, index, port, f"{logs}/{name}.log")
 
 
 def near(word: str, known: Iterable[str]) -> str | None:

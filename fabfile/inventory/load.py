@@ -17,8 +17,10 @@ from .authority import certificates
 from .faults import Fault, KeyPath, report
 from .fleet import TLS, Fleet, Host, MySQL, Redis, Stores
 from .passwords import Password, SecretURL, Usable
-from .rules import NO_HOME, STORES, has_home, store_host, violated
-from .schema import ENDPOINTS, ROLES, HostsFile, HostTable, Login, MySQLTable, PasswordRef, Pyspider, RedisTable
+from .roles import MYSQL, REDIS, ROLES, STORES, WEBUI, Role
+from .rules import NO_HOME, has_home, store_host, violated
+from .rules import passwords as password_keys
+from .schema import ENDPOINTS, HostsFile, HostTable, Login, PasswordRef, Pyspider
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -112,7 +114,7 @@ class _References:
     def resolve(self, file: HostsFile) -> list[Fault]:
         """Look all of them up; the faults of those that can't be used."""
         faults = []
-        for name, path, value in self._places(file):
+        for name, (path, value) in password_keys(file).items():
             try:
                 self.found[name] = self._one(value, passwords.usable)
             except WrongInput as error:
@@ -133,26 +135,19 @@ class _References:
 
     def _authorities(self, file: HostsFile) -> list[Fault]:
         faults = []
-        for name in STORES:
-            table = getattr(file.stores, name)
+        for role in STORES:
+            table = file.stores.of(role)
             if not table.tls or table.ca is None or not has_home(table.ca):
                 continue
             try:
-                self.authorities[name] = certificates(self.folder / Path(table.ca).expanduser())
+                self.authorities[role.name] = certificates(self.folder / Path(table.ca).expanduser())
             except WrongInput as error:
-                faults.append(Fault(("stores", name, "ca"), str(error)))
+                faults.append(Fault(("stores", role.name, "ca"), str(error)))
         return faults
 
-    def tls(self, name: str, wanted: bool, address: str) -> TLS | None:
-        """How the store of that name proves who it is."""
-        return TLS(address, self.authorities.get(name)) if wanted else None
-
-    def _places(self, file: HostsFile) -> list[tuple[str, KeyPath, PasswordRef | bool | None]]:
-        return [
-            ("mysql", ("stores", "mysql", "password"), file.stores.mysql.password),
-            ("redis", ("stores", "redis", "password"), file.stores.redis.password),
-            ("webui", ("pyspider", "webui", "password"), file.pyspider.webui.password),
-        ]
+    def tls(self, store: Role, wanted: bool, address: str) -> TLS | None:
+        """How the store proves who it is."""
+        return TLS(address, self.authorities.get(store.name)) if wanted else None
 
     def _one(self, value: PasswordRef | bool | None, checked: Callable[[str], Usable]) -> Usable | None:
         if not isinstance(value, PasswordRef) or (value.env is None) == (value.file is None):
@@ -167,8 +162,8 @@ class _References:
 def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
     kept = path.parent / ".secrets" / f"{file.cluster.name}.toml"
     made = passwords.generated(kept, [name for name in _wanted(file) if known.found.get(name) is None])
-    found = {name: known.found.get(name) or made.get(name) for name in ("mysql", "redis", "webui")}
-    mysql = found["mysql"]
+    found = {name: known.found.get(name) or made.get(name) for name in password_keys(file)}
+    mysql = found[MYSQL.name]
     assert mysql is not None
     return Fleet(
         path=path,
@@ -176,10 +171,10 @@ def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
         python=file.python,
         phantomjs=file.phantomjs,
         pyspider=_without_endpoints(file.pyspider),
-        stores=Stores(_mysql(file, mysql, known), _redis(file, found["redis"], known)),
+        stores=Stores(_mysql(file, mysql, known), _redis(file, found[REDIS.name], known)),
         hosts=tuple(_host(name, table, file.defaults, path.parent) for name, table in file.hosts.items()),
         defaults=_host("", HostTable(address=""), file.defaults, path.parent),
-        webui_password=found["webui"],
+        webui_password=found[WEBUI.name],
         passwords_path=kept,
         doctor=file.doctor,
         endpoints=known.endpoints,
@@ -193,27 +188,27 @@ def _without_endpoints(options: Pyspider) -> Pyspider:
 
 
 def _wanted(file: HostsFile) -> list[str]:
-    redis = [] if file.stores.redis.password is False else ["redis"]
-    return ["mysql", *redis, *(["webui"] if file.pyspider.webui.username else [])]
+    redis = [] if file.stores.redis.password is False else [REDIS.name]
+    return [MYSQL.name, *redis, *([WEBUI.name] if file.pyspider.webui.username else [])]
 
 
 def _mysql(file: HostsFile, password: Password, known: _References) -> MySQL:
     table = file.stores.mysql
-    host, address, managed = _place(file, "mysql", table)
-    tls = known.tls("mysql", table.tls, address)
+    host, address, managed = _place(file, MYSQL)
+    tls = known.tls(MYSQL, table.tls, address)
     return MySQL(host, address, table.port, table.user, password, managed, table.databases, tls)
 
 
 def _redis(file: HostsFile, password: Password | None, known: _References) -> Redis:
     table = file.stores.redis
-    host, address, managed = _place(file, "redis", table)
-    tls = known.tls("redis", table.tls, address)
+    host, address, managed = _place(file, REDIS)
+    tls = known.tls(REDIS, table.tls, address)
     return Redis(host, address, table.port, table.db, password, managed, tls)
 
 
-def _place(file: HostsFile, role: str, table: MySQLTable | RedisTable) -> tuple[str, str, bool]:
-    manager = store_host(file, role)
-    host = manager or table.host or ""
+def _place(file: HostsFile, store: Role) -> tuple[str, str, bool]:
+    manager = store_host(file, store)
+    host = manager or file.stores.of(store).host or ""
     return host, file.hosts[host].address if host in file.hosts else host, manager is not None
 
 
@@ -235,5 +230,5 @@ def _host(name: str, table: HostTable, defaults: Login, folder: Path) -> Host:
         host_keys=login("host_keys"),
         # The way to everybody's gateway does not lead through itself.
         gateway=None if login("gateway") == name else login("gateway"),
-        roles={role: count for role in ROLES if (count := getattr(table.roles, role))},
+        roles={name: count for name, role in ROLES.items() if (count := table.roles.count(role))},
     )

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .faults import Fault, KeyPath
-from .fleet import PROGRAMS, programs
+from .fleet import programs
 from .gateways import way_fault
 from .paths import account_faults, path_faults
+from .roles import PHANTOMJS, PROGRAMS, REDIS, STORES, WEBUI, Role
 from .schema import ENDPOINTS, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login, PasswordRef
 
-STORES = ("mysql", "redis")
 Rule = Callable[[HostsFile], Iterator[Fault]]
 
 
@@ -22,76 +22,80 @@ def violated(file: HostsFile) -> list[Fault]:
     return [fault for rule in RULES for fault in rule(file)]
 
 
-def store_host(file: HostsFile, role: str) -> str | None:
+def store_host(file: HostsFile, store: Role) -> str | None:
     """The host that has the store's role."""
-    return next((name for name, host in file.hosts.items() if getattr(host.roles, role)), None)
+    return next(iter(_places(file, store)), None)
 
 
-def _total(file: HostsFile, role: str) -> int:
-    return sum(int(getattr(host.roles, role)) for host in file.hosts.values())
+def _places(file: HostsFile, role: Role) -> dict[str, int]:
+    """The hosts that have the role, and how many of it."""
+    return {name: count for name, host in file.hosts.items() if (count := host.roles.count(role))}
 
 
-def _one_scheduler(file: HostsFile) -> Iterator[Fault]:
-    places = [f"{name} has {count}" for name, host in file.hosts.items() if (count := host.roles.scheduler)]
-    if _total(file, "scheduler") == 1:
-        return
-    cure = "leave `scheduler = 1` on one host only" if places else "add `scheduler = 1` to one host's roles"
-    found = ", ".join(places) or "there is none"
-    yield Fault(("hosts",), f"a cluster needs exactly one scheduler, but {found}; {cure}")
+def _counted(places: dict[str, int]) -> str:
+    return ", ".join(f"{name} has {count}" for name, count in places.items())
 
 
-def _every_role(file: HostsFile) -> Iterator[Fault]:
-    for role in ("fetcher", "processor", "result_worker", "webui"):
-        if _total(file, role) == 0:
-            yield Fault(("hosts",), f"no {role} in the cluster; add `{role} = 1` to some host's roles")
+def _counts(file: HostsFile) -> Iterator[Fault]:
+    for role in PROGRAMS:
+        places, name = _places(file, role), role.name
+        if role.count == "some" and not places:
+            yield Fault(("hosts",), f"no {name} in the cluster; add `{name} = 1` to some host's roles")
+        if role.count == "one" and sum(places.values()) != 1:
+            cure = f"leave `{name} = 1` on one host only" if places else f"add `{name} = 1` to one host's roles"
+            found = _counted(places) or "there is none"
+            yield Fault(("hosts",), f"a cluster needs exactly one {name}, but {found}; {cure}")
 
 
 def _stores(file: HostsFile) -> Iterator[Fault]:
     for role in STORES:
-        counts = {name: int(getattr(host.roles, role)) for name, host in file.hosts.items()}
-        places = {name: count for name, count in counts.items() if count}
-        host = getattr(file.stores, role).host
+        places, host, name = _places(file, role), file.stores.of(role).host, role.name
         if sum(places.values()) > 1:
-            found = ", ".join(f"{name} has {count}" for name, count in places.items())
-            text = f"a cluster has one {role}, but {found}; leave `{role} = 1` on one host only"
+            text = f"a cluster has one {name}, but {_counted(places)}; leave `{name} = 1` on one host only"
             yield Fault(("hosts",), text)
         elif not places and host is None:
-            text = f"no {role}: add `{role} = 1` to one host's roles, or name a server that exists by the key host"
-            yield Fault(("stores", role), text)
+            text = f"no {name}: add `{name} = 1` to one host's roles, or name a server that exists by the key host"
+            yield Fault(("stores", name), text)
         elif places and host not in (None, *places):
-            text = f"'{host}' contradicts the role {role} of {next(iter(places))}; remove one of the two"
-            yield Fault(("stores", role, "host"), text)
+            text = f"'{host}' contradicts the role {name} of {next(iter(places))}; remove one of the two"
+            yield Fault(("stores", name, "host"), text)
+
+
+def passwords(file: HostsFile) -> dict[str, tuple[KeyPath, PasswordRef | bool | None]]:
+    """The file's keys for passwords and their values, by the name under which a password that is made is kept."""
+    found: dict[str, tuple[KeyPath, PasswordRef | bool | None]] = {
+        role.name: (("stores", role.name, "password"), file.stores.of(role).password) for role in STORES
+    }
+    return found | {WEBUI.name: (("pyspider", WEBUI.name, "password"), file.pyspider.webui.password)}
 
 
 def _store_passwords(file: HostsFile) -> Iterator[Fault]:
     for role in STORES:
-        path, table = ("stores", role, "password"), getattr(file.stores, role)
+        table = file.stores.of(role)
         if table.host and table.password is None and store_host(file, role) is None:
-            kinds = '{ env = "NAME" }, { file = "path" }' + (" or false, for none" if role == "redis" else "")
-            yield Fault(path, f"missing, but this server exists already: say where its password is by {kinds}")
-    path, redis = ("stores", "redis", "password"), file.stores.redis.password
-    if redis is True:
+            kinds = '{ env = "NAME" }, { file = "path" }' + (" or false, for none" if role is REDIS else "")
+            text = f"missing, but this server exists already: say where its password is by {kinds}"
+            yield Fault(("stores", role.name, "password"), text)
+    path, password = passwords(file)[REDIS.name]
+    if password is True:
         yield Fault(path, 'true is none of { env = "NAME" }, { file = "path" } and false')
-    if redis is False and store_host(file, "redis") is not None:
+    if password is False and store_host(file, REDIS) is not None:
         yield Fault(path, "a Redis that bootstrap sets up always has a password; remove this key, and one is made")
 
 
 def _tls(file: HostsFile) -> Iterator[Fault]:
     for role in STORES:
-        path, table = ("stores", role), getattr(file.stores, role)
+        table = file.stores.of(role)
         if table.ca is not None and not table.tls:
-            yield Fault((*path, "ca"), "has no effect without `tls = true`; add that, or remove this key")
-    if file.stores.redis.tls and store_host(file, "redis") is not None:
+            text = "has no effect without `tls = true`; add that, or remove this key"
+            yield Fault(("stores", role.name, "ca"), text)
+    if file.stores.redis.tls and store_host(file, REDIS) is not None:
         text = "the Redis that bootstrap sets up speaks no TLS; name one that exists and does by the key host"
-        yield Fault(("stores", "redis", "tls"), text)
+        yield Fault(("stores", REDIS.name, "tls"), text)
 
 
 def _references(file: HostsFile) -> Iterator[Fault]:
-    places: list[tuple[KeyPath, object]] = [
-        (("stores", "mysql", "password"), file.stores.mysql.password),
-        (("stores", "redis", "password"), file.stores.redis.password),
-        (("pyspider", "webui", "password"), file.pyspider.webui.password),
-    ]
+    places: list[tuple[KeyPath, object]] = list(passwords(file).values())
     fetcher = file.pyspider.fetcher
     places += [(("pyspider", "fetcher", name), getattr(fetcher, name.replace("-", "_"))) for name in ENDPOINTS]
     for path, value in places:
@@ -110,14 +114,14 @@ def _databases(file: HostsFile) -> Iterator[Fault]:
 
 def _programs_ports(file: HostsFile) -> Iterator[Fault]:
     for name, host in file.hosts.items():
-        counts = {role: int(getattr(host.roles, role)) for role in PROGRAMS}
+        counts = {role.name: host.roles.count(role) for role in PROGRAMS}
         users: dict[int, list[str]] = defaultdict(list)
         for program in programs(counts, file.pyspider, file.cluster.logs):
             if program.port is not None:
                 users[program.port].append(program.name)
         for role in STORES:
-            if getattr(host.roles, role):
-                users[getattr(file.stores, role).port].append(role)
+            if host.roles.count(role):
+                users[file.stores.of(role).port].append(role.name)
         users[host.port or file.defaults.port].append("sshd")
         yield from _clashes(name, users)
 
@@ -142,7 +146,7 @@ def _webui(file: HostsFile) -> Iterator[Fault]:
         yield Fault((*path, "host"), f"'{webui.host}' is no IPv4 address")
     elif not (webui.username and webui.need_auth):
         for name, host in file.hosts.items():
-            if host.roles.webui and not _is_loopback(bound := _bound(file, host)):
+            if host.roles.count(WEBUI) and not _is_loopback(bound := _bound(file, host)):
                 yield Fault(
                     (*path, "host"),
                     f"the web UI of {name} would be open to everybody on {bound}; "
@@ -206,7 +210,7 @@ def _paths(file: HostsFile) -> Iterator[Fault]:
     tables += [(("hosts", name), host) for name, host in file.hosts.items()]
     for path, table in tables:
         places += [((*path, "key"), table.key), ((*path, "known_hosts"), table.known_hosts)]
-    places += [(("stores", role, "ca"), getattr(file.stores, role).ca) for role in STORES]
+    places += [(("stores", role.name, "ca"), file.stores.of(role).ca) for role in STORES]
     for path, value in places:
         if value and not has_home(value):
             yield Fault(path, f"'{value}': {NO_HOME}")
@@ -237,7 +241,7 @@ def _logins_in_the_open(file: HostsFile) -> Iterator[Fault]:
 
 
 def _phantomjs(file: HostsFile) -> Iterator[Fault]:
-    if file.pyspider.fetcher.phantomjs_endpoint and _total(file, "phantomjs"):
+    if file.pyspider.fetcher.phantomjs_endpoint and _places(file, PHANTOMJS):
         yield Fault(
             ("pyspider", "fetcher", "phantomjs-endpoint"),
             "contradicts the cluster's own phantomjs; remove this key, or the role phantomjs from the hosts",
@@ -256,8 +260,7 @@ RULES: tuple[Rule, ...] = (
     account_faults,
     path_faults,
     _python,
-    _one_scheduler,
-    _every_role,
+    _counts,
     _stores,
     _store_passwords,
     _tls,

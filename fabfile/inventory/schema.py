@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, defstruct, field
 from msgspec.structs import force_setattr
+
+from .roles import FETCHER, MYSQL, PHANTOMJS, REDIS, ROLES, SCHEDULER, WEBUI, Role
 
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 Count = Annotated[int, Meta(ge=0, le=999, description="a count from 0 to 999")]
@@ -33,7 +35,7 @@ Account = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="1 t
 Database = Annotated[
     str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$", description="a database name of letters, digits and _")
 ]
-Address = Annotated[
+HostAddress = Annotated[
     str,
     Meta(
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
@@ -83,8 +85,6 @@ PYTHON_VERSION = "2.7.18"
 PYTHON_SHA256 = "da3080e3b488f648a3d7a4560ddee895284c3380b11d6de75edb986526b9a814"
 PHANTOMJS_SHA256 = "4f63e6055c323b8657f0a546d4dd36afda5cd4e961c375f31b48d506a7c4296f"
 SOURCES = ("cache", "debian", "https://www.python.org/ftp/python/{version}/Python-{version}.tgz")
-ROLES = ("mysql", "redis", "phantomjs", "result_worker", "processor", "fetcher", "scheduler", "webui")
-
 
 ENDPOINTS = ("proxy", "phantomjs-endpoint", "splash-endpoint")
 """Options of the fetcher that are addresses, and so may hold a password."""
@@ -151,8 +151,8 @@ class Databases(Struct, frozen=True, forbid_unknown_fields=True):
 class MySQLTable(Struct, frozen=True, forbid_unknown_fields=True):
     """`host` only for a server that exists already; else the host with the role mysql is it."""
 
-    host: Address | None = None
-    port: Port = 3306
+    host: HostAddress | None = None
+    port: Port = MYSQL.port
     user: Account = "pyspider"
     password: PasswordRef | None = None
     tls: bool = False
@@ -163,8 +163,8 @@ class MySQLTable(Struct, frozen=True, forbid_unknown_fields=True):
 class RedisTable(Struct, frozen=True, forbid_unknown_fields=True):
     """`host` only for a server that exists already; else the host with the role redis is it."""
 
-    host: Address | None = None
-    port: Port = 6379
+    host: HostAddress | None = None
+    port: Port = REDIS.port
     db: Annotated[int, Meta(ge=0, le=15, description="a Redis database: a number from 0 to 15")] = 0
     password: PasswordRef | bool | None = None
     tls: bool = False
@@ -177,9 +177,14 @@ class StoresTable(Struct, frozen=True, forbid_unknown_fields=True):
     mysql: MySQLTable = MySQLTable()
     redis: RedisTable = RedisTable()
 
+    def of(self, role: Role) -> MySQLTable | RedisTable:
+        """The table of the store of that role."""
+        found: MySQLTable | RedisTable = getattr(self, role.name)
+        return found
+
 
 class Scheduler(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    xmlrpc_port: Port = 23333
+    xmlrpc_port: Port = SCHEDULER.port
     inqueue_limit: Whole | None = None
     delete_time: Whole | None = None
     active_tasks: Positive | None = None
@@ -190,7 +195,7 @@ class Scheduler(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab")
 
 
 class Fetcher(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    xmlrpc_port: Port = 24444
+    xmlrpc_port: Port = FETCHER.port
     poolsize: Positive | None = None
     proxy: Text | PasswordRef | None = None
     user_agent: Text | None = None
@@ -211,7 +216,7 @@ class ResultWorker(Struct, frozen=True, forbid_unknown_fields=True, rename="keba
 
 class WebUI(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     host: Binding = "127.0.0.1"
-    port: Port = 5000
+    port: Port = WEBUI.port
     cdn: Text | None = None
     max_rate: Rate | None = None
     max_burst: Rate | None = None
@@ -224,7 +229,7 @@ class WebUI(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
 
 class PhantomJSProgram(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     phantomjs_path: AbsolutePath | None = None
-    port: Port = 25555
+    port: Port = PHANTOMJS.port
     args: tuple[Word, ...] = ()
 
 
@@ -243,6 +248,10 @@ class Pyspider(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     webui: WebUI = WebUI()
     phantomjs: PhantomJSProgram = PhantomJSProgram()
 
+    def base_port(self, role: Role) -> int:
+        """The port of the first program of that role on a host; the next ones count up from there."""
+        return int(getattr(getattr(self, role.name), role.port_option.replace("-", "_")))
+
 
 class Login(Struct, frozen=True, forbid_unknown_fields=True):
     """How to log in; hosts inherit what they don't say themselves."""
@@ -255,23 +264,20 @@ class Login(Struct, frozen=True, forbid_unknown_fields=True):
     gateway: Text | None = None
 
 
-class Roles(Struct, frozen=True, forbid_unknown_fields=True):
+_Counts = defstruct("_Counts", [(name, Count, 0) for name in ROLES], frozen=True, forbid_unknown_fields=True)
+
+
+class Roles(_Counts):  # type: ignore[misc, valid-type]
     """How many of each run on a host."""
 
-    mysql: Count = 0
-    redis: Count = 0
-    phantomjs: Count = 0
-    result_worker: Count = 0
-    processor: Count = 0
-    fetcher: Count = 0
-    scheduler: Count = 0
-    webui: Count = 0
+    def count(self, role: Role) -> int:
+        return int(getattr(self, role.name))
 
 
 class HostTable(Struct, frozen=True, forbid_unknown_fields=True):
     """One machine."""
 
-    address: Address
+    address: HostAddress
     roles: Roles = Roles()
     user: UserName | None = None
     port: Port | None = None
