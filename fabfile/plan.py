@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import render
 from .inventory import Fleet, Host, Program
+from .inventory.roles import MYSQL, REDIS, ROLES, STORES, WEBUI
 from .sources import lock_digest
 from .steps.account import Account
 from .steps.base import Step
@@ -19,18 +20,17 @@ from .steps.daemon import Supervisord
 from .steps.directory import Directory
 from .steps.files import File
 from .steps.logins import Logins
+from .steps.mysql import MySQL
+from .steps.package_names import package_names
 from .steps.packages import Packages
-from .steps.phantomjs import PHANTOMJS_PACKAGES
 from .steps.preflight import Preflight
+from .steps.redis import Redis
 from .steps.release import Release
-from .steps.runtime import PYTHON, RUNTIME_PACKAGES, RuntimeSpec
-from .steps.stores import STORE_PACKAGES, MySQL, Redis
+from .steps.runtime import PYTHON, RuntimeSpec
 from .steps.supervision import Supervision
 from .steps.supervisor import Leftovers, Place, Programs, Questions, Sockets, Untouched
 from .steps.writable import Writable
 
-WITHOUT = {"mysql": ("phantomjs", "fetcher"), "redis": ("phantomjs",)}
-"""The roles that have nothing to do with a store."""
 PINS = Path(__file__).parent / "pins" / "py27.txt"
 
 
@@ -62,10 +62,9 @@ def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Prefligh
 
 def _needed_stores(fleet: Fleet, chosen: Sequence[Program]) -> dict[str, tuple[str, int]]:
     """The stores that these programs need, by name: address and port."""
-    wanted = [name for name, without in WITHOUT.items() if any(program.role not in without for program in chosen)]
-    mysql, redis = fleet.stores.mysql, fleet.stores.redis
-    places = {"mysql": (mysql.address, mysql.port), "redis": (redis.address, redis.port)}
-    return {name: places[name] for name in wanted}
+    needed = {name for program in chosen for name in ROLES[program.role].stores}
+    places = {store.name: fleet.stores.of(store) for store in STORES if store.name in needed}
+    return {name: (store.address, store.port) for name, store in places.items()}
 
 
 def _writes(fleet: Fleet, chosen: Sequence[Program]) -> dict[str, object]:
@@ -78,11 +77,9 @@ def _writes(fleet: Fleet, chosen: Sequence[Program]) -> dict[str, object]:
 
 
 def packages(host: Host) -> Packages:
-    """The runtime's libraries, phantomjs' and the stores' servers where the host has their role."""
-    tables = {"mysql": STORE_PACKAGES["mysql"], "redis": STORE_PACKAGES["redis"], "phantomjs": PHANTOMJS_PACKAGES}
-    wanted = [RUNTIME_PACKAGES, *(table for role, table in tables.items() if host.roles.get(role))]
-    families = sorted({family for table in wanted for family in table})
-    return Packages({family: tuple(name for table in wanted for name in table.get(family, ())) for family in families})
+    """The runtime's libraries, and the packages of the host's roles."""
+    wanted = [role.packages for role in ROLES.values() if role.packages and host.has(role)]
+    return Packages(package_names("runtime", *wanted))
 
 
 def account(fleet: Fleet) -> list[Step]:
@@ -99,10 +96,10 @@ def stores(fleet: Fleet, host: Host) -> list[Step]:
     """The managed MySQL and Redis, on the hosts that have their role."""
     steps: list[Step] = []
     mysql, redis = fleet.stores.mysql, fleet.stores.redis
-    if host.roles.get("mysql"):
+    if host.has(MYSQL):
         names = tuple(sorted(mysql.databases.names()))
         steps.append(MySQL(names, mysql.user, mysql.password.reveal(), host.address, mysql.port))
-    if host.roles.get("redis"):
+    if host.has(REDIS):
         assert redis.password is not None
         steps.append(Redis(redis.password.reveal(), host.address, redis.port))
     return steps
@@ -179,8 +176,7 @@ def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
     """The stores that a host's programs (of these roles) need, asked with the release's own credentials."""
     config = json.loads(render.config_json(fleet))
     needed = _needed_stores(fleet, chosen_programs(fleet, host, roles))
-    keys = {"mysql": ("taskdb", "projectdb", "resultdb"), "redis": ("message-queue",)}
-    asked = {key: config[key] for store in needed for key in keys[store]}
+    asked = {key: config[key] for store in needed for key in ROLES[store].addresses}
     tls = {name: way for name, way in render.tls(fleet).items() if name in needed}
     return Logins(PYTHON, json.dumps(asked | ({"tls": tls} if tls else {})).encode())
 
@@ -193,7 +189,7 @@ def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
 
 def questions(fleet: Fleet, host: Host) -> Questions:
     """The questions of status on a host beside its programs: the web UI, and from there the RPC servers."""
-    webui = next((program for program in fleet.programs(host) if program.role == "webui"), None)
+    webui = next((program for program in fleet.programs(host) if program.role == WEBUI.name), None)
     if webui is None or webui.port is None:
         return Questions()
     return Questions(render.webui_login(fleet, host, webui.port), render.rpc_addresses(fleet))

@@ -1,4 +1,4 @@
-"""Packages of the host's own package manager, one table for all families."""
+"""Packages are installed by the host's own package manager, of whichever family."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Probe
+from .package_names import Name
 from .shell import cmd, lines
-
-Name = str | tuple[str, ...]
-"""A package, or alternatives: the first that the host can get is installed, any of them will do."""
 
 INSTALL_SECONDS = 900.0
 LOOKED_FOR = ("apt-get", "dnf", "yum")

@@ -8,19 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .base import Action, CannotLook, Found, Payload, Probe
-from .packages import Name
 from .shell import assign, cmd, lines
 
 PHANTOMJS = "/opt/pyspider/bin/phantomjs"
 ENVIRONMENT: Mapping[str, str] = {"OPENSSL_CONF": "/dev/null"}
 """phantomjs 2.1.1 carries OpenSSL 1.0.1, which ends at once where the host's openssl.cnf names OpenSSL 3's
 providers, as Ubuntu's does (`could not load the shared library: libproviders.so`)."""
-
-PHANTOMJS_PACKAGES: Mapping[str, tuple[Name, ...]] = {
-    "debian": ("libfontconfig1", "libfreetype6"),
-    "redhat": ("fontconfig", "freetype"),
-}
-"""The libraries that the binary is linked with, by family."""
 
 INSTALL_SECONDS = 600.0
 

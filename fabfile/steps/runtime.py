@@ -7,14 +7,13 @@ runtime in use; only a runtime that is complete and has been tried becomes curre
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .ground import SOUND
-from .packages import Name
 from .shell import as_user, assign, cmd, lines
 
 HOME = "/opt/pyspider"
@@ -28,32 +27,6 @@ ARCH = "x86_64"
 """The one architecture that the pinned packages are for."""
 BUILD_SECONDS = 3600.0
 SHIP_SECONDS = 600.0
-
-RUNTIME_PACKAGES: Mapping[str, tuple[Name, ...]] = {
-    # Of alternatives, the newest release's name comes first.
-    "debian": (
-        *("ca-certificates", "libsqlite3-0", "libncursesw6", "libbz2-1.0", "zlib1g"),
-        *(("libssl3t64", "libssl3", "libssl1.1"), ("libffi8", "libffi7")),
-        *(("libreadline8t64", "libreadline8"), ("libcurl4t64", "libcurl4")),
-    ),
-    "redhat": (
-        *("ca-certificates", "openssl-libs", "libffi", "readline", "ncurses-libs", "bzip2-libs"),
-        *(("libcurl", "libcurl-minimal"), ("sqlite-libs", "sqlite"), ("zlib", "zlib-ng-compat")),
-    ),
-}
-"""The libraries that a runtime is linked with, by family."""
-
-BUILD_PACKAGES: Mapping[str, tuple[Name, ...]] = {
-    "debian": (
-        *("gcc", "libc6-dev", "make", "libssl-dev", "zlib1g-dev", "libbz2-dev", "libreadline-dev"),
-        *("libsqlite3-dev", "libncurses-dev", "libffi-dev", "libcurl4-openssl-dev"),
-    ),
-    "redhat": (
-        *("gcc", "make", "tar", "gzip", "openssl-devel", "bzip2-devel", "readline-devel", "sqlite-devel"),
-        *("ncurses-devel", "libffi-devel", "libcurl-devel", ("zlib-devel", "zlib-ng-compat-devel")),
-    ),
-}
-"""What the host that builds needs on top, by family."""
 
 
 @dataclass(frozen=True, slots=True)

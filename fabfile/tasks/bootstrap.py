@@ -20,10 +20,10 @@ from ..runs.run import Looked, Run
 from ..runs.target import Target, target
 from ..steps.base import Step
 from ..steps.libraries import Libraries
+from ..steps.package_names import package_names
 from ..steps.packages import Packages
 from ..steps.phantomjs import PhantomJS
 from ..steps.runtime import (
-    BUILD_PACKAGES,
     Build,
     Platform,
     Runtime,
@@ -217,7 +217,7 @@ def _build(chosen: Target, host: Host, step: Runtime, say: Say) -> tuple[str, ..
     python = fleet.python
     tarball = sources.python_tarball(python.version, python.sha256, python.sources, fleet.path.parent, say)
     origin = Build(tarball, sources.wheelhouse(plan.PINS, say))
-    compilers = Packages(BUILD_PACKAGES, name="build packages")
+    compilers = Packages(package_names("build"), name="build packages")
     steps: list[Step] = [compilers, Runtime(step.spec, step.user, origin)]
     link = chosen.links[host]
     return apply(link, steps, missing(steps, look(link, steps)), say)

@@ -8,14 +8,24 @@ import subprocess
 import pytest
 
 from fabfile.errors import Problem
+from fabfile.inventory.roles import ROLES
 from fabfile.runs.engine import converge
 from fabfile.steps.base import CannotLook, Found
+from fabfile.steps.package_names import NAMES, package_names
 from fabfile.steps.packages import Packages
 
 from .local import LocalLink
 
+ROLES_SETS = {role.packages for role in ROLES.values() if role.packages}
 WANTED = Packages({"debian": ["gcc", ("libssl3t64", "libssl3")], "redhat": ["gcc", ("openssl3", "openssl")]})
 DEBIAN = "family debian apt-get\n"
+
+
+@pytest.mark.parametrize("family", ["debian", "redhat"])
+def test_every_family_has_every_set_that_a_host_may_need(family: str) -> None:
+    assert set(NAMES[family]) == {"runtime", "build"} | ROLES_SETS
+    assert package_names("redis", "phantomjs")[family] == (*NAMES[family]["redis"], *NAMES[family]["phantomjs"])
+    assert package_names("redis").keys() == {"debian", "redhat"}
 
 
 @pytest.mark.parametrize(

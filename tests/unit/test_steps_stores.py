@@ -11,8 +11,9 @@ import pytest
 from fabfile.errors import Problem, WrongInput
 from fabfile.steps.base import Action, CannotLook, Found
 from fabfile.steps.files import kept_suffix
+from fabfile.steps.mysql import MySQL
+from fabfile.steps.redis import Redis
 from fabfile.steps.service import Running, Service, parse
-from fabfile.steps.stores import STORE_PACKAGES, MySQL, Redis
 
 CANARY = "canary-Pw_1"
 MYSQL = MySQL(("taskdb", "projectdb", "res_db"), "pyspider", CANARY, "10.77.0.4")
@@ -241,7 +242,3 @@ def test_a_service_is_started_now_and_at_boot() -> None:
     assert parse("noise\nservice two down boots\nmore") == Running("two", False, True)
     with pytest.raises(CannotLook):
         parse("service: unrecognized")
-
-
-def test_both_families_know_both_stores() -> None:
-    assert {frozenset(table) for table in STORE_PACKAGES.values()} == {frozenset({"debian", "redhat"})}
