@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from ..inventory import Fleet, Host
+from .answers import Asked
+from .facts import Component, Facts, ProgramSection
+from .sight import RunProgram
 
 Fix = Literal["owner", "stores", "conf", "release", "boot", "supervision", "restart"]
 """Something that `--fix` may do: one of fix.py's steps."""
@@ -14,14 +17,10 @@ Fix = Literal["owner", "stores", "conf", "release", "boot", "supervision", "rest
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """One host as doctor.py saw it."""
+    """One host as doctor saw it."""
 
     host: Host
-    facts: Mapping[str, Any] | None = None
-    """None where the host could not be looked at, or has no Python 2.7 or 3."""
-    why: str = ""
-    """Why it could not be looked at."""
-    reachable: bool = True
+    facts: Facts
 
     @property
     def name(self) -> str:
@@ -30,41 +29,55 @@ class Patient:
     @property
     def ours(self) -> bool:
         """Whether this project has deployed the host; if not, its files are somebody's own."""
-        return bool(self.facts and self.facts["ours"])
+        return self.facts.ours
 
     @property
     def supervised(self) -> bool:
         """Whether a supervisord answers: without one, little can be said about its programs."""
-        return bool(self.facts and self.facts["sight"]["supervisord"]["answers"])
+        return self.facts.sight.supervisord.answers
 
     @property
-    def programs(self) -> Sequence[Mapping[str, Any]]:
-        """What supervisord runs, with states."""
-        return self.facts["sight"]["programs"] if self.facts else ()
+    def programs(self) -> Sequence[RunProgram]:
+        """The programs that supervisord runs, with states."""
+        return self.facts.sight.programs
 
     @property
-    def configured(self) -> Sequence[Mapping[str, Any]]:
+    def configured(self) -> Sequence[ProgramSection]:
         """pyspider's sections in the supervisord.conf that counts."""
-        return (self.facts["conf"] or {}).get("programs", ()) if self.facts else ()
+        return self.facts.conf.programs if self.facts.conf else ()
 
     @property
-    def components(self) -> Sequence[Mapping[str, Any]]:
+    def components(self) -> Sequence[Component]:
         """pyspider's live processes, whoever started them."""
-        return self.facts["components"] if self.facts else ()
+        return self.facts.components
 
     @property
-    def asked(self) -> Sequence[Mapping[str, Any]]:
-        """What each pair of interpreter and config.json was told."""
-        return self.facts["asked"] if self.facts else ()
+    def asked(self) -> Sequence[Asked]:
+        """The answers to each pair of interpreter and config.json."""
+        return self.facts.asked
 
-    def asked_as(self, role: str) -> Iterator[Mapping[str, Any]]:
+    def asked_as(self, role: str) -> Iterator[Asked]:
         """The pairs that programs of this role use."""
-        return (one for one in self.asked if role in one["roles"])
+        return (one for one in self.asked if role in one.roles)
 
     def state(self, role: str) -> list[str]:
         """The states of supervisord's programs of that role."""
-        names = {program["name"] for program in self.configured if program["role"] == role}
-        return [program["state"] for program in self.programs if program["name"] in names]
+        names = {section.name for section in self.configured if section.role == role}
+        return [program.state for program in self.programs if program.name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A host without facts: it could not be looked at, or it has no Python 2.7 or 3."""
+
+    host: Host
+    why: str = ""
+    """Why it could not be looked at; empty where there is no Python."""
+    reachable: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.host.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +85,14 @@ class View:
     """Everything that doctor saw at one moment."""
 
     fleet: Fleet
-    hosts: tuple[Patient, ...]
+    seen: tuple[Patient, ...]
+    """The hosts with facts."""
+    unseen: tuple[Unseen, ...] = ()
 
     @property
-    def seen(self) -> list[Patient]:
-        """The hosts with facts."""
-        return [host for host in self.hosts if host.facts is not None]
+    def hosts(self) -> tuple[Patient | Unseen, ...]:
+        """All hosts that doctor asked."""
+        return (*self.seen, *self.unseen)
 
     @property
     def manned(self) -> list[Patient]:
@@ -85,8 +100,8 @@ class View:
         return [host for host in self.seen if self.fleet.programs(host.host)]
 
     def known(self, address: str) -> Patient | None:
-        """The host of the cluster with this address."""
-        return next((host for host in self.hosts if host.host.address == address), None)
+        """The host with facts that has this address."""
+        return next((host for host in self.seen if host.host.address == address), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +156,7 @@ class Finding:
     fixes: tuple[Fix, ...] = ()
     items: tuple[str, ...] = ()
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, str | bool]:
         """What `--json` prints; evidence never holds a password."""
         names = ("id", "host", "evidence", "cause", "fix", "fixable")
         return {name: getattr(self, name) for name in names}
@@ -155,9 +170,10 @@ def findings(view: View, checks: Sequence[Check]) -> list[Finding]:
 
 
 def _finding(view: View, check: Check, hit: Hit) -> Finding:
-    patient = next((host for host in view.hosts if host.name == hit.host), None)
+    patient = next((host for host in view.seen if host.name == hit.host), None)
     managed = _managed(view.fleet, check)
-    ours = patient is None or (patient.ours and managed) or not check.foreign_fix
+    unseen = hit.host in [host.name for host in view.unseen]
+    ours = not check.foreign_fix or (patient.ours and managed if patient else not unseen)
     fix = hit.fix or (check.fix if ours else check.foreign_fix)
     # What lies on a host that somebody set up by hand is never overwritten, nor a store that bootstrap has not made.
     fixes = () if hit.by_hand or not (patient and patient.ours and managed) else check.fixes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 _WORDS = {
     "": "config logging_config debug queue_maxsize taskdb projectdb resultdb message_queue amqp_url beanstalk "
@@ -24,7 +23,7 @@ _WORDS = {
 OPTIONS = {section: frozenset(words.split()) for section, words in _WORDS.items()}
 
 
-def unknown_keys(config: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
+def unknown_keys(config: Mapping[str, object]) -> Iterator[tuple[str, frozenset[str]]]:
     """Every key that pyspider would ignore, as `section.key`, with the keys that it knows there.
 
     `-` and `_` are the same; a key of which the value is an object is a section.
@@ -39,6 +38,6 @@ def unknown_keys(config: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str
             yield key, OPTIONS[""] | frozenset(OPTIONS) - {""}
 
 
-def option(config: Mapping[str, Any], name: str) -> Any:
+def option(config: Mapping[str, object], name: str) -> object:
     """The value of a key however it is spelled; None where it is not there."""
     return next((value for key, value in config.items() if key.replace("-", "_") == name), None)

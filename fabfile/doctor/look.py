@@ -1,21 +1,21 @@
-"""One look at a host for doctor: the probe that collects facts, and the facts as a value."""
+"""One look at a host for doctor: the probe that collects its facts."""
 
 from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .. import plan
 from ..inventory import Fleet, Host
 from ..render import TEMPLATES
-from ..steps.base import Action, CannotLook, Found, Payload, Probe
+from ..steps.base import Action, Found, Payload, Probe
 from ..steps.ground import SOUND
 from ..steps.shell import cmd
 from ..steps.shipped import REMOTE, shipped
+from .facts import Facts
 
 PARTS = ("supervise", "machine", "doctor_conf", "doctor_ask", "doctor_answers")
 """What doctor.py loads or runs, in the order of its arguments; the release's tls.py follows."""
@@ -57,25 +57,13 @@ class Examination:
         return []
 
 
-def facts(found: Found) -> Mapping[str, Any] | None:
-    """The answer of doctor.py; None where the host has no Python at all. Raises CannotLook."""
-    try:
-        # A broken Python complains before it works.
-        answer = json.loads(found.text.strip().rpartition("\n")[2])
-    except ValueError as error:
-        raise CannotLook(f"what is there can't be seen: {found.text[-300:]}") from error
-    if answer is None or isinstance(answer, dict):
-        return answer
-    raise CannotLook(f"what is there can't be seen: {found.text[-300:]}")
-
-
-def from_here(host: Host, seen: Mapping[str, Any]) -> dict[int, str]:
+def from_here(host: Host, seen: Facts) -> dict[int, str]:
     """How connections from this machine to the host's web UIs end: open, refused or silent, by port.
 
     Nothing is said where SSH to the host does not lead straight to its address: then the web UI is
     reached some other way as well.
     """
-    ports = {one["port"] for one in seen["webuis"] if not one["address"].startswith(("127.", "::1"))}
+    ports = {one.port for one in seen.webuis if not one.address.startswith(("127.", "::1"))}
     if not ports or reach(host.address, host.port) != "open":
         return {}
     return {port: reach(host.address, port) for port in ports}

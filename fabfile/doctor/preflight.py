@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ..inventory import Fleet, Host
 from .checks import CHECKS
 from .checks.network import HOW
+from .facts import Facts
 from .findings import Check, Finding, Hit, Patient, View, findings
+from .sight import HostSight, Listener, PreflightSight, Unwritable, sighted
 
 FULL = 32 << 20
 """Bytes: with less, neither a release nor the programs' logs find room."""
@@ -30,31 +31,39 @@ class Objection:
         return f"{self.finding.evidence} ({self.finding.id}); {self.finding.fix}"
 
 
-def objections(fleet: Fleet, host: Host, sight: Mapping[str, Any], roles: Collection[str] = ()) -> list[Objection]:
-    """What supervise.py's look with a preflight tells about a host; empty where all is well."""
-    if "preflight" not in sight:
+def objections(fleet: Fleet, host: Host, answer: Mapping[str, object], roles: Collection[str] = ()) -> list[Objection]:
+    """The objections to a deploy that supervise.py's answer with a preflight holds; empty where all is well."""
+    sight = sighted(answer)
+    if (seen := sight.preflight) is None:
         return []
-    view = View(fleet, (Patient(host, {"ours": True, "sight": sight, **sight["preflight"]}),))
-    return [
-        Objection(one, _grave(one, sight["preflight"])) for one in findings(view, _checks(fleet, host, sight, roles))
-    ]
+    patient = Patient(host, _facts(sight, seen))
+    found = findings(View(fleet, (patient,)), _checks(fleet, host, sight, seen, roles))
+    return [Objection(one, _grave(one, seen)) for one in found]
 
 
-def _checks(fleet: Fleet, host: Host, sight: Mapping[str, Any], roles: Collection[str]) -> Sequence[Check]:
+def _facts(sight: HostSight, seen: PreflightSight) -> Facts:
+    return Facts(
+        ours=True, sight=sight, disks=seen.disks, memory=seen.memory, daemons=seen.daemons, listeners=seen.listeners
+    )
+
+
+def _checks(
+    fleet: Fleet, host: Host, sight: HostSight, seen: PreflightSight, roles: Collection[str]
+) -> Sequence[Check]:
     def checked(name: str, hits: Iterable[Hit]) -> Check:
         return replace(_BY_ID[name], find=lambda _: hits)
 
     return [
-        checked("mysql-refused", _stores(fleet, host, sight, "mysql")),
-        checked("redis-refused", _stores(fleet, host, sight, "redis")),
-        checked("port-in-use", _taken(fleet, host, sight, roles)),
-        checked("root-owned", _unwritable(fleet, host, sight)),
+        checked("mysql-refused", _stores(fleet, host, seen, "mysql")),
+        checked("redis-refused", _stores(fleet, host, seen, "redis")),
+        checked("port-in-use", _taken(fleet, host, sight, seen.listeners, roles)),
+        checked("root-owned", _unwritable(fleet, host, seen.unwritable)),
         *_AS_THEY_ARE,
     ]
 
 
-def _stores(fleet: Fleet, host: Host, sight: Mapping[str, Any], name: str) -> Iterator[Hit]:
-    how = sight["preflight"]["stores"].get(name, "open")
+def _stores(fleet: Fleet, host: Host, seen: PreflightSight, name: str) -> Iterator[Hit]:
+    how = seen.stores.get(name, "open")
     if how != "open":
         store = getattr(fleet.stores, name)
         yield Hit(
@@ -62,40 +71,42 @@ def _stores(fleet: Fleet, host: Host, sight: Mapping[str, Any], name: str) -> It
         )
 
 
-def _taken(fleet: Fleet, host: Host, sight: Mapping[str, Any], roles: Collection[str]) -> Iterator[Hit]:
+def _taken(
+    fleet: Fleet, host: Host, sight: HostSight, listeners: Sequence[Listener], roles: Collection[str]
+) -> Iterator[Hit]:
     """Programs' ports that somebody holds whom this deploy would neither end nor restart."""
-    ours = {sight["supervisord"].get("pid")}
-    ours.update(one["pid"] for one in (*sight["supervisords"], *sight["leftovers"]))
+    ours = {sight.supervisord.pid, *(one.pid for one in sight.supervisords), *(one.pid for one in sight.leftovers)}
     for program in fleet.programs(host):
-        for one in sight["preflight"]["listeners"]:
-            mine = roles and program.role not in roles
-            if one["port"] == program.port and one["pid"] and not mine and not ours & set(one["line"]):
+        if roles and program.role not in roles:
+            continue
+        for one in listeners:
+            if one.port == program.port and one.pid and not ours & set(one.line):
                 yield Hit(
-                    host.name, f"{program.name} wants port {program.port}, which {one['name']} (pid {one['pid']}) holds"
+                    host.name, f"{program.name} wants port {program.port}, which {one.name} (pid {one.pid}) holds"
                 )
 
 
-def _unwritable(fleet: Fleet, host: Host, sight: Mapping[str, Any]) -> Iterator[Hit]:
-    """What supervisord or a program would fail to open, and deploy can't mend as the cluster's user."""
+def _unwritable(fleet: Fleet, host: Host, paths: Sequence[Unwritable]) -> Iterator[Hit]:
+    """The paths that supervisord or a program would fail to open, and that the cluster's user can't replace."""
     user = fleet.cluster.user
-    for one in sight["preflight"]["unwritable"]:
-        if one["mendable"]:
+    for one in paths:
+        if one.mendable:
             continue
-        of = f", which belongs to {one['owner']}" if one["owner"] else ""
-        made = one["path"] in (fleet.cluster.home, fleet.cluster.logs)
+        of = f", which belongs to {one.owner}" if one.owner else ""
+        made = one.path in (fleet.cluster.home, fleet.cluster.logs)
         elsewhere = "let that user write there, or name another path in hosts.toml"
-        if one["path"].startswith(("/run/", "/var/run/")):
+        if one.path.startswith(("/run/", "/var/run/")):
             elsewhere = "name a path that outlives a reboot in hosts.toml: /run is empty after each"
         fix = f"fab -H {host.name} bootstrap" if made else elsewhere
-        yield Hit(host.name, f"{user} can't write {one['path']}{of}: {one['why']}", fix=fix)
+        yield Hit(host.name, f"{user} can't write {one.path}{of}: {one.why}", fix=fix)
 
 
-def _grave(finding: Finding, seen: Mapping[str, Any]) -> bool:
+def _grave(finding: Finding, seen: PreflightSight) -> bool:
     match finding.id:
         case "disk-full":
-            return any(one["bytes"] and one["free"] < FULL for one in seen["disks"])
+            return any(one.bytes and one.free < FULL for one in seen.disks)
         case "inodes":
-            return any(one["inodes"] and one["inodes_free"] < FEW_INODES for one in seen["disks"])
+            return any(one.inodes and one.inodes_free < FEW_INODES for one in seen.disks)
         case "mysql-refused" | "redis-refused" | "port-in-use" | "root-owned":
             return True
         case _:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from invoke.exceptions import Exit
+from msgspec.structs import replace
 
 from .. import plan
 from ..doctor.checks import CHECKS
-from ..doctor.findings import Finding, Patient, View, findings
+from ..doctor.facts import Facts, parsed
+from ..doctor.findings import Finding, Patient, Unseen, View, findings
 from ..doctor.fix import needs_stores, steps
-from ..doctor.look import Examination, facts, from_here
+from ..doctor.look import Examination, from_here
 from ..inventory import Host
 from ..runs.engine import Outcome, Recorder, fan_out, on_host
 from ..runs.engine import look as look_at
@@ -43,38 +45,39 @@ def doctor(c: Any, fix: bool, json: bool) -> None:
 
 def examine(chosen: Target) -> View:
     """Look at every chosen host at once, in one channel each."""
-    recorder, seen = Recorder(), dict[str, Any]()
+    recorder, seen = Recorder(), dict[str, Facts]()
 
     def one(host: Host) -> None:
         def work() -> Outcome:
             begun = time.time()
-            answer = facts(look_at(chosen.links[host], [Examination(chosen.fleet, host)])[0])
-            if answer:
+            facts = parsed(look_at(chosen.links[host], [Examination(chosen.fleet, host)])[0])
+            if facts:
                 # Looking takes a while; the far clock is read somewhere in between.
-                off = answer["clock"] - (begun + time.time()) / 2
-                answer = dict(answer, clock_off=off, from_here=from_here(host, answer))
-            seen[host.name] = answer
+                off = facts.clock - (begun + time.time()) / 2
+                seen[host.name] = replace(facts, clock_off=off, from_here=from_here(host, facts))
             return Outcome("", "ok")
 
         recorder.add(on_host(host.name, work))
 
     fan_out(chosen.hosts, one, chosen.links.stop, chosen.fleet.cluster.at_once)
     outcomes = {outcome.host: outcome for outcome in recorder.outcomes(chosen.hosts)}
-    return View(chosen.fleet, tuple(_patient(host, outcomes[host.name], seen) for host in chosen.hosts))
+    patients = tuple(Patient(host, seen[host.name]) for host in chosen.hosts if host.name in seen)
+    unseen = tuple(_unseen(host, outcomes[host.name]) for host in chosen.hosts if host.name not in seen)
+    return View(chosen.fleet, patients, unseen)
 
 
-def _patient(host: Host, outcome: Outcome, seen: dict[str, Any]) -> Patient:
-    return Patient(host, seen.get(host.name), outcome.cause, outcome.status != "unreachable")
+def _unseen(host: Host, outcome: Outcome) -> Unseen:
+    return Unseen(host, outcome.cause, outcome.status != "unreachable")
 
 
 def _fix(chosen: Target, view: View, found: Sequence[Finding]) -> None:
     """Run the steps that fix, on all hosts at once; their changes are shown on stderr, the report stays clean."""
-    pids = {host.name: frozenset(one["pid"] for one in host.programs if one["pid"]) for host in view.hosts}
+    pids = {host.name: frozenset(one.pid for one in host.programs if one.pid) for host in view.seen}
     run = Run(chosen)
     if needs_stores(found):
         keepers = [host for host in chosen.hosts if plan.stores(chosen.fleet, host)]
         run.converge(run.look(lambda host: plan.stores(chosen.fleet, host), keepers), keepers)
-    wanted = {host.name: steps(chosen.fleet, host, found, pids[host.name]) for host in chosen.hosts}
+    wanted = {host.name: steps(chosen.fleet, host, found, pids.get(host.name, frozenset())) for host in chosen.hosts}
     hosts = [host for host in chosen.hosts if wanted[host.name]]
     run.converge(run.look(lambda host: wanted[host.name], hosts), hosts)
     for outcome in run.recorder.outcomes(chosen.hosts):

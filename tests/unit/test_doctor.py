@@ -18,17 +18,17 @@ from fabfile.doctor import problems
 from fabfile.doctor.checks import CHECKS
 from fabfile.doctor.checks.programs import last_error
 from fabfile.doctor.checks.runtime import numbers
-from fabfile.doctor.findings import Finding, Patient, View, findings
+from fabfile.doctor.facts import Facts, parsed
+from fabfile.doctor.findings import Finding, Patient, Unseen, View, findings
 from fabfile.doctor.fix import Owner, needs_stores, steps
 from fabfile.doctor.known import unknown_keys
-from fabfile.doctor.look import facts
 from fabfile.inventory import Fleet, Host, load
 from fabfile.render import config_json_masked, program_sections
 from fabfile.steps.base import CannotLook, Found, Step, parts
 from fabfile.steps.boot import Boot
 
 PROJECT = Path(__file__).parent.parent.parent
-Facts = dict[str, Any]
+Answer = dict[str, Any]
 CONF = "/etc/supervisord.conf"
 SOCKET = "/home/work/supervisor/supervisor.sock"
 CONFIG = "/home/work/distri_pyspider/current/config.json"
@@ -42,7 +42,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     return load(path)
 
 
-def sections(fleet: Fleet, host: Host) -> list[Facts]:
+def sections(fleet: Fleet, host: Host) -> list[Answer]:
     commands = [line[8:] for line in program_sections(fleet, host, "r").splitlines() if line.startswith("command=")]
     return [
         {"name": program.name, "role": program.role, "words": shlex.split(command), "log": program.log, "merged": True}
@@ -50,7 +50,7 @@ def sections(fleet: Fleet, host: Host) -> list[Facts]:
     ]
 
 
-def asked(fleet: Fleet, roles: list[str]) -> Facts:
+def asked(fleet: Fleet, roles: list[str]) -> Answer:
     address = fleet.hosts[0].address
     config = json.loads(config_json_masked(fleet))
     for name in ("taskdb", "projectdb", "resultdb"):
@@ -78,7 +78,7 @@ def asked(fleet: Fleet, roles: list[str]) -> Facts:
     }  # fmt: skip
 
 
-def facts_of(fleet: Fleet, host: Host) -> Facts:
+def facts_of(fleet: Fleet, host: Host) -> Answer:
     """What doctor.py says of a host on which all is well."""
     configured = sections(fleet, host)
     live = [
@@ -132,24 +132,30 @@ def facts_of(fleet: Fleet, host: Host) -> Facts:
     }  # fmt: skip
 
 
-def view(fleet: Fleet, changes: dict[str, Callable[[Facts], Any]] | None = None) -> View:
+def understood(answer: Answer) -> Facts:
+    facts = parsed(Found(0, json.dumps(answer)))
+    assert facts
+    return facts
+
+
+def view(fleet: Fleet, changes: dict[str, Callable[[Answer], Any]] | None = None) -> View:
     patients = []
     for host in fleet.hosts:
         seen = copy.deepcopy(facts_of(fleet, host))
         if changes and host.name in changes:
             changes[host.name](seen)
-        patients.append(Patient(host, seen))
+        patients.append(Patient(host, understood(seen)))
     return View(fleet, tuple(patients))
 
 
-def diagnosis(fleet: Fleet, **changes: Callable[[Facts], Any]) -> list[tuple[str, str]]:
+def diagnosis(fleet: Fleet, **changes: Callable[[Answer], Any]) -> list[tuple[str, str]]:
     return [(one.id, one.host) for one in findings(view(fleet, changes), CHECKS)]
 
 
-def set_in(path: str, value: Any) -> Callable[[Facts], None]:
+def set_in(path: str, value: Any) -> Callable[[Answer], None]:
     """Change one fact: `asked.0.redis.error`."""
 
-    def change(seen: Facts) -> None:
+    def change(seen: Answer) -> None:
         *parents, last = path.split("/")
         place: Any = seen
         for word in parents:
@@ -159,15 +165,15 @@ def set_in(path: str, value: Any) -> Callable[[Facts], None]:
     return change
 
 
-def both(*changes: Callable[[Facts], Any]) -> Callable[[Facts], None]:
-    def change(seen: Facts) -> None:
+def both(*changes: Callable[[Answer], Any]) -> Callable[[Facts], None]:
+    def change(seen: Answer) -> None:
         for one in changes:
             one(seen)
 
     return change
 
 
-def state(index: int, text: str) -> Callable[[Facts], None]:
+def state(index: int, text: str) -> Callable[[Answer], None]:
     return set_in(f"sight/programs/{index}/state", text)
 
 
@@ -187,17 +193,17 @@ FILTERED = {"url": "http://x/", "methods": [], "error": "timed out", "kind": "si
             "place": "10.77.0.11:23333"}  # fmt: skip
 
 
-def mysqld(seen: Facts) -> None:
+def mysqld(seen: Answer) -> None:
     seen["listeners"].append(
         {"address": "0.0.0.0", "port": 3306, "pid": 9, "name": "mariadbd", "line": [9], "waiting": 0}
     )
 
 
-def site(code: int, says: str, *, named: bool = True) -> Facts:
+def site(code: int, says: str, *, named: bool = True) -> Answer:
     return {"code": code, "says": says, "named": named, "proxy": False}
 
 
-def second(seen: Facts) -> None:
+def second(seen: Answer) -> None:
     seen["components"].append(seen["components"][0] | {"role": "scheduler"})
 
 
@@ -293,7 +299,7 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
         ("node1", set_in("asked/0/mysql/taskdb/version", "5.1.73-log"), "mysql-version"),
     ],
 )  # fmt: skip
-def test_one_fault_is_one_finding(fleet: Fleet, host: str, change: Callable[[Facts], Any], wanted: str) -> None:
+def test_one_fault_is_one_finding(fleet: Fleet, host: str, change: Callable[[Answer], Any], wanted: str) -> None:
     assert set(diagnosis(fleet, **{host: change})) == {(wanted, host)}
 
 
@@ -332,9 +338,9 @@ def test_a_store_that_bootstrap_has_not_made_is_not_claimed_to_be_mended(fleet: 
 
 
 def test_an_unreachable_host_is_a_finding_and_nothing_is_guessed_about_it(fleet: Fleet) -> None:
-    seen = view(fleet)
-    away = Patient(seen.hosts[1].host, None, "no answer within 10 s", reachable=False)
-    cluster = View(fleet, (seen.hosts[0], away, seen.hosts[2]))
+    first, second, third = view(fleet).seen
+    away = Unseen(second.host, "no answer within 10 s", reachable=False)
+    cluster = View(fleet, (first, third), (away,))
     assert [(one.id, one.host) for one in findings(cluster, CHECKS)] == [("unreachable", "node2")]
 
 
@@ -384,7 +390,7 @@ def test_a_supervisord_of_somebody_else_is_told_once_and_without_a_command_that_
     assert diagnosis(fleet, node2=by_hand) == []
 
 
-def systemd(fleet: Fleet, *changes: Callable[[Facts], Any], main: int = 50, stale: bool = False) -> Any:
+def systemd(fleet: Fleet, *changes: Callable[[Answer], Any], main: int = 50, stale: bool = False) -> Any:
     """node2 as a host that systemd runs, with its unit as deploy writes it."""
     right = {path: hashlib.sha256(text).hexdigest() for path, text, _ in plan.boot_files(fleet, fleet.hosts[1])}
     unit = {"main": main, "state": "running", "stale": stale}
@@ -400,7 +406,7 @@ def test_a_supervisord_outside_its_unit_is_a_finding_that_names_both(fleet: Flee
     assert diagnosis(fleet, node2=systemd(fleet, GONE, main=0)) == [("socket-stale", "node2")]
 
 
-def no_file(index: int) -> Callable[[Facts], Any]:
+def no_file(index: int) -> Callable[[Answer], Any]:
     """The script (0) or the unit (1) is not there."""
     return lambda seen: seen["files"].update({sorted(seen["files"], key=lambda path: ".service" in path)[index]: None})
 
@@ -488,10 +494,50 @@ def test_keys_are_known_however_they_are_spelled() -> None:
 
 
 def test_an_answer_after_complaints_is_understood_and_a_broken_one_is_an_error() -> None:
-    assert facts(Found(0, 'ERROR:root:code for hash md5 was not found.\n{"ours": true}')) == {"ours": True}
-    assert facts(Found(0, "null")) is None
+    assert parsed(Found(0, 'ERROR:root:code for hash md5 was not found.\n{"ours": true}')) == Facts(ours=True)
+    assert parsed(Found(0, "null")) is None
     with pytest.raises(CannotLook):
-        facts(Found(1, "Traceback"))
+        parsed(Found(1, "Traceback"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        ("sight/programs/0/pid", "7", "$.sight.programs[0].pid"),
+        ("asked/0/mysql", [], "$.asked[0].mysql"),
+        ("disks", None, "$.disks"),
+    ],
+)
+def test_an_answer_of_another_shape_is_one_sentence_that_names_the_place(
+    fleet: Fleet, path: str, value: Any, where: str
+) -> None:
+    answer = facts_of(fleet, fleet.hosts[1])
+    set_in(path, value)(answer)
+    with pytest.raises(CannotLook, match=r"the answer to doctor's look is not as doctor\.py gives it: ") as caught:
+        understood(answer)
+    assert where in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_doctor_does_not_know_of_an_answer_is_ignored(fleet: Fleet) -> None:
+    answer = facts_of(fleet, fleet.hosts[1])
+    more = both(set_in("news", 1), set_in("disks/0/news", [1]), set_in("asked/0/redis/news", None))
+    known = understood(answer)
+    more(answer)
+    assert understood(answer) == known
+
+
+def test_a_program_of_digits_is_known_by_its_name(fleet: Fleet) -> None:
+    answer = facts_of(fleet, fleet.hosts[1])
+    set_in("sight/programs/0/name", 7)(answer)
+    assert understood(answer).sight.programs[0].name == "7"
+
+
+def test_a_store_on_a_host_that_could_not_be_looked_at_is_fixed_by_hand(fleet: Fleet) -> None:
+    first, *others = view(fleet, {"node2": set_in("asked/0/redis/policy", "allkeys-lru")}).seen
+    found = findings(View(fleet, tuple(others), (Unseen(first.host, "no answer", reachable=False),)), CHECKS)
+    (one,) = [one for one in found if one.id == "redis-evicting"]
+    assert (one.host, one.fixable) == ("node1", False)
+    assert "CONFIG SET" in one.fix
 
 
 def test_every_check_can_be_found_in_the_problem_list() -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from fabfile.doctor.facts import parsed
 from fabfile.doctor.look import PARTS, REMOTE
 from fabfile.render import TEMPLATES
+from fabfile.steps.base import Found
 
 from .servers import Authority, redis, secured, serving
 from .test_tls_on_hosts import fresh
@@ -109,6 +111,7 @@ def test_a_look_at_a_host_without_anything_changes_and_breaks_nothing(tmp_path: 
         [sys.executable, "-B", REMOTE / "doctor.py", tmp_path / "options", *scripts], capture_output=True, check=False
     )
     assert result.returncode == 0, result.stderr
+    assert parsed(Found(0, result.stdout.decode()))
     facts = json.loads(result.stdout)
     assert facts["ours"] is False
     assert facts["socket"] is None

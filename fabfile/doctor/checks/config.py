@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from ...inventory.fleet import near
+from ..answers import Asked, StoreAddress
 from ..findings import Check, Hit, Patient, View
-from ..known import option, unknown_keys
+from ..known import unknown_keys
 
 DATABASES = ("taskdb", "projectdb", "resultdb")
 COMMON = ("mysql", "sqlalchemy+mysql", "mongodb", "sqlalchemy+postgresql", "elasticsearch", "couchdb")
@@ -16,68 +16,66 @@ COMMON = ("mysql", "sqlalchemy+mysql", "mongodb", "sqlalchemy+postgresql", "elas
 RESTART = "fab -H {host} deploy, then fab -H {host} reload"
 
 
-def _configs(host: Patient) -> Iterator[Mapping[str, Any]]:
+def _configs(host: Patient) -> Iterator[Asked]:
     """Each config.json of the host once, whoever reads it."""
     seen = set()
     for asked in host.asked:
-        if asked.get("config") is not None and asked["path"] not in seen:
-            seen.add(asked["path"])
+        if asked.config is not None and asked.path not in seen:
+            seen.add(asked.path)
             yield asked
 
 
-def _hit(host: Patient, asked: Mapping[str, Any], text: str) -> Hit:
-    return Hit(host.name, f"{asked['path']}{text}", items=readers(host, asked))
+def _hit(host: Patient, asked: Asked, text: str) -> Hit:
+    return Hit(host.name, f"{asked.path}{text}", items=readers(host, asked))
 
 
-def readers(host: Patient, asked: Mapping[str, Any]) -> tuple[str, ...]:
+def readers(host: Patient, asked: Asked) -> tuple[str, ...]:
     """The programs that were started after their config.json was changed: they have read it as it is."""
-    assert host.facts
-    changed = host.facts["clock"] - (asked["file"] or {}).get("mtime", 0)
-    mine = {one["name"] for one in host.configured if asked["path"] in one["words"]}
+    changed = host.facts.clock - (asked.file.mtime if asked.file else 0)
+    mine = {one.name for one in host.configured if asked.path in one.words}
     return tuple(
-        one["name"] for one in host.programs if one["name"] in mine and one["pid"] and one["uptime_s"] < changed + 1
+        one.name for one in host.programs if one.name in mine and one.pid and (one.uptime_s or 0) < changed + 1
     )
 
 
 def unreadable(view: View) -> Iterator[Hit]:
     for host in view.seen:
         for asked in host.asked:
-            if asked.get("bad_config") and asked["path"] and not _by_options(host, asked["path"]):
-                yield _hit(host, asked, f": {asked['bad_config']}")
+            if asked.bad_config and asked.path and not _by_options(host, asked.path):
+                yield _hit(host, asked, f": {asked.bad_config}")
                 break
 
 
 def _by_options(host: Patient, path: str) -> bool:
     """Whether programs say on their command line what others have in a config.json."""
-    return any("--taskdb" in one["words"] for one in host.components if path not in one["words"])
+    return any("--taskdb" in one.words for one in host.components if path not in one.words)
 
 
 def islands(view: View) -> Iterator[Hit]:
-    places: dict[str, list[tuple[Patient, Mapping[str, Any], str]]] = {}
+    places: dict[str, list[tuple[Patient, Asked, str]]] = {}
     for host in view.seen:
         for asked in _configs(host):
             yield from _alone(host, asked)
-            for name, place in asked["places"].items():
+            for name, place in asked.places.items():
                 where = place.replace("this host", host.host.address)
                 places.setdefault(name, []).append((host, asked, where))
     for name, several in places.items():
         yield from _apart(name, several)
 
 
-def _alone(host: Patient, asked: Mapping[str, Any]) -> Iterator[Hit]:
-    config = asked["config"]
-    absent = [name for name in DATABASES if option(config, name) is None]
+def _alone(host: Patient, asked: Asked) -> Iterator[Hit]:
+    absent = [name for name in DATABASES if asked.option(name) is None]
     if absent:
         yield _hit(host, asked, f" has no {', '.join(absent)}: pyspider takes SQLite in its data directory")
     for name in DATABASES:
-        scheme = (option(config, name) or {}).get("scheme", "mysql")
+        scheme = (asked.address(name) or StoreAddress()).scheme
         if scheme.rpartition("+")[0] not in COMMON and scheme.split("+")[0] not in COMMON:
             yield _hit(host, asked, f": {name} is {scheme}, which no other host can see")
-    if not any(option(config, name) for name in ("message_queue", "amqp_url", "beanstalk")):
+    if not any(asked.option(name) for name in ("message_queue", "amqp_url", "beanstalk")):
         yield _hit(host, asked, " has no message-queue: pyspider takes a queue inside its process")
 
 
-def _apart(name: str, several: list[tuple[Patient, Mapping[str, Any], str]]) -> Iterator[Hit]:
+def _apart(name: str, several: list[tuple[Patient, Asked, str]]) -> Iterator[Hit]:
     counted = Counter(where for _, _, where in several)
     usual = counted.most_common(1)[0][0]
     for host, asked, where in several:
@@ -88,7 +86,7 @@ def _apart(name: str, several: list[tuple[Patient, Mapping[str, Any], str]]) -> 
 def ignored(view: View) -> Iterator[Hit]:
     for host in view.seen:
         for asked in _configs(host):
-            for key, known in unknown_keys(asked["config"]):
+            for key, known in unknown_keys(asked.config or {}):
                 name = key.rpartition(".")[2]
                 meant = near(name.replace("-", "_"), known)
                 hint = f" (did you mean {meant.replace('_', '-')}?)" if meant else ""
@@ -98,8 +96,8 @@ def ignored(view: View) -> Iterator[Hit]:
 def redis_numbers(view: View) -> Iterator[Hit]:
     for host in view.seen:
         for asked in _configs(host):
-            queue = option(asked["config"], "message_queue")
-            number = (queue or {}).get("path", "").split("/")[0] if (queue or {}).get("scheme") == "redis" else ""
+            queue = asked.address("message_queue")
+            number = queue.path.split("/")[0] if queue and queue.scheme == "redis" else ""
             if number and not number.isdigit():
                 yield _hit(host, asked, f": the message-queue's address ends in /{number}")
 
@@ -108,22 +106,20 @@ def odd_passwords(view: View) -> Iterator[Hit]:
     for host in view.seen:
         for asked in _configs(host):
             for name in (*DATABASES, "message_queue"):
-                address = option(asked["config"], name)
-                if not isinstance(address, dict):
-                    continue
-                if address.get("bad"):
-                    yield _hit(host, asked, f": {name} can't be taken apart: {address['bad']}")
-                elif address.get("odd_password") and _refused(asked, name):
+                address = asked.address(name)
+                if address and address.bad:
+                    yield _hit(host, asked, f": {name} can't be taken apart: {address.bad}")
+                elif address and address.odd_password and _refused(asked, name):
                     yield Hit(
                         host.name,
-                        f"{asked['path']}: the password in {name} holds other signs than letters, digits, _ and -",
+                        f"{asked.path}: the password in {name} holds other signs than letters, digits, _ and -",
                     )
 
 
-def _refused(asked: Mapping[str, Any], name: str) -> bool:
+def _refused(asked: Asked, name: str) -> bool:
     if name == "message_queue":
-        return bool((asked.get("redis") or {}).get("error"))
-    return bool(((asked.get("mysql") or {}).get(name) or {}).get("errno"))
+        return bool(asked.redis and asked.redis.error)
+    return name in asked.mysql and bool(asked.mysql[name].errno)
 
 
 CHECKS = (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from ..findings import Check, Hit, Patient, View
 from ..known import option
+from ..sight import Listener
 from .config import RESTART, readers
 
 RELOAD = "fab -H {host} deploy, then fab -H {host} reload"
@@ -18,65 +18,59 @@ def readable_configs(view: View) -> Iterator[Hit]:
     for host in view.seen:
         seen = set()
         for asked in host.asked:
-            file = asked["file"]
-            if file and file["mode"] & 0o044 and file["path"] not in seen:
-                seen.add(file["path"])
-                yield Hit(host.name, f"{file['path']} holds passwords and has mode {file['mode']:04o}")
+            file = asked.file
+            if file and file.mode & 0o044 and file.path not in seen:
+                seen.add(file.path)
+                yield Hit(host.name, f"{file.path} holds passwords and has mode {file.mode:04o}")
 
 
 def open_webuis(view: View) -> Iterator[Hit]:
     for host in view.seen:
-        assert host.facts
-        for webui in host.facts["webuis"]:
-            if webui["status"] == 200 and not webui["address"].startswith(LOOPBACK):
-                place = f"{webui['address']}:{webui['port']}"
+        for webui in host.facts.webuis:
+            if webui.status == 200 and not webui.address.startswith(LOOPBACK):
+                place = f"{webui.address}:{webui.port}"
                 text = f"the web UI at {place} asks for no password; whoever reaches it runs code here"
-                names = tuple(one["name"] for one in host.programs if one["pid"] in webui["line"])
+                names = tuple(one.name for one in host.programs if one.pid in webui.line)
                 yield Hit(host.name, text, fix=RESTART, by_hand=not names, items=names)
         yield from _any_login(host)
 
 
 def _any_login(host: Patient) -> Iterator[Hit]:
     for asked in host.asked_as("webui"):
-        section: Mapping[str, Any] = option(asked.get("config") or {}, "webui") or {}
+        section = asked.section("webui")
         if option(section, "need_auth") and not option(section, "username"):
-            text = f"{asked['path']}: need-auth without a username lets in anybody with any password"
+            text = f"{asked.path}: need-auth without a username lets in anybody with any password"
             yield Hit(host.name, text, fix=RESTART, items=readers(host, asked))
 
 
 def open_supervisors(view: View) -> Iterator[Hit]:
     for host in view.seen:
-        assert host.facts
-        inet = (host.facts["conf"] or {}).get("inet")
-        live = _listening(host)
-        if inet and not inet["password"] and not inet["port"].startswith(LOOPBACK):
-            text = f"{host.facts['conf']['path']}: [inet_http_server] {inet['port']} has no password"
+        conf, live = host.facts.conf, _listening(host)
+        inet = conf.inet if conf else None
+        if conf and inet and not inet.password and not inet.port.startswith(LOOPBACK):
+            text = f"{conf.path}: [inet_http_server] {inet.port} has no password"
             yield Hit(host.name, text, fix=RELOAD if live else "", by_hand=bool(live))
         elif live and not inet:
-            text = f"supervisord (pid {live['pid']}) listens on {live['address']}:{live['port']}"
+            text = f"supervisord (pid {live.pid}) listens on {live.address}:{live.port}"
             yield Hit(host.name, f"{text}, of which its configuration knows nothing any more", fix=RELOAD, by_hand=True)
 
 
-def _listening(host: Patient) -> Mapping[str, Any] | None:
+def _listening(host: Patient) -> Listener | None:
     """Where a supervisord can be reached from outside at this moment."""
-    assert host.facts
-    pids = {one["pid"] for one in host.facts["daemons"]}
-    ports = (one for one in host.facts["listeners"] if one["pid"] in pids)
-    return next((one for one in ports if not one["address"].startswith(LOOPBACK)), None)
+    pids = {one.pid for one in host.facts.daemons}
+    ports = (one for one in host.facts.listeners if one.pid in pids)
+    return next((one for one in ports if not one.address.startswith(LOOPBACK)), None)
 
 
 def public_ports(view: View) -> Iterator[Hit]:
     fleet = view.fleet
     ports = {fleet.stores.mysql.port: "MySQL", fleet.stores.redis.port: "Redis"}
     for host in view.seen:
-        assert host.facts
-        roles = {
-            one["pid"]: f"the {one['role']}'s RPC" for one in host.components if one["role"] in ("scheduler", "fetcher")
-        }
-        for one in host.facts["listeners"]:
-            what = next((roles[pid] for pid in one["line"] if pid in roles), None) or ports.get(one["port"])
-            if what and _public(one["address"], host.host.address):
-                yield Hit(host.name, f"{what} listens on {one['address']}:{one['port']}, an address of the internet")
+        roles = {one.pid: f"the {one.role}'s RPC" for one in host.components if one.role in ("scheduler", "fetcher")}
+        for one in host.facts.listeners:
+            what = next((roles[pid] for pid in one.line if pid in roles), None) or ports.get(one.port)
+            if what and _public(one.address, host.host.address):
+                yield Hit(host.name, f"{what} listens on {one.address}:{one.port}, an address of the internet")
 
 
 def _public(address: str, own: str) -> bool:

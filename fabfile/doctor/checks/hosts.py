@@ -8,16 +8,16 @@ from ..findings import Check, Hit, View
 
 
 def unreachable(view: View) -> Iterator[Hit]:
-    return (Hit(host.name, host.why) for host in view.hosts if not host.reachable)
+    return (Hit(host.name, host.why) for host in view.unseen if not host.reachable)
 
 
 def unseen(view: View) -> Iterator[Hit]:
-    return (Hit(host.name, host.why) for host in view.hosts if host.reachable and host.why)
+    return (Hit(host.name, host.why) for host in view.unseen if host.reachable and host.why)
 
 
 def bare(view: View) -> Iterator[Hit]:
-    for host in view.hosts:
-        if host.reachable and not host.why and host.facts is None and view.fleet.programs(host.host):
+    for host in view.unseen:
+        if host.reachable and not host.why and view.fleet.programs(host.host):
             yield Hit(host.name, "no Python 2.7 or 3 starts here")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
+from ..answers import Answer, SiteAnswer
 from ..findings import Check, Hit, Patient, View
+from ..sight import Listener
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  a comparison
 NAME = (5, 6)
@@ -17,36 +18,36 @@ CERTIFICATE = (51, 60, 77)
 HOW = {"silent": "no answer", "refused": "connection refused"}
 
 
-def listener(view: View, asker: Patient, place: str) -> tuple[Patient, Mapping[str, Any]] | None:
+def listener(view: View, asker: Patient, place: str) -> tuple[Patient, Listener] | None:
     """The cluster's process that listens at `address:port`, and its host, if it takes connections at once.
 
     One with connections that wait hangs: that is no matter of a filter.
     """
     address, _, port = place.partition("/")[0].rpartition(":")
     server = asker if address == "this host" else view.known(address)
-    if server is None or server.facts is None:
+    if server is None:
         return None
     fits = (address, *EVERYWHERE) if server is not asker else (server.host.address, "127.0.0.1", *EVERYWHERE)
-    heard = (one for one in server.facts["listeners"] if str(one["port"]) == port and one["address"] in fits)
-    return next(((server, one) for one in heard if not one["waiting"]), None)
+    heard = (one for one in server.facts.listeners if str(one.port) == port and one.address in fits)
+    return next(((server, one) for one in heard if not one.waiting), None)
 
 
-def filtered(view: View, asker: Patient, place: str, answer: Mapping[str, Any]) -> bool:
+def filtered(view: View, asker: Patient, place: str, answer: Answer) -> bool:
     """Whether a filter keeps `asker` from a place where somebody listens."""
-    return answer.get("tcp") in HOW and listener(view, asker, place) is not None
+    return answer.tcp in HOW and listener(view, asker, place) is not None
 
 
-def _ways(host: Patient) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def _ways(host: Patient) -> Iterator[tuple[str, str, Answer]]:
     """What the host's components need to reach: (what, place, answer)."""
     for asked in host.asked:
-        for name, answer in (asked.get("mysql") or {}).items():
-            yield "MySQL", asked["places"][name].partition("/")[0], answer
-        if asked.get("redis"):
-            yield "Redis", asked["places"]["message_queue"].partition("/")[0], asked["redis"]
-        for role, answer in (asked.get("rpc") or {}).items():
-            yield f"the {role}'s RPC", answer.get("place", ""), answer
-        if asked.get("phantomjs"):
-            yield "phantomjs", asked["phantomjs"].get("place", ""), asked["phantomjs"]
+        for name, answer in asked.mysql.items():
+            yield "MySQL", asked.places.get(name, "").partition("/")[0], answer
+        if asked.redis:
+            yield "Redis", asked.places.get("message_queue", "").partition("/")[0], asked.redis
+        for role, called in asked.rpc.items():
+            yield f"the {role}'s RPC", called.place, called
+        if asked.phantomjs:
+            yield "phantomjs", asked.phantomjs.place, asked.phantomjs
 
 
 def filters(view: View) -> Iterator[Hit]:
@@ -54,50 +55,47 @@ def filters(view: View) -> Iterator[Hit]:
         yield from _from_here(host)
         seen = set()
         for what, place, answer in _ways(host):
-            if place not in seen and filtered(view, host, place, answer):
+            behind = listener(view, host, place) if answer.tcp in HOW and place not in seen else None
+            if behind:
                 seen.add(place)
-                server, one = listener(view, host, place) or (host, answer)
-                yield _hit(host, f"{what} at {place}: {HOW[answer['tcp']]}", server, one, host.host.address)
+                yield _hit(host, f"{what} at {place}: {HOW[answer.tcp]}", *behind, host.host.address)
 
 
 def _from_here(host: Patient) -> Iterator[Hit]:
     """Web UIs that answer on their own host, and not this machine."""
-    assert host.facts
-    for webui in host.facts["webuis"]:
-        how = host.facts.get("from_here", {}).get(webui["port"])
-        if how in HOW and webui["kind"] == "answer" and not webui["waiting"]:
-            place = f"{host.host.address}:{webui['port']}"
+    for webui in host.facts.webuis:
+        how = host.facts.from_here.get(webui.port, "")
+        if how in HOW and webui.kind == "answer" and not webui.waiting:
+            place = f"{host.host.address}:{webui.port}"
             text = f"the web UI at {place}: {HOW[how]} to this machine"
             yield replace(_hit(host, text, host, webui, "where its users are"), hides=False)
 
 
-def _hit(host: Patient, text: str, server: Patient, one: Mapping[str, Any], source: str) -> Hit:
+def _hit(host: Patient, text: str, server: Patient, one: Listener, source: str) -> Hit:
     return Hit(
         host.name,
-        f"{text}, though {one['name']} (pid {one['pid']}) listens there on {server.name}",
-        fix=f"on {server.name}: nft list ruleset, or iptables -S; allow TCP port {one['port']} from {source}",
+        f"{text}, though {one.name} (pid {one.pid}) listens there on {server.name}",
+        fix=f"on {server.name}: nft list ruleset, or iptables -S; allow TCP port {one.port} from {source}",
     )
 
 
-def _sites(matches: Callable[[Mapping[str, Any]], bool]) -> Callable[[View], Iterable[Hit]]:
+def _sites(matches: Callable[[SiteAnswer], bool]) -> Callable[[View], Iterable[Hit]]:
     def find(view: View) -> Iterator[Hit]:
         for host in view.seen:
-            answer = next((asked["site"] for asked in host.asked_as("fetcher") if asked.get("site")), None)
-            if answer and answer["code"] and matches(answer):
-                way = "through the fetcher's proxy " if answer["proxy"] else ""
-                yield Hit(
-                    host.name, f"https://{view.fleet.doctor.site}/ {way}ends with {answer['code']}: {answer['says']}"
-                )
+            answer = next((asked.site for asked in host.asked_as("fetcher") if asked.site), None)
+            if answer and answer.code and matches(answer):
+                way = "through the fetcher's proxy " if answer.proxy else ""
+                yield Hit(host.name, f"https://{view.fleet.doctor.site}/ {way}ends with {answer.code}: {answer.says}")
 
     return find
 
 
-def _nameless(answer: Mapping[str, Any]) -> bool:
-    return answer["code"] in NAME or (answer["code"] == LATE and not answer["named"])
+def _nameless(answer: SiteAnswer) -> bool:
+    return answer.code in NAME or (answer.code == LATE and not answer.named)
 
 
-def _untrusted(answer: Mapping[str, Any]) -> bool:
-    return answer["code"] in CERTIFICATE
+def _untrusted(answer: SiteAnswer) -> bool:
+    return answer.code in CERTIFICATE
 
 
 CHECKS = (

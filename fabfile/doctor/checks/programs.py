@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from ..answers import Asked
+from ..facts import AnsweringPort, Component, ProgramLog, ProgramSection
 from ..findings import Check, Hit, Patient, View
+from ..known import option
+from ..sight import RunProgram
 from .supervisor import DEPLOY
 
 PORTS = {"scheduler": "--xmlrpc-port", "fetcher": "--xmlrpc-port", "webui": "--port", "phantomjs": "--port"}
@@ -29,53 +32,51 @@ def last_error(lines: Sequence[str]) -> str:
 
 
 def _error(host: Patient, name: str) -> str:
-    assert host.facts
-    return last_error(host.facts["logs"].get(name, {}).get("tail", ()))
+    return last_error(host.facts.logs.get(name, ProgramLog()).tail)
 
 
 def _role(host: Patient, name: str) -> str | None:
-    return next((program["role"] for program in host.configured if program["name"] == name), None)
+    return next((program.role for program in host.configured if program.name == name), None)
 
 
 def many_schedulers(view: View) -> Iterator[Hit]:
-    where = [(host, one) for host in view.seen for one in host.components if one["role"] in ("scheduler", "all", "one")]
+    where = [(host, one) for host in view.seen for one in host.components if one.role in ("scheduler", "all", "one")]
     if len(where) > 1:
-        places = ", ".join(f"{host.name} (pid {one['pid']})" for host, one in where)
+        places = ", ".join(f"{host.name} (pid {one.pid})" for host, one in where)
         home = view.fleet.with_role("scheduler")[0].name
         strangers = [host.name for host, _ in where if host.name != home]
         yield Hit(strangers[0] if strangers else home, f"{len(where)} schedulers run at once: {places}")
 
 
-def _failing(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], str]]:
+def _failing(view: View) -> Iterator[tuple[Patient, RunProgram, str]]:
     for host in view.seen:
         for program in host.programs:
-            failed = program["state"] in ("BACKOFF", "FATAL", "EXITED") or _again(host, program)
-            if failed and _role(host, program["name"]):
-                yield host, program, _error(host, program["name"])
+            failed = program.state in ("BACKOFF", "FATAL", "EXITED") or _again(host, program)
+            if failed and _role(host, program.name):
+                yield host, program, _error(host, program.name)
 
 
-def _again(host: Patient, program: Mapping[str, Any]) -> bool:
+def _again(host: Patient, program: RunProgram) -> bool:
     """Between two BACKOFFs it is STARTING: supervisord's log tells how often it has ended since it last was RUNNING."""
-    assert host.facts
-    if program["state"] != "STARTING":
+    if program.state != "STARTING":
         return False
-    lines = [line for line in host.facts["daemon_log"] if f" {program['name']} " in f"{line.replace(':', ' ')} "]
+    lines = [line for line in host.facts.daemon_log if f" {program.name} " in f"{line.replace(':', ' ')} "]
     begun = max((index for index, line in enumerate(lines) if "entered RUNNING" in line), default=-1)
     return sum(" exited: " in line for line in lines[begun + 1 :]) > 1
 
 
-def _after_outage(host: Patient, program: Mapping[str, Any], error: str) -> bool:
+def _after_outage(host: Patient, program: RunProgram, error: str) -> bool:
     """It gave up when a store was away, and the store is back."""
-    answers = [one for asked in host.asked for one in (asked.get("mysql") or {}).values()]
-    away = any(one["errno"] for one in answers) or any((asked.get("redis") or {}).get("error") for asked in host.asked)
-    return program["state"] in ("FATAL", "EXITED") and bool(OUTAGE.search(error)) and not away
+    answers = [one for asked in host.asked for one in asked.mysql.values()]
+    away = any(one.errno for one in answers) or any(asked.redis and asked.redis.error for asked in host.asked)
+    return program.state in ("FATAL", "EXITED") and bool(OUTAGE.search(error)) and not away
 
 
 def backoffs(view: View) -> Iterator[Hit]:
     for host, program, error in _failing(view):
-        if program["state"] != "EXITED" and not _after_outage(host, program, error):
-            why = program["why"] or error
-            seen = f"{program['name']} is {program['state']}: {error if why.startswith('Exited') else why}"
+        if program.state != "EXITED" and not _after_outage(host, program, error):
+            why = program.why or error
+            seen = f"{program.name} is {program.state}: {error if why.startswith('Exited') else why}"
             yield Hit(host.name, seen, _cause(error))
 
 
@@ -99,7 +100,7 @@ def _cause(error: str) -> str:
 def given_up(view: View) -> Iterator[Hit]:
     for host, program, error in _failing(view):
         if _after_outage(host, program, error):
-            yield Hit(host.name, f"{program['name']} is {program['state']}: {error}; the store answers again")
+            yield Hit(host.name, f"{program.name} is {program.state}: {error}; the store answers again")
 
 
 def stopped(view: View) -> Iterator[Hit]:
@@ -107,106 +108,102 @@ def stopped(view: View) -> Iterator[Hit]:
         if not host.supervised:
             continue
         for program in host.programs:
-            if not _role(host, program["name"]):
+            if not _role(host, program.name):
                 continue
-            error = _error(host, program["name"])
-            exited = program["state"] == "EXITED" and not _after_outage(host, program, error)
-            if program["state"] == "STOPPED" or exited:
-                yield Hit(host.name, f"{program['name']} is {program['state']}")
+            error = _error(host, program.name)
+            exited = program.state == "EXITED" and not _after_outage(host, program, error)
+            if program.state == "STOPPED" or exited:
+                yield Hit(host.name, f"{program.name} is {program.state}")
         yield from _absent(view, host)
 
 
 def _absent(view: View, host: Patient) -> Iterator[Hit]:
     """Roles of which fewer programs are known to supervisord than hosts.toml wants; names may differ by hand."""
     wanted = Counter(program.role for program in view.fleet.programs(host.host))
-    names = {program["name"] for program in host.programs}
-    known = Counter(program["role"] for program in host.configured if program["name"] in names)
-    known.update(one["role"] for one in host.components if not one["held"])
+    names = {program.name for program in host.programs}
+    known = Counter(program.role for program in host.configured if program.name in names)
+    known.update(one.role for one in host.components if not one.held)
     for role, count in wanted.items():
         if known[role] < count:
             yield Hit(host.name, f"supervisord knows {known[role]} {role} of {count} in hosts.toml")
 
 
-def port_of(host: Patient, program: Mapping[str, Any]) -> int | None:
+def port_of(host: Patient, program: ProgramSection) -> int | None:
     """Where a program is to listen: its command line, else config.json, else pyspider's default."""
-    role, words = program["role"], program["words"]
+    role, words = program.role, program.words
     if role not in PORTS:
         return None
-    option = PORTS[role]
-    if option in words[:-1]:
-        return int(words[words.index(option) + 1])
+    name = PORTS[role]
+    if name in words[:-1]:
+        return int(words[words.index(name) + 1])
     if role == "phantomjs" and (match := re.search(r":(\d+)$", words[-1])):
         return int(match[1])
-    section = next((asked["config"].get(role) or {} for asked in host.asked_as(role) if asked.get("config")), {})
-    if role == "fetcher" and not section.get("xmlrpc") and "--xmlrpc" not in words:
+    section = next((asked.section(role) for asked in host.asked_as(role) if asked.config), {})
+    if role == "fetcher" and not option(section, "xmlrpc") and "--xmlrpc" not in words:
         return None
-    return int(section.get(option[2:], DEFAULTS[role]))
+    number = str(option(section, name[2:].replace("-", "_")))
+    return int(number) if number.isdigit() else DEFAULTS[role]
 
 
 def taken_ports(view: View) -> Iterator[Hit]:
     for host, program, port, who in _taken(view):
-        yield Hit(host.name, f"{program['name']} wants port {port}, which {who} holds")
+        yield Hit(host.name, f"{program.name} wants port {port}, which {who} holds")
 
 
 def taken_roles(view: View) -> set[str]:
     """The roles of which a program's port is held by a stranger: nothing that this one answers counts."""
-    return {program["role"] for _, program, _, _ in _taken(view)}
+    return {program.role for _, program, _, _ in _taken(view)}
 
 
-def _taken(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], int, str]]:
+def _taken(view: View) -> Iterator[tuple[Patient, ProgramSection, int, str]]:
     for host in view.seen:
-        assert host.facts
-        pids = {program["name"]: program["pid"] for program in host.programs}
+        pids = {program.name: program.pid for program in host.programs}
         for program in host.configured:
-            if program["name"] not in pids or not (port := port_of(host, program)):
+            if program.name not in pids or not (port := port_of(host, program)):
                 continue
-            listeners = [one for one in host.facts["listeners"] if one["port"] == port and one["pid"]]
-            holders = {one["pid"]: one["name"] for one in listeners}
-            if holders and not any(pids[program["name"]] in one["line"] for one in listeners):
+            listeners = [one for one in host.facts.listeners if one.port == port and one.pid]
+            holders = {one.pid: one.name for one in listeners}
+            if holders and not any(pids[program.name] in one.line for one in listeners):
                 who = ", ".join(f"{name} (pid {pid})" for pid, name in holders.items())
                 yield host, program, port, who
 
 
 def empty_replies(view: View) -> Iterator[Hit]:
     for host in view.seen:
-        assert host.facts
-        for webui in host.facts["webuis"]:
-            if webui["kind"] == "empty":
-                process = next(one for one in host.components if one["pid"] in webui["line"])
+        for webui in host.facts.webuis:
+            if webui.kind == "empty":
+                process = next(one for one in host.components if one.pid in webui.line)
                 yield _empty(host, webui, process)
 
 
-def _empty(host: Patient, webui: Mapping[str, Any], process: Mapping[str, Any]) -> Hit:
-    seen = f"{webui['address']}:{webui['port']} (pid {webui['pid']}) takes the connection and answers nothing"
-    old = [one for one in host.asked_as("webui") if _version(one) and _version(one) < [2, 7]]
+def _empty(host: Patient, webui: AnsweringPort, process: Component) -> Hit:
+    seen = f"{webui.address}:{webui.port} (pid {webui.pid}) takes the connection and answers nothing"
+    old = [one for one in host.asked_as("webui") if _version(one) and _version(one) < (2, 7)]
     if old:
         version = ".".join(map(str, _version(old[0])))
         return Hit(
-            host.name, f"{seen}; its interpreter {old[0]['python']} is {version}",
+            host.name, f"{seen}; its interpreter {old[0].python} is {version}",
             "the interpreter behind the web UI is older than 2.7; this is not the firewall",
             "fab -H {host} bootstrap, then fab -H {host} deploy", by_hand=True,
         )  # fmt: skip
-    stopped = "; the process is stopped (SIGSTOP)" if process["state"] == "T" else ""
-    return Hit(
-        host.name, seen + stopped, items=(process["name"],) if process["name"] else (), by_hand=not process["name"]
-    )
+    stopped = "; the process is stopped (SIGSTOP)" if process.state == "T" else ""
+    return Hit(host.name, seen + stopped, items=(process.name,) if process.name else (), by_hand=not process.name)
 
 
-def _version(asked: Mapping[str, Any]) -> list[int]:
-    return list((asked.get("interpreter") or {}).get("version", ()))
+def _version(asked: Asked) -> tuple[int, ...]:
+    return asked.interpreter.version if asked.interpreter else ()
 
 
 def closed_ports(view: View) -> Iterator[Hit]:
     for host in view.manned:
-        assert host.facts
-        live = {one["name"]: one for one in host.programs}
-        heard = {one["port"]: one for one in host.facts["listeners"]}
+        live = {one.name: one for one in host.programs}
+        heard = {one.port: one for one in host.facts.listeners}
         for program in view.fleet.programs(host.host):
             one = live.get(program.name)
-            if program.role != "webui" or not one or one["state"] != "RUNNING" or one["uptime_s"] < SETTLED:
+            if program.role != "webui" or not one or one.state != "RUNNING" or (one.uptime_s or 0) < SETTLED:
                 continue
             if program.port not in heard:
-                other = sorted(one["port"] for one in heard.values() if live[program.name]["pid"] in one["line"])
+                other = sorted(one.port for one in heard.values() if live[program.name].pid in one.line)
                 where = f"; it listens on {', '.join(map(str, other))}" if other else ""
                 place = f"{view.fleet.bind_address(host.host)}:{program.port}"
                 seen = f"nothing listens on {place}, though {program.name} is RUNNING"
@@ -215,10 +212,9 @@ def closed_ports(view: View) -> Iterator[Hit]:
 
 def missing_logs(view: View) -> Iterator[Hit]:
     for host in view.manned:
-        assert host.facts
-        for name, log in host.facts["logs"].items():
-            gone = [file["path"] for file in log["files"] if file["size"] is None]
-            if gone and any(one["name"] == name and one["state"] == "RUNNING" for one in host.programs):
+        for name, log in host.facts.logs.items():
+            gone = [file.path for file in log.files if file.size is None]
+            if gone and any(one.name == name and one.state == "RUNNING" for one in host.programs):
                 yield Hit(host.name, f"{name} is RUNNING, but {', '.join(gone)} is not there")
 
 

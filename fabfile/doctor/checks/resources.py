@@ -20,47 +20,43 @@ CLOCK_SECONDS = 30
 
 def disks(view: View) -> Iterator[Hit]:
     for host in view.seen:
-        assert host.facts
-        for one in host.facts["disks"]:
-            if one["bytes"] and one["free"] < min(ENOUGH, one["bytes"] * FREE):
-                yield Hit(host.name, f"{one['path']}: {one['free'] >> 20} of {one['bytes'] >> 20} MB are free")
+        for one in host.facts.disks:
+            if one.bytes and one.free < min(ENOUGH, one.bytes * FREE):
+                yield Hit(host.name, f"{one.path}: {one.free >> 20} of {one.bytes >> 20} MB are free")
 
 
 def inodes(view: View) -> Iterator[Hit]:
     for host in view.seen:
-        assert host.facts
-        for one in host.facts["disks"]:
-            if one["inodes"] and one["inodes_free"] < min(ENOUGH_INODES, one["inodes"] * FREE):
-                yield Hit(host.name, f"{one['path']}: {one['inodes_free']} of {one['inodes']} inodes are free")
+        for one in host.facts.disks:
+            if one.inodes and one.inodes_free < min(ENOUGH_INODES, one.inodes * FREE):
+                yield Hit(host.name, f"{one.path}: {one.inodes_free} of {one.inodes} inodes are free")
 
 
 def memory(view: View) -> Iterator[Hit]:
     for host in view.seen:
-        assert host.facts
-        seen = host.facts["memory"]
-        if seen and seen["free"] < min(ENOUGH_MEMORY, seen["bytes"] * FREE):
-            yield Hit(host.name, f"{seen['free'] >> 20} of {seen['bytes'] >> 20} MB of memory can still be had")
+        seen = host.facts.memory
+        if seen and seen.free < min(ENOUGH_MEMORY, seen.bytes * FREE):
+            yield Hit(host.name, f"{seen.free >> 20} of {seen.bytes >> 20} MB of memory can still be had")
 
 
 def logs(view: View) -> Iterator[Hit]:
     for host in view.seen:
-        assert host.facts
-        for log in host.facts["logs"].values():
-            for file in log["files"]:
-                if (file["size"] or 0) > LOG_BYTES:
-                    yield Hit(host.name, f"{file['path']} is {file['size'] / (1 << 30):.1f} GB")
+        for log in host.facts.logs.values():
+            for file in log.files:
+                if file.size and file.size > LOG_BYTES:
+                    yield Hit(host.name, f"{file.path} is {file.size / (1 << 30):.1f} GB")
 
 
 def files(view: View) -> Iterator[Hit]:
     for host in view.seen:
         for one in host.components:
-            if one["nofile"] is not None and one["nofile"] < FILES:
-                yield Hit(host.name, f"{one['name'] or one['role']} (pid {one['pid']}) may open {one['nofile']} files")
+            if one.nofile is not None and one.nofile < FILES:
+                yield Hit(host.name, f"{one.name or one.role} (pid {one.pid}) may open {one.nofile} files")
 
 
 def clocks(view: View) -> Iterator[Hit]:
     """Every clock against the one in the middle: with two hosts nobody knows which is wrong."""
-    times = {host.name: host.facts["clock_off"] for host in view.seen if host.facts and "clock_off" in host.facts}
+    times = {host.name: host.facts.clock_off for host in view.seen if host.facts.clock_off is not None}
     if len(times) > 2:
         middle = sorted(times.values())[len(times) // 2]
         for name, off in times.items():
@@ -74,15 +70,14 @@ def clocks(view: View) -> Iterator[Hit]:
 def strange_files(view: View) -> Iterator[Hit]:
     user = view.fleet.cluster.user
     for host in view.seen:
-        assert host.facts
-        foreign = host.facts["foreign"]
-        runs_as = {one["user"] for one in host.facts["daemons"]}
-        if not foreign or not foreign["count"] or (runs_as and user not in runs_as):
+        foreign = host.facts.foreign
+        runs_as = {one.user for one in host.facts.daemons}
+        if not foreign or not foreign.count or (runs_as and user not in runs_as):
             continue
-        paths = [one["path"] for one in foreign["paths"] if one["path"] != host.facts["socket_path"]]
+        paths = [one.path for one in foreign.paths if one.path != host.facts.socket_path]
         if paths:
-            owners = ", ".join(sorted({one["owner"] for one in foreign["paths"]}))
-            more = f" and {foreign['count'] - 1} more" if foreign["count"] > 1 else ""
+            owners = ", ".join(sorted({one.owner for one in foreign.paths}))
+            more = f" and {foreign.count - 1} more" if foreign.count > 1 else ""
             yield Hit(host.name, f"{paths[0]}{more} belong to {owners}, not to {user}", items=tuple(paths))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
+from ..answers import Asked, Interpreter
 from ..findings import Check, Hit, Patient, View
 
 BOOTSTRAP = "fab -H {host} bootstrap, then fab -H {host} deploy --reload"
@@ -20,23 +20,23 @@ BREAKS = (
 """Package, the first version that breaks pyspider 0.3.10 on Python 2.7, and what breaks."""
 
 
-def _interpreters(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], Mapping[str, Any]]]:
+def _interpreters(view: View) -> Iterator[tuple[Patient, Asked, Interpreter]]:
     """Each interpreter of each host once."""
     for host in view.seen:
         seen = set()
         for asked in host.asked:
-            if asked.get("interpreter") and asked["python"] not in seen:
-                seen.add(asked["python"])
-                yield host, asked, asked["interpreter"]
+            if asked.interpreter and asked.python not in seen:
+                seen.add(asked.python)
+                yield host, asked, asked.interpreter
 
 
 def broken(view: View) -> Iterator[Hit]:
     for host in view.seen:
         for asked in host.asked:
-            if "broken" in asked:
+            if asked.broken is not None:
                 yield Hit(
                     host.name,
-                    f"{asked['python']}: {asked['broken'].splitlines()[-1] if asked['broken'] else 'it says nothing'}",
+                    f"{asked.python}: {asked.broken.splitlines()[-1] if asked.broken else 'it says nothing'}",
                 )
                 break
 
@@ -55,36 +55,36 @@ def numbers(version: str) -> tuple[int, ...]:
 def misfits(view: View) -> Iterator[Hit]:
     for host, asked, inside in _interpreters(view):
         for package, first, breaks in BREAKS:
-            version = inside["versions"].get(package)
-            if version and inside["version"][0] == 2 and numbers(version) >= first:
-                yield Hit(host.name, f"{asked['python']} has {package} {version}: {breaks}")
+            version = inside.versions.get(package)
+            if version and inside.version[:1] == (2,) and numbers(version) >= first:
+                yield Hit(host.name, f"{asked.python} has {package} {version}: {breaks}")
 
 
 def cext(view: View) -> Iterator[Hit]:
     for host, asked, inside in _interpreters(view):
-        if inside.get("cext"):
-            version = inside["versions"].get("mysql-connector-python", "of an unknown version")
+        if inside.cext:
+            version = inside.versions.get("mysql-connector-python", "of an unknown version")
             yield Hit(
                 host.name,
-                f"{asked['python']} has mysql-connector-python {version} with its C extension (HAVE_CEXT is True)",
+                f"{asked.python} has mysql-connector-python {version} with its C extension (HAVE_CEXT is True)",
             )
 
 
 def _lacks(module: str) -> Callable[[View], Iterable[Hit]]:
     def find(view: View) -> Iterator[Hit]:
         for host, asked, inside in _interpreters(view):
-            if reason := inside["modules"].get(module):
-                yield Hit(host.name, f"{asked['python']}: {reason}")
+            if reason := inside.modules.get(module):
+                yield Hit(host.name, f"{asked.python}: {reason}")
 
     return find
 
 
 def pycurl(view: View) -> Iterator[Hit]:
     for host, asked, inside in _interpreters(view):
-        if reason := inside["modules"].get("pycurl"):
-            yield Hit(host.name, f"{asked['python']}: {reason}")
-        elif not inside.get("curl_https", True):
-            yield Hit(host.name, f"{asked['python']}: {inside['curl']} has no https")
+        if reason := inside.modules.get("pycurl"):
+            yield Hit(host.name, f"{asked.python}: {reason}")
+        elif not inside.curl_https:
+            yield Hit(host.name, f"{asked.python}: {inside.curl} has no https")
 
 
 CHECKS = (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from ..findings import Check, Hit, Patient, View
+from ..answers import Asked, RPCAnswer
+from ..findings import Check, Hit, Patient, Unseen, View
 from ..known import option
 from .config import RESTART, readers
 from .network import filtered
@@ -15,41 +15,39 @@ MARKS = {"scheduler": "newtask", "fetcher": "fetch"}
 """A method that only this component has."""
 
 
-def _calls(view: View) -> Iterator[tuple[Patient, str, Mapping[str, Any]]]:
+def _calls(view: View) -> Iterator[tuple[Patient, str, RPCAnswer]]:
     for host in view.seen:
         for asked in host.asked_as("webui"):
-            for role, answer in (asked.get("rpc") or {}).items():
-                yield host, role, answer
+            yield from ((host, role, answer) for role, answer in asked.rpc.items() if role in MARKS)
 
 
 def wrong(view: View) -> Iterator[Hit]:
     for host, role, answer in _calls(view):
         if _explained(view, role):
             continue
-        if answer["methods"] and MARKS[role] not in answer["methods"]:
-            other = next((name for name, mark in MARKS.items() if mark in answer["methods"]), "something else")
-            yield _hit(host, f"webui's {role}-rpc {answer['url']} is answered by the {other}")
-        elif answer["error"] and (answer["kind"] == "other" or _elsewhere(view, role, answer)):
+        if answer.methods and MARKS[role] not in answer.methods:
+            other = next((name for name, mark in MARKS.items() if mark in answer.methods), "something else")
+            yield _hit(host, f"webui's {role}-rpc {answer.url} is answered by the {other}")
+        elif answer.error and (answer.kind == "other" or _elsewhere(view, role, answer)):
             where = ", ".join(_listening(view, role)) or "elsewhere"
-            yield _hit(host, f"webui's {role}-rpc {answer['url']}: {answer['error']}; the {role} listens on {where}")
+            yield _hit(host, f"webui's {role}-rpc {answer.url}: {answer.error}; the {role} listens on {where}")
 
 
 def _hit(host: Patient, text: str) -> Hit:
     return Hit(host.name, text, items=tuple(name for asked in host.asked_as("webui") for name in readers(host, asked)))
 
 
-def _elsewhere(view: View, role: str, answer: Mapping[str, Any]) -> bool:
+def _elsewhere(view: View, role: str, answer: RPCAnswer) -> bool:
     """Nobody is there, while the component listens on another address."""
     places = _listening(view, role)
-    return answer["kind"] == "refused" and bool(places) and not any(place in answer["url"] for place in places)
+    return answer.kind == "refused" and bool(places) and not any(place in answer.url for place in places)
 
 
 def _listening(view: View, role: str) -> list[str]:
     found = []
     for host in view.seen:
-        assert host.facts
-        pids = {one["pid"] for one in host.components if one["role"] == role}
-        found += [f"{host.host.address}:{one['port']}" for one in host.facts["listeners"] if pids & set(one["line"])]
+        pids = {one.pid for one in host.components if one.role == role}
+        found += [f"{host.host.address}:{one.port}" for one in host.facts.listeners if pids & set(one.line)]
     return found
 
 
@@ -57,25 +55,26 @@ def down(view: View) -> Iterator[Hit]:
     for host, role, answer in _calls(view):
         if _explained(view, role):
             continue
-        if not answer["error"] or answer["kind"] == "other" or _elsewhere(view, role, answer):
+        if not answer.error or answer.kind == "other" or _elsewhere(view, role, answer):
             continue
-        if filtered(view, host, answer.get("place", ""), answer):
+        if filtered(view, host, answer.place, answer):
             continue
-        alive = [(one_host, one) for one_host in view.seen for one in one_host.components if one["role"] == role]
-        names = [f"{h.name} (pid {one['pid']}{', stopped' if one['state'] == 'T' else ''})" for h, one in alive]
+        alive = [(one_host, one) for one_host in view.seen for one in one_host.components if one.role == role]
+        names = [f"{h.name} (pid {one.pid}{', stopped' if one.state == 'T' else ''})" for h, one in alive]
         who = f"the {role} runs on {', '.join(names)}" if names else f"no {role} runs"
-        yield Hit(host.name, f"webui's {role}-rpc {answer['url']}: {answer['error']}; {who}")
+        yield Hit(host.name, f"webui's {role}-rpc {answer.url}: {answer.error}; {who}")
 
 
 def _explained(view: View, role: str) -> bool:
     """Whether a program of that role is known not to run well: then that is the finding, on its own host."""
     if role in taken_roles(view):
         return True
-    for host in view.hosts:
-        wanted = any(program.role == role for program in view.fleet.programs(host.host))
-        if wanted and (host.facts is None or not host.supervised or set(host.state(role)) != {"RUNNING"}):
-            return True
-    return False
+    wanted = [host for host in view.hosts if any(one.role == role for one in view.fleet.programs(host.host))]
+    return any(isinstance(host, Unseen) or not _runs(host, role) for host in wanted)
+
+
+def _runs(host: Patient, role: str) -> bool:
+    return host.supervised and set(host.state(role)) == {"RUNNING"}
 
 
 def phantomjs_down(view: View) -> Iterator[Hit]:
@@ -83,19 +82,19 @@ def phantomjs_down(view: View) -> Iterator[Hit]:
         return
     for host in view.seen:
         for asked in host.asked_as("fetcher"):
-            answer = asked.get("phantomjs")
-            if answer and answer["error"] and not filtered(view, host, answer.get("place", ""), answer):
-                yield Hit(host.name, f"phantomjs-proxy {answer['where']}: {answer['error']}")
+            answer = asked.phantomjs
+            if answer and answer.error and not filtered(view, host, answer.place, answer):
+                yield Hit(host.name, f"phantomjs-proxy {answer.where}: {answer.error}")
 
 
 def leaking(view: View) -> Iterator[Hit]:
     limit = view.fleet.phantomjs.memory_mb
     for host in view.seen:
         for one in host.components:
-            if one["role"] == "phantomjs" and one["kb"] >> 10 > limit:
-                name = one["name"] or "phantomjs"
-                seen = f"{name} (pid {one['pid']}) holds {one['kb'] >> 10} MB; the limit is {limit}"
-                yield Hit(host.name, seen, items=(name,), by_hand=not one["held"])
+            if one.role == "phantomjs" and one.kb >> 10 > limit:
+                name = one.name or "phantomjs"
+                seen = f"{name} (pid {one.pid}) holds {one.kb >> 10} MB; the limit is {limit}"
+                yield Hit(host.name, seen, items=(name,), by_hand=not one.held)
 
 
 def phantomjs_unset(view: View) -> Iterator[Hit]:
@@ -103,14 +102,13 @@ def phantomjs_unset(view: View) -> Iterator[Hit]:
         return
     for host in view.seen:
         for asked in host.asked_as("fetcher"):
-            config = asked.get("config")
-            if config is not None and not option(config, "phantomjs_proxy") and not _endpoint(config):
-                seen = f"{asked['path']} has no phantomjs-proxy, though the cluster has a phantomjs"
+            if asked.config is not None and not asked.option("phantomjs_proxy") and not _endpoint(asked):
+                seen = f"{asked.path} has no phantomjs-proxy, though the cluster has a phantomjs"
                 yield Hit(host.name, seen, items=readers(host, asked))
 
 
-def _endpoint(config: Mapping[str, Any]) -> bool:
-    fetcher = option(config, "fetcher") or {}
+def _endpoint(asked: Asked) -> bool:
+    fetcher = asked.section("fetcher")
     return bool(option(fetcher, "phantomjs_endpoint") or option(fetcher, "splash_endpoint"))
 
 

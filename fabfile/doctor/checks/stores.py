@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
+from ..answers import MySQLAnswer, RedisAnswer
+from ..facts import Component
 from ..findings import Check, Hit, Patient, View
 from .config import readers
 from .network import filtered
@@ -38,15 +40,15 @@ QUEUES = {
 DEPENDENTS = frozenset({"backoff", "rpc-down", "port-closed"})
 
 
-def _mysql(view: View) -> Iterator[tuple[Patient, str, Mapping[str, Any], str]]:
+def _mysql(view: View) -> Iterator[tuple[Patient, str, MySQLAnswer, str]]:
     """Per host, database and answer, the equal ones once; with the address for people."""
     for host in view.seen:
         seen = set()
         for asked in host.asked:
-            for name, answer in (asked.get("mysql") or {}).items():
-                where = asked["places"][name]
-                if (name, where, answer["error"]) not in seen:
-                    seen.add((name, where, answer["error"]))
+            for name, answer in asked.mysql.items():
+                where = asked.places.get(name, "")
+                if (name, where, answer.error) not in seen:
+                    seen.add((name, where, answer.error))
                     yield host, name, answer, where
 
 
@@ -56,9 +58,9 @@ def mysql_errors(matches: Callable[[int], bool]) -> Callable[[View], Iterable[Hi
     def find(view: View) -> Iterator[Hit]:
         by_error: dict[tuple[str, str], list[str]] = {}
         for host, name, answer, where in _mysql(view):
-            if answer["error"] and matches(answer["errno"] or 0) and not filtered(view, host, where, answer):
+            if answer.error and matches(answer.errno or 0) and not filtered(view, host, where, answer):
                 place, _, _ = where.rpartition("/")
-                by_error.setdefault((host.name, f"{place}: {answer['error']}"), []).append(name)
+                by_error.setdefault((host.name, f"{place}: {answer.error}"), []).append(name)
         for (host_name, error), names in by_error.items():
             yield Hit(host_name, f"{', '.join(names)} at {error}", items=_readers(view, host_name))
 
@@ -74,16 +76,14 @@ def _readers(view: View, name: str) -> tuple[str, ...]:
 def full(view: View) -> Iterator[Hit]:
     yield from mysql_errors(lambda number: number == FULL)(view)
     for host, name, answer, where in _mysql(view):
-        if name == "taskdb" and not answer["error"] and answer["connected"] > answer["max_connections"] * 0.9:
-            yield Hit(
-                host.name, f"{where}: {answer['connected']} of {answer['max_connections']} connections are in use"
-            )
+        if name == "taskdb" and not answer.error and answer.connected > answer.max_connections * 0.9 > 0:
+            yield Hit(host.name, f"{where}: {answer.connected} of {answer.max_connections} connections are in use")
 
 
 def packets(view: View) -> Iterator[Hit]:
     for host, name, answer, where in _mysql(view):
-        if name == "resultdb" and not answer["error"] and answer["max_allowed_packet"] < PACKET:
-            yield Hit(host.name, f"{where}: max_allowed_packet is {answer['max_allowed_packet']} bytes")
+        if name == "resultdb" and not answer.error and 0 < answer.max_allowed_packet < PACKET:
+            yield Hit(host.name, f"{where}: max_allowed_packet is {answer.max_allowed_packet} bytes")
 
 
 def charsets(view: View) -> Iterator[Hit]:
@@ -92,7 +92,7 @@ def charsets(view: View) -> Iterator[Hit]:
     seen = set()
     for host, _, answer, place in _mysql(view):
         where = place.replace("this host", host.host.address)
-        wrong = [(table, name) for table, name in answer.get("charsets", ()) if emoji or not name.startswith("utf8")]
+        wrong = [(table, name) for table, name in answer.charsets if emoji or not name.startswith("utf8")]
         if wrong and where not in seen:
             seen.add(where)
             yield _charset(view, host, where, wrong, emoji)
@@ -112,9 +112,8 @@ def _charset(view: View, host: Patient, where: str, wrong: list[tuple[str, str]]
 def _refused_emoji(view: View) -> str:
     """The line of a program's log that tells so."""
     for host in view.seen:
-        assert host.facts
-        for log in host.facts["logs"].values():
-            if found := next((line for line in reversed(log["tail"]) if EMOJI.search(line)), None):
+        for log in host.facts.logs.values():
+            if found := next((line for line in reversed(log.tail) if EMOJI.search(line)), None):
                 return f"{host.name}: {found.strip()[:200]}"
     return ""
 
@@ -123,7 +122,7 @@ def versions(view: View) -> Iterator[Hit]:
     yield from mysql_errors(lambda number: number in STRANGE)(view)
     seen = set()
     for host, _, answer, place in _mysql(view):
-        version = answer.get("version") or ""
+        version = answer.version or ""
         where = place.replace("this host", host.host.address).partition("/")[0]
         if version and "mariadb" not in version.lower() and numbers(version) < UTF8MB4 and where not in seen:
             seen.add(where)
@@ -131,18 +130,18 @@ def versions(view: View) -> Iterator[Hit]:
             yield Hit(_server(view, host, where), text, fix="upgrade it to MySQL 5.7 or MariaDB 10", by_hand=True)
 
 
-def _redis(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], str]]:
+def _redis(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
     for host in view.seen:
-        asked = next((one for one in host.asked if one.get("redis")), None)
-        if asked:
-            yield host, asked["redis"], asked["places"]["message_queue"]
+        found = ((one.redis, one.places.get("message_queue", "")) for one in host.asked if one.redis)
+        for answer, where in islice(found, 1):
+            yield host, answer, where
 
 
 def redis_errors(matches: Callable[[str], bool]) -> Callable[[View], Iterable[Hit]]:
     def find(view: View) -> Iterator[Hit]:
         for host, answer, where in _redis(view):
-            if answer["error"] and matches(answer["code"]) and not filtered(view, host, where, answer):
-                yield Hit(host.name, f"{where}: {answer['error']}", items=_readers(view, host.name))
+            if answer.error and matches(answer.code) and not filtered(view, host, where, answer):
+                yield Hit(host.name, f"{where}: {answer.error}", items=_readers(view, host.name))
 
     return find
 
@@ -153,24 +152,24 @@ def _no_login(code: str) -> bool:
 
 def evicting(view: View) -> Iterator[Hit]:
     for host, answer, where in _once(view):
-        if not answer["error"] and answer["policy"] not in ("", "noeviction"):
-            yield Hit(_server(view, host, where), f"{where}: maxmemory-policy is {answer['policy']}")
+        if not answer.error and answer.policy not in ("", "noeviction"):
+            yield Hit(_server(view, host, where), f"{where}: maxmemory-policy is {answer.policy}")
 
 
-def _once(view: View) -> Iterator[tuple[Patient, Mapping[str, Any], str]]:
+def _once(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
     """Each Redis once, whoever asks."""
     seen = set()
     for host, answer, place in _redis(view):
         where = place.replace("this host", host.host.address)
-        if not answer["error"] and where not in seen:
+        if not answer.error and where not in seen:
             seen.add(where)
             yield host, answer, where
 
 
 def _server(view: View, asker: Patient, where: str) -> str:
     """The host that the store runs on, if it is one of the cluster's."""
-    server = view.known(where.partition(":")[0])
-    return server.name if server else asker.name
+    address = where.partition(":")[0]
+    return next((host.name for host in view.hosts if host.host.address == address), asker.name)
 
 
 def strangers(view: View) -> Iterator[Hit]:
@@ -179,7 +178,7 @@ def strangers(view: View) -> Iterator[Hit]:
     if len(view.seen) < len(view.fleet.hosts) or any(not host.host.address[-1:].isdigit() for host in view.hosts):
         return
     for host, answer, where in _once(view):
-        if others := sorted(set(answer["clients"]) - addresses):
+        if others := sorted(set(answer.clients) - addresses):
             yield Hit(
                 _server(view, host, where),
                 f"{where}: queues are also used from {', '.join(others)}, no host of this cluster",
@@ -190,27 +189,26 @@ def stuck(view: View) -> Iterator[Hit]:
     limit = view.fleet.pyspider.queue_maxsize or 100
     for host, answer, where in _once(view):
         for queue, role in QUEUES.items():
-            if answer["queues"][queue] >= limit:
+            if answer.queues.get(queue, 0) >= limit:
                 yield Hit(
                     _consumer(view, role) or host.name,
-                    f"{queue} at {where} holds {answer['queues'][queue]}; {_how(view, role)}",
+                    f"{queue} at {where} holds {answer.queues[queue]}; {_how(view, role)}",
                 )
 
 
-def _alive(view: View, role: str) -> list[tuple[Patient, Mapping[str, Any]]]:
-    return [(host, one) for host in view.seen for one in host.components if one["role"] == role]
+def _alive(view: View, role: str) -> list[tuple[Patient, Component]]:
+    return [(host, one) for host in view.seen for one in host.components if one.role == role]
 
 
 def _consumer(view: View, role: str) -> str | None:
     """The host of the consumer that hangs, else of the first."""
-    alive = sorted(_alive(view, role), key=lambda pair: pair[1]["state"] != "T")
+    alive = sorted(_alive(view, role), key=lambda pair: pair[1].state != "T")
     return next((host.name for host, _ in alive), None)
 
 
 def _how(view: View, role: str) -> str:
     names = [
-        f"{host.name} (pid {one['pid']}{', stopped' if one['state'] == 'T' else ''})"
-        for host, one in _alive(view, role)
+        f"{host.name} (pid {one.pid}{', stopped' if one.state == 'T' else ''})" for host, one in _alive(view, role)
     ]
     return f"its consumer is {role}: {', '.join(names)}" if names else f"its consumer is {role}, of which none runs"
 

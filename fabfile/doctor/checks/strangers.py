@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import to_builtins
+
 from ... import plan
 from ...steps.supervisor import claimed
 from ..findings import Check, Hit, View
@@ -18,10 +20,9 @@ SUPERVISORDS = frozenset(
 def foreign(view: View) -> Iterator[Hit]:
     place = plan.place(view.fleet)
     for host in view.manned:
-        assert host.facts
         # On a host that was set up by hand all of it is somebody else's.
-        here = host.ours and host.facts["conf"] and host.facts["conf"]["path"] == place.conf
-        if here and (why := claimed(place, host.facts["sight"])):
+        here = host.ours and host.facts.conf and host.facts.conf.path == place.conf
+        if here and (why := claimed(place, to_builtins(host.facts.sight))):
             yield Hit(host.name, why[0], fix=f"{why[1]}; then fab -H {host.name} deploy")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from ... import plan
 from ...steps.supervisor import REFUSED
 from ..findings import Check, Hit, Patient, View
+from ..sight import Unit
 
 MISMATCH = (3, 5)
 """What supervisorctl ends with where supervisord does not know its commands, or has another API."""
@@ -20,33 +20,28 @@ FOLLOWS = frozenset({"stopped", "port-closed", "webui-empty-reply", "rpc-down", 
 
 
 def _socket(host: Patient) -> str:
-    assert host.facts
-    return str(host.facts["socket_path"])
+    return host.facts.socket_path
 
 
 def _errno(host: Patient) -> int | None:
-    assert host.facts
-    server = host.facts["sight"]["supervisord"]
-    return None if server["answers"] else server["errno"]
+    server = host.facts.sight.supervisord
+    return None if server.answers else server.errno
 
 
 def _alive(host: Patient) -> list[str]:
     """The supervisords of the cluster that live on the host."""
-    assert host.facts
-    daemons = host.facts["daemons"]
-    return [f"pid {one['pid']} ({one['user']}, -c {one['conf']})" for one in daemons]
+    daemons = host.facts.daemons
+    return [f"pid {one.pid} ({one.user}, -c {one.conf})" for one in daemons]
 
 
-def _systemd(host: Patient) -> Mapping[str, Any] | None:
+def _systemd(host: Patient) -> Unit | None:
     """What systemd says of the cluster's unit, on a host that this project has deployed and systemd runs."""
-    unit: Mapping[str, Any] | None = host.facts["sight"]["unit"] if host.facts and host.ours else None
-    return unit
+    return host.facts.sight.unit if host.ours else None
 
 
 def _start(host: Patient, verb: str = "start") -> str:
     """How supervisord is started there by hand; empty where no unit does it."""
-    boot = host.facts["boot"] if host.facts else ()
-    units = [PurePosixPath(path).name for path in boot if path.endswith(".service")]
+    units = [PurePosixPath(path).name for path in host.facts.boot if path.endswith(".service")]
     return f"systemctl {verb} {units[0]}" if units else ""
 
 
@@ -59,26 +54,22 @@ def _by_hand(host: Patient, before: str, verb: str = "start") -> str:
 def stale_sockets(view: View) -> Iterator[Hit]:
     for host in view.manned:
         if _errno(host) == REFUSED and not _alive(host):
-            assert host.facts
-            pidfile = host.facts["pidfile"]
-            gone = (
-                f"; its pidfile names pid {pidfile['pid']}, which is gone" if pidfile and not pidfile["alive"] else ""
-            )
+            pidfile = host.facts.pidfile
+            gone = f"; its pidfile names pid {pidfile.pid}, which is gone" if pidfile and not pidfile.alive else ""
             fix = _by_hand(host, "rm the socket as root, then ")
             yield Hit(host.name, f"unix://{_socket(host)} refused connection, and no supervisord runs{gone}", fix=fix)
 
 
 def missing_sockets(view: View) -> Iterator[Hit]:
     for host in view.manned:
-        assert host.facts
-        conf = host.facts["conf"]
-        if conf and conf["ctl"] and conf["socket"] and conf["ctl"] != conf["socket"]:
+        conf = host.facts.conf
+        if conf and conf.ctl and conf.socket and conf.ctl != conf.socket:
             yield Hit(
                 host.name,
-                f"{conf['path']}: supervisord listens on {conf['socket']}, supervisorctl asks {conf['ctl']}",
+                f"{conf.path}: supervisord listens on {conf.socket}, supervisorctl asks {conf.ctl}",
                 "[unix_http_server] file and [supervisorctl] serverurl name two different sockets",
             )
-        elif host.facts["socket"] is None and not host.supervised:
+        elif host.facts.socket is None and not host.supervised:
             yield _missing(host, _alive(host))
 
 
@@ -97,31 +88,29 @@ def _missing(host: Patient, alive: list[str]) -> Hit:
 def denied_sockets(view: View) -> Iterator[Hit]:
     user = view.fleet.cluster.user
     for host in view.manned:
-        assert host.facts
-        socket, daemons = host.facts["socket"], host.facts["daemons"]
-        if not socket or socket["kind"] != "socket" or not host.supervised:
+        socket, daemons = host.facts.socket, host.facts.daemons
+        if not socket or socket.kind != "socket" or not host.supervised:
             continue
-        bits = socket["mode"] & (0o200 if socket["owner"] == user else 0o022)
+        bits = socket.mode & (0o200 if socket.owner == user else 0o022)
         if not bits:
-            seen = f"{socket['path']} belongs to {socket['owner']}, mode {socket['mode']:04o}"
-            root = next((one for one in daemons if one["user"] != user), None)
-            runs = f"; supervisord (pid {root['pid']}) runs as {root['user']}" if root else ""
-            start = _start(host) or f"as {user}: supervisord -c {root and root['conf']}"
-            fix = "" if not root else f"end pid {root['pid']}, then {start}"
-            yield Hit(host.name, seen + runs, fix=fix, by_hand=bool(root), items=(socket["path"],))
+            seen = f"{socket.path} belongs to {socket.owner}, mode {socket.mode:04o}"
+            root = next((one for one in daemons if one.user != user), None)
+            runs = f"; supervisord (pid {root.pid}) runs as {root.user}" if root else ""
+            start = _start(host) or f"as {user}: supervisord -c {root and root.conf}"
+            fix = "" if not root else f"end pid {root.pid}, then {start}"
+            yield Hit(host.name, seen + runs, fix=fix, by_hand=bool(root), items=(socket.path,))
 
 
 def lacking_sections(view: View) -> Iterator[Hit]:
     for host in view.manned:
-        assert host.facts
-        if not (conf := host.facts["conf"]):
+        if not (conf := host.facts.conf):
             continue
-        needed = [name for name in NEEDED if name not in conf["sections"]]
-        if conf["inet"]:
+        needed = [name for name in NEEDED if name not in conf.sections]
+        if conf.inet:
             needed = [name for name in needed if name != "unix_http_server"]
         if needed:
             fix = _by_hand(host, "echo_supervisord_conf shows the sections; add them, then ", "restart")
-            yield Hit(host.name, f"{conf['path']} lacks {', '.join(f'[{name}]' for name in needed)}", fix=fix)
+            yield Hit(host.name, f"{conf.path} lacks {', '.join(f'[{name}]' for name in needed)}", fix=fix)
 
 
 def many_supervisords(view: View) -> Iterator[Hit]:
@@ -132,29 +121,26 @@ def many_supervisords(view: View) -> Iterator[Hit]:
 
 def hung_supervisords(view: View) -> Iterator[Hit]:
     for host in view.manned:
-        assert host.facts
         alive = _alive(host)
-        if alive and host.facts["socket"] and not host.supervised:
-            yield Hit(host.name, f"{', '.join(alive)}: {host.facts['sight']['supervisord']['why']}")
+        if alive and host.facts.socket and not host.supervised:
+            yield Hit(host.name, f"{', '.join(alive)}: {host.facts.sight.supervisord.why}")
 
 
 def strange_clients(view: View) -> Iterator[Hit]:
     for host in view.manned:
-        assert host.facts
-        for client in host.facts["clients"]:
-            if client["status"] in MISMATCH:
+        for client in host.facts.clients:
+            if client.status in MISMATCH:
                 yield Hit(
                     host.name,
-                    f"{client['path']}: {client['says']}",
-                    fix=f"use {client['beside']}, or remove {client['path']}",
+                    f"{client.path}: {client.says}",
+                    fix=f"use {client.beside}, or remove {client.path}",
                 )
 
 
 def without_boot(view: View) -> Iterator[Hit]:
     for host in view.manned:
-        assert host.facts
-        if host.facts["conf"] and not host.facts["boot"]:
-            conf = host.facts["conf"]["path"]
+        if host.facts.conf and not host.facts.boot:
+            conf = host.facts.conf.path
             yield Hit(host.name, f"no unit, rc script, crontab or rc.local starts supervisord -c {conf}")
 
 
@@ -162,35 +148,32 @@ def outside(view: View) -> Iterator[Hit]:
     for host in view.manned:
         unit = _systemd(host)
         if unit and host.supervised:
-            assert host.facts
-            pid, service = host.facts["sight"]["supervisord"]["pid"], plan.place(view.fleet).unit
-            if unit["main"] != pid:
-                main = f"pid {unit['main']}" if unit["main"] else "nothing"
+            pid, service = host.facts.sight.supervisord.pid, plan.place(view.fleet).unit
+            if unit.main != pid:
+                main = f"pid {unit.main}" if unit.main else "nothing"
                 yield Hit(host.name, f"supervisord is pid {pid}, and the main process of {service}.service is {main}")
 
 
 def changed_units(view: View) -> Iterator[Hit]:
     for host in view.manned:
-        assert host.facts
         unit = _systemd(host)
-        if not unit or not host.facts["boot"]:
+        if not unit or not host.facts.boot:
             continue
         wanted = {
             path: hashlib.sha256(content).hexdigest() for path, content, _ in plan.boot_files(view.fleet, host.host)
         }
-        other = [path for path, digest in wanted.items() if host.facts["files"].get(path) != digest]
+        other = [path for path, digest in wanted.items() if host.facts.files.get(path) != digest]
         if other:
             yield Hit(host.name, f"{' and '.join(other)}: not what fab deploy writes")
-        elif unit["stale"]:
+        elif unit.stale:
             yield Hit(host.name, f"{plan.place(view.fleet).unit}.service has changed since systemd read it")
 
 
 def orphans(view: View) -> Iterator[Hit]:
     for host in view.seen:
-        assert host.facts
-        left = {item["pid"]: item["name"] for item in host.facts["sight"]["leftovers"]}
+        left = {item.pid: item.name for item in host.facts.sight.leftovers}
         # Started by hand and left behind: no environment tells of a supervisord.
-        strays = {one["pid"]: one["role"] for one in host.components if one["parent"] == 1 and not one["held"]}
+        strays = {one.pid: one.role for one in host.components if one.parent == 1 and not one.held}
         names = [f"{name} (pid {pid})" for pid, name in sorted((strays | left).items())]
         if names:
             fix = _by_hand(host, "kill -INT the pids, then ")
