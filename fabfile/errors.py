@@ -22,6 +22,12 @@ class Problem(Exception):
         """The output of the failing command."""
 
 
+def reason(error: BaseException) -> str:
+    """Why a call failed, in the system's words."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (text or type(error).__name__).lower()
+
+
 class WrongInput(Problem):
     """The operator's input (file, flag, name) is not usable; nothing was touched."""
 

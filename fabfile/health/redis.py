@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
 from ..inventory import TLS
+from ..inventory.queues import QUEUES
 from . import tls as secure
 from .deadline import OVER, Open, Stream, Timed
 from .way import SECONDS, reason, told
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from redis import Redis
 
 STORE = "stores.redis"
-QUEUES = ("newtask_queue", "status_queue", "scheduler2fetcher", "fetcher2processor", "processor2result")
 STRANGE = "what listens there is not Redis, or does not speak as Redis does"
 
 

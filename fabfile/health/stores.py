@@ -1,4 +1,4 @@
-"""Questions to MySQL and Redis from the control machine, over a tunnel or over plain TCP.
+"""Questions to MySQL and Redis from the control machine, over a tunnel.
 
 Every way of not being answered, or of being answered by something else, is one sentence, in time.
 """
@@ -6,11 +6,10 @@ Every way of not being answered, or of being answered by something else, is one 
 from __future__ import annotations
 
 from .mysql import MySQLReport, mysql_report, result_count, sample_results
-from .redis import QUEUES, RedisReport, redis_report
-from .way import SECONDS, tcp
+from .redis import RedisReport, redis_report
+from .way import SECONDS
 
 __all__ = [
-    "QUEUES",
     "SECONDS",
     "MySQLReport",
     "RedisReport",
@@ -18,5 +17,4 @@ __all__ = [
     "redis_report",
     "result_count",
     "sample_results",
-    "tcp",
 ]

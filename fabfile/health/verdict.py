@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..inventory import Fleet, Host
@@ -97,7 +97,6 @@ class ClusterView:
     redis: RedisReport | None = None
     complete: bool = True
     """False where only some hosts were asked: then nothing is said about the cluster as a whole."""
-    extra: tuple[str, ...] = field(default=())
 
     def answers(self, name: str) -> Mapping[str, Any] | None:
         """What the web UI's hosts say of `webui`, `scheduler` or `fetcher`; the worst answer where several ask."""
@@ -115,7 +114,7 @@ class ClusterView:
             found.append(f"{len(live)} schedulers run at once, they steal each other's tasks: {', '.join(live)}")
         if self.complete:
             found += self._services()
-        return [*found, *self.extra]
+        return found
 
     def _services(self) -> list[str]:
         found = []

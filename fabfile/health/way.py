@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-
-from .deadline import Open
+from ..errors import reason as why
 
 SECONDS = 10.0
 TOLD = 200
 """Characters of a server's own words that are told."""
-
-
-def tcp(address: str, port: int) -> Open:
-    """A plain connection, for a store that the control machine reaches itself."""
-    return lambda: socket.create_connection((address, port), timeout=SECONDS)
 
 
 def told(words: object) -> str:
@@ -24,6 +17,5 @@ def told(words: object) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Why a connection failed, in the system's words."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return told(text or type(error).__name__).lower()
+    """Why a connection failed, in the system's words, as they may be told."""
+    return told(why(error))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import Unreachable, WrongInput
+from ..errors import Unreachable, WrongInput, reason
 from ..inventory import Host
 from .inside import handshake
 from .keyfile import LockedKey, UnusableKey
@@ -169,16 +169,11 @@ def connected(way: Login, keys: Keys, through: Callable[[str, int], Any] | None 
     except paramiko.SSHException as error:
         raise Unreachable(f"{where}: it does not answer as sshd does: {error}") from error
     except (OSError, EOFError, ValueError) as error:
-        raise Unreachable(f"{where}: {_reason(error)}") from error
+        raise Unreachable(f"{where}: {reason(error)}") from error
 
 
 def _not_tried(unusable: Sequence[UnusableKey]) -> str:
     return "".join(f"; not tried: the key {one}" for one in unusable)
-
-
-def _reason(error: BaseException) -> str:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return (reason or type(error).__name__).lower()
 
 
 def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None, unusable: list[UnusableKey]) -> Any:

@@ -45,6 +45,10 @@ class Found:
     status: int
     text: str = ""
 
+    def rows(self, kind: str) -> list[str]:
+        """The lines that begin with this word, without it."""
+        return [line.removeprefix(f"{kind} ") for line in self.text.splitlines() if line.startswith(f"{kind} ")]
+
 
 @dataclass(frozen=True, slots=True)
 class Action:

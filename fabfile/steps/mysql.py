@@ -122,8 +122,8 @@ svc_runs || exit 0
 
     def diff(self, found: Found) -> Sequence[Action]:
         service = parse(found.text)
-        conf = parse_look("\n".join(_rows(found, "conf")))
-        server = _Server.parse(_rows(found, "sql"), "login" in found.text.splitlines()) if service.runs else None
+        conf = parse_look("\n".join(found.rows("conf")))
+        server = _Server.parse(found.rows("sql"), "login" in found.text.splitlines()) if service.runs else None
         if server and not conf.exists:
             self._refuse_foreign(server)
         return [*self._conf(conf), *self._restart(server), *SERVICE.boot(service), *self._contents(server)]
@@ -229,10 +229,6 @@ class _Server:
         accounts = frozenset((row[1], row[2]) for row in rows if row[0] == "account")
         grants = tuple(line for line in answer if line.startswith("GRANT "))
         return cls(tuple(settings), databases, holds, accounts, grants, login)
-
-
-def _rows(found: Found, kind: str) -> list[str]:
-    return [line.removeprefix(f"{kind} ") for line in found.text.splitlines() if line.startswith(f"{kind} ")]
 
 
 def _text(value: str) -> str:

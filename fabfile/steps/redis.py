@@ -126,8 +126,8 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
 
     def _refuse_foreign(self, found: Found) -> None:
         """Raises Problem where others work with a Redis that this project did not set up."""
-        mine = any(row.startswith("OK|") for row in _rows(found, "answer"))
-        rows = list(dict.fromkeys(_rows(found, "used")))
+        mine = any(row.startswith("OK|") for row in found.rows("answer"))
+        rows = list(dict.fromkeys(found.rows("used")))
         use = [row for row in rows if row != "connected_clients:1"]
         if not rows and "asked" in found.text.splitlines():
             # One for a socket only, by TLS only, or without INFO.
@@ -139,11 +139,11 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
             )
 
     def _conf(self, found: Found) -> list[Action]:
-        main = parse_stat(next(iter(_rows(found, "main")), ""))
-        own = parse_look("\n".join(_rows(found, "own")))
+        main = parse_stat(next(iter(found.rows("main")), ""))
+        own = parse_look("\n".join(found.rows("own")))
         if self._right(own, main) and "included" in found.text.splitlines():
             return []
-        path = next(iter(_rows(found, "path")), "")
+        path = next(iter(found.rows("path")), "")
         owner = Command('"$(stat -c %U:%G "$main")"')
         absent = '[ -n "$main" ] || { echo "this host has no configuration of Redis"; exit 1; }'
         include = _INCLUDE.replace("@KEPT@", kept_suffix())
@@ -171,7 +171,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
 
     def _wrong(self, found: Found) -> str:
         """Why the server that runs is not the one that is wanted; empty where it is."""
-        answers = _rows(found, "answer")
+        answers = found.rows("answer")
         if not answers:
             raise CannotLook(f"Redis runs, but the host answered {found.text!r}")
         login, *rest = answers[0].split("|")
@@ -182,7 +182,3 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         return ", ".join(
             f"{key} is to be {value or 'off'}" for key, value in self._settings().items() if now.get(key) != value
         )
-
-
-def _rows(found: Found, kind: str) -> list[str]:
-    return [line.removeprefix(f"{kind} ") for line in found.text.splitlines() if line.startswith(f"{kind} ")]

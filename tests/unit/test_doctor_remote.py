@@ -13,6 +13,7 @@ import pytest
 
 from fabfile.doctor.facts import parsed
 from fabfile.doctor.look import PARTS, REMOTE
+from fabfile.inventory.queues import QUEUES
 from fabfile.render import TEMPLATES
 from fabfile.steps.base import Found
 
@@ -161,6 +162,10 @@ def test_a_broken_tls_json_is_a_configuration_that_can_not_be_read(tmp_path: Pat
     (tmp_path / "tls.json").write_text(text)
     seen = ASK.look(str(tmp_path / "config.json"), [], "", remote("doctor_answers"), fresh())
     assert seen["config"] is None and "Error" in seen["bad_config"]
+
+
+def test_a_host_asks_for_the_queues_that_the_cluster_has() -> None:
+    assert remote("doctor_answers").QUEUES == QUEUES
 
 
 def test_the_password_of_a_phantomjs_proxy_is_not_shown() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from fabfile.health.stores import QUEUES, MySQLReport, RedisReport
+from fabfile.health.stores import MySQLReport, RedisReport
 from fabfile.health.verdict import ClusterView, HostView
 from fabfile.inventory import Fleet, Host, load
+from fabfile.inventory.queues import QUEUES
 
 PROJECT = Path(__file__).parent.parent.parent
 DATABASES = ("taskdb", "projectdb", "resultdb")

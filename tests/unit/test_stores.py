@@ -16,8 +16,9 @@ import pytest
 
 from fabfile.errors import Problem
 from fabfile.health.deadline import MOST, Open
-from fabfile.health.stores import QUEUES, mysql_report, redis_report, result_count, sample_results, tcp
+from fabfile.health.stores import mysql_report, redis_report, result_count, sample_results
 from fabfile.inventory import TLS
+from fabfile.inventory.queues import QUEUES
 
 from .servers import (
     DAY,
@@ -41,6 +42,11 @@ SECONDS = 0.4
 SOON = 0.1
 """Enough for a server that answers at once; where it waits for more, its deadline is what is waited for."""
 HERE = "127.0.0.1"
+
+
+def tcp(address: str, port: int) -> Open:
+    """A plain connection."""
+    return lambda: socket.create_connection((address, port), timeout=10)
 
 
 class Listen(Protocol):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
+from ...inventory.queues import CONSUMERS
 from ..answers import MySQLAnswer, RedisAnswer
 from ..facts import Component
 from ..findings import Check, Hit, Patient, View
@@ -29,14 +30,6 @@ EMOJI = re.compile(r"\b1366\b.*Incorrect string value: '\\+xF0")
 BOOTSTRAP = "fab bootstrap, then fab deploy"
 PACKET = 1 << 20
 """Bytes. pyspider sends a whole page's result, or a script, in one statement."""
-QUEUES = {
-    "newtask_queue": "scheduler",
-    "status_queue": "scheduler",
-    "scheduler2fetcher": "fetcher",
-    "fetcher2processor": "processor",
-    "processor2result": "result_worker",
-}
-"""Who takes out of each queue (pyspider/run.py)."""
 DEPENDENTS = frozenset({"backoff", "rpc-down", "port-closed"})
 
 
@@ -188,7 +181,7 @@ def strangers(view: View) -> Iterator[Hit]:
 def stuck(view: View) -> Iterator[Hit]:
     limit = view.fleet.pyspider.queue_maxsize or 100
     for host, answer, where in _once(view):
-        for queue, role in QUEUES.items():
+        for queue, role in CONSUMERS.items():
             if answer.queues.get(queue, 0) >= limit:
                 yield Hit(
                     _consumer(view, role) or host.name,
