@@ -1,15 +1,12 @@
-"""supervisord, its socket, its configuration, and what outlived it."""
+"""supervisord, its configuration, and the processes that outlived it."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
-from ... import plan
-from ...steps.supervisor import REFUSED
-from ..findings import Check, Hit, Patient, View
-from ..sight import Unit
+from ..findings import Check, Hit, View
+from .sockets import denied_sockets, hung_supervisords, live_supervisords, missing_sockets, stale_sockets
+from .units import by_hand, changed_units, outside, without_boot
 
 MISMATCH = (3, 5)
 """What supervisorctl ends with where supervisord does not know its commands, or has another API."""
@@ -17,88 +14,6 @@ NEEDED = ("unix_http_server", "rpcinterface:supervisor", "supervisorctl")
 DEPLOY = "fab -H {host} deploy"
 FOLLOWS = frozenset({"stopped", "port-closed", "webui-empty-reply", "rpc-down", "phantomjs-down", "log-missing"})
 """What a host shows as well whose supervisord is dead."""
-
-
-def _socket(host: Patient) -> str:
-    return host.facts.socket_path
-
-
-def _errno(host: Patient) -> int | None:
-    server = host.facts.sight.supervisord
-    return None if server.answers else server.errno
-
-
-def _alive(host: Patient) -> list[str]:
-    """The supervisords of the cluster that live on the host."""
-    daemons = host.facts.daemons
-    return [f"pid {one.pid} ({one.user}, -c {one.conf})" for one in daemons]
-
-
-def _systemd(host: Patient) -> Unit | None:
-    """What systemd says of the cluster's unit, on a host that this project has deployed and systemd runs."""
-    return host.facts.sight.unit if host.ours else None
-
-
-def _start(host: Patient, verb: str = "start") -> str:
-    """How supervisord is started there by hand; empty where no unit does it."""
-    units = [PurePosixPath(path).name for path in host.facts.boot if path.endswith(".service")]
-    return f"systemctl {verb} {units[0]}" if units else ""
-
-
-def _by_hand(host: Patient, before: str, verb: str = "start") -> str:
-    """The fix on a host that somebody set up by hand with a unit; empty elsewhere: there the check says it."""
-    start = "" if host.ours else _start(host, verb)
-    return f"{before}{start}" if start else ""
-
-
-def stale_sockets(view: View) -> Iterator[Hit]:
-    for host in view.manned:
-        if _errno(host) == REFUSED and not _alive(host):
-            pidfile = host.facts.pidfile
-            gone = f"; its pidfile names pid {pidfile.pid}, which is gone" if pidfile and not pidfile.alive else ""
-            fix = _by_hand(host, "rm the socket as root, then ")
-            yield Hit(host.name, f"unix://{_socket(host)} refused connection, and no supervisord runs{gone}", fix=fix)
-
-
-def missing_sockets(view: View) -> Iterator[Hit]:
-    for host in view.manned:
-        conf = host.facts.conf
-        if conf and conf.ctl and conf.socket and conf.ctl != conf.socket:
-            yield Hit(
-                host.name,
-                f"{conf.path}: supervisord listens on {conf.socket}, supervisorctl asks {conf.ctl}",
-                "[unix_http_server] file and [supervisorctl] serverurl name two different sockets",
-            )
-        elif host.facts.socket is None and not host.supervised:
-            yield _missing(host, _alive(host))
-
-
-def _missing(host: Patient, alive: list[str]) -> Hit:
-    seen = f"unix://{_socket(host)} no such file"
-    if alive:
-        return Hit(
-            host.name,
-            f"{seen}, but a supervisord lives: {', '.join(alive)}",
-            "the socket was deleted under a live supervisord, or that one runs with another configuration; "
-            "a second supervisord would now start everything twice",
-        )
-    return Hit(host.name, f"{seen}, and no supervisord runs", fix=_by_hand(host, ""))
-
-
-def denied_sockets(view: View) -> Iterator[Hit]:
-    user = view.fleet.cluster.user
-    for host in view.manned:
-        socket, daemons = host.facts.socket, host.facts.daemons
-        if not socket or socket.kind != "socket" or not host.supervised:
-            continue
-        bits = socket.mode & (0o200 if socket.owner == user else 0o022)
-        if not bits:
-            seen = f"{socket.path} belongs to {socket.owner}, mode {socket.mode:04o}"
-            root = next((one for one in daemons if one.user != user), None)
-            runs = f"; supervisord (pid {root.pid}) runs as {root.user}" if root else ""
-            start = _start(host) or f"as {user}: supervisord -c {root and root.conf}"
-            fix = "" if not root else f"end pid {root.pid}, then {start}"
-            yield Hit(host.name, seen + runs, fix=fix, by_hand=bool(root), items=(socket.path,))
 
 
 def lacking_sections(view: View) -> Iterator[Hit]:
@@ -109,21 +24,14 @@ def lacking_sections(view: View) -> Iterator[Hit]:
         if conf.inet:
             needed = [name for name in needed if name != "unix_http_server"]
         if needed:
-            fix = _by_hand(host, "echo_supervisord_conf shows the sections; add them, then ", "restart")
+            fix = by_hand(host, "echo_supervisord_conf shows the sections; add them, then ", "restart")
             yield Hit(host.name, f"{conf.path} lacks {', '.join(f'[{name}]' for name in needed)}", fix=fix)
 
 
 def many_supervisords(view: View) -> Iterator[Hit]:
     for host in view.seen:
-        if len(alive := _alive(host)) > 1:
+        if len(alive := live_supervisords(host)) > 1:
             yield Hit(host.name, f"{len(alive)} supervisords run: {', '.join(alive)}")
-
-
-def hung_supervisords(view: View) -> Iterator[Hit]:
-    for host in view.manned:
-        alive = _alive(host)
-        if alive and host.facts.socket and not host.supervised:
-            yield Hit(host.name, f"{', '.join(alive)}: {host.facts.sight.supervisord.why}")
 
 
 def strange_clients(view: View) -> Iterator[Hit]:
@@ -137,38 +45,6 @@ def strange_clients(view: View) -> Iterator[Hit]:
                 )
 
 
-def without_boot(view: View) -> Iterator[Hit]:
-    for host in view.manned:
-        if host.facts.conf and not host.facts.boot:
-            conf = host.facts.conf.path
-            yield Hit(host.name, f"no unit, rc script, crontab or rc.local starts supervisord -c {conf}")
-
-
-def outside(view: View) -> Iterator[Hit]:
-    for host in view.manned:
-        unit = _systemd(host)
-        if unit and host.supervised:
-            pid, service = host.facts.sight.supervisord.pid, plan.place(view.fleet).unit
-            if unit.main != pid:
-                main = f"pid {unit.main}" if unit.main else "nothing"
-                yield Hit(host.name, f"supervisord is pid {pid}, and the main process of {service}.service is {main}")
-
-
-def changed_units(view: View) -> Iterator[Hit]:
-    for host in view.manned:
-        unit = _systemd(host)
-        if not unit or not host.facts.boot:
-            continue
-        wanted = {
-            path: hashlib.sha256(content).hexdigest() for path, content, _ in plan.boot_files(view.fleet, host.host)
-        }
-        other = [path for path, digest in wanted.items() if host.facts.files.get(path) != digest]
-        if other:
-            yield Hit(host.name, f"{' and '.join(other)}: not what fab deploy writes")
-        elif unit.stale:
-            yield Hit(host.name, f"{plan.place(view.fleet).unit}.service has changed since systemd read it")
-
-
 def orphans(view: View) -> Iterator[Hit]:
     for host in view.seen:
         left = {item.pid: item.name for item in host.facts.sight.leftovers}
@@ -176,7 +52,7 @@ def orphans(view: View) -> Iterator[Hit]:
         strays = {one.pid: one.role for one in host.components if one.parent == 1 and not one.held}
         names = [f"{name} (pid {pid})" for pid, name in sorted((strays | left).items())]
         if names:
-            fix = _by_hand(host, "kill -INT the pids, then ")
+            fix = by_hand(host, "kill -INT the pids, then ")
             yield Hit(host.name, f"no supervisord holds {', '.join(names)}", "", fix, not set(strays) <= set(left))
 
 

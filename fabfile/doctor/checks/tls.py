@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ..findings import Check
-from .stores import DEPENDENTS, NO_TLS, TLS, mysql_errors, redis_errors
+from .mysql import TLS, mysql_errors
+from .redis import NO_TLS, redis_errors
+from .stores import DEPENDENTS
 
 CAUSE = (
     "one side wants TLS and the other does not, or the server's certificate is not for the address in config.json, is "

@@ -1,0 +1,173 @@
+"""MySQL, as the components themselves are answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from ..answers import MySQLAnswer
+from ..findings import Check, Hit, Patient, View
+from .network import filtered
+from .runtime import numbers
+from .stores import BOOTSTRAP, DEPENDENTS, readers_on, server
+
+DENIED = (1044, 1045, 1130, 1129, 1698, 1142, 1227)
+FULL = 1040
+NETWORK = range(2000, 3000)
+STRANGE = (0, -1, 1115, 1251, 1273, 2027, 2049, 2054, 2058, 2059, 2061)
+"""No number at all, an authentication or a character set that one of the two does not know."""
+TLS = (2026, 3159)
+"""No TLS where it is wanted, by one side or the other."""
+UTF8MB4 = (5, 5, 3)
+"""The first MySQL with the character set that mysql.connector speaks."""
+EMOJI = re.compile(r"\b1366\b.*Incorrect string value: '\\+xF0")
+"""A sign of four bytes that a table of three-byte signs refused."""
+PACKET = 1 << 20
+"""Bytes. pyspider sends a whole page's result, or a script, in one statement."""
+
+
+def _mysql(view: View) -> Iterator[tuple[Patient, str, MySQLAnswer, str]]:
+    """Per host, database and answer, the equal ones once; with the address for people."""
+    for host in view.seen:
+        seen = set()
+        for asked in host.asked:
+            for name, answer in asked.mysql.items():
+                where = asked.places.get(name, "")
+                if (name, where, answer.error) not in seen:
+                    seen.add((name, where, answer.error))
+                    yield host, name, answer, where
+
+
+def mysql_errors(matches: Callable[[int], bool]) -> Callable[[View], Iterable[Hit]]:
+    """One hit per host: what keeps the one database away mostly keeps all three away."""
+
+    def find(view: View) -> Iterator[Hit]:
+        by_error: dict[tuple[str, str], list[str]] = {}
+        for host, name, answer, where in _mysql(view):
+            if answer.error and matches(answer.errno or 0) and not filtered(view, host, where, answer):
+                place, _, _ = where.rpartition("/")
+                by_error.setdefault((host.name, f"{place}: {answer.error}"), []).append(name)
+        for (host_name, error), names in by_error.items():
+            yield Hit(host_name, f"{', '.join(names)} at {error}", items=readers_on(view, host_name))
+
+    return find
+
+
+def full(view: View) -> Iterator[Hit]:
+    yield from mysql_errors(lambda number: number == FULL)(view)
+    for host, name, answer, where in _mysql(view):
+        if name == "taskdb" and not answer.error and answer.connected > answer.max_connections * 0.9 > 0:
+            yield Hit(host.name, f"{where}: {answer.connected} of {answer.max_connections} connections are in use")
+
+
+def packets(view: View) -> Iterator[Hit]:
+    for host, name, answer, where in _mysql(view):
+        if name == "resultdb" and not answer.error and 0 < answer.max_allowed_packet < PACKET:
+            yield Hit(host.name, f"{where}: max_allowed_packet is {answer.max_allowed_packet} bytes")
+
+
+def charsets(view: View) -> Iterator[Hit]:
+    """Tables that hold no Chinese; and those that hold no emoji, once somebody was refused one."""
+    emoji = _refused_emoji(view)
+    seen = set()
+    for host, _, answer, place in _mysql(view):
+        where = place.replace("this host", host.host.address)
+        wrong = [(table, name) for table, name in answer.charsets if emoji or not name.startswith("utf8")]
+        if wrong and where not in seen:
+            seen.add(where)
+            yield _charset(view, host, where, wrong, emoji)
+
+
+def _charset(view: View, host: Patient, where: str, wrong: list[tuple[str, str]], emoji: str) -> Hit:
+    database = where.rpartition("/")[2]
+    tables = ", ".join(f"the table {table} is {name}" for table, name in wrong)
+    statements = [f"ALTER TABLE `{database}`.`{table}` CONVERT TO CHARACTER SET utf8mb4;" for table, _ in wrong]
+    return Hit(
+        server(view, host, where),
+        f"{where}: {tables}{f'; {emoji}' if emoji else ''}",
+        fix=f"in MySQL: {' '.join(statements)}",
+    )
+
+
+def _refused_emoji(view: View) -> str:
+    """The line of a program's log that tells so."""
+    for host in view.seen:
+        for log in host.facts.logs.values():
+            if found := next((line for line in reversed(log.tail) if EMOJI.search(line)), None):
+                return f"{host.name}: {found.strip()[:200]}"
+    return ""
+
+
+def versions(view: View) -> Iterator[Hit]:
+    yield from mysql_errors(lambda number: number in STRANGE)(view)
+    seen = set()
+    for host, _, answer, place in _mysql(view):
+        version = answer.version or ""
+        where = place.replace("this host", host.host.address).partition("/")[0]
+        if version and "mariadb" not in version.lower() and numbers(version) < UTF8MB4 and where not in seen:
+            seen.add(where)
+            text = f"{where}: the server is MySQL {version}, which knows no utf8mb4"
+            yield Hit(server(view, host, where), text, fix="upgrade it to MySQL 5.7 or MariaDB 10", by_hand=True)
+
+
+CHECKS = (
+    Check(
+        id="mysql-refused",
+        title="InterfaceError: 2003: Can't connect to MySQL server; the scheduler starts and crawls nothing",
+        cause="MySQL does not run, or does not listen where config.json says, or a filter is between",
+        fix="fab bootstrap (starts it and sets where it listens), then fab deploy",
+        find=mysql_errors(lambda number: number in NETWORK and number not in (*STRANGE, *TLS)),
+        fixes=("stores",),
+        foreign_fix="start MySQL; set bind-address to an address that the other hosts reach",
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="mysql-denied",
+        title="ProgrammingError: 1045 (28000): Access denied for user",
+        cause="MySQL does not accept the user, its password, or its access to this database from this host",
+        fix=BOOTSTRAP,
+        find=mysql_errors(lambda number: number in DENIED),
+        fixes=("stores", "release", "restart"),
+        foreign_fix="CREATE USER and GRANT ALL on taskdb, projectdb and resultdb for the user at '%'",
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="mysql-max-connections",
+        title="1040: Too many connections",
+        cause="each pyspider process holds about three connections; the server allows too few",
+        fix="fab bootstrap sets max_connections to 500; a server that is full may have to be stopped by hand first",
+        find=full,
+        foreign_fix="set max_connections in [mysqld] to 500",
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="mysql-packet",
+        title="results or scripts are lost; `packet bigger than max_allowed_packet`, `MySQL server has gone away`",
+        cause="a result or a script travels in one statement, and the server takes no statement of that size",
+        fix=BOOTSTRAP,
+        find=packets,
+        fixes=("stores",),
+        foreign_fix="set max_allowed_packet in [mysqld] to 64M",
+    ),
+    Check(
+        id="mysql-charset",
+        title="1366 (22007): Incorrect string value; a 500 when a script with an emoji is saved",
+        cause="pyspider makes its tables as utf8, which in MySQL holds signs of three bytes only: an emoji has four. A "
+        "table that somebody made as latin1 holds no Chinese either",
+        fix="in MySQL: ALTER TABLE the table CONVERT TO CHARACTER SET utf8mb4",
+        find=charsets,
+    ),
+    Check(
+        id="mysql-version",
+        title="Authentication plugin is not supported; 1251: Client does not support authentication protocol; "
+        "Unknown character set: 'utf8mb4'",
+        cause="mysql.connector 8.0.23 and this server do not understand each other: an authentication plugin that only "
+        "one of them has, or a MySQL before 5.5.3, which knows no utf8mb4",
+        fix=BOOTSTRAP,
+        find=versions,
+        fixes=("stores",),
+        foreign_fix="in MySQL: ALTER USER the user IDENTIFIED WITH mysql_native_password (or, in MySQL 8 and later, "
+        "caching_sha2_password)",
+        hides=DEPENDENTS | {"mysql-refused", "mysql-denied"},
+    ),
+)

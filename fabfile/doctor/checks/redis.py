@@ -1,0 +1,145 @@
+"""Redis and its queues, as the components themselves are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from ...inventory.queues import CONSUMERS
+from ..answers import RedisAnswer
+from ..facts import Component
+from ..findings import Check, Hit, Patient, View
+from .network import filtered
+from .stores import BOOTSTRAP, DEPENDENTS, readers_on, server
+
+NO_TLS = "tls"
+"""The same, of Redis; it stands for itself in doctor_answers.py."""
+
+
+def _redis(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
+    for host in view.seen:
+        found = ((one.redis, one.places.get("message_queue", "")) for one in host.asked if one.redis)
+        for answer, where in islice(found, 1):
+            yield host, answer, where
+
+
+def redis_errors(matches: Callable[[str], bool]) -> Callable[[View], Iterable[Hit]]:
+    def find(view: View) -> Iterator[Hit]:
+        for host, answer, where in _redis(view):
+            if answer.error and matches(answer.code) and not filtered(view, host, where, answer):
+                yield Hit(host.name, f"{where}: {answer.error}", items=readers_on(view, host.name))
+
+    return find
+
+
+def _no_login(code: str) -> bool:
+    return code in ("NOAUTH", "WRONGPASS", "NOPERM", "ERR")
+
+
+def evicting(view: View) -> Iterator[Hit]:
+    for host, answer, where in _once(view):
+        if not answer.error and answer.policy not in ("", "noeviction"):
+            yield Hit(server(view, host, where), f"{where}: maxmemory-policy is {answer.policy}")
+
+
+def _once(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
+    """Each Redis once, whoever asks."""
+    seen = set()
+    for host, answer, place in _redis(view):
+        where = place.replace("this host", host.host.address)
+        if not answer.error and where not in seen:
+            seen.add(where)
+            yield host, answer, where
+
+
+def strangers(view: View) -> Iterator[Hit]:
+    addresses = {host.host.address for host in view.hosts} | {"127.0.0.1", "::1", "[::1]"}
+    # A host that has a name for an address, or that could not be looked at, may well be among them.
+    if len(view.seen) < len(view.fleet.hosts) or any(not host.host.address[-1:].isdigit() for host in view.hosts):
+        return
+    for host, answer, where in _once(view):
+        if others := sorted(set(answer.clients) - addresses):
+            yield Hit(
+                server(view, host, where),
+                f"{where}: queues are also used from {', '.join(others)}, no host of this cluster",
+            )
+
+
+def stuck(view: View) -> Iterator[Hit]:
+    limit = view.fleet.pyspider.queue_maxsize or 100
+    for host, answer, where in _once(view):
+        for queue, role in CONSUMERS.items():
+            if answer.queues.get(queue, 0) >= limit:
+                yield Hit(
+                    _consumer(view, role) or host.name,
+                    f"{queue} at {where} holds {answer.queues[queue]}; {_how(view, role)}",
+                )
+
+
+def _alive(view: View, role: str) -> list[tuple[Patient, Component]]:
+    return [(host, one) for host in view.seen for one in host.components if one.role == role]
+
+
+def _consumer(view: View, role: str) -> str | None:
+    """The host of the consumer that hangs, else of the first."""
+    alive = sorted(_alive(view, role), key=lambda pair: pair[1].state != "T")
+    return next((host.name for host, _ in alive), None)
+
+
+def _how(view: View, role: str) -> str:
+    names = [
+        f"{host.name} (pid {one.pid}{', stopped' if one.state == 'T' else ''})" for host, one in _alive(view, role)
+    ]
+    return f"its consumer is {role}: {', '.join(names)}" if names else f"its consumer is {role}, of which none runs"
+
+
+CHECKS = (
+    Check(
+        id="redis-refused",
+        title="ConnectionError: Error 111 connecting to Redis; the scheduler and the processors end",
+        cause="Redis does not run, or does not listen where config.json says, or a filter is between",
+        fix="fab bootstrap (starts it and sets where it listens), then fab deploy",
+        find=redis_errors(lambda code: not _no_login(code) and code != NO_TLS),
+        fixes=("stores",),
+        foreign_fix="start Redis; set bind to an address that the other hosts reach",
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="redis-noauth",
+        title="NOAUTH Authentication required; WRONGPASS; invalid password",
+        cause="Redis wants another password than the one in config.json",
+        fix=BOOTSTRAP,
+        find=redis_errors(_no_login),
+        fixes=("stores", "release", "restart"),
+        foreign_fix="write redis://:PASSWORD@HOST:PORT/0 as message-queue, with the password in redis.conf's "
+        "requirepass",
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="redis-evicting",
+        title="tasks vanish without any error",
+        cause="with this policy Redis throws whole queues away when its memory is full",
+        fix=BOOTSTRAP,
+        find=evicting,
+        fixes=("stores",),
+        foreign_fix="redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
+    ),
+    Check(
+        id="other-cluster",
+        title="tasks vanish, or `unknown project`: another cluster's programs take them",
+        cause="pyspider's queues have fixed names: programs that use the same Redis database are one cluster, wanted "
+        "or not",
+        fix="give the other cluster a database number of its own (stores.redis.db in its hosts.toml), or end the "
+        "strangers",
+        find=strangers,
+    ),
+    Check(
+        id="queue-stuck",
+        title="a queue stays at 100",
+        cause="who takes out of this queue hangs or does not run; everything before it then waits: newtask_queue, "
+        "scheduler2fetcher, fetcher2processor, processor2result, status_queue",
+        fix="fab -H {host} reload",
+        find=stuck,
+        foreign_fix="supervisorctl restart the consumer",
+    ),
+)
