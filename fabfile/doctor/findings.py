@@ -17,7 +17,7 @@ Fix = Literal["owner", "stores", "conf", "release", "boot", "supervision", "rest
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """One host as doctor saw it."""
+    """One host as remote/doctor.py saw it."""
 
     host: Host
     facts: Facts

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .. import plan
 from ..inventory import Fleet, Host
-from ..steps.base import Action, CannotLook, Found, Payload, Probe, Step
+from ..steps.base import Action, CannotLook, Found, Probe, Step
 from ..steps.shipped import shipped
 from ..steps.supervisor import Place, look, state
 from .findings import Finding, Fix
@@ -29,7 +29,7 @@ class Owner:
     name: str = "owner"
 
     def probe(self) -> Probe:
-        return Probe(self.place.as_root("owners", paths=self.paths), (Payload(shipped("supervise")),))
+        return Probe(self.place.as_root("owners", paths=self.paths), (shipped(),))
 
     def diff(self, found: Found) -> Sequence[Action]:
         try:
@@ -43,7 +43,7 @@ class Owner:
         tops = (self.place.home, self.place.logs)
         script = self.place.as_root("give", paths=paths, user=self.place.user, tops=tops)
         says = f"give {paths[0]}{others} to {self.place.user}"
-        return [Action(says, script, (Payload(shipped("supervise")),))]
+        return [Action(says, script, (shipped(),))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Restart:
         if not names:
             return []
         script = self.place.as_work("apply", restart=names, wait=names, reopen=[], remove=[], seconds=60)
-        return [Action(f"restart {', '.join(names)}", script, (Payload(shipped("supervise")),), limit=150)]
+        return [Action(f"restart {', '.join(names)}", script, (shipped(),), limit=150)]
 
 
 def steps(fleet: Fleet, host: Host, found: Sequence[Finding], pids: frozenset[int]) -> list[Step]:

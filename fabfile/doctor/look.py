@@ -6,19 +6,15 @@ import json
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from .. import plan
 from ..inventory import Fleet, Host
-from ..render import TEMPLATES
 from ..steps.base import Action, Found, Payload, Probe
 from ..steps.ground import SOUND
 from ..steps.shell import cmd
-from ..steps.shipped import REMOTE, shipped
+from ..steps.shipped import shipped
 from .facts import Facts
 
-PARTS = ("supervise", "machine", "doctor_conf", "doctor_ask", "doctor_answers")
-"""What doctor.py loads or runs, in the order of its arguments; the release's tls.py follows."""
 PYTHONS = ("python2.7", "python3", "python2", "python", "/usr/libexec/platform-python")
 """A host that was set up by hand has one of these, if it has pyspider."""
 
@@ -29,7 +25,7 @@ for python in {pythons}; do
   # What others can change is no Python for root.
   python=$(command -v "$python") && sound "$python" || continue
   "$real" -c 'import sys; assert sys.version_info >= (2, 7)' >/dev/null 2>&1 || continue
-  exec "$real" -B "$@"
+  exec "$real" -B "$1" doctor "$2"
 done
 echo null"""
 
@@ -48,9 +44,7 @@ class Examination:
         files = [path for path, _, _ in plan.boot_files(self.fleet, self.host)]
         options = where.options(user=cluster.user, home=cluster.home, site=self.fleet.doctor.site, files=files)
         script = SOUND + _SCRIPT.format(pythons=cmd(where.python, *PYTHONS))
-        parts = [*(REMOTE / f"{name}.py" for name in PARTS), TEMPLATES / "tls.py"]
-        payloads: tuple[bytes | Path, ...] = (shipped("doctor"), json.dumps(options).encode(), *parts)
-        return Probe(script, tuple(Payload(one) for one in payloads), limit=60)
+        return Probe(script, (shipped(), Payload(json.dumps(options).encode())), limit=60)
 
     def diff(self, found: Found) -> Sequence[Action]:
         del found

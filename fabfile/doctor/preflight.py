@@ -32,7 +32,7 @@ class Objection:
 
 
 def objections(fleet: Fleet, host: Host, answer: Mapping[str, object], roles: Collection[str] = ()) -> list[Objection]:
-    """The objections to a deploy that supervise.py's answer with a preflight holds; empty where all is well."""
+    """The objections to a deploy that the answer to a look with a preflight holds; empty where all is well."""
     sight = sighted(answer)
     if (seen := sight.preflight) is None:
         return []

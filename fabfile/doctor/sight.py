@@ -1,4 +1,4 @@
-"""The sight of one host: supervise.py's answer as values, with the preflight that machine.py adds."""
+"""The sight of one host: remote/look.py's answer as values, with the preflight of remote/machine.py."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class PreflightSight(Fact, frozen=True):
 
 
 class HostSight(Fact, frozen=True):
-    """supervise.py's answer."""
+    """remote/look.py's answer."""
 
     supervisord: Server = Server()
     programs: tuple[RunProgram, ...] = ()
@@ -161,8 +161,8 @@ class HostSight(Fact, frozen=True):
 
 
 def sighted(answer: Mapping[str, object]) -> HostSight:
-    """supervise.py's answer. Raises CannotLook where it is none."""
+    """remote/look.py's answer. Raises CannotLook where it is none."""
     try:
         return msgspec.convert(answer, HostSight)
     except msgspec.ValidationError as error:
-        raise CannotLook(f"the answer to the look is not as supervise.py gives it: {error}") from error
+        raise CannotLook(f"the answer to the look is not as remote/look.py gives it: {error}") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
 from ..inventory import TLS
-from ..inventory.queues import QUEUES
+from ..inventory.roles import QUEUES
 from . import tls as secure
 from .deadline import OVER, Open, Stream, Timed
 from .way import SECONDS, reason, told

@@ -14,7 +14,7 @@ RUNNING = "RUNNING"
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """One host as status saw it; `sight` is the answer of supervise.py, None where there was none."""
+    """One host as status saw it; `sight` is the answer of the look, None where there was none."""
 
     host: Host
     wanted: tuple[str, ...]

@@ -1,35 +1,16 @@
-"""Runs on a host, under the runtime's Python: whether the stores let in whoever has this configuration.
+"""Whether the stores let in a program that has this configuration."""
 
-    logins.py CONFIG.json ASK ANSWERS TLS      prints one JSON object; no password is in it
+from __future__ import absolute_import, print_function
 
-ASK, ANSWERS and TLS are the paths of doctor_ask.py, doctor_answers.py and the release's tls.py: what doctor is told is what is told here.
-"""
-
-from __future__ import print_function
-
-import json
-import sys
-import types
+from . import ask, stores, tls
 
 
-def module(path):
-    made = types.ModuleType("loaded")
-    with open(path, "rb") as stream:
-        exec(compile(stream.read(), path, "exec"), made.__dict__)
-    return made
-
-
-def look(config, ask, answers, tls):
-    stores = config.get("tls") or {}
+def logins(config):
+    """`config` holds the addresses of config.json, and under `tls` what the release's tls.json says."""
+    secured = config.get("tls") or {}
     databases = dict((name, ask.split(config[name])) for name in ask.DATABASES if config.get(name))
-    found = {"mysql": ask.mysql(databases, answers, tls, stores) if databases else {}, "redis": None}
+    found = {"mysql": ask.mysql(databases, secured) if databases else {}, "redis": None}
     if config.get("message-queue"):
         where, password = ask.split(config["message-queue"])
-        found["redis"] = answers.redis(where, password, tls.guard(stores.get("redis")))
+        found["redis"] = stores.redis(where, password, tls.guard(secured.get("redis")))
     return found
-
-
-if __name__ == "__main__":
-    with open(sys.argv[1]) as stream:
-        given = json.load(stream)
-    print(json.dumps(look(given, *[module(path) for path in sys.argv[2:5]])))

@@ -1,6 +1,9 @@
-# Runs under the built Python 2.7: imports what pyspider needs, prints what it found as key=value lines.
-# Exit status 1 and a `fault=` line for each thing that is not as it must be.
-from __future__ import print_function
+"""Runs under a Python 2.7 that was just made: imports what pyspider needs, prints what it found as key=value lines.
+
+Exit status 1 and a `fault=` line for each thing that is not as it must be. Sent by itself, as an argument.
+"""
+
+from __future__ import absolute_import, print_function
 
 import sys
 
@@ -8,9 +11,10 @@ import sys
 def attempt(name, look):
     try:
         print("%s=%s" % (name, look()))
+        return True
     except Exception as error:
-        faults.append(name)
         print("fault=%s: %s: %s" % (name, type(error).__name__, str(error).replace("\n", " ")))
+        return False
 
 
 def ucs4():
@@ -64,14 +68,19 @@ def installed(name):
     return look
 
 
-faults = []
-attempt("python", lambda: ".".join(str(part) for part in sys.version_info[:3]))
-attempt("ucs4", ucs4)
-attempt("openssl", openssl)
-attempt("sqlite", module("sqlite3", "sqlite_version"))
-attempt("pycurl", pycurl)
-attempt("lxml", lxml)
-attempt("mysql", mysql)
-attempt("pyspider", module("pyspider", "__version__"))
-attempt("supervisor", installed("supervisor/version.txt"))
-sys.exit(1 if faults else 0)
+TRIALS = (
+    ("python", lambda: ".".join(str(part) for part in sys.version_info[:3])),
+    ("ucs4", ucs4),
+    ("openssl", openssl),
+    ("sqlite", module("sqlite3", "sqlite_version")),
+    ("pycurl", pycurl),
+    ("lxml", lxml),
+    ("mysql", mysql),
+    ("pyspider", module("pyspider", "__version__")),
+    ("supervisor", installed("supervisor/version.txt")),
+)
+
+
+if __name__ == "__main__":
+    results = [attempt(name, look) for name, look in TRIALS]
+    sys.exit(0 if all(results) else 1)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..errors import Problem
-from ..render import TEMPLATES
 from .base import Action, CannotLook, Found, Payload, Probe
 from .shell import cmd
+from .shipped import shipped
 
-REMOTE = Path(__file__).parent.parent / "remote"
 ABSENT = 1049
 """MySQL: no such database. pyspider makes it, where it may."""
 NO_TLS = "gives no TLS that this host trusts"
@@ -31,10 +29,7 @@ class Logins:
     name: str = "logins"
 
     def probe(self) -> Probe:
-        script = f'{cmd(self.python)} -B "$2" "$1" "$3" "$4" "$5"'
-        files = [Payload(REMOTE / f"{name}.py") for name in ("logins", "doctor_ask", "doctor_answers")]
-        files.append(Payload(TEMPLATES / "tls.py"))
-        return Probe(script, (Payload(self.config), *files), limit=45)
+        return Probe(f'{cmd(self.python)} -B "$1" logins "$2"', (shipped(), Payload(self.config)), limit=45)
 
     def diff(self, found: Found) -> Sequence[Action]:
         try:

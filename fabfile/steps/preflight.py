@@ -22,7 +22,7 @@ class Preflight:
     """What supervisord and the programs open for writing: files, folders, and the folder of the data."""
 
     def options(self) -> dict[str, object]:
-        """The question as machine.py reads it."""
+        """The question as remote/machine.py reads it."""
         return {
             "conf": self.conf,
             "folders": self.folders,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -13,11 +12,9 @@ from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .ground import SOUND
 from .preflight import Preflight
-from .shell import as_user, cmd, lines
-from .shipped import shipped
+from .shell import cmd, lines
+from .shipped import as_root, as_work, shipped
 
-SCRIPT = Path(__file__).parent.parent / "remote" / "supervise.py"
-MACHINE = SCRIPT.with_name("machine.py")
 REFUSED = 111
 """ECONNREFUSED on Linux: a socket file without a process behind it."""
 DOWN = ("STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN", "STOPPING")
@@ -41,12 +38,12 @@ class Place:
         return {**where, **more}
 
     def as_root(self, verb: str, **more: object) -> str:
-        """A script that runs supervise.py (its first payload) as root."""
-        return str(cmd(self.python, "-")) + " " + str(cmd(verb, json.dumps(self.options(**more)))) + ' <"$1"'
+        """A script that runs what was shipped (its first payload) as root."""
+        return as_root(self.python, verb, self.options(**more))
 
     def as_work(self, verb: str, **more: object) -> str:
-        """The same as the cluster's user; the script comes on stdin, since that user can't read the payload."""
-        return str(as_user(self.user, cmd(self.python, "-", verb, json.dumps(self.options(**more))))) + ' <"$1"'
+        """The same as the cluster's user."""
+        return as_work(self.user, self.python, verb, self.options(**more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class Questions:
 def look(place: Place, questions: Questions | None = None, preflight: Preflight | None = None) -> Probe:
     """Everything about programs on one host, as one JSON object; shared by all steps here and by status.
 
-    With a preflight, machine.py looks at what is beside supervisord as well.
+    With a preflight, the look is at all that is beside supervisord as well.
     """
     asked = questions or Questions()
     beside = preflight and preflight.options()
@@ -70,10 +67,9 @@ def look(place: Place, questions: Questions | None = None, preflight: Preflight 
         SOUND,
         f"[ -x {cmd(place.python)} ] || {{ echo null; exit 0; }}",
         f"sound {cmd(place.python)} || {{ {cmd('echo', whose)}; exit 0; }}",
-        f'script=$1; shift; {cmd(place.python)} "$script" look "$@"',
+        f'{cmd(place.python)} "$1" look "$2"',
     )
-    payloads = (shipped("supervise"), json.dumps(options).encode(), *((MACHINE,) if preflight else ()))
-    return Probe(script, tuple(Payload(one) for one in payloads), limit=45)
+    return Probe(script, (shipped(), Payload(json.dumps(options).encode())), limit=45)
 
 
 def state(found: Found) -> dict[str, Any] | None:
@@ -138,8 +134,8 @@ def needed(place: Place, found: Found) -> dict[str, Any]:
 
 
 def action(says: str, script: str, limit: float = 60) -> Action:
-    """An action whose script runs supervise.py, its first payload."""
-    return Action(says, script, (Payload(shipped("supervise")),), limit=limit)
+    """An action whose script runs what was shipped, its first payload."""
+    return Action(says, script, (shipped(),), limit=limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .base import Action, Found, Payload, Probe
+from .base import Action, Found, Probe
 from .files import kept_suffix
 from .shipped import shipped
 from .supervisor import Place, look, own
@@ -33,4 +33,4 @@ class Writable:
             return []
         others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         script = self.place.as_work("take", paths=paths, suffix=kept_suffix())
-        return [Action(f"give {paths[0]}{others} to {self.place.user}", script, (Payload(shipped("supervise")),))]
+        return [Action(f"give {paths[0]}{others} to {self.place.user}", script, (shipped(),))]

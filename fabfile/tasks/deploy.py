@@ -188,7 +188,7 @@ def _schedulers(looked: Looked) -> Sequence[int]:
 
 
 def _sight(looked: Looked) -> Mapping[str, Any]:
-    """What supervise.py told; empty where it could not be asked. Raises CannotLook."""
+    """What the look told; empty where it could not be asked. Raises CannotLook."""
     steps = zip(looked.steps, looked.found, strict=True)
     found = next((found for step, found in steps if isinstance(step, Sight | Supervision)), None)
     return (state(found) if found else None) or {}

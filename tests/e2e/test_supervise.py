@@ -1,4 +1,4 @@
-"""supervise.py against a real supervisord of this machine; it runs under Python 2.7 on hosts and here under 3."""
+"""What is shipped, against a real supervisord of this machine; it runs under Python 2.7 on hosts and here under 3."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import pytest
 
 from fabfile.steps.base import Found
 from fabfile.steps.daemon import Supervisord
-from fabfile.steps.supervisor import SCRIPT, Leftovers, Place, Programs, Sockets
+from fabfile.steps.shipped import shipped
+from fabfile.steps.supervisor import Leftovers, Place, Programs, Sockets
 
 BROKEN = "sh -c 'echo why it broke; exit 3'"
 CONF = """\
@@ -40,6 +41,9 @@ class Daemon:
         self.folder = folder
         self.place = Place("nobody", str(folder), str(folder), f"{folder}/s.conf", f"{folder}/s.sock", sys.executable)
         (folder / "s.conf").write_text(CONF.format(folder))
+        content = shipped().content
+        assert isinstance(content, bytes)
+        (folder / "zip").write_bytes(content)
 
     def programs(self, **releases: str) -> None:
         sections = (
@@ -57,7 +61,8 @@ class Daemon:
 
     def run(self, verb: str, **more: object) -> subprocess.CompletedProcess[str]:
         options = json.dumps(self.place.options(**more))
-        return subprocess.run([sys.executable, SCRIPT, verb, options], capture_output=True, text=True, check=False)
+        words = [sys.executable, self.folder / "zip", verb, options]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
 
     def look(self) -> Found:
         result = self.run("look")

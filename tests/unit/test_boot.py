@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
+from fabfile.remote import conf
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.boot import Boot
 from fabfile.steps.supervisor import Place
-
-from .test_doctor_remote import CONF
 
 PLACE = Place(
     "work",
@@ -119,13 +118,13 @@ def test_the_scripts_are_posix_shell(text: bytes) -> None:
 
 def test_doctor_understands_each_of_the_files_and_what_others_write() -> None:
     texts = [BOOT.script, UNIT.encode(), BOOT.crontab]
-    assert all(CONF.starts(text.decode(), "/etc/supervisord.conf") for text in texts)
-    assert not any(CONF.starts(text.decode(), "/etc/other.conf") for text in texts)
-    assert CONF.starts("su work -c /usr/bin/supervisord", "/etc/supervisord.conf")
-    assert CONF.starts("@reboot supervisord --configuration=/etc/supervisord.conf", "/etc/supervisord.conf")
-    assert not CONF.starts("# supervisord is not started here", "/etc/supervisord.conf")
+    assert all(conf.starts(text.decode(), "/etc/supervisord.conf") for text in texts)
+    assert not any(conf.starts(text.decode(), "/etc/other.conf") for text in texts)
+    assert conf.starts("su work -c /usr/bin/supervisord", "/etc/supervisord.conf")
+    assert conf.starts("@reboot supervisord --configuration=/etc/supervisord.conf", "/etc/supervisord.conf")
+    assert not conf.starts("# supervisord is not started here", "/etc/supervisord.conf")
     debian = "ExecStart=/usr/bin/supervisord -n -c /etc/supervisor/supervisord.conf"
-    assert not CONF.starts(debian, "/etc/supervisord.conf")
+    assert not conf.starts(debian, "/etc/supervisord.conf")
 
 
 @pytest.mark.parametrize(("kind", "wanted"), [("systemd", 1), ("sysv", 0), ("cron", 0), ("none", 0)])

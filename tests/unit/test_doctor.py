@@ -79,7 +79,7 @@ def asked(fleet: Fleet, roles: list[str]) -> Answer:
 
 
 def facts_of(fleet: Fleet, host: Host) -> Answer:
-    """What doctor.py says of a host on which all is well."""
+    """The answer of remote/doctor.py on a host on which all is well."""
     configured = sections(fleet, host)
     live = [
         {

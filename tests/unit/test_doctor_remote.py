@@ -1,24 +1,22 @@
-"""doctor.py and what it loads, run on this machine; on hosts they run under Python 2.7."""
+"""The facts for doctor, collected on this machine; on hosts under Python 2.7."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fabfile.doctor.facts import parsed
-from fabfile.doctor.look import PARTS, REMOTE
-from fabfile.inventory.queues import QUEUES
-from fabfile.render import TEMPLATES
+from fabfile.inventory.roles import QUEUES
+from fabfile.remote import answers, ask, clients, conf, doctor, processes, stores, tls
 from fabfile.steps.base import Found
+from fabfile.steps.shipped import shipped
 
 from .servers import Authority, redis, secured, serving
-from .test_tls_on_hosts import fresh
 
 SECRET = "s3cret"
 BY_HAND = """\
@@ -40,27 +38,18 @@ command=/usr/sbin/nginx -g 'daemon off;'
 """
 
 
-def remote(name: str) -> Any:
-    module = types.ModuleType(name)
-    exec(compile((REMOTE / f"{name}.py").read_text(), name, "exec"), module.__dict__)
-    return module
-
-
-CONF, ASK, SUPERVISE = remote("doctor_conf"), remote("doctor_ask"), remote("supervise")
-
-
 @pytest.fixture
-def conf(tmp_path: Path) -> Any:
+def by_hand(tmp_path: Path) -> Any:
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "webui.ini").write_text("[program:webui]\ncommand=python2.7 %(here)s/run.py -c c.json webui\n")
     (tmp_path / "s.conf").write_text(BY_HAND)
-    return CONF.conf_facts(str(tmp_path / "s.conf"), SUPERVISE)
+    return conf.conf_facts(str(tmp_path / "s.conf"))
 
 
-def test_a_configuration_by_hand_is_read_as_supervisor_reads_it(conf: Any) -> None:
-    assert (conf["socket"], conf["ctl"]) == ("/tmp/supervisor.sock", "/tmp/supervisor.sock")
-    assert "rpcinterface:supervisor" not in conf["sections"]
-    programs = {one["name"]: one for one in conf["programs"]}
+def test_a_configuration_by_hand_is_read_as_supervisor_reads_it(by_hand: Any) -> None:
+    assert (by_hand["socket"], by_hand["ctl"]) == ("/tmp/supervisor.sock", "/tmp/supervisor.sock")
+    assert "rpcinterface:supervisor" not in by_hand["sections"]
+    programs = {one["name"]: one for one in by_hand["programs"]}
     assert set(programs) == {"proc_00", "proc_01", "webui"}
     assert programs["proc_01"]["log"] == "/var/log/proc_01.log"
     assert programs["proc_01"]["role"] == "processor"
@@ -78,7 +67,7 @@ def test_a_configuration_by_hand_is_read_as_supervisor_reads_it(conf: Any) -> No
     ],
 )
 def test_an_address_is_taken_apart_as_pyspider_does(url: str, wanted: dict[str, Any]) -> None:
-    found, _ = ASK.split(url)
+    found, _ = ask.split(url)
     assert {name: found[name] for name in wanted} == wanted
     assert SECRET not in json.dumps(found)
 
@@ -92,7 +81,7 @@ def test_no_password_of_a_configuration_is_shown() -> None:
         "webui": {"password": SECRET, "username": "u"},
         "my-password": SECRET,
     }
-    shown = ASK.shown(config)
+    shown = ask.shown(config)
     assert SECRET not in json.dumps(shown)
     assert shown["fetcher"]["poolsize"] == 10
     assert set(shown) == set(config)
@@ -106,11 +95,12 @@ def test_a_look_at_a_host_without_anything_changes_and_breaks_nothing(tmp_path: 
         "socket": f"{tmp_path}/no",
     }
     (tmp_path / "options").write_text(json.dumps(places | {"user": "nobody"}))
-    scripts = [*(REMOTE / f"{name}.py" for name in PARTS), TEMPLATES / "tls.py"]
+    content = shipped().content
+    assert isinstance(content, bytes)
+    (tmp_path / "zip").write_bytes(content)
     before = sorted(tmp_path.rglob("*"))
-    result = subprocess.run(
-        [sys.executable, "-B", REMOTE / "doctor.py", tmp_path / "options", *scripts], capture_output=True, check=False
-    )
+    words = [sys.executable, "-B", tmp_path / "zip", "doctor", tmp_path / "options"]
+    result = subprocess.run(words, capture_output=True, check=False)
     assert result.returncode == 0, result.stderr
     assert parsed(Found(0, result.stdout.decode()))
     facts = json.loads(result.stdout)
@@ -127,9 +117,9 @@ def test_nobody_is_asked_for_a_process_that_is_no_supervisord(tmp_path: Path, mo
     client.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     sight = {"supervisord": {"answers": True, "pid": 1}}
-    table = {1: SUPERVISE.Process(1)}
+    table = {1: processes.Process(1)}
     where = {"conf": "/none", "socket": "/none"}
-    assert remote("doctor").clients(SUPERVISE, remote("machine"), sight, where, table) == []
+    assert clients.clients(sight, where, table) == []
 
 
 def test_a_program_that_began_again_during_the_look_did_not_listen_all_the_while() -> None:
@@ -137,18 +127,18 @@ def test_a_program_that_began_again_during_the_look_did_not_listen_all_the_while
         {"address": "127.0.0.1", "port": port, "pid": port, "waiting": 0} for port in (5000, 23333, 24444)
     )
     after = [dict(stayed, waiting=1), dict(began_again, pid=7)]
-    assert remote("doctor").standing([stayed, began_again, ended], after) == [stayed]
+    assert doctor.standing([stayed, began_again, ended], after) == [stayed]
 
 
 def test_redis_is_asked_by_tls_where_the_release_says_so_and_known_where_it_does_not(tmp_path: Path) -> None:
-    authority, answers, tls = Authority.made(tmp_path), remote("doctor_answers"), fresh()
+    authority = Authority.made(tmp_path)
     other = Authority.made(tmp_path / "other")
     with serving(secured(authority.issued("127.0.0.1"), redis(SECRET))) as port:
-        where, _ = ASK.split(f"redis://:{SECRET}@127.0.0.1:{port}/0")
+        where, _ = ask.split(f"redis://:{SECRET}@127.0.0.1:{port}/0")
         guards = {name: tls.guard({"ca": ca}) for name, ca in (("own", authority.pem.splitlines()), ("none", None))}
         guards["other"] = tls.guard({"ca": other.pem.splitlines()})
-        said = {name: answers.redis(where, SECRET, guard) for name, guard in guards.items()}
-        plain = answers.redis(where, SECRET, tls.guard(None))
+        said = {name: stores.redis(where, SECRET, guard) for name, guard in guards.items()}
+        plain = stores.redis(where, SECRET, tls.guard(None))
     assert said["own"]["error"] is None and said["own"]["policy"] == "noeviction"
     assert {said[name]["code"] for name in ("none", "other")} == {plain["code"]} == {"tls"}
     assert "CERTIFICATE_VERIFY_FAILED" in said["other"]["error"]
@@ -160,14 +150,14 @@ def test_redis_is_asked_by_tls_where_the_release_says_so_and_known_where_it_does
 def test_a_broken_tls_json_is_a_configuration_that_can_not_be_read(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "tls.json").write_text(text)
-    seen = ASK.look(str(tmp_path / "config.json"), [], "", remote("doctor_answers"), fresh())
+    seen = ask.ask({"config": str(tmp_path / "config.json"), "roles": [], "site": None})
     assert seen["config"] is None and "Error" in seen["bad_config"]
 
 
 def test_a_host_asks_for_the_queues_that_the_cluster_has() -> None:
-    assert remote("doctor_answers").QUEUES == QUEUES
+    assert tuple(QUEUES) == stores.QUEUES
 
 
 def test_the_password_of_a_phantomjs_proxy_is_not_shown() -> None:
-    seen = remote("doctor_answers").phantomjs(f"http://u:{SECRET}@127.0.0.1:9/")
+    seen = answers.phantomjs(f"http://u:{SECRET}@127.0.0.1:9/")
     assert seen["where"] == "127.0.0.1:9/" and SECRET not in json.dumps(seen)

@@ -1,28 +1,18 @@
-"""ground.py on this machine: what stands in the way is neither followed nor waited for; what is root's stays so."""
+"""Ground and files here: an obstacle is neither followed nor waited for; whatever is root's stays so."""
 
 from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from fabfile.steps.shipped import REMOTE, shipped
+from fabfile.remote import files, ground, rights
 
 WORK = 65534
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="the rule is about root")
-
-
-@pytest.fixture
-def ground() -> Any:
-    import ground
-
-    return ground
 
 
 @pytest.fixture
@@ -58,23 +48,23 @@ PLANTED: dict[str, Callable[[Path, Path], object]] = {
 
 
 @pytest.mark.parametrize("planted", PLANTED)
-def test_nothing_but_what_the_user_could_read_is_read(ground: Any, work: Path, canary: Path, planted: str) -> None:
+def test_nothing_but_what_the_user_could_read_is_read(work: Path, canary: Path, planted: str) -> None:
     PLANTED[planted](work / "it", canary)
     for path in (work / "it", work / "it" / "secret"):
-        assert ground.read(str(path)) == ground.tail(str(path), 100) == ""
+        assert files.read(str(path)) == files.tail(str(path), 100) == ""
 
 
 @pytest.mark.parametrize("planted", PLANTED)
-def test_nothing_of_roots_is_given_away(ground: Any, work: Path, canary: Path, planted: str) -> None:
+def test_nothing_of_roots_is_given_away(work: Path, canary: Path, planted: str) -> None:
     PLANTED[planted](work / "it", canary)
     for path in (work / "it", work / "it" / "secret"):
         ground.give(str(path), WORK, WORK, [str(work)])
     for path in (canary, canary / "secret"):
         assert path.stat().st_uid == 0
-    assert all(str(canary) not in path for path, _ in ground.walk(str(work), 100))
+    assert all(str(canary) not in path for path, _ in files.walk(str(work), 100))
 
 
-def test_a_file_and_a_directory_are_given_and_a_reason_is_told_where_not(ground: Any, work: Path, canary: Path) -> None:
+def test_a_file_and_a_directory_are_given_and_a_reason_is_told_where_not(work: Path, canary: Path) -> None:
     (work / "log").write_text("x")
     (work / "data").mkdir()
     for name in ("log", "data"):
@@ -85,21 +75,21 @@ def test_a_file_and_a_directory_are_given_and_a_reason_is_told_where_not(ground:
     assert "it has another name elsewhere (2 hard links)" in ground.give(str(work / "hard"), WORK, WORK, [])
 
 
-def test_a_link_of_roots_own_is_followed_and_one_of_others_is_not(ground: Any, work: Path, canary: Path) -> None:
+def test_a_link_of_roots_own_is_followed_and_one_of_others_is_not(work: Path, canary: Path) -> None:
     (canary / "open").write_text("open")
     (canary.parent / "ours").symlink_to(canary)
     (work / "theirs").symlink_to(canary)
     alone = ground.alone(Path("/tmp").stat())
-    assert ground.read(str(canary / "open")) == "open"
+    assert files.read(str(canary / "open")) == "open"
     # Below a directory that everybody can write, even root's own link may be somebody else's in a moment.
-    assert ground.seen(str(canary.parent / "ours" / "open")) is not None or not alone
+    assert files.seen(str(canary.parent / "ours" / "open")) is not None or not alone
     assert ground.stands(str(work / "theirs" / "open")) is None
     # What the user itself could read anyway is read, with the user's rights.
-    assert ground.read(str(work / "theirs" / "open")) == "open"
-    assert ground.read("/etc/shadow", WORK) == ""
+    assert files.read(str(work / "theirs" / "open")) == "open"
+    assert files.read("/etc/shadow", WORK) == ""
 
 
-def test_whoever_wrote_a_file_is_its_author_also_where_everybody_may_write(ground: Any, tmp_path: Path) -> None:
+def test_whoever_wrote_a_file_is_its_author_also_where_everybody_may_write(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
     for name, owner, mode in (("theirs", WORK, 0o600), ("open", 0, 0o666), ("roots", 0, 0o644)):
@@ -109,11 +99,11 @@ def test_whoever_wrote_a_file_is_its_author_also_where_everybody_may_write(groun
     (tmp_path / "shared" / "link").symlink_to("/etc/shadow")
     os.lchown(tmp_path / "shared" / "link", WORK, WORK)
     authors = {name: ground.author(str(tmp_path / "shared" / name)) for name in ("theirs", "open", "roots", "link")}
-    assert authors == {"theirs": WORK, "open": ground.NOBODY, "roots": 0, "link": WORK}
+    assert authors == {"theirs": WORK, "open": rights.NOBODY, "roots": 0, "link": WORK}
     assert ground.author("/etc/passwd") == 0
 
 
-def test_only_a_socket_is_connected_to_and_removed(ground: Any, work: Path, canary: Path) -> None:
+def test_only_a_socket_is_connected_to_and_removed(work: Path, canary: Path) -> None:
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(work / "real"))
     server.listen(1)
@@ -128,15 +118,3 @@ def test_only_a_socket_is_connected_to_and_removed(ground: Any, work: Path, cana
         assert os.path.lexists(work / name)
     ground.remove_socket(str(work / "real"))
     assert not os.path.lexists(work / "real")
-
-
-@pytest.mark.parametrize("name", ["supervise"])
-def test_what_is_shipped_runs_from_stdin_with_what_it_imports(name: str, tmp_path: Path) -> None:
-    words = [sys.executable, "-", "clear", f'{{"socket": "{tmp_path}/none"}}']
-    result = subprocess.run(words, input=shipped(name), cwd=tmp_path, capture_output=True, check=False)
-    assert (result.returncode, result.stderr) == (0, b"")
-
-
-@pytest.mark.parametrize("path", sorted(REMOTE.glob("*.py")), ids=lambda path: path.name)
-def test_what_is_sent_is_plain_text_to_every_python(path: Path) -> None:
-    path.read_text(encoding="ascii")

@@ -10,7 +10,7 @@ import pytest
 from fabfile.health.stores import MySQLReport, RedisReport
 from fabfile.health.verdict import ClusterView, HostView
 from fabfile.inventory import Fleet, Host, load
-from fabfile.inventory.queues import QUEUES
+from fabfile.inventory.roles import QUEUES
 
 PROJECT = Path(__file__).parent.parent.parent
 DATABASES = ("taskdb", "projectdb", "resultdb")

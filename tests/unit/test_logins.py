@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,17 @@ import pytest
 from fabfile import plan
 from fabfile.errors import Problem
 from fabfile.inventory import Fleet
+from fabfile.remote import ask, logins
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.logins import Logins
 
 from .local import LocalLink
+from .servers import redis, serving
 from .test_doctor import fleet
-from .test_doctor_remote import ASK, remote
 
 __all__ = ["fleet"]
 
+PARTS = ("", ".errors", ".network")
 STEP = Logins("/opt/python", b"{}")
 IN = {"errno": 0, "error": None}
 LET_IN: dict[str, Any] = {
@@ -89,8 +93,6 @@ def test_the_passwords_travel_as_payload_only(fleet: Fleet) -> None:
 
 
 def test_the_far_side_answers_through_the_real_receiver(tmp_path: Path) -> None:
-    import sys
-
     step = Logins(sys.executable, json.dumps({"message-queue": "redis://:s3cret@127.0.0.1:9/0"}).encode())
     from fabfile.runs.engine import look
 
@@ -100,39 +102,37 @@ def test_the_far_side_answers_through_the_real_receiver(tmp_path: Path) -> None:
         step.diff(found)
 
 
-def test_logins_asks_what_doctor_asks() -> None:
-    logins = remote("logins")
+def test_logins_asks_what_doctor_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    connector(monkeypatch, asked)
+    config: dict[str, Any] = {name: f"mysql+{name}://u:s3cret@127.0.0.1:9/{name}" for name in ask.DATABASES}
+    with serving(redis("s3cret")) as port:
+        config["message-queue"] = f"redis://:s3cret@127.0.0.1:{port}/0"
+        for secured in ({}, {"mysql": {"ca": None}, "redis": {"ca": None}}):
+            (tmp_path / "config.json").write_text(json.dumps(config))
+            (tmp_path / "tls.json").write_text(json.dumps(secured))
+            by_logins = logins.logins(config | {"tls": secured})
+            by_doctor = ask.ask({"config": str(tmp_path / "config.json"), "roles": ["processor"], "site": None})
+            assert {name: by_doctor[name] for name in by_logins} == by_logins
+            assert by_logins["redis"]["code"] == ("tls" if secured else "")
+            assert {one["errno"] for one in by_logins["mysql"].values()} == {1045}
+    assert [one.get("ssl_verify_cert", False) for one in asked] == [False] * 6 + [True] * 6
+    assert all(one["password"] == "s3cret" for one in asked)
 
-    class Ask:
-        DATABASES = ("taskdb",)
-        mysql = staticmethod(ASK.mysql)
 
-        @staticmethod
-        def split(url: str) -> tuple[str, str]:
-            return (url, "password")
+def connector(monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]]) -> None:
+    """MySQL's connector, as far as a refusal needs it."""
 
-    class Answers:
-        @staticmethod
-        def mysql(found: object) -> object:
-            return found
+    def connect(**options: Any) -> None:
+        asked.append(options)
+        raise refusal
 
-        @staticmethod
-        def redis(*found: object) -> object:
-            return found
-
-    class TLS:
-        @staticmethod
-        def guard(store: object) -> object:
-            return store
-
-        @staticmethod
-        def secure_mysql(store: object) -> None:
-            asked.append(store)
-
-    asked: list[object] = []
-    config: dict[str, object] = {"taskdb": "T", "message-queue": "Q"}
-    plain = {"mysql": {"taskdb": ("T", "password")}, "redis": ("Q", "password", None)}
-    assert logins.look(config, Ask, Answers, TLS) == plain and not asked
-    config["tls"] = {"mysql": 1, "redis": 2}
-    assert logins.look(config, Ask, Answers, TLS) == plain | {"redis": ("Q", "password", 2)}
-    assert asked == [1]
+    refusal = OSError(1045, "Access denied")
+    modules = {name: types.ModuleType(name) for name in ("mysql", *(f"mysql.connector{part}" for part in PARTS))}
+    modules["mysql"].connector = modules["mysql.connector"]  # type: ignore[attr-defined]
+    modules["mysql.connector"].connect = connect  # type: ignore[attr-defined]
+    for part in ("errors", "network"):
+        setattr(modules["mysql.connector"], part, modules[f"mysql.connector.{part}"])
+    modules["mysql.connector.network"].MySQLTCPSocket = type("MySQLTCPSocket", (), {})  # type: ignore[attr-defined]
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-from types import ModuleType
-from typing import Any
-
 import pytest
 
-from fabfile.steps.supervisor import SCRIPT
-
-
-def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("supervise_on_host", SCRIPT)
-    assert spec and spec.loader
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+from fabfile.remote.processes import Process
 
 
 @pytest.mark.parametrize(
@@ -38,7 +26,6 @@ def module() -> ModuleType:
     ],
 )
 def test_a_command_line_tells_the_component(words: str, role: str | None) -> None:
-    remote: Any = module()
-    process = remote.Process.__new__(remote.Process)
+    process = Process.__new__(Process)
     process.words = words.split()
     assert process.role() == role

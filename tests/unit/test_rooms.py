@@ -20,7 +20,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
         "ssh": {"errors", "inventory", "local", "steps"},
     },
     {
-        "doctor": {"inventory", "plan", "render", "steps"},
+        "doctor": {"inventory", "plan", "steps"},
         "runs": {"errors", "inventory", "local", "ssh", "steps"},
     },
     {

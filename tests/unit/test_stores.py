@@ -18,7 +18,7 @@ from fabfile.errors import Problem
 from fabfile.health.deadline import MOST, Open
 from fabfile.health.stores import mysql_report, redis_report, result_count, sample_results
 from fabfile.inventory import TLS
-from fabfile.inventory.queues import QUEUES
+from fabfile.inventory.roles import QUEUES
 
 from .servers import (
     DAY,

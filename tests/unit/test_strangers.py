@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from fabfile.errors import Problem
+from fabfile.remote import daemons, logs, processes, strangers
 from fabfile.steps.base import Found, Step
 from fabfile.steps.daemon import Supervisord
 from fabfile.steps.supervisor import Leftovers, Place, Programs, Sockets, Untouched
-
-from .test_doctor_remote import remote
 
 PLACE = Place("work", "/home/work/h", "/home/work/l", "/etc/supervisord.conf", "/tmp/s.sock", "/opt/python")
 STEPS: tuple[Step, ...] = (
@@ -27,9 +26,6 @@ STEPS: tuple[Step, ...] = (
     Programs(PLACE, (("scheduler", "r"),), frozenset({"scheduler"})),
 )
 OURS = "; supervisord of the pyspider cluster demo. Made by fab from hosts.toml: change it there.\n"
-
-
-SUPERVISE = remote("supervise")
 
 
 def answer(**more: object) -> Found:
@@ -100,7 +96,7 @@ def test_the_programs_of_a_foreign_configuration_are_found(
     path = tmp_path / "supervisord.conf"
     if text is not None:
         path.write_text(text)
-    assert SUPERVISE.foreign_sections(str(path)) == wanted
+    assert strangers.foreign_sections(str(path)) == wanted
 
 
 class Process:
@@ -142,8 +138,8 @@ def test_a_supervisord_is_known_by_its_mark_or_by_the_configuration_it_runs_with
         8: Process(8, 7, "/bin/sleep", "9", SUPERVISOR_PROCESS_NAME="shop"),
     }
     options = {"conf": str(conf), "socket": "/tmp/s.sock"}
-    daemons = SUPERVISE.supervisord_processes(table, options)
-    found = SUPERVISE.strangers(table, options, server, daemons)
+    running = daemons.running(table, options)
+    found = strangers.strangers(table, options, server, running)
     assert [one["holds"] for one in found] == ([holds] if holds else [])
     assert all(one["running"] == ["shop"] for one in found)
 
@@ -161,7 +157,7 @@ def test_a_supervisord_is_known_by_its_mark_or_by_the_configuration_it_runs_with
     ],
 )
 def test_the_options_of_a_supervisord_are_read_as_it_reads_them(words: str, wanted: str) -> None:
-    assert SUPERVISE.configuration(Process(1, 0, "python", "/none/bin/supervisord", *words.split())) == wanted
+    assert daemons.configuration(Process(1, 0, "python", "/none/bin/supervisord", *words.split())) == wanted
 
 
 def test_without_the_option_a_supervisord_runs_with_the_file_beside_it_or_where_it_was_started(tmp_path: Path) -> None:
@@ -172,8 +168,8 @@ def test_without_the_option_a_supervisord_runs_with_the_file_beside_it_or_where_
         begun = Process(process.pid, 0, "python3", program)
         for path in ("shop/supervisord.conf", "venv/etc/supervisord.conf"):
             (tmp_path / path).touch()
-            assert SUPERVISE.configuration(begun) == f"{tmp_path}/{path}"
-        assert SUPERVISE.configuration(Process(process.pid, 0, program, "-c", "x")) == f"{tmp_path}/shop/x"
+            assert daemons.configuration(begun) == f"{tmp_path}/{path}"
+        assert daemons.configuration(Process(process.pid, 0, program, "-c", "x")) == f"{tmp_path}/shop/x"
         process.kill()
 
 
@@ -192,7 +188,7 @@ def test_without_the_option_a_supervisord_runs_with_the_file_beside_it_or_where_
     ],
 )
 def test_who_only_names_supervisord_is_none(words: str, wanted: bool) -> None:
-    assert SUPERVISE.is_supervisord(Process(1, 0, *words.split())) == wanted
+    assert processes.is_supervisord(Process(1, 0, *words.split())) == wanted
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root changes its root")
@@ -206,19 +202,19 @@ def test_a_path_in_a_container_is_another_file(tmp_path: Path) -> None:
             stack.callback(process.kill)
             assert process.stdout and process.stdout.readline()
             table[process.pid] = Process(process.pid, 1, "supervisord", "-c", "/c")
-        found = SUPERVISE.supervisord_processes(table, {"conf": "/c"})
+        found = daemons.running(table, {"conf": "/c"})
     assert [one["pid"] for one in found] == list(table)[:1]
 
 
 def test_a_configuration_that_would_hide_that_of_somebody_else_is_refused(tmp_path: Path) -> None:
     ours, theirs = tmp_path / "supervisord.conf", tmp_path / "theirs.conf"
     searched = (str(ours), str(theirs))
-    assert SUPERVISE.hidden(str(ours), searched) is None
+    assert strangers.hidden(str(ours), searched) is None
     theirs.write_text("[supervisord]\n")
-    assert SUPERVISE.hidden(str(ours), searched) == str(theirs)
-    assert SUPERVISE.hidden("/etc/other.conf", searched) is SUPERVISE.hidden(str(theirs), searched) is None
+    assert strangers.hidden(str(ours), searched) == str(theirs)
+    assert strangers.hidden("/etc/other.conf", searched) is strangers.hidden(str(theirs), searched) is None
     ours.write_text(OURS)
-    assert SUPERVISE.hidden(str(ours), searched) is None
+    assert strangers.hidden(str(ours), searched) is None
     with pytest.raises(Problem, match=r"/etc/supervisord.conf would come before /x, which is somebody else's"):
         Untouched(PLACE).diff(answer(hidden="/x"))
 
@@ -230,5 +226,5 @@ def test_a_configuration_that_would_hide_that_of_somebody_else_is_refused(tmp_pa
 def test_only_the_lines_since_the_start_are_shown(tmp_path: Path, since: int, wanted: list[str]) -> None:
     log = tmp_path / "processor1.log"
     log.write_bytes("old\nnew ä\n".encode())
-    assert SUPERVISE.logged(str(log), since) == wanted
-    assert SUPERVISE.log_sizes(str(tmp_path)) == {"processor1": 11}
+    assert logs.logged(str(log), since) == wanted
+    assert logs.log_sizes(str(tmp_path)) == {"processor1": 11}

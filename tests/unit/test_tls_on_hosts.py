@@ -12,18 +12,11 @@ from typing import Any
 
 import pytest
 
+from fabfile.remote import tls
+
 from .servers import Authority, redis, secured, serving
 
 HERE = "127.0.0.1"
-
-
-def fresh() -> Any:
-    path = Path(__file__).parent.parent.parent / "templates" / "tls.py"
-    spec = importlib.util.spec_from_file_location("tls_on_hosts", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +43,9 @@ def test_a_certificate_counts_for_its_names_and_addresses_only(
         connection = socket.create_connection((HERE, port), 5)
         if not trusted:
             with pytest.raises(ssl.SSLError):
-                fresh().secured(connection, host, store)
+                tls.secured(connection, host, store)
             return
-        with fresh().secured(connection, host, store) as stream:
+        with tls.secured(connection, host, store) as stream:
             stream.sendall(b"PING\r\n")
             assert stream.recv(5) == b"+PONG"
 
@@ -60,11 +53,11 @@ def test_a_certificate_counts_for_its_names_and_addresses_only(
 def test_another_ca_is_not_believed(authority: Authority, tmp_path: Path) -> None:
     for lines in (Authority.made(tmp_path).pem.splitlines(), None):
         with serving(secured(authority.issued(HERE), redis())) as port, pytest.raises(ssl.SSLError):
-            fresh().secured(socket.create_connection((HERE, port), 5), HERE, {"ca": lines})
+            tls.secured(socket.create_connection((HERE, port), 5), HERE, {"ca": lines})
 
 
 def test_without_a_file_nothing_is_wanted(tmp_path: Path) -> None:
-    assert fresh().wanted(str(tmp_path)) == {}
+    assert tls.wanted(str(tmp_path)) == {}
 
 
 def test_the_connector_is_made_to_insist(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +74,7 @@ def test_the_connector_is_made_to_insist(monkeypatch: pytest.MonkeyPatch) -> Non
     modules |= {"mysql.connector.network": network, "mysql.connector.errors": errors}
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
-    fresh().secure({"mysql": {"ca": None}})
+    tls.secure({"mysql": {"ca": None}})
     sys.modules["mysql.connector"].connect(host="h")
     assert made == [{"host": "h", "ssl_verify_cert": True}]
     one, other = socket.socketpair()
@@ -94,7 +87,10 @@ def test_the_connector_is_made_to_insist(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_python_without_ssl_says_so_and_only_where_tls_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ssl", None)
-    module, (here, there) = fresh(), socket.socketpair()
+    spec = importlib.util.find_spec("fabfile.remote.tls")
+    assert spec and spec.loader
+    module, (here, there) = importlib.util.module_from_spec(spec), socket.socketpair()
+    spec.loader.exec_module(module)
     with there, pytest.raises(OSError, match="built without ssl"):
         module.secured(here, HERE, {"ca": None})
     assert here.fileno() == -1 and module.guard(None) is None

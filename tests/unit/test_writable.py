@@ -11,14 +11,12 @@ from typing import Any
 
 import pytest
 
+from fabfile.remote import ownership, writable
 from fabfile.steps.base import Found
 from fabfile.steps.files import kept_suffix
 from fabfile.steps.supervisor import Place
 from fabfile.steps.writable import Writable
 
-from .test_doctor_remote import remote
-
-MACHINE, SUPERVISE = remote("machine"), remote("supervise")
 PLACE = Place("work", "/h", "/l", "/c", "/s", "/opt/python")
 
 
@@ -28,7 +26,7 @@ def refused(tmp_path: Path, *, files: list[str] = [], folders: list[str] = [], d
         "folders": [str(tmp_path / name) for name in folders],
         "data": str(tmp_path / data),
     }
-    found = MACHINE.refused(wanted, os.getuid())
+    found = writable.refused(wanted, os.getuid())
     return [(Path(one["path"]).name, one["why"], one["mendable"]) for one in found]
 
 
@@ -56,7 +54,7 @@ def test_a_file_is_taken_by_a_copy_and_kept_beside_where_it_cannot_be_read(tmp_p
     log = tmp_path / "a.log"
     log.write_text("what was")
     before = log.stat().st_ino
-    assert SUPERVISE.take({"paths": [str(log)], "suffix": ".kept"}) == 0
+    assert ownership.take({"paths": [str(log)], "suffix": ".kept"}) == 0
     assert log.read_text() == "what was" and log.stat().st_ino != before
     assert [path.name for path in tmp_path.iterdir()] == ["a.log"]
 
@@ -65,7 +63,7 @@ def test_a_file_that_would_fill_the_disk_is_kept_beside(tmp_path: Path, monkeypa
     log = tmp_path / "a.log"
     log.write_text("much")
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=7, f_frsize=1))
-    assert SUPERVISE.take({"paths": [str(log)], "suffix": ".kept"}) == 0
+    assert ownership.take({"paths": [str(log)], "suffix": ".kept"}) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["a.log.kept"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from ...inventory.queues import CONSUMERS
+from ...inventory.roles import QUEUES
 from ..answers import RedisAnswer
 from ..facts import Component
 from ..findings import Check, Hit, Patient, View
@@ -13,7 +13,7 @@ from .network import filtered
 from .stores import BOOTSTRAP, DEPENDENTS, readers_on, server
 
 NO_TLS = "tls"
-"""The same, of Redis; it stands for itself in doctor_answers.py."""
+"""The same, of Redis; it stands for itself in remote/stores.py."""
 
 
 def _redis(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
@@ -68,7 +68,7 @@ def strangers(view: View) -> Iterator[Hit]:
 def stuck(view: View) -> Iterator[Hit]:
     limit = view.fleet.pyspider.queue_maxsize or 100
     for host, answer, where in _once(view):
-        for queue, role in CONSUMERS.items():
+        for queue, role in QUEUES.items():
             if answer.queues.get(queue, 0) >= limit:
                 yield Hit(
                     _consumer(view, role) or host.name,

@@ -1,29 +1,33 @@
-"""Runs on a host, under the interpreter that runs pyspider there: what that interpreter has, and what answers it.
-
-    doctor_ask.py CONFIG.json ROLES SITE ANSWERS TLS      prints one JSON object; no password is in it
-
-SITE is host:port, or empty; ANSWERS is the path of doctor_answers.py, TLS that of the release's tls.py; - stands for
-one that is loaded already, as `answers` and `tls`.
+"""Runs under the interpreter that runs pyspider on a host: what it has, and what answers it. No password is told.
 
 It asks with the component's own configuration, libraries and passwords, from the component's own
 host: what it is told is what the component is told. It must run under any Python from 2.6 on.
 """
 
-from __future__ import print_function
+from __future__ import absolute_import, print_function
 
 import json
 import os
 import stat
 import sys
 import time
-import types
 
-try:
-    from urlparse import urlparse
-except ImportError:
-    from urllib.parse import urlparse
+from . import answers, stores, tls
+from .pythons import urlparse
+from .reach import place, why
 
-MODULES = ("ssl", "hashlib", "_hashlib", "pycurl", "lxml.etree", "mysql.connector", "redis", "tornado", "click", "pyspider")
+MODULES = (
+    "ssl",
+    "hashlib",
+    "_hashlib",
+    "pycurl",
+    "lxml.etree",
+    "mysql.connector",
+    "redis",
+    "tornado",
+    "click",
+    "pyspider",
+)
 SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~!*")
 DATABASES = ("taskdb", "projectdb", "resultdb")
 
@@ -33,7 +37,8 @@ def modules():
     found = {}
     for name in MODULES:
         try:
-            __import__(name)
+            # Not one of the modules here.
+            __import__(name, level=0)
             found[name] = None
         except Exception as error:
             found[name] = "%s: %s" % (type(error).__name__, " ".join(str(error).split()))
@@ -107,55 +112,62 @@ def text(path):
         stream.close()
 
 
-def look(path, roles, site, answers, tls):
+def ask(options):
+    """`config` is the path of a config.json, `roles` are those of its components, `site` is host:port or None."""
+    begun = time.time()
     found = {"interpreter": interpreter(), "config": None}
     try:
-        config = json.loads(text(path))
+        config = json.loads(text(options["config"]))
         if not isinstance(config, dict):
             raise ValueError("it is no object")
-        stores = tls.wanted(os.path.dirname(path))
+        secured = tls.wanted(os.path.dirname(options["config"]))
     except (IOError, OSError, ValueError) as error:
-        found["bad_config"] = answers.why(error)
-        return found
-    found["config"] = shown(config)
-    flat = dict((key.replace("-", "_"), value) for key, value in config.items())
-    databases = dict((name, split(flat[name])) for name in DATABASES if flat.get(name))
-    found["places"] = dict((name, "%s/%s" % (answers.place(where, 3306), where["path"])) for name, (where, _) in databases.items())
-    # A fetcher has nothing to do with MySQL; only a web UI calls others, only a fetcher phantomjs.
-    if set(roles) != set(["fetcher"]) and not found["interpreter"]["modules"]["mysql.connector"]:
-        found["mysql"] = mysql(databases, answers, tls, stores)
-    if flat.get("message_queue"):
-        where, password = split(flat["message_queue"])
-        found["redis"] = answers.redis(where, password, tls.guard(stores.get("redis")))
-        found["places"]["message_queue"] = "%s/%s" % (answers.place(where, 6379), (found["redis"] or {}).get("db", where["path"]))
-    webui = flat.get("webui") or {} if "webui" in roles else {}
-    found["rpc"] = dict(
-        (role, answers.rpc(webui[key])) for role in ("scheduler", "fetcher") for key in (role + "-rpc", role + "_rpc") if webui.get(key)
-    )
-    if flat.get("phantomjs_proxy") and "fetcher" in roles:
-        found["phantomjs"] = answers.phantomjs(flat["phantomjs_proxy"])
-    if site and "fetcher" in roles and not found["interpreter"]["modules"]["pycurl"]:
-        found["site"] = answers.site(site, (flat.get("fetcher") or {}).get("proxy"))
+        found["bad_config"] = why(error)
+    else:
+        flat = dict((key.replace("-", "_"), value) for key, value in config.items())
+        found["config"] = shown(config)
+        found.update(asked_stores(flat, options["roles"], secured, found["interpreter"]["modules"]))
+        found.update(asked_programs(flat, options["roles"], options["site"], found["interpreter"]["modules"]))
+    found["seconds"] = round(time.time() - begun, 2)
     return found
 
 
-def mysql(databases, answers, tls, stores):
-    """What MySQL says to who speaks to it as run.py has its programs do."""
-    if "mysql" in stores:
-        tls.secure_mysql(stores["mysql"])
-    return answers.mysql(databases)
+def asked_stores(flat, roles, secured, missing):
+    databases = dict((name, split(flat[name])) for name in DATABASES if flat.get(name))
+    answer = {
+        "places": dict((name, "%s/%s" % (place(where, 3306), where["path"])) for name, (where, _) in databases.items())
+    }
+    # A fetcher has nothing to do with MySQL.
+    if set(roles) != set(["fetcher"]) and not missing["mysql.connector"]:
+        answer["mysql"] = mysql(databases, secured)
+    if flat.get("message_queue"):
+        where, password = split(flat["message_queue"])
+        answer["redis"] = stores.redis(where, password, tls.guard(secured.get("redis")))
+        database = (answer["redis"] or {}).get("db", where["path"])
+        answer["places"]["message_queue"] = "%s/%s" % (place(where, 6379), database)
+    return answer
 
 
-def module(name, path):
-    with open(path, "rb") as stream:
-        made = types.ModuleType(name)
-        exec(compile(stream.read(), path, "exec"), made.__dict__)
-    return made
+def asked_programs(flat, roles, site, missing):
+    """Only a web UI calls others, only a fetcher phantomjs."""
+    webui = flat.get("webui") or {} if "webui" in roles else {}
+    answer = {
+        "rpc": dict(
+            (role, answers.rpc(webui[key]))
+            for role in ("scheduler", "fetcher")
+            for key in (role + "-rpc", role + "_rpc")
+            if webui.get(key)
+        )
+    }
+    if flat.get("phantomjs_proxy") and "fetcher" in roles:
+        answer["phantomjs"] = answers.phantomjs(flat["phantomjs_proxy"])
+    if site and "fetcher" in roles and not missing["pycurl"]:
+        answer["site"] = answers.site(site, (flat.get("fetcher") or {}).get("proxy"))
+    return answer
 
 
-if __name__ == "__main__":
-    begun = time.time()
-    others = [sys.modules[name] if path == "-" else module(name, path) for name, path in zip(("answers", "tls"), sys.argv[4:6])]
-    answer = look(sys.argv[1], sys.argv[2].split(), sys.argv[3], *others)
-    answer["seconds"] = round(time.time() - begun, 2)
-    print(json.dumps(answer))
+def mysql(databases, secured):
+    """What MySQL says to a client that speaks to it as run.py has its programs do."""
+    if "mysql" in secured:
+        tls.secure_mysql(secured["mysql"])
+    return stores.mysql(databases)

@@ -1,9 +1,9 @@
-"""Runs on a host, loaded by doctor.py: what supervisord.conf says, and what its programs have logged.
+"""What supervisord.conf says, and what its programs have logged.
 
 The standard library's ConfigParser refuses what supervisor accepts.
 """
 
-from __future__ import print_function
+from __future__ import absolute_import, print_function
 
 import glob
 import os
@@ -11,12 +11,26 @@ import re
 import shlex
 import stat
 
-import ground
+from . import files, ground, processes, rights
 
-CONFS = ("/etc/supervisord.conf", "/etc/supervisor/supervisord.conf", "/etc/supervisord/supervisord.conf", "/usr/etc/supervisord.conf")
+CONFS = (
+    "/etc/supervisord.conf",
+    "/etc/supervisor/supervisord.conf",
+    "/etc/supervisord/supervisord.conf",
+    "/usr/etc/supervisord.conf",
+)
 BOOTS = (
-    "/etc/systemd/system/*.wants/*.service", "/lib/systemd/system/*.wants/*.service", "/etc/rc[2345].d/S*", "/etc/rc.d/rc[2345].d/S*",
-    "/etc/rc.local", "/etc/rc.d/rc.local", "/etc/inittab", "/etc/init/*.conf", "/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/*",
+    "/etc/systemd/system/*.wants/*.service",
+    "/lib/systemd/system/*.wants/*.service",
+    "/etc/rc[2345].d/S*",
+    "/etc/rc.d/rc[2345].d/S*",
+    "/etc/rc.local",
+    "/etc/rc.d/rc.local",
+    "/etc/inittab",
+    "/etc/init/*.conf",
+    "/etc/crontab",
+    "/etc/cron.d/*",
+    "/var/spool/cron/*",
     "/var/spool/cron/crontabs/*",
 )
 TAIL_BYTES = 16384
@@ -32,12 +46,14 @@ def sections(path, by=0):
     while pending:
         one, named = pending.pop(0)
         here, writer = os.path.dirname(one), named or ground.author(one)
-        for name, values in parse(ground.read(one, named)):
-            found.setdefault(name, {}).update((key, value.replace("%(here)s", here).replace("%%", "%")) for key, value in values.items())
+        for name, values in parse(files.read(one, named)):
+            found.setdefault(name, {}).update(
+                (key, value.replace("%(here)s", here).replace("%%", "%")) for key, value in values.items()
+            )
             writers[name] = writers.get(name) or writer
             if name == "include" and one == path:
                 for pattern in found[name].get("files", "").split():
-                    pending += [(each, writer) for each in ground.glob(os.path.join(here, pattern), writer)]
+                    pending += [(each, writer) for each in files.glob(os.path.join(here, pattern), writer)]
     return found, writers
 
 
@@ -48,7 +64,7 @@ def parse(text):
         if not bare.strip() or bare.lstrip()[0] in ";#":
             continue
         if bare[0] == "[" and "]" in bare:
-            found.append((bare[1:bare.index("]")], {}))
+            found.append((bare[1 : bare.index("]")], {}))
             key = None
         elif bare[0] in " \t" and key and found:
             found[-1][1][key] += "\n" + bare.strip()
@@ -59,14 +75,14 @@ def parse(text):
     return found
 
 
-def role(supervise, words):
-    process = object.__new__(supervise.Process)
+def role(words):
+    process = object.__new__(processes.Process)
     process.words = words
     return process.role()
 
 
-def programs(found, writers, supervise):
-    """The pyspider programs of a supervisord.conf, one by one: what they run, as whom, where they log, and who says so."""
+def programs(found, writers):
+    """The pyspider programs of a supervisord.conf: command, user, logs of each, and the user who wrote it."""
     for name, values in sorted(found.items()):
         if not name.startswith("program:"):
             continue
@@ -76,13 +92,19 @@ def programs(found, writers, supervise):
                 words = shlex.split(str(one.get("command", "")))
             except ValueError:
                 continue
-            kind = role(supervise, words)
+            kind = role(words)
             if kind:
                 yield {
-                    "name": one.get("process_name", name[8:]), "role": kind, "words": words, "user": one.get("user"),
-                    "directory": one.get("directory"), "log": one.get("stdout_logfile"), "err": one.get("stderr_logfile"),
+                    "name": one.get("process_name", name[8:]),
+                    "role": kind,
+                    "words": words,
+                    "user": one.get("user"),
+                    "directory": one.get("directory"),
+                    "log": one.get("stdout_logfile"),
+                    "err": one.get("stderr_logfile"),
                     "merged": one.get("redirect_stderr", "").lower() in ("true", "1", "yes", "on"),
-                    "by": writers[name], "uid": writers[name] or ground.user_of(one.get("user")) or 0,
+                    "by": writers[name],
+                    "uid": writers[name] or rights.user_of(one.get("user")) or 0,
                 }
 
 
@@ -97,23 +119,30 @@ def expand(value, name, number):
     return re.sub(r"%\(process_num\)(\d*d)", lambda match: ("%" + match.group(1)) % number, value)
 
 
-def conf_facts(path, supervise, by=0):
+def conf_facts(path, by=0):
     """One supervisord.conf; its programs are only those of pyspider."""
     found, writers = sections(path, by)
     http = found.get("inet_http_server")
     ctl = found.get("supervisorctl", {}).get("serverurl", "")
     return {
-        "path": path, "sections": sorted(found), "programs": list(programs(found, writers, supervise)), "by": writers.get("supervisord", by),
-        "socket": found.get("unix_http_server", {}).get("file"), "ctl": ctl[7:] if ctl.startswith("unix://") else ctl,
-        "pidfile": found.get("supervisord", {}).get("pidfile"), "logfile": found.get("supervisord", {}).get("logfile"),
+        "path": path,
+        "sections": sorted(found),
+        "programs": list(programs(found, writers)),
+        "by": writers.get("supervisord", by),
+        "socket": found.get("unix_http_server", {}).get("file"),
+        "ctl": ctl[7:] if ctl.startswith("unix://") else ctl,
+        "pidfile": found.get("supervisord", {}).get("pidfile"),
+        "logfile": found.get("supervisord", {}).get("logfile"),
         "inet": {"port": http.get("port", ""), "password": bool(http.get("password"))} if http else None,
     }
 
 
-def confs(options, supervise, machine, table):
+def confs(options, table):
     """The configurations that a supervisord runs with, hosts.toml's, and the usual ones that name pyspider."""
     running = [
-        (machine.after(process.words, "-c", "--configuration"), machine.uid_of(process.pid)) for process in table.values() if supervise.is_supervisord(process)
+        (processes.after(process.words, "-c", "--configuration"), processes.uid_of(process.pid))
+        for process in table.values()
+        if processes.is_supervisord(process)
     ]
     paths = dict((path, 0) for path in (options["conf"],) + CONFS)
     for path, by in running:
@@ -121,12 +150,12 @@ def confs(options, supervise, machine, table):
             paths.setdefault(path, by)
     order = [path for path, _ in running if path in paths] + [options["conf"]] + list(CONFS)
     once = [path for index, path in enumerate(order) if path not in order[:index]]
-    found = [conf_facts(path, supervise, paths[path]) for path in once if regular(path, paths[path])]
+    found = [conf_facts(path, paths[path]) for path in once if regular(path, paths[path])]
     return [one for one in found if one["path"] == options["conf"] or one["programs"]]
 
 
 def regular(path, by):
-    seen = ground.seen(path, by)
+    seen = files.seen(path, by)
     return seen is not None and stat.S_ISREG(seen.st_mode)
 
 
@@ -135,30 +164,46 @@ def effective(found, options):
     return next((one for one in found if one["path"] == options["conf"]), found[0] if found else None)
 
 
-def boots(path, read):
-    """The files that start supervisord with this configuration when the host starts; one that names no configuration may mean this one."""
-    return [name for pattern in BOOTS for name in sorted(glob.glob(pattern)) if os.path.isfile(name) and starts(read(name), path)]
+def boots(path):
+    """The files that start supervisord with this configuration when the host starts.
+
+    One that names no configuration may mean this one.
+    """
+    return [
+        name
+        for pattern in BOOTS
+        for name in sorted(glob.glob(pattern))
+        if os.path.isfile(name) and starts(files.read(name), path)
+    ]
 
 
 def starts(text, path):
     lines = [line for line in text.splitlines() if "supervisord" in line and not line.lstrip().startswith("#")]
-    named = [match.strip("'\"") for line in lines for match in re.findall(r"(?:\s-c|--configuration)[ =]+(\S+)", line.partition("supervisord")[2])]
+    named = [
+        match.strip("'\"")
+        for line in lines
+        for match in re.findall(r"(?:\s-c|--configuration)[ =]+(\S+)", line.partition("supervisord")[2])
+    ]
     return bool(lines) and (path in named or not [one for one in named if one.startswith("/")])
 
 
 def tail(path, by=0):
-    return ground.tail(path, TAIL_BYTES, by).splitlines()[-60:] if path else []
+    return files.tail(path, TAIL_BYTES, by).splitlines()[-60:] if path else []
 
 
 def logs(found):
     """Per program its log files, and the last lines of the one with its errors."""
     answer = {}
     for program in found:
-        paths, by = [path for path in (program["log"], None if program["merged"] else program["err"]) if path and path.startswith("/")], program["by"]
-        answer[program["name"]] = {"files": [{"path": path, "size": size(path, by)} for path in paths], "tail": tail(paths[-1], by) if paths else []}
+        both, by = (program["log"], None if program["merged"] else program["err"]), program["by"]
+        paths = [path for path in both if path and path.startswith("/")]
+        answer[program["name"]] = {
+            "files": [{"path": path, "size": size(path, by)} for path in paths],
+            "tail": tail(paths[-1], by) if paths else [],
+        }
     return answer
 
 
 def size(path, by):
-    seen = ground.seen(path, by)
+    seen = files.seen(path, by)
     return None if seen is None else seen.st_size

@@ -1,51 +1,13 @@
-"""Runs on a host, loaded by doctor_ask.py: what stores, RPC servers, phantomjs and sites answer. Any Python from 2.6 on."""
+"""What MySQL and Redis say to a program that knocks. Any Python from 2.6 on."""
 
-from __future__ import print_function
+from __future__ import absolute_import, print_function
 
-import errno
 import socket
 
-try:
-    import httplib
-    import xmlrpclib
-    from urlparse import urlparse
-except ImportError:
-    import http.client as httplib
-    import xmlrpc.client as xmlrpclib
-    from urllib.parse import urlparse
+from .reach import SECONDS, reach, why
 
-SECONDS = 4
 QUEUES = ("newtask_queue", "status_queue", "scheduler2fetcher", "fetcher2processor", "processor2result")
 CLIENT_COMMANDS = ("llen", "lpop", "rpush", "blpop", "brpop", "lpush", "rpop")
-
-
-def why(error):
-    line = " ".join(str(error).split())
-    return "%s: %s" % (type(error).__name__, line) if line else type(error).__name__
-
-
-def place(found, port):
-    """Where an address leads, the same for every way to write it: a number, and never a loopback one."""
-    try:
-        address = socket.gethostbyname(found["host"] or "")
-    except (socket.error, UnicodeError):
-        return "%s:%s" % (found["host"], found["port"] or port)
-    if address.startswith("127."):
-        address = "this host"
-    return "%s:%s" % (address, found["port"] or port)
-
-
-def reach(host, port):
-    """How a plain TCP connection ends: open, refused, silent, or unknown (no such name). Tells a filter from a dead server."""
-    try:
-        socket.create_connection((host or "", port), SECONDS).close()
-        return "open"
-    except socket.timeout:
-        return "silent"
-    except socket.gaierror:
-        return "unknown"
-    except (socket.error, OSError) as error:
-        return "refused" if error.errno == errno.ECONNREFUSED else "silent"
 
 
 def mysql(addresses):
@@ -64,9 +26,14 @@ def mysql(addresses):
 
 def asked_mysql(place, where, password):
     import mysql.connector
+
     try:
         server = mysql.connector.connect(
-            host=place[0], port=place[1], user=where["user"] or "root", password=password or "", connection_timeout=SECONDS,
+            host=place[0],
+            port=place[1],
+            user=where["user"] or "root",
+            password=password or "",
+            connection_timeout=SECONDS,
         )
     except Exception as error:
         number = getattr(error, "errno", None)
@@ -108,7 +75,8 @@ def charsets(cursor, database):
     cursor.execute(
         "SELECT table_name, table_collation FROM information_schema.tables WHERE table_schema = %s"
         " AND table_collation NOT LIKE 'utf8mb4%' AND (table_name = 'projectdb' OR table_collation NOT LIKE 'utf8%')"
-        " ORDER BY table_name LIMIT 5", (database,),
+        " ORDER BY table_name LIMIT 5",
+        (database,),
     )
     return [[text(table), text(collation).partition("_")[0]] for table, collation in cursor.fetchall()]
 
@@ -134,9 +102,13 @@ class Redis(object):
         self.stream = self.socket.makefile("rb")
 
     def ask(self, *words):
-        self.socket.sendall(("*%d\r\n" % len(words)).encode() + b"".join(
-            b"$" + str(len(word)).encode() + b"\r\n" + word + b"\r\n" for word in [str(w).encode("utf-8") for w in words]
-        ))
+        self.socket.sendall(
+            ("*%d\r\n" % len(words)).encode()
+            + b"".join(
+                b"$" + str(len(word)).encode() + b"\r\n" + word + b"\r\n"
+                for word in [str(w).encode("utf-8") for w in words]
+            )
+        )
         return self.answer()
 
     def answer(self):
@@ -185,6 +157,7 @@ def speaks_tls(host, port):
     """Whether what listens there begins with TLS, whatever its certificate says."""
     try:
         import ssl
+
         context = ssl.create_default_context()
     except (ImportError, AttributeError):
         return False  # an old Python, or one without TLS
@@ -207,74 +180,10 @@ def clients(server, db):
     except ValueError:
         return []  # a server that keeps this to itself
     rows = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
-    return sorted(set(
-        row["addr"].rpartition(":")[0] for row in rows
-        if row.get("db") == str(db) and row.get("cmd") in CLIENT_COMMANDS and row.get("addr")
-    ))
-
-
-def rpc(url):
-    """What the server at url can do: a scheduler knows `newtask`, a fetcher `fetch`. `kind` tells silence from a wrong answer."""
-    parsed = urlparse(url)
-    found = {"url": url.replace(parsed.netloc, parsed.netloc.rpartition("@")[2]), "methods": [], "error": None}
-    try:
-        if parsed.scheme != "http" or not parsed.hostname:
-            raise ValueError("it does not begin with http://")
-        connection = httplib.HTTPConnection(parsed.netloc.rpartition("@")[2], timeout=SECONDS)
-        connection.request("POST", parsed.path or "/RPC2", xmlrpclib.dumps((), "system.listMethods"), {"Content-Type": "text/xml"})
-        response = connection.getresponse()
-        if response.status != 200:
-            raise ValueError("HTTP status %d" % response.status)
-        found["methods"] = [str(name) for name in xmlrpclib.loads(response.read())[0][0]]
-    except socket.timeout as error:
-        found.update(error=why(error), kind="silent")
-    except (socket.error, IOError) as error:
-        found.update(error=why(error), kind="refused")
-    except Exception as error:
-        found.update(error=why(error), kind="other")
-    if found.get("kind") in ("silent", "refused"):
-        found.update(way(parsed.hostname, parsed.port or 80))
-    return found
-
-
-def way(host, port):
-    return {"tcp": reach(host, port), "place": place({"host": host, "port": port}, port)}
-
-
-def phantomjs(proxy):
-    """A GET is answered with 403 by pyspider's phantomjs_fetcher.js."""
-    where = (proxy.partition("://")[2] or proxy).rpartition("@")[2]
-    try:
-        connection = httplib.HTTPConnection(where.rstrip("/"), timeout=SECONDS)
-        connection.request("GET", "/")
-        return {"where": where, "status": connection.getresponse().status, "error": None}
-    except (socket.error, IOError, httplib.HTTPException, ValueError) as error:
-        host, _, port = where.rstrip("/").rpartition(":")
-        seen = way(host, int(port)) if port.isdigit() else {}
-        return dict(seen, where=where, status=None, error=why(error))
-
-
-def site(where, proxy):
-    """A TLS handshake by pycurl, set up as tornado sets it up for pyspider's fetcher; `code` is libcurl's, 0 is well."""
-    import pycurl
-    curl = pycurl.Curl()
-    options = [
-        (pycurl.URL, "https://%s/" % where), (pycurl.CONNECT_ONLY, 1), (pycurl.NOSIGNAL, 1), (pycurl.CONNECTTIMEOUT, SECONDS),
-        (pycurl.TIMEOUT, 2 * SECONDS), (pycurl.SSL_VERIFYPEER, 1), (pycurl.SSL_VERIFYHOST, 2), (pycurl.PROXY, ""),
-    ]
-    if proxy:
-        parsed = urlparse(proxy if "://" in proxy else "http://" + proxy)
-        options += [(pycurl.PROXY, str(parsed.hostname or "")), (pycurl.PROXYPORT, parsed.port or 8080)]
-        if parsed.username:
-            options.append((pycurl.PROXYUSERPWD, str("%s:%s" % (parsed.username, parsed.password or ""))))
-    code, says = 0, None
-    try:
-        for option, value in options:
-            curl.setopt(option, value)
-        curl.perform()
-    except pycurl.error as error:
-        code, says = error.args[0], str(error.args[1])
-    # libcurl gives up a slow lookup as a timeout; an address that it found is known here.
-    found = {"code": code, "says": says, "named": curl.getinfo(pycurl.NAMELOOKUP_TIME) > 0, "proxy": bool(proxy)}
-    curl.close()
-    return found
+    return sorted(
+        set(
+            row["addr"].rpartition(":")[0]
+            for row in rows
+            if row.get("db") == str(db) and row.get("cmd") in CLIENT_COMMANDS and row.get("addr")
+        )
+    )

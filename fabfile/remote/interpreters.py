@@ -1,0 +1,82 @@
+"""Which interpreters run pyspider on a host, and what each says of itself, as its own user."""
+
+from __future__ import absolute_import, print_function
+
+import json
+import os
+import re
+import subprocess
+
+from . import files, ground, machine, processes, rights
+
+ARCHIVE = os.path.dirname(os.path.dirname(__file__))
+"""The zip that all of this is in."""
+STDIN = "/proc/self/fd/0"
+
+
+def interpreter(words, by=0):
+    """What runs these words: themselves, or what their first line names, as the user reads it who says them."""
+    path = words[0] if words else ""
+    if not path.startswith("/"):
+        folders = os.environ.get("PATH", "").split(":")
+        path = next((one for one in (os.path.join(folder, path) for folder in folders) if os.access(one, os.X_OK)), "")
+    if re.match(r"python[\d.]*$", os.path.basename(path)):
+        return path
+    first = files.read(path, by, 200).partition("\n")[0]
+    words = first[2:].split() if first.startswith("#!") else []
+    return interpreter(words[1:] if words and words[0].endswith("/env") else words, by) if words else None
+
+
+def pairs(found):
+    """(interpreter, config.json, user) of every component but phantomjs, each once, with who uses it."""
+    answer = {}
+    for one in found:
+        config = processes.after(one["words"], "-c", "--config")
+        path = interpreter(one["words"], one["uid"])
+        if one["role"] != "phantomjs" and path:
+            if config:
+                config = os.path.join(one.get("directory") or "/", config)
+            # Root runs nothing, and reads nothing, that somebody else can have put there.
+            uid = one["uid"] or ground.runner(path) or (ground.author(config) if config else 0)
+            answer.setdefault((path, config, uid), set()).add(one["role"])
+    return answer
+
+
+def asked(found, site):
+    """What each interpreter says of itself and of what its config.json leads to; all at once, each as its own user."""
+    begun = []
+    for (path, config, uid), roles in sorted(pairs(found).items(), key=str):
+        options = {"config": config or "/nonexistent", "roles": sorted(roles), "site": site}
+        begun.append((path, config, uid, sorted(roles), begin([path, "-B", STDIN, "ask", json.dumps(options)], uid)))
+    answer = []
+    for path, config, uid, roles, process in begun:
+        seen = machine.at(config, uid) if config else None
+        answer.append(dict(said(process), python=path, path=config, roles=roles, file=seen))
+    return answer
+
+
+def begin(words, uid):
+    """A process of that user, or why there is none. The zip is its stdin: a user can't read where root keeps it."""
+    try:
+        with open(ARCHIVE, "rb") as program:
+            os.fchmod(program.fileno(), 0o644)
+            return subprocess.Popen(
+                words,
+                stdin=program,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                preexec_fn=lambda: rights.become(uid),
+            )
+    except (IOError, OSError) as error:
+        return error
+
+
+def said(process):
+    if isinstance(process, EnvironmentError):
+        return {"broken": str(process)[-300:]}
+    out, err = [part.decode("utf-8", "replace") for part in process.communicate()]
+    try:
+        return json.loads(out)
+    except ValueError:
+        return {"broken": (err or out).strip()[-300:]}

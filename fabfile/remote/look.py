@@ -1,0 +1,63 @@
+"""What runs on a host, as data.
+
+supervisorctl answers in English; supervisord's XML-RPC and /proc answer in data.
+"""
+
+from __future__ import absolute_import, print_function
+
+import os
+
+from . import daemons, files, ground, leftovers, logs, machine, processes, questions, strangers
+
+
+def look(options):
+    server, infos = daemons.asked(options)
+    # After the supervisor's answer: a pid that it names must be in the table.
+    table = processes.table()
+    running = daemons.running(table, options)
+    answer = {
+        "supervisord": server,
+        "socket": ground.stands(options["socket"]) is not None,
+        "socket_kind": ground.kind(options["socket"]),
+        "programs": programs(infos, table, options),
+        "leftovers": leftovers.leftovers(table, options),
+        "supervisords": running,
+        "unit": daemons.unit(options),
+        "strangers": strangers.strangers(table, options, server, running),
+        "foreign_conf": strangers.foreign_sections(options["conf"]),
+        "hidden": strangers.hidden(options["conf"]),
+        "schedulers": schedulers(table),
+        "log_sizes": logs.log_sizes(options["logs"]),
+        "current": files.link(options.get("home", "") + "/current"),
+    }
+    if options.get("webui"):
+        answer["webui"] = questions.webui_answer(options["webui"])
+    for name, url in options.get("rpc", {}).items():
+        answer[name] = questions.rpc_answer(url)
+    if options.get("preflight"):
+        answer["preflight"] = machine.preflight(options["preflight"], table)
+    return answer
+
+
+def programs(infos, table, options):
+    found = []
+    for info in infos:
+        process = table.get(info["pid"]) if info["pid"] else None
+        found.append(
+            {
+                "name": info["name"],
+                "state": info["statename"],
+                "pid": info["pid"] or None,
+                "uptime_s": info["now"] - info["start"] if info["pid"] else None,
+                "release": process.environment.get("PYSPIDER_RELEASE") if process else None,
+                "log": ground.stands(os.path.join(options["logs"], info["name"] + ".log")) is not None,
+                "why": info["spawnerr"],
+            }
+        )
+    return found
+
+
+def schedulers(table):
+    """Pids of live schedulers, whoever started them; a wrapper and its child count once."""
+    pids = [pid for pid, process in table.items() if process.alive and process.role() in ("scheduler", "all", "one")]
+    return sorted(pid for pid in pids if table[pid].parent not in pids)

@@ -1,0 +1,123 @@
+"""The processes of a host, as /proc tells them."""
+
+from __future__ import absolute_import, print_function
+
+import os
+import re
+
+from . import rights
+
+PYTHON = re.compile(r"(platform-)?(python|pypy)[\d.]*$")
+COMPONENTS = ("scheduler", "fetcher", "processor", "result_worker", "webui", "phantomjs", "all", "one", "bench")
+
+
+def kernel(path):
+    """A file of the kernel's, as it is."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read().decode("utf-8", "replace")
+    except (IOError, OSError):
+        return ""
+
+
+class Process(object):
+    """One line of /proc, read once."""
+
+    def __init__(self, pid):
+        stat = kernel("/proc/%d/stat" % pid).rpartition(")")[2].split()
+        self.pid = pid
+        self.alive = bool(stat) and stat[0] not in "ZX"
+        self.parent = int(stat[1]) if stat else 0
+        self.ticks = int(stat[19]) if stat else 0
+        self.words = kernel("/proc/%d/cmdline" % pid).split("\0")[:-1]
+        pairs = (item.partition("=") for item in kernel("/proc/%d/environ" % pid).split("\0"))
+        self.environment = dict((name, value) for name, _, value in pairs)
+
+    def role(self):
+        """The pyspider component that it is, or None: run.py's first word that is no option."""
+        python = bool(self.words) and os.path.basename(self.words[0]).startswith("python")
+        for index, word in enumerate(self.words[:3]):
+            found = component(self.words[index + 1 :])
+            if os.path.basename(word) == "pyspider" and (found or "all") in COMPONENTS:
+                return found or "all"
+            # Ours, or one that follows pyspider's manual.
+            if os.path.basename(word) == "run.py" and index and python and found in COMPONENTS:
+                return found
+        if (
+            self.words
+            and os.path.basename(self.words[0]) == "phantomjs"
+            and any("phantomjs_fetcher.js" in w for w in self.words)
+        ):
+            return "phantomjs"
+        return None
+
+
+def component(words):
+    takes_value = ("-c", "--config", "--logging-config")
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in takes_value:
+            skip = True
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def table():
+    return dict((pid, Process(pid)) for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()))
+
+
+def ancestors(pid, table):
+    seen = set()
+    while pid in table and pid not in seen:
+        seen.add(pid)
+        pid = table[pid].parent
+        yield pid
+
+
+def is_supervisord(process):
+    return process.alive and program(process.words) is not None
+
+
+def program(words):
+    """supervisord's program in a command line; None where a word only looks like it (an editor's file, a unit)."""
+    for index, word in enumerate(words[:3]):
+        if os.path.basename(word) == "supervisord" and (not index or PYTHON.match(os.path.basename(words[0]))):
+            return word
+    return None
+
+
+def elsewhere(pid):
+    """Whether a process has another root, as in a container: a path of its is another file than the same one here."""
+    try:
+        there, here = os.stat("/proc/%d/root/" % pid), os.stat("/")
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
+
+
+def user(pid):
+    try:
+        return rights.name_of(os.stat("/proc/%d" % pid).st_uid)
+    except OSError:
+        return "?"
+
+
+def uid_of(pid):
+    try:
+        return os.stat("/proc/%d" % pid).st_uid
+    except OSError:
+        return -1
+
+
+def after(words, *names):
+    for word, following in zip(words, words[1:]):
+        if word in names:
+            return following
+    for word in words:
+        for name in names:
+            if name.startswith("--") and word.startswith(name + "="):
+                return word[len(name) + 1 :]
+    return None

@@ -1,0 +1,47 @@
+"""What the web UI and the RPC servers answer."""
+
+from __future__ import absolute_import, print_function
+
+import json
+import socket
+
+from . import rpc
+from .pythons import httplib, xmlrpclib
+
+
+class TimeoutTransport(xmlrpclib.Transport):
+    def make_connection(self, host):
+        return httplib.HTTPConnection(host, timeout=rpc.RPC_SECONDS)
+
+
+def webui_answer(ask):
+    """The queue sizes as the web UI tells them; the body is checked, since 200 alone proves nothing."""
+    import base64
+
+    connection = httplib.HTTPConnection(ask["host"], ask["port"], timeout=rpc.RPC_SECONDS)
+    headers = {}
+    if ask.get("username"):
+        pair = "%s:%s" % (ask["username"], ask["password"])
+        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode("utf-8")).decode("ascii")
+    try:
+        connection.request("GET", "/queues", headers=headers)
+        response = connection.getresponse()
+        body = response.read().decode("utf-8", "replace")
+        if response.status != 200:
+            return {"ok": False, "why": "HTTP status %d" % response.status}
+        queues = json.loads(body)
+    except (socket.error, httplib.HTTPException) as error:
+        return {"ok": False, "why": str(error) or type(error).__name__}
+    except ValueError:
+        return {"ok": False, "why": "its answer is not JSON"}
+    if not isinstance(queues, dict) or "scheduler2fetcher" not in queues:
+        return {"ok": False, "why": "its answer names no queues"}
+    return {"ok": True}
+
+
+def rpc_answer(url):
+    try:
+        size = xmlrpclib.ServerProxy(url, transport=TimeoutTransport()).size()
+    except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error) as error:
+        return {"ok": False, "why": str(error) or type(error).__name__}
+    return {"ok": isinstance(size, int), "size": size}

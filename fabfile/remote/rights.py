@@ -1,0 +1,56 @@
+"""Users by name and number; and acting with another user's rights."""
+
+from __future__ import absolute_import, print_function
+
+import contextlib
+import os
+import pwd
+
+NOBODY = 65534
+
+
+@contextlib.contextmanager
+def acting(uid):
+    """With the rights of that user, where this is root."""
+    if os.geteuid() != 0 or not uid:
+        yield
+        return
+    group, groups = os.getegid(), os.getgroups()
+    become(uid, os.setegid, os.seteuid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def become(uid, setgid=os.setgid, setuid=os.setuid):
+    """Root's rights are gone: for good, in a process that is about to be another program."""
+    if os.geteuid() != 0 or not uid:
+        return
+    # The kernel takes -1 for "as before": the user of a process that has ended is nobody.
+    uid = uid if uid > 0 else NOBODY
+    try:
+        entry = pwd.getpwuid(uid)
+        os.initgroups(entry.pw_name, entry.pw_gid)
+        setgid(entry.pw_gid)
+    except KeyError:
+        os.setgroups([])
+        setgid(uid)
+    setuid(uid)
+
+
+def user_of(name):
+    """The number of a user; None where there is none of that name."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except (KeyError, TypeError):
+        return None
+
+
+def name_of(uid):
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -1,0 +1,52 @@
+"""The words by which the control machine says what is to be done: `python THE.zip WORD OPTIONS`.
+
+OPTIONS are JSON, or the path of a file that holds it. What only looks prints one JSON object; what changes something
+prints what went wrong, and ends with exit status 1 then.
+
+    look      what runs there; with the option preflight, what a deploy has to know too
+    doctor    raw facts for `fab doctor`
+    ask       what an interpreter of pyspider has, and what answers it
+    logins    whether the stores let in a program with this configuration
+    owners    whose `paths` are
+    apply     brings the named programs to their sections
+    reload    supervisorctl reload, then waits for the named programs
+    start     starts supervisord; the one before runs again where it does not come up
+    clear     removes the socket, if nothing answers on it at this very moment
+    end       ends the given processes
+    take      as the cluster's user: puts a file of its own in the place of each of `paths`
+    give      gives `paths` to `user`
+"""
+
+from __future__ import absolute_import, print_function
+
+import json
+
+from . import files
+
+MODULES = {
+    "look": "look",
+    "doctor": "doctor",
+    "ask": "ask",
+    "logins": "logins",
+    "owners": "ownership",
+    "apply": "programs",
+    "reload": "programs",
+    "start": "start",
+    "clear": "leftovers",
+    "end": "leftovers",
+    "take": "ownership",
+    "give": "ownership",
+}
+"""Where the function of each word is: a word loads what it needs, and no more."""
+
+
+def main(word, text):
+    """Exit status of the word."""
+    options = json.loads(text if text.startswith("{") else files.read(text))
+    package = __name__.rpartition(".")[0]
+    module = __import__("%s.%s" % (package, MODULES[word]), fromlist=[word], level=0)
+    answer = getattr(module, word)(options)
+    if not isinstance(answer, dict):
+        return answer
+    print(json.dumps(answer))
+    return 0
