@@ -18,8 +18,7 @@ from fabric.main import Fab
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
-WRONG_INPUT = 2
-INTERRUPTED = 130
+from .errors import INTERRUPTED, WrongInput
 
 
 @contextmanager
@@ -28,7 +27,9 @@ def _input() -> Iterator[None]:
     try:
         yield
     except (ParseError, ValueError) as error:
-        raise Exit(f"fab: {str(error).rstrip('.!')}; see `fab --list` and `fab --help TASK`", WRONG_INPUT) from error
+        raise Exit(
+            f"fab: {str(error).rstrip('.!')}; see `fab --list` and `fab --help TASK`", WrongInput.exit_status
+        ) from error
 
 
 class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types

@@ -1,12 +1,17 @@
-"""The errors, each one sentence for the person at the terminal.
+"""What the person at the terminal is told: the work that goes on, and what can go wrong, as one sentence.
 
-A subclass exists only where somebody catches it or where the exit status differs.
+A subclass of Problem exists only where somebody catches it or where the exit status differs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
+
+Say = Callable[[str], None]
+"""Shows the operator the next step or phase of the work."""
+INTERRUPTED = 130
+"""The exit status after a Ctrl-C, and where the reader of the output is gone."""
 
 
 class Problem(Exception):

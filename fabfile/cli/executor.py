@@ -10,10 +10,10 @@ from fabric.executor import Executor
 from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 
-from ..errors import Problem
+from ..errors import INTERRUPTED, Problem
 from ..ssh.pool import Links
 from .early import at_once
-from .interrupt import INTERRUPTED, arm, leave
+from .interrupt import arm, leave
 
 
 class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types

@@ -9,7 +9,8 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
-INTERRUPTED = 130
+from ..errors import INTERRUPTED
+
 AGAIN = "\nfab: interrupted again; what had been begun on the hosts ends there within ten seconds\n"
 SHOW_CURSOR = "\033[?25h"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import Problem
+from ..errors import Problem, Say
 from ..health import stores
 from ..inventory import Fleet
 from ..local import cache_dir, put_whole
@@ -77,7 +77,7 @@ def web_ui(fleet: Fleet) -> WebUI:
     return WebUI(f"http://{host.address}:{program.port}", options.username, fleet.webui_password)
 
 
-def documentation(say: Callable[[str], None]) -> Path:
+def documentation(say: Say) -> Path:
     """The HTML of Debian's python3-doc package, in the cache; its pages are fetched through apt once."""
     folder = cache_dir("site") / "python-docs"
     if folder.is_dir():

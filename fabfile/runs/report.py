@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .engine import Outcome
+from .outcomes import Outcome, Status
 from .timings import Timings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLES = {
+STYLES: dict[Status, str] = {
     "ok": "green",
     "changed": "yellow",
     "skipped": "dim",
@@ -50,8 +50,8 @@ def as_json(outcomes: Sequence[Outcome], timings: Timings | None = None) -> str:
         }
         for outcome in outcomes
     }
-    more = {"timings": timings.as_data()} if timings else {}
-    return json.dumps({"ok": exit_status(outcomes) == 0, "hosts": hosts, **more}, indent=2)
+    timed = {"timings": timings.as_data()} if timings else {}
+    return json.dumps({"ok": exit_status(outcomes) == 0, "hosts": hosts, **timed}, indent=2)
 
 
 def recap(
@@ -136,10 +136,10 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, soft_wrap=True)
 
 
-def _styled(text: str, status: str) -> Any:
+def _styled(text: str, status: Status) -> Any:
     from rich.text import Text
 
-    return Text(text, STYLES.get(status, ""))
+    return Text(text, STYLES[status])
 
 
 class Progress:
@@ -148,8 +148,8 @@ class Progress:
     Writes to stderr, so that what goes to a file or a pipe is the report alone.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
+    def __init__(self, names: Sequence[str], shown: bool = True) -> None:
+        self._names, self._shown = names, shown
         self._doing: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
         self._live: Any = None
@@ -158,7 +158,7 @@ class Progress:
         """`host` begins `text`."""
         with self._lock:
             self._doing[host] = (text, time.monotonic())
-        if not self._live and text != "looking":
+        if self._shown and not self._live and text != "looking":
             print(f"{host} | {text}", file=sys.stderr, flush=True)
 
     def done(self, host: str) -> None:
@@ -168,7 +168,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         # rich is not loaded where nobody would see it.
-        if sys.stderr.isatty() and not (console := _console(sys.stderr)).is_dumb_terminal:
+        if self._shown and sys.stderr.isatty() and not (console := _console(sys.stderr)).is_dumb_terminal:
             from rich.live import Live
 
             self._live = Live(console=console, get_renderable=self._table, refresh_per_second=8, transient=True)

@@ -1,4 +1,4 @@
-"""How every job runs its work over its hosts, and how it ends."""
+"""How every task runs its work over its hosts, and how it ends."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from invoke.exceptions import Exit
 
-from ..errors import Unreachable
+from ..errors import INTERRUPTED, Say, Unreachable
 from ..inventory import Host
 from ..steps.base import Found, Step
 from . import report
 from .batches import Pace
-from .engine import Outcome, Recorder, apply, fan_out, look, missing, on_host, preview
+from .engine import apply, fan_out, look, missing, preview
 from .lock import cluster_lock
 from .options import Options, whole_number
+from .outcomes import Done, Outcome, Recorder, on_host
 from .target import Target
 from .timings import Timings, Watch, connect_seconds
 
-INTERRUPTED = 130
-Say = Callable[[str], None]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was found on one host, step by step."""
+    """The answers of one host, step by step."""
 
     steps: tuple[Step, ...]
     found: tuple[Found, ...]
@@ -36,12 +36,14 @@ class Looked:
 
 @dataclass
 class Run:
-    """One task's run over its hosts: progress while it lasts, a recap at its end, also after Ctrl-C."""
+    """One task's run over its hosts: progress while it lasts, a recap at its end, also after a Ctrl-C."""
 
     target: Target
     options: Options = field(default_factory=Options)
     certain: bool = True
     """Whether a host that is ok is known to be as it was before; after somebody's command it is not."""
+    reports: bool = True
+    """Whether it shows progress and a recap; without, a Ctrl-C passes through to the task that tells by itself."""
 
     def __post_init__(self) -> None:
         self.dry: bool = self.options.dry_run or self.target.config.run.dry
@@ -50,12 +52,12 @@ class Run:
         self.recorder = Recorder()
         self.start = time.monotonic()
         self.timings = Timings()
-        self.progress = report.Progress([host.name for host in self.target.hosts])
+        self.progress = report.Progress([host.name for host in self.target.hosts], shown=self.reports)
         for host in self.target.skipped:
             self.skip(host, f"it has no {' or '.join(self.target.roles)}")
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Hold the cluster's lock, unless nothing is going to be changed. Raises Locked.
 
         Where the scheduler's host can't be reached there is no lock to be had: the run says so and goes on.
@@ -100,31 +102,43 @@ class Run:
         self.recorder.add(Outcome(host.name, "skipped", cause=why))
 
     def look(self, steps: Callable[[Host], Sequence[Step]], hosts: Sequence[Host] | None = None) -> dict[str, Looked]:
-        """What is found on every host, by name, in one channel each; who can't be looked at has its outcome.
+        """The answers of every host to the probes of its steps, by name, in one channel each.
 
         The channel is kept for the changes that follow, until `converge` or a link's `rest`.
         """
-        found: dict[str, Looked] = {}
 
-        def one(host: Host, say: Say) -> Outcome:
+        def one(host: Host, say: Say) -> Looked:
             say("looking")
-            wanted = steps(host)
-            found[host.name] = Looked(tuple(wanted), tuple(look(self.target.links[host], wanted, more=not self.dry)))
-            return Outcome("", "ok")
+            wanted = tuple(steps(host))
+            return Looked(wanted, tuple(look(self.target.links[host], wanted, keep_open=not self.dry)))
 
-        self.each(one, hosts, "look", more=True)
-        return found
+        return self.ask(one, hosts, unfinished=True)
+
+    def ask(
+        self,
+        question: Callable[[Host, Say], Value],
+        hosts: Sequence[Host] | None = None,
+        unfinished: bool = False,
+    ) -> dict[str, Value]:
+        """The answers of all hosts at once, by name; a host that gives none has its outcome instead."""
+        answers: dict[str, Value] = {}
+
+        def one(host: Host, say: Say) -> None:
+            answers[host.name] = question(host, say)
+
+        self.each(one, hosts, "look", unfinished)
+        return answers
 
     def each(
         self,
-        work: Callable[[Host, Say], Outcome],
+        work: Callable[[Host, Say], Done | None],
         hosts: Sequence[Host] | None = None,
         phase: str = "change",
-        more: bool = False,
+        unfinished: bool = False,
     ) -> None:
         """`work` on every host at once that has not failed so far. Ctrl-C ends remote work, then the run.
 
-        Until something else is done to a host for which there is `more` to do, it is not reached.
+        With `unfinished`, a healthy host counts as not reached until its next outcome.
         """
 
         def one(host: Host) -> None:
@@ -138,7 +152,7 @@ class Run:
 
             outcome = on_host(host.name, lambda: work(host, say))
             self.progress.done(host.name)
-            self.recorder.add(outcome, more)
+            self.recorder.add(outcome, unfinished)
             connected = connect_seconds(self.target.links[host])
             self.timings.add(host.name, phase, outcome.seconds, connected, watch.ends())
 
@@ -148,19 +162,21 @@ class Run:
                 hosts_left = [host for host in chosen if self.recorder.going_on(host)]
                 fan_out(hosts_left, one, self.target.links.stop, self.target.fleet.cluster.at_once)
         except KeyboardInterrupt:
+            if not self.reports:
+                raise
             self._interrupted()
 
     def converge(self, looked: Mapping[str, Looked], hosts: Sequence[Host] | None = None) -> None:
-        """Do what was found to be missing, on every host at once; a host that lacks nothing costs no channel."""
+        """Make the missing changes, on every host at once; a host that lacks nothing costs no channel."""
 
-        def one(host: Host, say: Say) -> Outcome:
+        def one(host: Host, say: Say) -> Done | None:
             state = looked[host.name]
             if self.dry:
                 return preview(state.steps, state.found)
-            if not (todo := missing(state.steps, state.found)):
+            if not (actions := missing(state.steps, state.found)):
                 self.target.links[host].rest()
-                return Outcome("", "ok")
-            return Outcome("", "changed", apply(self.target.links[host], state.steps, todo, say))
+                return None
+            return Done(apply(self.target.links[host], state.steps, actions, say))
 
         self.each(one, [host for host in (self.target.hosts if hosts is None else hosts) if host.name in looked])
 

@@ -39,11 +39,11 @@ class Target:
         return self.links.prepare(self.config, self.fleet, hosts)
 
 
-def target(c: Any, options: Options | None = None, task: str = "", strangers: bool = False) -> Target:
+def target(c: Any, options: Options | None = None, task: str = "", allow_unlisted: bool = False) -> Target:
     """The hosts that `-H` and the flags choose together; all of the cluster's without any. Raises WrongInput.
 
     `task` is what the run is kept as for `--retry-failed`; without a name it is not kept.
-    With `strangers`, -H may name hosts by user@address:port of which hosts.toml says nothing.
+    With `allow_unlisted`, -H may name hosts by user@address:port of which hosts.toml says nothing.
     """
     flags = options or Options()
     fleet = load()
@@ -58,8 +58,8 @@ def target(c: Any, options: Options | None = None, task: str = "", strangers: bo
         hosts = _to_retry(hosts, left, flags, task)
     if not hosts:
         raise WrongInput(f"no host of {fleet.path.name} is chosen by {_given(c, flags)}")
-    if not strangers:
-        _refuse_strangers(fleet, hosts)
+    if not allow_unlisted:
+        _refuse_unlisted(fleet, hosts)
     links = c.config["links"].prepare(c.config, fleet, hosts)
     links.refuse_keys(fleet, hosts)
     return Target(fleet, hosts, roles, links, c.config, last, left, skipped)
@@ -88,7 +88,7 @@ def _still_known(fleet: Fleet, left: Sequence[str]) -> tuple[str, ...]:
     return tuple(known)
 
 
-def _refuse_strangers(fleet: Fleet, hosts: Sequence[Host]) -> None:
+def _refuse_unlisted(fleet: Fleet, hosts: Sequence[Host]) -> None:
     if names := ", ".join(host.name for host in hosts if host not in fleet.hosts):
         raise WrongInput(
             f"{fleet.path.name} says nothing of {names}; add a table [hosts.NAME] first "

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import Problem
+from ..errors import Problem, Say
 from .processes import POLL_SECONDS, Belongs
 
 MOUNTS = Path("/proc/mounts")
@@ -21,7 +20,7 @@ def hierarchy(mounts: str) -> Path | None:
     return next((Path(words[1]) for words in fields if words[2] == "cgroup2"), None)
 
 
-def make_room(say: Callable[[str], None]) -> None:
+def make_room(say: Say) -> None:
     """Raise the kernel's limit of inotify instances, until the next boot, where it is too low for many hosts.
 
     Without it systemd hangs at its boot from about the twelfth host on. Raises Problem where it can't be set.

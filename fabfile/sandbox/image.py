@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from ..errors import Problem
+from ..errors import Problem, Say
 from ..local import cache_dir, only_writer
 from .archive import Archive, archive_of
 
@@ -38,7 +37,7 @@ _CONTAINED = (
 )
 
 
-def image(base: Base, say: Callable[[str], None], *, init: Init = "none", release: str = "") -> Path:
+def image(base: Base, say: Say, *, init: Init = "none", release: str = "") -> Path:
     """The root directory of a base, built where the cache has none. Never changed once it is there.
 
     It is of that release, without one of this machine's own.

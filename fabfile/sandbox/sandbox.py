@@ -6,12 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from ..errors import Problem, WrongInput
+from ..errors import Problem, Say, WrongInput
 from ..local import only_writer, write_whole
 from .archive import archive_of
 from .cgroups import make_room
@@ -61,7 +61,7 @@ class Sandbox:
         self,
         hosts: int = 3,
         base: Base = "full",
-        say: Callable[[str], None] = lambda _: None,
+        say: Say = lambda _: None,
         *,
         init: Init | Mapping[str, Init] | None = None,
         release: str = "",
@@ -173,9 +173,7 @@ class Sandbox:
         if self.network.holder() != self.state:
             raise Problem(f"the sandbox in {self.state} is not up: run fab sandbox.up first")
 
-    def _install(
-        self, wanted: list[Host], base: Base, say: Callable[[str], None], inits: Mapping[str, Init], release: str
-    ) -> None:
+    def _install(self, wanted: list[Host], base: Base, say: Say, inits: Mapping[str, Init], release: str) -> None:
         """Keys, disks and the files that tell ssh about them; whole ones stay."""
         if not self.key.exists():
             make_key(self.key, "sandbox")

@@ -6,9 +6,9 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import Problem
+from ..errors import Problem, Say
 from .debian import from_debian
-from .kept import Say, Source, from_cache, from_path, from_url, is_url, obtain
+from .kept import Source, from_cache, from_path, from_url, is_url, obtain
 from .wheels import download
 
 PHANTOMJS_PINS = Path(__file__).parent.parent / "pins" / "phantomjs.txt"

@@ -13,10 +13,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
-from ..errors import Problem
+from ..errors import Problem, Say
 from ..local import cache_dir, put_whole
 
-Say = Callable[[str], None]
 READ_TIMEOUT = 30.0
 DOWNLOAD_LIMIT = 900.0
 CHUNK = 1 << 18

@@ -10,9 +10,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import Problem
+from ..errors import Problem, Say
 from ..local import cache_dir, put_whole
-from .kept import Say
 from .wheels import download, lock_digest
 
 PINS = Path(__file__).parent.parent / "pins" / "webui.txt"

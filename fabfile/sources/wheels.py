@@ -9,9 +9,8 @@ import sys
 import tarfile
 from pathlib import Path
 
-from ..errors import Problem
+from ..errors import Problem, Say
 from ..local import cache_dir, only_writer, put_whole
-from .kept import Say
 
 BACKEND = Path(__file__).parent / "backend"
 LOCK_NAME = "requirements.txt"

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from ..errors import NotReached, Problem, Unreachable
+from ..errors import INTERRUPTED, NotReached, Problem, Unreachable
 from ..steps.base import Found
 from ..steps.shell import cmd
 from . import inside
@@ -32,7 +32,7 @@ TOGETHER = 1 << 15
 class Stopped(NotReached):
     """The operator ended the run while this exchange was under way."""
 
-    exit_status = 130
+    exit_status = INTERRUPTED
 
 
 class Link(Protocol):
@@ -46,7 +46,7 @@ class Link(Protocol):
         """Run a message; the answer of each item that ran. Raises Unreachable or Stopped."""
 
     def rest(self) -> None:
-        """No message follows that was announced as `more`."""
+        """No message follows in the channels that were kept open."""
 
     def resume(self) -> None:
         """Make it usable again after it was stopped."""
@@ -85,19 +85,19 @@ class SSHLink:
         """Everything in, everything out, over one exec channel, within the items' own limits."""
         if (kept := self._take()) is not None:
             with suppress(_NothingBegan):
-                return self._exchange(kept, message, on_event, again=True)
+                return self._exchange(kept, message, on_event, on_kept_channel=True)
         channel = self._channel()
         self._begin(channel, receiver(self._sudo()))
         return self._exchange(channel, message, on_event)
 
     def _exchange(
-        self, channel: Any, message: Message, on_event: Callable[[Event], None], again: bool = False
+        self, channel: Any, message: Message, on_event: Callable[[Event], None], on_kept_channel: bool = False
     ) -> dict[int, Found]:
         reader, keep = Reader(message, on_event), False
         try:
             self._send(channel, message)
             self._receive(channel, reader)
-            keep = message.more
+            keep = message.keep_open
             return reader.found
         except TimeoutError as error:
             late = str(error) or f"{CHANNEL_SECONDS:.0f} s"
@@ -105,7 +105,7 @@ class SSHLink:
         except (OSError, EOFError) as error:
             raise self._lost(error) from error
         except Problem as error:
-            if again and not reader.heard and not self._stopped.is_set():
+            if on_kept_channel and not reader.heard and not self._stopped.is_set():
                 raise _NothingBegan from error
             raise
         finally:

@@ -134,12 +134,12 @@ class Message:
     limits: tuple[float, ...]
     actions: int
     """How many of the items are actions; they come first."""
-    more: bool = False
+    keep_open: bool = False
     """Another message follows in the same channel."""
 
     def head(self) -> bytes:
         """The first bytes: one line of sizes, then the main script itself."""
-        kind = "change" if self.actions else "keep" if self.more else "look"
+        kind = "change" if self.actions else "keep" if self.keep_open else "look"
         short = len(self.script) <= SHORT
         lines = self.script.count(b"\n") + 1
         size = f"L{lines}" if short else str(len(self.script))
@@ -150,9 +150,9 @@ class Message:
         """The last bytes: they show that nothing is missing."""
         return self.mark.encode() + b"\n"
 
-    def with_more(self) -> Message:
+    def kept_open(self) -> Message:
         """The same, with another message to follow in its channel."""
-        return replace(self, more=True)
+        return replace(self, keep_open=True)
 
 
 JOURNAL = "/var/log/pyspider-fabfile.log"

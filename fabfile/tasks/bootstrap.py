@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import plan, sources
-from ..errors import NotReached, Problem
+from ..errors import NotReached, Problem, Say
 from ..health.verdict import RUNNING
 from ..inventory import Fleet, Host
 from ..local import cache_dir, put_whole
-from ..runs.engine import Outcome, apply, look, missing, preview
+from ..runs.engine import apply, look, missing, preview
 from ..runs.options import Options
+from ..runs.outcomes import Done
 from ..runs.run import Looked, Run
 from ..runs.target import Target, target
 from ..steps.base import Step
@@ -35,12 +36,10 @@ from ..steps.runtime import (
 )
 from ..steps.supervisor import Sight, state
 
-Say = Callable[[str], None]
-
 
 def bootstrap(c: Any, options: Options) -> None:
     """Everything that the hosts need before anything is deployed to them."""
-    chosen = target(c, options, "bootstrap", strangers=True)
+    chosen = target(c, options, "bootstrap", allow_unlisted=True)
     run = Run(chosen, options)
     phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
 
@@ -49,7 +48,7 @@ def bootstrap(c: Any, options: Options) -> None:
         seen = [Sight(plan.place(chosen.fleet))] if run.pace.batch else []
         return [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host), *seen]
 
-    with run.alone():
+    with run.locked():
         looked = run.look(wanted)
         for number, batch in enumerate(run.batches(chosen.hosts)):
             fresh = run.look(wanted, batch) if number else looked
@@ -61,13 +60,12 @@ def bootstrap(c: Any, options: Options) -> None:
 def check(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host]) -> None:
     """What lets the next batch begin: on the hosts of this one, every program that ran before runs now."""
 
-    def one(host: Host, say: Say) -> Outcome:
+    def one(host: Host, say: Say) -> None:
         say("checking its health")
         sight = Sight(plan.place(run.target.fleet))
         after = running(Looked((sight,), tuple(look(run.target.links[host], [sight]))))
         if lost := running(looked[host.name]) - after:
             raise Problem(f"changed, but not well afterwards: {', '.join(sorted(lost))} ran before and does not now")
-        return Outcome("", "ok")
 
     if run.pace.batch and not run.dry:
         run.each(one, run.changed(batch), "check")
@@ -122,7 +120,7 @@ def distribute(run: Run, looked: Mapping[str, Looked], hosts: Sequence[Host]) ->
     first = [host for host in hosts if host.name in makers]
     others = [host for host in hosts if host.name not in makers]
 
-    def work(host: Host, say: Say) -> Outcome:
+    def work(host: Host, say: Say) -> Done:
         if run.dry:
             return preview(looked[host.name].steps, looked[host.name].found)
         if host.name not in makers:
@@ -130,7 +128,7 @@ def distribute(run: Run, looked: Mapping[str, Looked], hosts: Sequence[Host]) ->
         with promised(archives[makers[host.name]], host.name):
             return serve(host, say)
 
-    def serve(host: Host, say: Say) -> Outcome:
+    def serve(host: Host, say: Say) -> Done:
         changes = _but_the_runtime(run.target, host, looked[host.name], host.name in lacking, say)
         try:
             if host.name in makers:
@@ -143,7 +141,7 @@ def distribute(run: Run, looked: Mapping[str, Looked], hosts: Sequence[Host]) ->
             raise
         finally:
             run.target.links[host].rest()
-        return Outcome("", "changed" if changes else "ok", changes)
+        return Done(changes)
 
     run.each(work, [host for host in [*first, *others] if host.name in looked])
 
@@ -193,7 +191,7 @@ def _make(
     assert pair
     changes: tuple[str, ...] = ()
     if wanted_on(*pair) is None:
-        _run(chosen, host, [], [pack_action(plan.runtime_spec(chosen.fleet).id(platform))], say)
+        apply(chosen.links[host], [], [pack_action(plan.runtime_spec(chosen.fleet).id(platform))], say)
     else:
         changes = _build(chosen, host, pair[0], say)
     archive.set_result(_fetch(chosen, host, platform, say))
@@ -245,8 +243,3 @@ def _ship(chosen: Target, host: Host, looked: Looked, archive: Future[Path], say
         cached = archive.result()
     shipped = Runtime(step.spec, step.user, Ship(cached))
     return apply(chosen.links[host], [shipped], missing([shipped], [found]), say)
-
-
-def _run(chosen: Target, host: Host, steps: Sequence[Step], actions: Sequence[Any], say: Say) -> None:
-    placeholder: Any = None
-    apply(chosen.links[host], steps, [(placeholder, action) for action in actions], say)

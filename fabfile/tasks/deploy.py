@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from .. import plan
 from ..doctor.preflight import Objection, objections
-from ..errors import Problem
+from ..errors import Problem, Say
 from ..health.verdict import HostView
 from ..inventory import Host
 from ..runs import engine
-from ..runs.engine import Outcome, apply, missing
+from ..runs.engine import apply, missing
 from ..runs.options import Options
+from ..runs.outcomes import Done
 from ..runs.run import Looked, Run
 from ..runs.target import Target, target
 from ..steps.base import Step
 from ..steps.supervision import Supervision
 from ..steps.supervisor import Questions, Sight, Untouched, state
 
-Say = Callable[[str], None]
 HEALTH_SECONDS = 20.0
 """How long a changed host may take until its programs run and its web UI answers."""
 POLL_SECONDS = 0.5
@@ -30,7 +30,7 @@ POLL_SECONDS = 0.5
 def deploy(c: Any, options: Options, reload: bool) -> None:
     """Look at all chosen hosts, then change what differs; with `reload` restart everything besides."""
     run = Run(target(c, options, "deploy"), options)
-    with run.alone():
+    with run.locked():
         _deploy(run, reload)
     run.finish()
 
@@ -51,7 +51,7 @@ def _deploy(run: Run, reload: bool) -> None:
                 run.each(lambda host, say: _reload(chosen, host, say), batch)
             check(run, batch, chosen.roles)
         if strays and home(chosen) not in hosts and not run.dry:
-            run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)], more=True)
+            run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)], unfinished=True)
 
 
 def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
@@ -68,19 +68,20 @@ def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
                 print(f"{host.name} | warning: {one}", file=sys.stderr)
     refused = [host for host in changing if grave[host]]
     run.each(lambda host, _say: _refuse("; ".join(map(str, grave[host]))), refused)
-    run.each(lambda host, say: _log_in(run, host, roles, say), [one for one in changing if not grave[one]], more=True)
+    run.each(
+        lambda host, say: _log_in(run, host, roles, say), [one for one in changing if not grave[one]], unfinished=True
+    )
 
 
-def _log_in(run: Run, host: Host, roles: Sequence[str], say: Say) -> Outcome:
+def _log_in(run: Run, host: Host, roles: Sequence[str], say: Say) -> None:
     """No program is stopped for one that the stores would not let in."""
     say("asking MySQL and Redis with the release's own passwords")
     wanted = plan.logins(run.target.fleet, host, roles)
-    (found,) = engine.look(run.target.links[host], [wanted], more=not run.dry)
+    (found,) = engine.look(run.target.links[host], [wanted], keep_open=not run.dry)
     try:
         wanted.diff(found)
     except Problem as error:
-        return _refuse(str(error))
-    return Outcome("", "ok")
+        _refuse(str(error))
 
 
 def _keep_schedulers(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
@@ -106,7 +107,7 @@ def _changes(looked: Looked) -> bool:
         return False
 
 
-def _refuse(why: str) -> Outcome:
+def _refuse(why: str) -> NoReturn:
     raise Problem(f"nothing was changed here: {why}")
 
 
@@ -120,7 +121,7 @@ def check(run: Run, batch: Sequence[Host], roles: Sequence[str] = ()) -> None:
         run.each(lambda host, say: _well(run.target, host, roles, say), run.changed(batch), "check")
 
 
-def _well(chosen: Target, host: Host, roles: Sequence[str], say: Say) -> Outcome:
+def _well(chosen: Target, host: Host, roles: Sequence[str], say: Say) -> None:
     say("checking its health")
     names = [program.name for program in plan.chosen_programs(chosen.fleet, host, roles)]
     asked = Sight(plan.place(chosen.fleet), Questions(webui=plan.questions(chosen.fleet, host).webui))
@@ -129,7 +130,7 @@ def _well(chosen: Target, host: Host, roles: Sequence[str], say: Say) -> Outcome
         sight = state(engine.look(chosen.links[host], [asked])[0])
         problems = HostView(host, tuple(names), True, sight=sight).problems_after(bool(roles))
         if not problems:
-            return Outcome("", "ok")
+            return
         if time.monotonic() > deadline:
             raise Problem(f"changed, but not well afterwards: {'; '.join(problems)}")
         time.sleep(POLL_SECONDS)
@@ -139,7 +140,7 @@ def reload(c: Any, options: Options) -> None:
     """Restart supervisord and all programs of the chosen hosts."""
     chosen = target(c, options, "reload")
     run = Run(chosen, options)
-    with run.alone():
+    with run.locked():
         for batch in run.batches(chosen.hosts):
             # What would not start again is not stopped.
             _heed(run, run.look(lambda host: plan.supervised(chosen.fleet, host), batch), reload=True)
@@ -148,10 +149,12 @@ def reload(c: Any, options: Options) -> None:
     run.finish()
 
 
-def _reload(chosen: Target, host: Host, say: Say) -> Outcome:
+def _reload(chosen: Target, host: Host, say: Say) -> Done:
+    say("looking")
+    link, untouched = chosen.links[host], Untouched(plan.place(chosen.fleet))
+    untouched.diff(*engine.look(link, [untouched], keep_open=True))
     programs = plan.supervision(chosen.fleet, host).programs
-    engine.converge(chosen.links[host], [Untouched(plan.place(chosen.fleet))], say)
-    return Outcome("", "changed", apply(chosen.links[host], [programs], [(programs, programs.reload())], say))
+    return Done(apply(link, [programs], [programs.reload()], say))
 
 
 def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
@@ -199,7 +202,7 @@ def home(chosen: Target) -> Host:
     return chosen.fleet.with_role("scheduler")[0]
 
 
-def _refuse_while_one_runs(run: Run, strays: Mapping[str, Sequence[int]]) -> Outcome:
+def _refuse_while_one_runs(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
     sight = Sight(plan.place(run.target.fleet))
     for name in strays:
         found = engine.look(run.target.links[run.target.fleet.host(name)], [sight])
@@ -208,7 +211,6 @@ def _refuse_while_one_runs(run: Run, strays: Mapping[str, Sequence[int]]) -> Out
                 f"not started: a scheduler still runs on {name} (pid {', '.join(map(str, pids))}) and is not "
                 "supervisord's; end it there, then deploy again"
             )
-    return Outcome("", "ok")
 
 
 def waves(chosen: Target, strays: Mapping[str, Sequence[int]]) -> list[tuple[Host, ...]]:

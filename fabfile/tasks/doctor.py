@@ -17,18 +17,17 @@ from ..doctor.facts import Facts, parsed
 from ..doctor.findings import Finding, Patient, Unseen, View, findings
 from ..doctor.fix import needs_stores, steps
 from ..doctor.look import Examination, from_here
+from ..errors import Say, Unreachable
 from ..inventory import Host
-from ..runs.engine import Outcome, Recorder, fan_out, on_host
-from ..runs.engine import look as look_at
+from ..runs.engine import look
+from ..runs.outcomes import Outcome
 from ..runs.run import Run
 from ..runs.target import Target, target
-
-UNREACHABLE = 3
 
 
 def doctor(c: Any, fix: bool, json: bool) -> None:
     """Look, judge, fix if that is wanted, and tell."""
-    chosen = target(c, strangers=True)
+    chosen = target(c, allow_unlisted=True)
     view = examine(chosen)
     found = findings(view, CHECKS)
     if fix and any(one.fixable for one in found):
@@ -40,29 +39,26 @@ def doctor(c: Any, fix: bool, json: bool) -> None:
         _show(found, chosen.hosts)
     if found:
         sys.stdout.flush()
-        raise Exit(code=UNREACHABLE if all(one.id == "unreachable" for one in found) else 1)
+        raise Exit(code=Unreachable.exit_status if all(one.id == "unreachable" for one in found) else 1)
 
 
 def examine(chosen: Target) -> View:
     """Look at every chosen host at once, in one channel each."""
-    recorder, seen = Recorder(), dict[str, Facts]()
+    run = Run(chosen, reports=False)
 
-    def one(host: Host) -> None:
-        def work() -> Outcome:
-            begun = time.time()
-            facts = parsed(look_at(chosen.links[host], [Examination(chosen.fleet, host)])[0])
-            if facts:
-                # Looking takes a while; the far clock is read somewhere in between.
-                off = facts.clock - (begun + time.time()) / 2
-                seen[host.name] = replace(facts, clock_off=off, from_here=from_here(host, facts))
-            return Outcome("", "ok")
+    def one(host: Host, _say: Say) -> Facts | None:
+        begun = time.time()
+        facts = parsed(*look(chosen.links[host], [Examination(chosen.fleet, host)]))
+        if facts is None:
+            return None
+        # Looking takes a while; the far clock is read somewhere in between.
+        off = facts.clock - (begun + time.time()) / 2
+        return replace(facts, clock_off=off, from_here=from_here(host, facts))
 
-        recorder.add(on_host(host.name, work))
-
-    fan_out(chosen.hosts, one, chosen.links.stop, chosen.fleet.cluster.at_once)
-    outcomes = {outcome.host: outcome for outcome in recorder.outcomes(chosen.hosts)}
+    seen = {name: facts for name, facts in run.ask(one).items() if facts}
+    outcomes = zip(chosen.hosts, run.recorder.outcomes(chosen.hosts), strict=True)
     patients = tuple(Patient(host, seen[host.name]) for host in chosen.hosts if host.name in seen)
-    unseen = tuple(_unseen(host, outcomes[host.name]) for host in chosen.hosts if host.name not in seen)
+    unseen = tuple(_unseen(host, outcome) for host, outcome in outcomes if host.name not in seen)
     return View(chosen.fleet, patients, unseen)
 
 

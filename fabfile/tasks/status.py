@@ -9,64 +9,59 @@ from typing import Any
 from invoke.exceptions import Exit
 
 from .. import plan
+from ..errors import Say, Unreachable
 from ..health import stores
 from ..health.verdict import RUNNING, ClusterView, HostView
 from ..inventory import Fleet, Host
-from ..runs.engine import Outcome, Recorder, fan_out, on_host
-from ..runs.engine import look as look_at
+from ..runs.engine import look
 from ..runs.options import Options
+from ..runs.outcomes import Outcome
 from ..runs.report import show_timings
+from ..runs.run import Run
 from ..runs.target import Target, route, target
-from ..runs.timings import Timings, connect_seconds
+from ..runs.timings import Timings
 from ..steps.supervisor import Sight, state
-
-UNREACHABLE = 3
 
 
 def status(c: Any, options: Options) -> None:
     """Ask everything, and show it with the verdict."""
-    timings = Timings()
-    view = see(target(c, options, strangers=True), timings)
+    run = Run(target(c, options, allow_unlisted=True), options, reports=False)
+    view = see(run)
     if options.json:
-        more = {"timings": timings.as_data()} if options.timings else {}
-        print(json_module.dumps({**view.as_data(), **more}, indent=2))
+        timed = {"timings": run.timings.as_data()} if options.timings else {}
+        print(json_module.dumps({**view.as_data(), **timed}, indent=2))
     else:
-        show(view, timings if options.timings else None)
+        show(view, run.timings if options.timings else None)
     if view.problems():
         sys.stdout.flush()
         only_unreachable = all(not host.reachable for host in view.hosts if host.problems())
-        raise Exit(code=UNREACHABLE if only_unreachable and any(host.problems() for host in view.hosts) else 1)
+        raise Exit(
+            code=Unreachable.exit_status if only_unreachable and any(host.problems() for host in view.hosts) else 1
+        )
 
 
-def see(chosen: Target, timings: Timings) -> ClusterView:
+def see(run: Run) -> ClusterView:
     """Ask everything at once: the hosts in one channel each, the stores through SSH beside them."""
-    recorder, sights = Recorder(), dict[str, Any]()
+    chosen = run.target
 
-    def one(host: Host) -> None:
-        def work() -> Outcome:
-            asked = Sight(plan.place(chosen.fleet), plan.questions(chosen.fleet, host))
-            sights[host.name] = state(look_at(chosen.links[host], [asked])[0])
-            return Outcome("", "ok")
+    def sight(host: Host, _say: Say) -> dict[str, Any] | None:
+        asked = Sight(plan.place(chosen.fleet), plan.questions(chosen.fleet, host))
+        return state(*look(chosen.links[host], [asked]))
 
-        outcome = on_host(host.name, work)
-        recorder.add(outcome)
-        timings.add(host.name, "look", outcome.seconds, connect_seconds(chosen.links[host]))
-
-    fan_out(chosen.hosts, one, chosen.links.stop, chosen.fleet.cluster.at_once)
-    outcomes = {outcome.host: outcome for outcome in recorder.outcomes(chosen.hosts)}
-    views = tuple(_view(chosen.fleet, host, outcomes[host.name], sights) for host in chosen.hosts)
+    sights = run.ask(sight)
+    outcomes = zip(chosen.hosts, run.recorder.outcomes(chosen.hosts), strict=True)
+    views = tuple(_view(chosen.fleet, host, outcome, sights.get(host.name)) for host, outcome in outcomes)
     if not set(chosen.fleet.hosts) <= set(chosen.hosts):
         return ClusterView(chosen.fleet, views, complete=False)
     reachable = [view.host for view in views if view.reachable]
-    with timings.span(chosen.fleet.stores.mysql.host, "ask MySQL"):
+    with run.timings.span(chosen.fleet.stores.mysql.host, "ask MySQL"):
         mysql = _mysql(chosen, reachable)
-    with timings.span(chosen.fleet.stores.redis.host, "ask Redis"):
+    with run.timings.span(chosen.fleet.stores.redis.host, "ask Redis"):
         redis = _redis(chosen, reachable)
     return ClusterView(chosen.fleet, views, mysql, redis)
 
 
-def _view(fleet: Fleet, host: Host, outcome: Outcome, sights: dict[str, Any]) -> HostView:
-    sight = sights.get(host.name)
+def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: dict[str, Any] | None) -> HostView:
     wanted = tuple(program.name for program in fleet.programs(host))
     if host not in fleet.hosts:
         # Nobody has said what should run there; what does should run well.

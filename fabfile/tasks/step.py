@@ -23,7 +23,7 @@ def _each(c: Any, options: Options, steps: Callable[[Fleet, Host], Sequence[Step
         if not wanted[host]:
             run.skip(host, "this step does not concern it")
     concerned = [host for host in chosen.hosts if wanted[host]]
-    with run.alone():
+    with run.locked():
         run.converge(run.look(lambda host: wanted[host], concerned), concerned)
     run.finish()
 
@@ -37,7 +37,7 @@ def python(c: Any, options: Options) -> None:
     """Build or ship Python 2.7 with the pinned pyspider and supervisor."""
     chosen = target(c, options)
     run = Run(chosen, options)
-    with run.alone():
+    with run.locked():
         wanted = Runtime(plan.runtime_spec(chosen.fleet), chosen.fleet.cluster.user)
         distribute(run, run.look(lambda _: [wanted]), chosen.hosts)
     run.finish()

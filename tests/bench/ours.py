@@ -8,9 +8,11 @@ from pathlib import Path
 
 from fabric import Config
 
+from fabfile.errors import Problem
 from fabfile.inventory import Host
 from fabfile.inventory import load as load_fleet
-from fabfile.runs.engine import Outcome, apply, converge, fan_out, look, missing, on_host
+from fabfile.runs.engine import apply, fan_out, look, missing
+from fabfile.runs.outcomes import Done, Outcome, on_host
 from fabfile.ssh.link import SSHLink
 from fabfile.ssh.pool import Links
 from fabfile.ssh.protocol import message
@@ -34,17 +36,22 @@ def run(job: Job) -> list[Outcome]:
     return list(done.values())
 
 
-def _work(job: Job, content: bytes, host: Host, link: SSHLink) -> Outcome:
+def _work(job: Job, content: bytes, host: Host, link: SSHLink) -> Done | None:
     steps: Sequence[Step] = [File(target(host.address), content)]
     match job.workload:
         case "command":
             answer = link.exchange(message([Action(job.command, job.command)], ()), lambda _: None)[0]
-            return Outcome("", "ok" if (answer.status, answer.text.strip()) == (0, "ran") else "failed")
+            if (answer.status, answer.text.strip()) != (0, "ran"):
+                raise Problem(f"exit status {answer.status}: {answer.text}")
+            return None
         case "unchanged":
-            return converge(link, steps, lambda _: None)
+            if not (actions := missing(steps, look(link, steps, keep_open=True))):
+                link.rest()
+                return None
+            return Done(apply(link, steps, actions, lambda _: None))
         case "changed":
-            todo = [*missing(steps, look(link, steps, more=True)), (steps[0], Action("run the command", job.command))]
-            return Outcome("", "changed", apply(link, steps, todo, lambda _: None))
+            actions = [*missing(steps, look(link, steps, keep_open=True)), Action("run the command", job.command)]
+            return Done(apply(link, steps, actions, lambda _: None))
 
 
 def main() -> None:

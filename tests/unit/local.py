@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+from fabfile.inventory import Fleet, load
+from fabfile.runs.options import Options
+from fabfile.runs.outcomes import Outcome
+from fabfile.runs.run import Run
+from fabfile.runs.target import Target
+from fabfile.ssh.pool import Links
 from fabfile.ssh.protocol import Event, Message, Reader, receiver
-from fabfile.steps.base import Action, Found, Payload, Probe
+from fabfile.steps.base import Action, Found, Payload, Probe, Step
+
+PROJECT = Path(__file__).parent.parent.parent
 
 
 @dataclass
@@ -47,6 +59,36 @@ class LocalLink:
 
     def close(self) -> None:
         pass
+
+
+class OneLink(Links):
+    """The same link to every host."""
+
+    def __init__(self, link: LocalLink) -> None:
+        super().__init__()
+        self._link = link
+
+    def __getitem__(self, _host: object) -> Any:
+        return self._link
+
+
+@cache
+def fleet() -> Fleet:
+    """The shipped hosts.toml, with passwords of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "hosts.toml"
+        path.write_text((PROJECT / "hosts.toml").read_text())
+        return load(path)
+
+
+def converged(steps: Sequence[Step], link: LocalLink | None = None, dry: bool = False) -> Outcome:
+    """What becomes of a host that a run brings to these steps, as deploy does it."""
+    host = fleet().hosts[0]
+    config = SimpleNamespace(run=SimpleNamespace(dry=False))
+    run = Run(Target(fleet(), (host,), (), OneLink(link or LocalLink()), config), Options(dry_run=dry), reports=False)
+    run.converge(run.look(lambda _: steps))
+    (outcome,) = run.recorder.outcomes([host])
+    return outcome
 
 
 def content(payload: Payload) -> bytes:

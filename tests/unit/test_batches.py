@@ -11,8 +11,8 @@ from invoke.exceptions import Exit
 from fabfile.errors import WrongInput
 from fabfile.inventory import Host, load
 from fabfile.runs.batches import Pace, share
-from fabfile.runs.engine import Outcome, Recorder
 from fabfile.runs.options import whole_number
+from fabfile.runs.outcomes import Outcome, Recorder
 from fabfile.runs.retry import LastRun
 from fabfile.runs.run import Run
 from fabfile.runs.target import Target
@@ -120,7 +120,7 @@ def test_ctrl_c_between_two_phases_ends_with_the_recap_too(tmp_path: Path, capsy
     fleet = load(tmp_path / "hosts.toml")
     dry = SimpleNamespace(run=SimpleNamespace(dry=True))
     run = Run(Target(fleet, fleet.hosts, (), Links(), dry))
-    with pytest.raises(Exit) as caught, run.alone():
+    with pytest.raises(Exit) as caught, run.locked():
         raise KeyboardInterrupt
     assert caught.value.code == 130
     assert "2 hosts: 2 not reached" in capsys.readouterr().out
@@ -137,9 +137,9 @@ def test_a_damaged_record_is_one_sentence(tmp_path: Path, content: bytes) -> Non
 def test_a_host_that_was_only_looked_at_is_not_reached_though_it_was_well() -> None:
     recorder, hosts = Recorder(), [Host(name, "192.0.2.1") for name in ("a", "b", "c")]
     for host in hosts:
-        recorder.add(Outcome(host.name, "ok"), more=True)
+        recorder.add(Outcome(host.name, "ok"), unfinished=True)
     recorder.add(Outcome("a", "changed", ("one",)))
-    recorder.add(Outcome("b", "failed", cause="broke"), more=True)
+    recorder.add(Outcome("b", "failed", cause="broke"), unfinished=True)
     assert [one.status for one in recorder.outcomes(hosts)] == ["changed", "failed", "not reached"]
     assert recorder.failures(hosts) == 1
     assert recorder.going_on(hosts[2])

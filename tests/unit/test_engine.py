@@ -10,16 +10,12 @@ import pytest
 
 from fabfile.errors import Problem, Unreachable
 from fabfile.inventory import Host
-from fabfile.runs import engine
-from fabfile.runs.engine import Outcome, converge, fan_out, on_host
+from fabfile.runs.engine import fan_out
+from fabfile.runs.outcomes import Outcome, on_host
 from fabfile.ssh.protocol import SHORT, Event, Reader, message
-from fabfile.steps.base import Action, Payload, Probe
+from fabfile.steps.base import Action, Found, Payload, Probe
 
-from .local import FileStep, LocalLink
-
-
-def quiet(_text: str) -> None:
-    pass
+from .local import FileStep, LocalLink, converged
 
 
 def host(name: str) -> Host:
@@ -28,7 +24,7 @@ def host(name: str) -> Host:
 
 def test_a_missing_state_is_made_and_looked_at_again(tmp_path: Path) -> None:
     link = LocalLink()
-    outcome = converge(link, [FileStep(tmp_path / "a", "one")], quiet)
+    outcome = converged([FileStep(tmp_path / "a", "one")], link)
     assert (outcome.status, outcome.changes) == ("changed", ("write a",))
     assert (tmp_path / "a").read_text() == "one"
     assert link.exchanges == 2
@@ -37,7 +33,7 @@ def test_a_missing_state_is_made_and_looked_at_again(tmp_path: Path) -> None:
 def test_an_unchanged_host_costs_one_exchange(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("one")
     link = LocalLink()
-    assert converge(link, [FileStep(tmp_path / "a", "one")], quiet).status == "ok"
+    assert converged([FileStep(tmp_path / "a", "one")], link).status == "ok"
     assert link.exchanges == 1
 
 
@@ -49,12 +45,12 @@ def test_equal_probes_travel_once(tmp_path: Path) -> None:
             return Probe(f"echo x >>'{count}'; cat '{self.path}'")
 
     (tmp_path / "a").write_text("one")
-    converge(LocalLink(), [Counting(tmp_path / "a", "one"), Counting(tmp_path / "a", "one")], quiet)
+    converged([Counting(tmp_path / "a", "one"), Counting(tmp_path / "a", "one")])
     assert count.read_text() == "x\n"
 
 
 def test_a_dry_run_names_what_is_missing_and_changes_nothing(tmp_path: Path) -> None:
-    outcome = converge(LocalLink(), [FileStep(tmp_path / "a", "one")], quiet, dry=True)
+    outcome = converged([FileStep(tmp_path / "a", "one")], dry=True)
     assert outcome.changes == ("write a",)
     assert not (tmp_path / "a").exists()
 
@@ -65,7 +61,7 @@ def test_a_failing_action_stops_its_host_and_keeps_what_was_done(tmp_path: Path)
         FileStep(tmp_path / "b", "two", fail="echo why; false"),
         FileStep(tmp_path / "c", "three"),
     ]
-    outcome = on_host("node1", lambda: converge(LocalLink(), steps, quiet))
+    outcome = converged(steps)
     assert outcome.status == "failed"
     assert outcome.changes == ("write a",)
     assert outcome.detail == "why\n"
@@ -75,10 +71,10 @@ def test_a_failing_action_stops_its_host_and_keeps_what_was_done(tmp_path: Path)
 
 def test_a_difference_that_remains_after_applying_is_a_failure(tmp_path: Path) -> None:
     class Useless(FileStep):
-        def diff(self, found: engine.Found) -> list[Action]:
+        def diff(self, found: Found) -> list[Action]:
             return [Action("do nothing", "true")]
 
-    outcome = on_host("node1", lambda: converge(LocalLink(), [Useless(tmp_path / "a", "one")], quiet))
+    outcome = converged([Useless(tmp_path / "a", "one")])
     assert outcome.status == "failed"
     assert "not as wanted" in outcome.cause
 
@@ -176,7 +172,7 @@ def test_phases_reach_the_operator_while_the_action_runs() -> None:
     ],
 )
 def test_whatever_a_host_raises_becomes_its_own_outcome(error: Exception, status: str) -> None:
-    def work() -> Outcome:
+    def work() -> None:
         raise error
 
     outcome = on_host("node1", work)
@@ -186,10 +182,9 @@ def test_whatever_a_host_raises_becomes_its_own_outcome(error: Exception, status
 
 def test_one_dead_host_does_not_hide_the_others() -> None:
     def one(which: Host) -> Outcome:
-        def work() -> Outcome:
+        def work() -> None:
             if which.name == "b":
                 raise Unreachable("b: dead")
-            return Outcome("", "ok")
 
         return on_host(which.name, work)
 

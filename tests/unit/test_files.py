@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from fabfile.errors import Problem
-from fabfile.runs.engine import converge, look
+from fabfile.runs.engine import look
 from fabfile.steps.base import CannotLook, Found, Step
 from fabfile.steps.directory import Directory
 from fabfile.steps.files import LASTS, NOTHING, SHOWN_BYTES, File, kept_suffix, parse_look, parse_stat, swap_in
 from fabfile.steps.shell import Command, cmd
 
-from .local import LocalLink
+from .local import LocalLink, converged
 
 ME = getpass.getuser()
 MINE = grp.getgrgid(os.getgid()).gr_name
@@ -29,11 +29,15 @@ def mine(path: Path, content: bytes = b"text\n", mode: int = 0o640, **more: obje
 
 
 def applied(*steps: Step) -> str:
-    return converge(LocalLink(), steps, lambda _: None).status
+    """How it ended. Raises Problem with the cause where it failed."""
+    outcome = converged(steps)
+    if not outcome.well:
+        raise Problem(outcome.cause, detail=outcome.detail)
+    return outcome.status
 
 
 def diffs(step: Step) -> list[str]:
-    return [action.diff for action in converge(LocalLink(), [step], lambda _: None, dry=True).missing]
+    return [action.diff for action in converged([step], dry=True).missing]
 
 
 def test_a_file_is_written_with_its_owner_and_mode_and_then_left_alone(tmp_path: Path) -> None:
@@ -127,7 +131,7 @@ def test_what_a_stopped_run_left_is_no_obstacle_and_a_planted_link_is_not_follow
 def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_text("old")
-    with pytest.raises(Problem):
+    with pytest.raises(Problem, match="exit status"):
         applied(File(str(path), b"new", "nobody-of-this-name", MINE, 0o644))
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
@@ -151,7 +155,7 @@ def test_what_this_project_did_not_make_is_kept_beside_and_told(tmp_path: Path, 
     step = mine(path, b"new\n", keep=True)
     beside = Path(f"{path}{kept_suffix()}")
     for _ in range(2):
-        (action,) = converge(LocalLink(), [step], lambda _: None, dry=True).missing
+        (action,) = converged([step], dry=True).missing
         assert (f"somebody else's is kept as {beside}" in action.says) == kept
         assert applied(step) == "changed"
         assert beside.exists() == kept
@@ -292,6 +296,6 @@ def test_nothing_is_told_from_something() -> None:
 def test_a_file_that_will_be_written_is_not_sent_here_first(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     file = File(str(tmp_path / "a"), b"new", ME, MINE)
-    shown, short = (look(LocalLink(), [file], more=more)[0] for more in (False, True))
+    shown, short = (look(LocalLink(), [file], keep_open=kept)[0] for kept in (False, True))
     assert parse_look(shown.text).content == b"old" and parse_look(short.text).content is None
     assert [action.says for action in file.diff(shown)] == [action.says for action in file.diff(short)]

@@ -13,7 +13,8 @@ PROJECT = Path(__file__).parent.parent.parent
 
 SCRIPT = """\
 import threading, time
-from fabfile.cli.interrupt import INTERRUPTED, arm, leave
+from fabfile.cli.interrupt import arm, leave
+from fabfile.errors import INTERRUPTED
 arm()
 threading.Thread(target=time.sleep, args=(60,)).start()
 try:

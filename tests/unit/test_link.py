@@ -56,7 +56,7 @@ UPLOAD = message([Action("x", "true", (Payload(b"x" * 300_000), Payload(b"y" * 3
 def test_an_upload_over_a_kept_channel_has_the_whole_limit_not_that_of_the_last_look() -> None:
     channel = Channel()
     link = link_with(channel)
-    link.exchange(message((), [Probe("true")]).with_more(), lambda _: None)
+    link.exchange(message((), [Probe("true")]).kept_open(), lambda _: None)
     assert channel.limit < CHANNEL_SECONDS
     before = len(channel.sent)
     link.exchange(UPLOAD, lambda _: None)

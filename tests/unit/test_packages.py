@@ -9,12 +9,11 @@ import pytest
 
 from fabfile.errors import Problem
 from fabfile.inventory.roles import ROLES
-from fabfile.runs.engine import converge
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.package_names import NAMES, package_names
 from fabfile.steps.packages import Packages
 
-from .local import LocalLink
+from .local import converged
 
 ROLES_SETS = {role.packages for role in ROLES.values() if role.packages}
 WANTED = Packages({"debian": ["gcc", ("libssl3t64", "libssl3")], "redhat": ["gcc", ("openssl3", "openssl")]})
@@ -76,7 +75,7 @@ def test_every_script_is_valid_posix_shell_and_quotes_its_names() -> None:
 @pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="no dpkg here")
 def test_this_machine_is_looked_at_and_needs_nothing() -> None:
     step = Packages({"debian": ["dpkg", ("no-such-package", "apt")]})
-    assert converge(LocalLink(), [step], lambda _: None).status == "ok"
+    assert converged([step]).status == "ok"
     missing = Packages({"debian": ["no-such-package"]})
-    outcome = converge(LocalLink(), [missing], lambda _: None, dry=True)
+    outcome = converged([missing], dry=True)
     assert outcome.changes == ("install packages no-such-package",)

@@ -71,7 +71,7 @@ def until(claim: Callable[[], bool], seconds: float = 15) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_messages_follow_each_other_in_one_channel_each_with_its_own_payloads(shell: str) -> None:
-    look = message((), [Probe('cat "$1"; echo "$1"', (Payload(b"first "),)), Probe("exit 3")]).with_more()
+    look = message((), [Probe('cat "$1"; echo "$1"', (Payload(b"first "),)), Probe("exit 3")]).kept_open()
     change = message([Action("x", 'cat "$2"', (Payload(b"second "), Payload(b"third ")))], [Probe("echo looked")])
     with far(shell) as one:
         seen = one.talk(look)
@@ -139,7 +139,7 @@ def test_who_sees_where_payloads_are_can_not_be_there_before_the_next_ones(shell
     loot.mkdir()
     with far(shell) as one:
         seen = Probe("dirname $1", (Payload(b"first"),))
-        first = Path(one.talk(message((), [seen]).with_more())[0].text.strip())
+        first = Path(one.talk(message((), [seen]).kept_open())[0].text.strip())
         folders = (Path("/tmp"), Path("/dev/shm"), Path("/run"))
         planted = [folder / first.name for folder in folders if os.access(folder, os.W_OK)]
         planted = [path for path in planted if not path.exists()]

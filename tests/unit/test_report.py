@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from fabfile.inventory import Host
-from fabfile.runs.engine import Outcome, Recorder
+from fabfile.runs.outcomes import Outcome, Recorder, Status
 from fabfile.runs.report import as_json, exit_status, recap, totals
 from fabfile.runs.timings import Span, Timings, Watch, connect_seconds
 
 PROJECT = Path(__file__).parent.parent.parent
 
 
-def outcomes(*statuses: str) -> list[Outcome]:
+def outcomes(*statuses: Status) -> list[Outcome]:
     return [Outcome(f"node{number}", status) for number, status in enumerate(statuses, 1)]
 
 
@@ -37,7 +37,7 @@ def outcomes(*statuses: str) -> list[Outcome]:
         (("skipped",), 0),
     ],
 )
-def test_the_exit_status_is_that_of_the_worst_outcome(statuses: tuple[str, ...], status: int) -> None:
+def test_the_exit_status_is_that_of_the_worst_outcome(statuses: tuple[Status, ...], status: int) -> None:
     assert exit_status(outcomes(*statuses)) == status
 
 
@@ -126,7 +126,7 @@ def test_each_action_lasts_until_the_next_one_begins() -> None:
 
 SHOW = """
 import time
-from fabfile.runs.engine import Outcome
+from fabfile.runs.outcomes import Outcome
 from fabfile.runs.report import Progress, recap
 with Progress(["node1"]) as progress:
     progress.say("node1", "make user work")
