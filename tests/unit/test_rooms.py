@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ def imported_rooms(path: Path) -> Iterator[str]:
         yield from (name for name in names if name != room(path))
 
 
+@cache
 def rooms() -> dict[str, set[str]]:
     """What each room imports of the others."""
     found: dict[str, set[str]] = {}
