@@ -1,1 +1,1 @@
-"""What is wrong with a cluster, why, and what mends it: facts of all hosts -> findings. Pure but for one probe."""
+"""The faults of a cluster, their causes and their fixes: facts of all hosts -> findings. Pure but for one probe."""

@@ -52,7 +52,7 @@ class Pidfile(Fact, frozen=True):
 
 
 class Component(Fact, frozen=True):
-    """A live process of pyspider, whoever started it."""
+    """A live process of pyspider, with or without a supervisord."""
 
     pid: int
     role: str

@@ -1,4 +1,4 @@
-"""What doctor says: a check is a value, its question a pure function of what was seen on all hosts."""
+"""The findings: a check is a value, its question a pure function of the facts of all hosts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Patient:
 
     @property
     def components(self) -> Sequence[Component]:
-        """pyspider's live processes, whoever started them."""
+        """pyspider's live processes, also those that no supervisord started."""
         return self.facts.components
 
     @property
@@ -106,7 +106,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One place where a check's fault was seen. What is empty here, the check says."""
+    """One place where a check's fault was seen. An empty field stands for the check's own."""
 
     host: str
     evidence: str
@@ -117,7 +117,7 @@ class Hit:
     items: tuple[str, ...] = ()
     """The programs to restart, or the paths to give to the cluster's user."""
     hides: bool = True
-    """Whether what its check hides may follow from this one."""
+    """Whether the faults that its check hides may follow from this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +126,13 @@ class Check:
 
     id: str
     title: str
-    """What the operator sees: the error text to search for."""
+    """The error text that the operator sees and searches for."""
     cause: str
     fix: str
     """The command; {host} and {user} are filled in."""
     find: Callable[[View], Iterable[Hit]] = field(repr=False)
     fixes: tuple[Fix, ...] = ()
-    """What `--fix` does about it; empty where a person has to decide."""
+    """The fixes that `--fix` makes; empty where a person has to decide."""
     foreign_fix: str = ""
     """The command on a host that this project did not deploy, where that is another one."""
     hides: frozenset[str] = frozenset()
@@ -157,13 +157,13 @@ class Finding:
     items: tuple[str, ...] = ()
 
     def as_data(self) -> dict[str, str | bool]:
-        """What `--json` prints; evidence never holds a password."""
+        """The finding as `--json` prints it; evidence never holds a password."""
         names = ("id", "host", "evidence", "cause", "fix", "fixable")
         return {name: getattr(self, name) for name in names}
 
 
 def findings(view: View, checks: Sequence[Check]) -> list[Finding]:
-    """Everything that is wrong, in the checks' order; what only follows from another fault is left out."""
+    """Everything that is wrong, in the checks' order, without the faults that only follow from another one."""
     found = [(check, hit) for check in checks for hit in check.find(view)]
     hidden = {(name, hit.host) for check, hit in found if hit.hides for name in check.hides if name != check.id}
     return [_finding(view, check, hit) for check, hit in found if (check.id, hit.host) not in hidden]
@@ -175,7 +175,7 @@ def _finding(view: View, check: Check, hit: Hit) -> Finding:
     unseen = hit.host in [host.name for host in view.unseen]
     ours = not check.foreign_fix or (patient.ours and managed if patient else not unseen)
     fix = hit.fix or (check.fix if ours else check.foreign_fix)
-    # What lies on a host that somebody set up by hand is never overwritten, nor a store that bootstrap has not made.
+    # A host that somebody set up by hand is never overwritten, nor a store that bootstrap has not made.
     fixes = () if hit.by_hand or not (patient and patient.ours and managed) else check.fixes
     text = fix.replace("{host}", hit.host).replace("{user}", view.fleet.cluster.user)
     return Finding(check.id, hit.host, hit.evidence, hit.cause or check.cause, text, bool(fixes), fixes, hit.items)

@@ -19,7 +19,7 @@ ORDER: tuple[Fix, ...] = ("owner", "conf", "release", "boot", "supervision", "re
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """These paths belong to the cluster's user. A link, and what is gone by now, are left alone.
+    """These paths belong to the cluster's user. Links, and paths that are gone by now, are left alone.
 
     Nothing is given that only root can have put there, or that has another name elsewhere.
     """
@@ -36,7 +36,7 @@ class Owner:
             owners = json.loads(found.text)
             paths = [path for path in self.paths if owners.get(path, self.place.user) != self.place.user]
         except (ValueError, AttributeError) as error:
-            raise CannotLook(f"whose files these are can't be seen: {found.text[-300:]}") from error
+            raise CannotLook(f"the owners of these files can't be seen: {found.text[-300:]}") from error
         if not paths:
             return []
         others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
@@ -48,7 +48,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """These programs were started anew, whatever state they were in, and are RUNNING."""
+    """These programs were started anew, from any state, and are RUNNING."""
 
     place: Place
     programs: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What pyspider 0.3.10 reads: its options by section (pyspider/run.py). Any other key it ignores in silence."""
+"""The options that pyspider 0.3.10 reads, by section (pyspider/run.py). It ignores any other key in silence."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ class Examination:
 def from_here(host: Host, seen: Facts) -> dict[int, str]:
     """How connections from this machine to the host's web UIs end: open, refused or silent, by port.
 
-    Nothing is said where SSH to the host does not lead straight to its address: then the web UI is
-    reached some other way as well.
+    Empty where SSH to the host does not lead straight to its address: its web UI is then reached some other way
+    as well.
     """
     ports = {one.port for one in seen.webuis if not one.address.startswith(("127.", "::1"))}
     if not ports or reach(host.address, host.port) != "open":

@@ -1,4 +1,4 @@
-"""The checks that run by themselves before each deploy: what would make it fail, or do harm. Pure."""
+"""The checks that run by themselves before each deploy: faults that would make it fail, or do harm. Pure."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _stores(fleet: Fleet, host: Host, seen: PreflightSight, name: str) -> Iterat
 def _taken(
     fleet: Fleet, host: Host, sight: HostSight, listeners: Sequence[Listener], roles: Collection[str]
 ) -> Iterator[Hit]:
-    """Programs' ports that somebody holds whom this deploy would neither end nor restart."""
+    """Programs' ports with a holder that this deploy would neither end nor restart."""
     ours = {sight.supervisord.pid, *(one.pid for one in sight.supervisords), *(one.pid for one in sight.leftovers)}
     for program in fleet.programs(host):
         if roles and program.role not in roles:

@@ -15,7 +15,7 @@ MOST = 64 << 20
 
 
 class SocketLike(Protocol):
-    """What is asked of a connection: a socket has it, and so has a channel of an SSH connection."""
+    """The methods that a connection needs: a socket has them, and so has a channel of an SSH connection."""
 
     def sendall(self, data: bytes, /) -> Any: ...
     def recv(self, size: int, /) -> bytes: ...
@@ -28,7 +28,7 @@ Open = Callable[[], SocketLike]
 
 
 class Stream:
-    """As much of a socket as PyMySQL and redis-py use of one, over `sendall` and `recv`."""
+    """The part of a socket that PyMySQL and redis-py use, over `sendall` and `recv`."""
 
     def sendall(self, data: bytes) -> None:
         raise NotImplementedError
@@ -51,7 +51,7 @@ class Stream:
         return io.BufferedReader(_Reader(self))
 
     def shutdown(self, _how: int) -> None:
-        """Comes with `close`."""
+        """Does nothing: `close` does it."""
 
 
 class _Reader(io.RawIOBase):
@@ -96,7 +96,7 @@ class Timed(Stream):
         return data
 
     def settimeout(self, seconds: float | None) -> None:
-        """A library may shorten a call; the deadline stays what it is."""
+        """A library may shorten a call; the deadline stays as it is."""
         self._asked = seconds
 
     def close(self) -> None:

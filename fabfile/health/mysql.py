@@ -13,7 +13,7 @@ from ..errors import Problem
 from ..inventory import TLS
 from . import tls as secure
 from .deadline import OVER, Open, Stream, Timed
-from .way import SECONDS, reason, told
+from .words import SECONDS, reason, told
 
 if TYPE_CHECKING:
     import socket
@@ -39,7 +39,7 @@ _MYSQL_CODES = {
 _DENIED = 1045
 _OR_TLS = "; or set `tls = true` there, if this user may come by TLS only"
 _PLUGINS = (1251, 2059, 2061)
-STRANGE = "what listens there is not MySQL, or does not speak as MySQL does"
+STRANGE = "the server there is not MySQL, or does not speak as MySQL does"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +153,13 @@ def _rows(
 
 @contextmanager
 def _mysql(open: Open, user: str, password: str, seconds: float, tls: TLS | None) -> Iterator[Connection[Any]]:
-    """A connection for a few questions. What goes wrong, then or meanwhile, is raised as a Problem."""
+    """A connection for a few questions. Raises Problem for every fault, now or meanwhile."""
     import pymysql
 
     try:
         connection = _connection(user, password, tls)
         with closing(Timed(open(), seconds)) as stream:
-            # It wants what a socket can do, not a socket.
+            # It needs the methods of a socket, not a socket.
             connection.connect(cast("socket.socket", stream))
             with closing(connection):
                 yield connection
@@ -170,7 +170,7 @@ def _mysql(open: Open, user: str, password: str, seconds: float, tls: TLS | None
     except (OSError, EOFError) as error:
         raise Problem(f"MySQL: no connection: {reason(error)}") from None
     except Exception as error:
-        # Bytes that are no answer of MySQL's end PyMySQL in any way that there is.
+        # Bytes that are no answer of MySQL end PyMySQL with any exception.
         raise Problem(_plugin_missing(error) or STRANGE) from error
 
 
@@ -180,7 +180,7 @@ def _connection(user: str, password: str, tls: TLS | None) -> Connection[Any]:
 
     options: dict[str, Any] = {"user": user, "password": password, "charset": "utf8mb4", "defer_connect": True}
     if tls is None:
-        # Who listens there is not proven: so the password itself is never sent.
+        # The server there is not proven to be MySQL: so the password itself is never sent.
         never: dict[str, Any] = {"mysql_clear_password": _NotInClear, "dialog": _NotInClear}
         return pymysql.connect(ssl_disabled=True, auth_plugin_map=never, **options)
     wanted = secure.context(tls)
@@ -191,7 +191,7 @@ def _connection(user: str, password: str, tls: TLS | None) -> Connection[Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Upgrade:
-    """What PyMySQL wants of an SSLContext, for a stream in place of a socket."""
+    """The method of an SSLContext that PyMySQL calls, for a stream in place of a socket."""
 
     wanted: ssl.SSLContext
 

@@ -13,13 +13,13 @@ from ..inventory import TLS
 from ..inventory.roles import QUEUES
 from . import tls as secure
 from .deadline import OVER, Open, Stream, Timed
-from .way import SECONDS, reason, told
+from .words import SECONDS, reason, told
 
 if TYPE_CHECKING:
     from redis import Redis
 
 STORE = "stores.redis"
-STRANGE = "what listens there is not Redis, or does not speak as Redis does"
+STRANGE = "the server there is not Redis, or does not speak as Redis does"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class RedisReport:
     ok: bool
     version: str = ""
     policy: str = ""
-    """What happens when its memory is full; empty where the server does not say."""
+    """Its way with a full memory (maxmemory-policy); empty where the server does not say."""
     queues: Mapping[str, int] = field(default_factory=dict)
     problem: str | None = None
 
@@ -61,7 +61,7 @@ def redis_report(
 
 @contextmanager
 def _redis(open: Open, password: str | None, db: int, seconds: float, tls: TLS | None) -> Iterator[Redis]:
-    """A client for a few questions. What goes wrong, then or meanwhile, is raised as a Problem."""
+    """A client for a few questions. Raises Problem for every fault, now or meanwhile."""
     import redis
 
     try:
@@ -79,7 +79,7 @@ def _redis(open: Open, password: str | None, db: int, seconds: float, tls: TLS |
     except OSError as error:
         raise Problem(f"Redis: no connection: {reason(error)}") from None
     except Exception as error:
-        # Bytes that are no answer of Redis' end redis-py in any way that there is.
+        # Bytes that are no answer of Redis end redis-py with any exception.
         raise Problem(STRANGE) from error
 
 
@@ -133,7 +133,7 @@ def _trouble(info: Mapping[str, Any], policy: str) -> str | None:
 
 
 def _sentence(error: Exception, seconds: float, tls: TLS | None) -> str:
-    """What Redis or redis-py said; empty where the connection just ended."""
+    """The words of Redis or redis-py as a sentence; empty where the connection just ended."""
     import redis
 
     text = str(error)

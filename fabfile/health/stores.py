@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .mysql import MySQLReport, mysql_report, result_count, sample_results
 from .redis import RedisReport, redis_report
-from .way import SECONDS
+from .words import SECONDS
 
 __all__ = [
     "SECONDS",

@@ -10,7 +10,7 @@ from typing import TypeVar
 from ..errors import Problem
 from ..inventory import TLS
 from .deadline import Open, Stream, Timed
-from .way import reason, told
+from .words import reason, told
 
 Result = TypeVar("Result")
 CHUNK = 1 << 14
@@ -25,11 +25,11 @@ _OTHER = (
 )
 _EXPIRED = 10
 _NOT_YET = 9
-"""What OpenSSL's verify_code stands for (X509_verify_cert_error_string(3))."""
+"""OpenSSL's verify_code (X509_verify_cert_error_string(3))."""
 
 
 def context(tls: TLS) -> ssl.SSLContext:
-    """What checks the certificate and the name in it."""
+    """The context that checks the certificate and the name in it."""
     made = ssl.create_default_context(cadata=tls.ca)
     # The same on every Python: from 3.13 on, strictness refuses the certificates that MySQL makes for itself, and a
     # CA that is named need not be a root.
@@ -38,7 +38,10 @@ def context(tls: TLS) -> ssl.SSLContext:
 
 
 class Secured(Stream):
-    """A TLS connection over another one, whose deadline it keeps. The handshake comes first: raises ssl.SSLError."""
+    """A TLS connection over another one, within the other's deadline.
+
+    It begins with the handshake, which raises ssl.SSLError.
+    """
 
     def __init__(self, below: Stream, wanted: ssl.SSLContext, name: str | None) -> None:
         self._below = below
@@ -65,21 +68,21 @@ class Secured(Stream):
         self._below.close()
 
     def _done(self, act: Callable[[], Result]) -> Result:
-        """The result of a call to OpenSSL, whatever has to come and go for it."""
+        """The result of a call to OpenSSL, once all bytes that it needs have come and gone."""
         while True:
             try:
                 result = act()
             except ssl.SSLWantReadError:
                 pass
             except ssl.SSLError:
-                # The other side is told why.
+                # The alert tells the other side why.
                 with suppress(OSError, EOFError):
                     self._flush()
                 raise
             else:
                 self._flush()
                 return result
-            # Out here, so that what fails now does not look like a fault of TLS.
+            # Out here, so that a fault of the connection does not look like a fault of TLS.
             self._flush()
             self._fill()
 
@@ -95,17 +98,17 @@ class Secured(Stream):
 
 
 def offered(open: Open, seconds: float) -> bool:
-    """Whether what listens there begins with TLS, whatever its certificate says."""
+    """Whether the server there begins with TLS, with any certificate."""
     return _tried(open, seconds, hear=False) is not None
 
 
 def asks_for_certificate(open: Open, seconds: float) -> bool:
-    """Whether a server takes nobody who shows no certificate. In TLS 1.3 it says so only after the handshake."""
+    """Whether a server refuses clients without a certificate. In TLS 1.3 it says so only after the handshake."""
     return _tried(open, seconds, hear=True) == "CERTIFICATE_REQUIRED"
 
 
 def _tried(open: Open, seconds: float, hear: bool) -> str | None:
-    """What ends a handshake with anybody, or a moment of listening after it: an alert; None where it is no TLS."""
+    """The alert that ends a handshake without checks, or a moment of listening after it; None where it is no TLS."""
     anybody = ssl.create_default_context()
     anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
     try:
@@ -134,7 +137,7 @@ def refused(error: BaseException | None) -> ssl.SSLError | None:
 
 
 def sentence(server: str, store: str, tls: TLS, error: ssl.SSLError) -> str:
-    """Why there is no TLS with MySQL or Redis, and what to do; `store` is its table in hosts.toml."""
+    """Why there is no TLS with MySQL or Redis, and the way on; `store` is its table in hosts.toml."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{server}'s certificate {_distrust(store, tls, error)}"
     if "CERTIFICATE_REQUIRED" in (error.reason or ""):

@@ -1,4 +1,4 @@
-"""Is the cluster well? What was seen on hosts, stores and ports, as one verdict with its reasons. Pure."""
+"""Is the cluster well? The sights of hosts, stores and ports, as one verdict with its reasons. Pure."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class HostView:
         return [known[name] for name in order if name in known]
 
     def problems(self) -> list[str]:
-        """What is wrong on this host, each as one sentence that begins with its name."""
+        """The problems of this host, each as one sentence that begins with its name."""
         return [f"{self.host.name}: {text}" for text in self._problems()]
 
     def problems_after(self, partly: bool) -> list[str]:
-        """What is wrong after a change of this host; `partly` if it concerned the `wanted` programs alone."""
+        """The problems after a change of this host; `partly` if it concerned the `wanted` programs alone."""
         sight = dict(self.sight or {})
         if partly:
             sight["programs"] = [one for one in sight.get("programs", ()) if one["name"] in self.wanted]
@@ -99,12 +99,12 @@ class ClusterView:
     """False where only some hosts were asked: then nothing is said about the cluster as a whole."""
 
     def answers(self, name: str) -> Mapping[str, Any] | None:
-        """What the web UI's hosts say of `webui`, `scheduler` or `fetcher`; the worst answer where several ask."""
+        """The answer of `webui`, `scheduler` or `fetcher` to the web UI's hosts; the worst one where several ask."""
         seen = [view.sight[name] for view in self.hosts if view.sight and name in view.sight]
         return min(seen, key=lambda answer: bool(answer["ok"]), default=None)
 
     def schedulers(self) -> list[str]:
-        """`host (pid)` of every live scheduler, whoever started it."""
+        """`host (pid)` of every live scheduler, also of one that no supervisord started."""
         return [f"{v.host.name} (pid {pid})" for v in self.hosts if v.sight for pid in v.sight["schedulers"]]
 
     def problems(self) -> list[str]:

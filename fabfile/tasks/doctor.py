@@ -82,7 +82,7 @@ def _fix(chosen: Target, view: View, found: Sequence[Finding]) -> None:
 
 
 def _show(found: Sequence[Finding], hosts: Sequence[Host]) -> None:
-    """What a person reads: per finding its id and host, then evidence, cause and fix."""
+    """The report for a person: per finding its id and host, then evidence, cause and fix."""
     from rich.console import Console
 
     console = Console(soft_wrap=True)

@@ -92,7 +92,7 @@ def sshd(connection: socket.socket) -> None:
         (silent, "MySQL did not answer within 0.4 s", "Redis did not answer within 0.4 s"),
         (trickling, "MySQL did not answer within 0.4 s", "Redis"),
         (closing, "MySQL ended the connection", "Redis ended the connection"),
-        (sshd, "what listens there is not MySQL", "Redis"),
+        (sshd, "the server there is not MySQL", "Redis"),
     ],
 )
 def test_a_server_that_does_not_answer_properly_is_one_sentence_in_time(

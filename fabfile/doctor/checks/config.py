@@ -1,4 +1,4 @@
-"""config.json on the hosts against what pyspider really reads."""
+"""config.json on the hosts against the keys that pyspider really reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESTART = "fab -H {host} deploy, then fab -H {host} reload"
 
 
 def _configs(host: Patient) -> Iterator[Asked]:
-    """Each config.json of the host once, whoever reads it."""
+    """Each config.json of the host once, also where several programs read it."""
     seen = set()
     for asked in host.asked:
         if asked.config is not None and asked.path not in seen:
@@ -47,7 +47,7 @@ def unreadable(view: View) -> Iterator[Hit]:
 
 
 def _by_options(host: Patient, path: str) -> bool:
-    """Whether programs say on their command line what others have in a config.json."""
+    """Whether programs have on their command line the settings that others have in a config.json."""
     return any("--taskdb" in one.words for one in host.components if path not in one.words)
 
 
@@ -166,7 +166,7 @@ CHECKS = (
     Check(
         id="config-redis-db",
         title="two clusters with different Redis databases get each other's tasks",
-        cause="what follows the last / of the Redis address has to be a number; anything else silently means 0",
+        cause="the part after the last / of the Redis address has to be a number; anything else silently means 0",
         fix=RESTART,
         find=redis_numbers,
         fixes=("release", "restart"),

@@ -1,4 +1,4 @@
-"""What strangers can read or reach."""
+"""Files and ports that are open to strangers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def open_webuis(view: View) -> Iterator[Hit]:
         for webui in host.facts.webuis:
             if webui.status == 200 and not webui.address.startswith(LOOPBACK):
                 place = f"{webui.address}:{webui.port}"
-                text = f"the web UI at {place} asks for no password; whoever reaches it runs code here"
+                text = f"the web UI at {place} asks for no password; anybody who reaches it runs code here"
                 names = tuple(one.name for one in host.programs if one.pid in webui.line)
                 yield Hit(host.name, text, fix=RESTART, by_hand=not names, items=names)
         yield from _any_login(host)
@@ -56,7 +56,7 @@ def open_supervisors(view: View) -> Iterator[Hit]:
 
 
 def _listening(host: Patient) -> Listener | None:
-    """Where a supervisord can be reached from outside at this moment."""
+    """A supervisord's port that can be reached from outside at this moment."""
     pids = {one.pid for one in host.facts.daemons}
     ports = (one for one in host.facts.listeners if one.pid in pids)
     return next((one for one in ports if not one.address.startswith(LOOPBACK)), None)
@@ -68,9 +68,9 @@ def public_ports(view: View) -> Iterator[Hit]:
     for host in view.seen:
         roles = {one.pid: f"the {one.role}'s RPC" for one in host.components if one.role in ("scheduler", "fetcher")}
         for one in host.facts.listeners:
-            what = next((roles[pid] for pid in one.line if pid in roles), None) or ports.get(one.port)
-            if what and _public(one.address, host.host.address):
-                yield Hit(host.name, f"{what} listens on {one.address}:{one.port}, an address of the internet")
+            server = next((roles[pid] for pid in one.line if pid in roles), None) or ports.get(one.port)
+            if server and _public(one.address, host.host.address):
+                yield Hit(host.name, f"{server} listens on {one.address}:{one.port}, an address of the internet")
 
 
 def _public(address: str, own: str) -> bool:

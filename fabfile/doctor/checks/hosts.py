@@ -1,4 +1,4 @@
-"""Hosts of which nothing can be said."""
+"""Hosts without facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MySQL, as the components themselves are answered."""
+"""MySQL, by the answers that the components themselves get."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ TLS = (2026, 3159)
 UTF8MB4 = (5, 5, 3)
 """The first MySQL with the character set that mysql.connector speaks."""
 EMOJI = re.compile(r"\b1366\b.*Incorrect string value: '\\+xF0")
-"""A sign of four bytes that a table of three-byte signs refused."""
+"""A sign of four bytes was refused by a table of three-byte signs."""
 PACKET = 1 << 20
 """Bytes. pyspider sends a whole page's result, or a script, in one statement."""
 
 
 def _mysql(view: View) -> Iterator[tuple[Patient, str, MySQLAnswer, str]]:
-    """Per host, database and answer, the equal ones once; with the address for people."""
+    """Each host, database, answer and address for people; equal ones once."""
     for host in view.seen:
         seen = set()
         for asked in host.asked:
@@ -39,7 +39,7 @@ def _mysql(view: View) -> Iterator[tuple[Patient, str, MySQLAnswer, str]]:
 
 
 def mysql_errors(matches: Callable[[int], bool]) -> Callable[[View], Iterable[Hit]]:
-    """One hit per host: what keeps the one database away mostly keeps all three away."""
+    """One hit per host: a fault of one database is mostly a fault of all three."""
 
     def find(view: View) -> Iterator[Hit]:
         by_error: dict[tuple[str, str], list[str]] = {}
@@ -90,7 +90,7 @@ def _charset(view: View, host: Patient, where: str, wrong: list[tuple[str, str]]
 
 
 def _refused_emoji(view: View) -> str:
-    """The line of a program's log that tells so."""
+    """The line of a program's log that tells of a refused emoji; empty where none does."""
     for host in view.seen:
         for log in host.facts.logs.values():
             if found := next((line for line in reversed(log.tail) if EMOJI.search(line)), None):

@@ -1,4 +1,4 @@
-"""What stands between two machines: filters, names, certificates."""
+"""The way between two machines: filters, names, certificates."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ NAME = (5, 6)
 """libcurl: could not resolve the proxy, the host."""
 LATE = 28
 CERTIFICATE = (51, 60, 77)
-"""libcurl: another name in it, not trusted, no bundle to check it with."""
+"""libcurl: the certificate has another name, is not trusted, or there is no bundle to check it with."""
 HOW = {"silent": "no answer", "refused": "connection refused"}
 
 
 def listener(view: View, asker: Patient, place: str) -> tuple[Patient, Listener] | None:
     """The cluster's process that listens at `address:port`, and its host, if it takes connections at once.
 
-    One with connections that wait hangs: that is no matter of a filter.
+    A process with connections that wait hangs, and no filter is the reason.
     """
     address, _, port = place.partition("/")[0].rpartition(":")
     server = asker if address == "this host" else view.known(address)
@@ -38,10 +38,10 @@ def filtered(view: View, asker: Patient, place: str, answer: Answer) -> bool:
 
 
 def _ways(host: Patient) -> Iterator[tuple[str, str, Answer]]:
-    """What the host's components need to reach: (what, place, answer)."""
+    """The servers that the host's components need: (name, place, answer)."""
     for asked in host.asked:
-        for name, answer in asked.mysql.items():
-            yield "MySQL", asked.places.get(name, "").partition("/")[0], answer
+        for database, answer in asked.mysql.items():
+            yield "MySQL", asked.places.get(database, "").partition("/")[0], answer
         if asked.redis:
             yield "Redis", asked.places.get("message_queue", "").partition("/")[0], asked.redis
         for role, called in asked.rpc.items():
@@ -54,11 +54,11 @@ def filters(view: View) -> Iterator[Hit]:
     for host in view.seen:
         yield from _from_here(host)
         seen = set()
-        for what, place, answer in _ways(host):
+        for name, place, answer in _ways(host):
             behind = listener(view, host, place) if answer.tcp in HOW and place not in seen else None
             if behind:
                 seen.add(place)
-                yield _hit(host, f"{what} at {place}: {HOW[answer.tcp]}", *behind, host.host.address)
+                yield _hit(host, f"{name} at {place}: {HOW[answer.tcp]}", *behind, host.host.address)
 
 
 def _from_here(host: Patient) -> Iterator[Hit]:

@@ -1,4 +1,4 @@
-"""What supervisord runs: states, schedulers, ports, logs."""
+"""The programs that supervisord runs: states, schedulers, ports, logs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _failing(view: View) -> Iterator[tuple[Patient, RunProgram, str]]:
 
 
 def _again(host: Patient, program: RunProgram) -> bool:
-    """Between two BACKOFFs it is STARTING: supervisord's log tells how often it has ended since it last was RUNNING."""
+    """Whether it has ended more than once since it was RUNNING: between two BACKOFFs supervisord says STARTING."""
     if program.state != "STARTING":
         return False
     lines = [line for line in host.facts.daemon_log if f" {program.name} " in f"{line.replace(':', ' ')} "]
@@ -66,7 +66,7 @@ def _again(host: Patient, program: RunProgram) -> bool:
 
 
 def _after_outage(host: Patient, program: RunProgram, error: str) -> bool:
-    """It gave up when a store was away, and the store is back."""
+    """Whether it gave up when a store was away, and the store is back."""
     answers = [one for asked in host.asked for one in asked.mysql.values()]
     away = any(one.errno for one in answers) or any(asked.redis and asked.redis.error for asked in host.asked)
     return program.state in ("FATAL", "EXITED") and bool(OUTAGE.search(error)) and not away
@@ -90,7 +90,7 @@ CAUSES = (
     (r"\[Errno 28\]|No space left", "the disk is full"),
     (r"\[Errno 13\]|Permission denied", "the program's user may not read or write one of its files"),
 )
-"""What an error line is known to come from."""
+"""Known causes of an error line."""
 
 
 def _cause(error: str) -> str:
@@ -129,7 +129,7 @@ def _absent(view: View, host: Patient) -> Iterator[Hit]:
 
 
 def port_of(host: Patient, program: ProgramSection) -> int | None:
-    """Where a program is to listen: its command line, else config.json, else pyspider's default."""
+    """A program's port: from its command line, else from config.json, else pyspider's default."""
     role, words = program.role, program.words
     if role not in PORTS:
         return None
@@ -146,12 +146,12 @@ def port_of(host: Patient, program: ProgramSection) -> int | None:
 
 
 def taken_ports(view: View) -> Iterator[Hit]:
-    for host, program, port, who in _taken(view):
-        yield Hit(host.name, f"{program.name} wants port {port}, which {who} holds")
+    for host, program, port, holders in _taken(view):
+        yield Hit(host.name, f"{program.name} wants port {port}, which {holders} holds")
 
 
 def taken_roles(view: View) -> set[str]:
-    """The roles of which a program's port is held by a stranger: nothing that this one answers counts."""
+    """The roles with a program whose port a stranger holds: the stranger's answers count for nothing."""
     return {program.role for _, program, _, _ in _taken(view)}
 
 
@@ -164,8 +164,7 @@ def _taken(view: View) -> Iterator[tuple[Patient, ProgramSection, int, str]]:
             listeners = [one for one in host.facts.listeners if one.port == port and one.pid]
             holders = {one.pid: one.name for one in listeners}
             if holders and not any(pids[program.name] in one.line for one in listeners):
-                who = ", ".join(f"{name} (pid {pid})" for pid, name in holders.items())
-                yield host, program, port, who
+                yield host, program, port, ", ".join(f"{name} (pid {pid})" for pid, name in holders.items())
 
 
 def empty_replies(view: View) -> Iterator[Hit]:

@@ -1,4 +1,4 @@
-"""Redis and its queues, as the components themselves are answered."""
+"""Redis and its queues, by the answers that the components themselves get."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .network import filtered
 from .stores import BOOTSTRAP, DEPENDENTS, readers_on, server
 
 NO_TLS = "tls"
-"""The same, of Redis; it stands for itself in remote/stores.py."""
+"""The code of an answer of Redis without TLS, on one side or the other."""
 
 
 def _redis(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
@@ -43,7 +43,7 @@ def evicting(view: View) -> Iterator[Hit]:
 
 
 def _once(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
-    """Each Redis once, whoever asks."""
+    """Each Redis once, also where several hosts ask it."""
     seen = set()
     for host, answer, place in _redis(view):
         where = place.replace("this host", host.host.address)
@@ -136,7 +136,7 @@ CHECKS = (
     Check(
         id="queue-stuck",
         title="a queue stays at 100",
-        cause="who takes out of this queue hangs or does not run; everything before it then waits: newtask_queue, "
+        cause="the consumer of this queue hangs or does not run; everything before it then waits: newtask_queue, "
         "scheduler2fetcher, fetcher2processor, processor2result, status_queue",
         fix="fab -H {host} reload",
         find=stuck,

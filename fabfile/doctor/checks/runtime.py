@@ -17,7 +17,7 @@ BREAKS = (
     ("wsgidav", (3,), "the web UI ends: Invalid configuration: Deprecated option 'domaincontroller'"),
     ("pyquery", (1, 4, 2), "the processor ends: SyntaxError, or No module named parse"),
 )
-"""Package, the first version that breaks pyspider 0.3.10 on Python 2.7, and what breaks."""
+"""Package, the first version that breaks pyspider 0.3.10 on Python 2.7, and the damage."""
 
 
 def _interpreters(view: View) -> Iterator[tuple[Patient, Asked, Interpreter]]:

@@ -1,4 +1,4 @@
-"""What the programs ask of each other: RPC and phantomjs."""
+"""The services that the programs ask of each other: RPC and phantomjs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def down(view: View) -> Iterator[Hit]:
 
 
 def _explained(view: View, role: str) -> bool:
-    """Whether a program of that role is known not to run well: then that is the finding, on its own host."""
+    """Whether a program of that role is known not to run well; that program is then the finding, on its own host."""
     if role in taken_roles(view):
         return True
     wanted = [host for host in view.hosts if any(one.role == role for one in view.fleet.programs(host.host))]

@@ -1,4 +1,4 @@
-"""The stores as a cluster's hosts see them: on whose host they run, and who reads their addresses."""
+"""The stores as a cluster's hosts see them: the host that they run on, and the readers of their addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody else runs where hosts.toml puts this cluster's supervisord."""
+"""Somebody else's supervisord where hosts.toml puts this cluster's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .supervisor import FOLLOWS
 SUPERVISORDS = frozenset(
     {"orphans", "conf-sections", "socket-stale", "socket-missing", "socket-denied", "supervisord-outside"}
 )
-"""What else would be told of a supervisord that is somebody else's."""
+"""Faults that would be told as well of a supervisord that is somebody else's."""
 
 
 def foreign(view: View) -> Iterator[Hit]:

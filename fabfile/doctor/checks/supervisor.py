@@ -9,11 +9,11 @@ from .sockets import denied_sockets, hung_supervisords, live_supervisords, missi
 from .units import by_hand, changed_units, outside, without_boot
 
 MISMATCH = (3, 5)
-"""What supervisorctl ends with where supervisord does not know its commands, or has another API."""
+"""supervisorctl's exit status where supervisord does not know its commands, or has another API."""
 NEEDED = ("unix_http_server", "rpcinterface:supervisor", "supervisorctl")
 DEPLOY = "fab -H {host} deploy"
 FOLLOWS = frozenset({"stopped", "port-closed", "webui-empty-reply", "rpc-down", "phantomjs-down", "log-missing"})
-"""What a host shows as well whose supervisord is dead."""
+"""Faults that a host with a dead supervisord shows as well."""
 
 
 def lacking_sections(view: View) -> Iterator[Hit]:
@@ -48,7 +48,7 @@ def strange_clients(view: View) -> Iterator[Hit]:
 def orphans(view: View) -> Iterator[Hit]:
     for host in view.seen:
         left = {item.pid: item.name for item in host.facts.sight.leftovers}
-        # Started by hand and left behind: no environment tells of a supervisord.
+        # A program that was started by hand has no environment that tells of a supervisord.
         strays = {one.pid: one.role for one in host.components if one.parent == 1 and not one.held}
         names = [f"{name} (pid {pid})" for pid, name in sorted((strays | left).items())]
         if names:
@@ -146,7 +146,7 @@ CHECKS = (
         id="unit-changed",
         title="systemctl stop, restart or a reboot does not do what it should",
         cause="the unit or its script was changed by hand or comes from another version of this project, or systemd "
-        "has not read it again; what is your own belongs beside it: systemctl edit",
+        "has not read it again; settings of your own belong beside it: systemctl edit",
         fix=DEPLOY,
         find=changed_units,
         fixes=("boot",),

@@ -1,4 +1,4 @@
-"""TLS with MySQL and Redis, as the components themselves get it."""
+"""TLS with MySQL and Redis, by the answers that the components themselves get."""
 
 from __future__ import annotations
 

@@ -18,13 +18,13 @@ def start_command(host: Patient, verb: str = "start") -> str:
 
 
 def by_hand(host: Patient, before: str, verb: str = "start") -> str:
-    """The fix on a host that somebody set up by hand with a unit; empty elsewhere: there the check says it."""
+    """The fix on a host that somebody set up by hand with a unit; empty elsewhere, where the check has the fix."""
     start = "" if host.ours else start_command(host, verb)
     return f"{before}{start}" if start else ""
 
 
 def _systemd(host: Patient) -> Unit | None:
-    """What systemd says of the cluster's unit, on a host that this project has deployed and systemd runs."""
+    """The cluster's unit, on a host that this project has deployed and systemd runs."""
     return host.facts.sight.unit if host.ours else None
 
 

@@ -1,4 +1,4 @@
-"""The way to a store, and how what comes back along it is told."""
+"""The words of a store: how answers and faults are told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TOLD = 200
 
 
 def told(words: object) -> str:
-    """A server's own words: on one line, without what would steer a terminal, and not too many of them."""
+    """A server's own words: on one line, without signs that would steer a terminal, and not too many of them."""
     text = words.decode(errors="replace") if isinstance(words, bytes) else str(words)
     line = "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
     return line if len(line) <= TOLD else f"{line[:TOLD]}…"
