@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import Problem, Say
 from ..health import stores
 from ..inventory import Fleet
+from ..inventory.roles import WEBUI
 from ..local import cache_dir, put_whole
 from ..runs.target import route, target
 from .webui import WebUI
@@ -71,8 +72,8 @@ def watch(count: Callable[[], int], wanted: int) -> int:
 
 def web_ui(fleet: Fleet) -> WebUI:
     """The cluster's first web UI, with its login."""
-    host = fleet.with_role("webui")[0]
-    program = next(program for program in fleet.programs(host) if program.role == "webui")
+    host = fleet.with_role(WEBUI.name)[0]
+    program = next(program for program in fleet.programs(host) if program.role == WEBUI.name)
     options = fleet.pyspider.webui
     return WebUI(f"http://{host.address}:{program.port}", options.username, fleet.webui_password)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..inventory import Fleet, Host
+from ..inventory.roles import STORES, Role
 from .checks import CHECKS
 from .checks.network import HOW
 from .facts import Facts
@@ -15,7 +16,6 @@ from .sight import HostSight, Listener, PreflightSight, Unwritable, sighted
 FULL = 32 << 20
 """Bytes: with less, neither a release nor the programs' logs find room."""
 FEW_INODES = 200
-TITLES = {"mysql": "MySQL", "redis": "Redis"}
 _BY_ID = {check.id: check for check in CHECKS}
 _AS_THEY_ARE = tuple(_BY_ID[name] for name in ("two-supervisords", "disk-full", "inodes", "memory"))
 
@@ -54,21 +54,18 @@ def _checks(
         return replace(_BY_ID[name], find=lambda _: hits)
 
     return [
-        checked("mysql-refused", _stores(fleet, host, seen, "mysql")),
-        checked("redis-refused", _stores(fleet, host, seen, "redis")),
+        *(checked(f"{store.name}-refused", _stores(fleet, host, seen, store)) for store in STORES),
         checked("port-in-use", _taken(fleet, host, sight, seen.listeners, roles)),
         checked("root-owned", _unwritable(fleet, host, seen.unwritable)),
         *_AS_THEY_ARE,
     ]
 
 
-def _stores(fleet: Fleet, host: Host, seen: PreflightSight, name: str) -> Iterator[Hit]:
-    how = seen.stores.get(name, "open")
+def _stores(fleet: Fleet, host: Host, seen: PreflightSight, role: Role) -> Iterator[Hit]:
+    how = seen.stores.get(role.name, "open")
     if how != "open":
-        store = getattr(fleet.stores, name)
-        yield Hit(
-            host.name, f"{TITLES[name]} at {store.address}:{store.port}: {HOW.get(how, 'no such name')} from here"
-        )
+        store = fleet.stores.of(role)
+        yield Hit(host.name, f"{role.title} at {store.address}:{store.port}: {HOW.get(how, 'no such name')} from here")
 
 
 def _taken(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..inventory import Fleet, Host
+from ..inventory.roles import ASKED, MYSQL, REDIS, WEBUI, Role
 from .stores import MySQLReport, RedisReport
 
 RUNNING = "RUNNING"
@@ -40,12 +41,12 @@ class HostView:
         if partly:
             sight["programs"] = [one for one in sight.get("programs", ()) if one["name"] in self.wanted]
         view = replace(self, sight=sight) if self.sight else self
-        webui = sight.get("webui", {"ok": True})
-        unanswered = [] if webui["ok"] or (partly and not self._has("webui")) else [f"the web UI: {webui['why']}"]
+        webui = sight.get(WEBUI.name, {"ok": True})
+        unanswered = [] if webui["ok"] or (partly and not self._has(WEBUI)) else [f"the web UI: {webui['why']}"]
         return [*view._problems(), *unanswered]
 
-    def _has(self, role: str) -> bool:
-        return any(name.startswith(role) for name in self.wanted)
+    def _has(self, role: Role) -> bool:
+        return any(name.startswith(role.name) for name in self.wanted)
 
     def _problems(self) -> list[str]:
         if not self.reachable:
@@ -118,10 +119,10 @@ class ClusterView:
 
     def _services(self) -> list[str]:
         found = []
-        for name, report in (("mysql", self.mysql), ("redis", self.redis)):
+        for name, report in self._stores().items():
             if report is None or not report.ok:
                 found.append(f"{name}: {report.problem if report else 'it could not be asked'}")
-        for name in ("webui", "scheduler", "fetcher"):
+        for name in ASKED:
             answer = self.answers(name)
             if answer is None:
                 found.append(f"{name}: it could not be asked, since no host with a webui answered")
@@ -129,17 +130,18 @@ class ClusterView:
                 found.append(f"{name}: {answer.get('why', 'its answer makes no sense')}")
         return found
 
+    def _stores(self) -> dict[str, MySQLReport | RedisReport | None]:
+        return {MYSQL.name: self.mysql, REDIS.name: self.redis}
+
     def as_data(self) -> dict[str, Any]:
         """The object that `fab status --json` prints; no secret is in it."""
         problems = self.problems()
         return {
             "healthy": not problems,
             "hosts": {view.host.name: _host_data(view) for view in self.hosts},
-            "stores": {"mysql": _data(self.mysql), "redis": _data(self.redis)},
+            "stores": {name: _data(report) for name, report in self._stores().items()},
             "queues": dict(self.redis.queues) if self.redis else {},
-            "webui": dict(self.answers("webui") or {"ok": False}),
-            "scheduler": dict(self.answers("scheduler") or {"ok": False}),
-            "fetcher": dict(self.answers("fetcher") or {"ok": False}),
+            **{name: dict(self.answers(name) or {"ok": False}) for name in ASKED},
             "problems": problems,
         }
 

@@ -141,8 +141,8 @@ class Lock:
 def cluster_lock(config: Any, fleet: Fleet) -> Lock:
     """The lock of a cluster, on its scheduler's host."""
     links: Links = config["links"]
-    home = fleet.with_role("scheduler")[0]
-    return Lock(links.prepare(config, fleet, [home])[home], fleet.cluster.name)
+    host = fleet.scheduler_host
+    return Lock(links.prepare(config, fleet, [host])[host], fleet.cluster.name)
 
 
 def _owner(text: str) -> Owner | None:

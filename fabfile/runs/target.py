@@ -11,6 +11,7 @@ from invoke.exceptions import Exit
 
 from ..errors import Problem, WrongInput
 from ..inventory import Fleet, Host, load
+from ..inventory.roles import SCHEDULER
 from ..ssh.pool import Links
 from . import report
 from .options import Options
@@ -67,7 +68,7 @@ def target(c: Any, options: Options | None = None, task: str = "", allow_unliste
 
 def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Callable[[], Any]:
     """Opens a way to a store as the cluster itself goes: from the scheduler's host, else from another one."""
-    ordered = sorted(reachable, key=lambda host: not host.roles.get("scheduler"))
+    ordered = sorted(reachable, key=lambda host: not host.has(SCHEDULER))
 
     def opener() -> Any:
         if not ordered:

@@ -13,6 +13,7 @@ from .. import plan, sources
 from ..errors import NotReached, Problem, Say
 from ..health.verdict import RUNNING
 from ..inventory import Fleet, Host
+from ..inventory.roles import PHANTOMJS, WEBUI
 from ..local import cache_dir, put_whole
 from ..runs.engine import apply, look, missing, preview
 from ..runs.options import Options
@@ -91,18 +92,18 @@ def steps(fleet: Fleet, host: Host) -> list[Step]:
 def phantomjs_steps(chosen: Target) -> Callable[[Host], list[Step]]:
     """The binary on the hosts that render pages; fetched here first, if there is such a host."""
     spec = chosen.fleet.phantomjs
-    if not any(host.roles.get("phantomjs") for host in chosen.hosts):
+    if not any(host.has(PHANTOMJS) for host in chosen.hosts):
         return lambda _: []
     binary = sources.phantomjs_binary(spec.source, spec.sha256, chosen.fleet.path.parent, _note)
-    return lambda host: [PhantomJS(binary, spec.sha256)] if host.roles.get("phantomjs") else []
+    return lambda host: [PhantomJS(binary, spec.sha256)] if host.has(PHANTOMJS) else []
 
 
 def library_steps(chosen: Target) -> Callable[[Host], list[Step]]:
     """The scripts and styles of the web UI's pages on its hosts; fetched here first, if there is such a host."""
-    if not any(host.roles.get("webui") for host in chosen.hosts):
+    if not any(host.has(WEBUI) for host in chosen.hosts):
         return lambda _: []
     archive, digest = sources.webui_libraries(_note), sources.libraries_digest()
-    return lambda host: [Libraries(archive, digest)] if host.roles.get("webui") else []
+    return lambda host: [Libraries(archive, digest)] if host.has(WEBUI) else []
 
 
 def _note(text: str) -> None:

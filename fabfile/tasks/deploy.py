@@ -12,6 +12,7 @@ from ..doctor.preflight import Objection, objections
 from ..errors import Problem, Say
 from ..health.verdict import HostView
 from ..inventory import Host
+from ..inventory.roles import SCHEDULER
 from ..runs import engine
 from ..runs.engine import apply, missing
 from ..runs.options import Options
@@ -50,8 +51,9 @@ def _deploy(run: Run, reload: bool) -> None:
             if reload and not run.dry:
                 run.each(lambda host, say: _reload(chosen, host, say), batch)
             check(run, batch, chosen.roles)
-        if strays and home(chosen) not in hosts and not run.dry:
-            run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [home(chosen)], unfinished=True)
+        new = chosen.fleet.scheduler_host
+        if strays and new not in hosts and not run.dry:
+            run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [new], unfinished=True)
 
 
 def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
@@ -86,7 +88,7 @@ def _log_in(run: Run, host: Host, roles: Sequence[str], say: Say) -> None:
 
 def _keep_schedulers(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
     """No scheduler is ended for one that can't be started: then its host is left as it is."""
-    new = home(run.target)
+    new = run.target.fleet.scheduler_host
     if strays and not run.recorder.going_on(new):
         staying = [host for host in run.target.hosts if host.name in strays]
         run.each(lambda _host, _say: _refuse(f"its scheduler goes on, since {new.name} can't take it"), staying)
@@ -165,7 +167,8 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
     `fab status` as soon as the host is back.
     """
     chosen = run.target
-    starts = home(chosen) in chosen.hosts and (not chosen.roles or "scheduler" in chosen.roles)
+    new = chosen.fleet.scheduler_host
+    starts = new in chosen.hosts and (not chosen.roles or SCHEDULER.name in chosen.roles)
     others = [host for host in chosen.fleet.hosts if starts and host not in chosen.hosts]
     chosen.also(others)
 
@@ -177,11 +180,7 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
     looked = run.look(steps, [*chosen.hosts, *others])
     for host in others:
         chosen.links[host].rest()
-    strays = {
-        name: pids
-        for name, one in looked.items()
-        if starts and name != home(chosen).name and (pids := _schedulers(one))
-    }
+    strays = {name: pids for name, one in looked.items() if starts and name != new.name and (pids := _schedulers(one))}
     return looked, strays
 
 
@@ -195,11 +194,6 @@ def _sight(looked: Looked) -> Mapping[str, Any]:
     steps = zip(looked.steps, looked.found, strict=True)
     found = next((found for step, found in steps if isinstance(step, Sight | Supervision)), None)
     return (state(found) if found else None) or {}
-
-
-def home(chosen: Target) -> Host:
-    """The one host that has the scheduler."""
-    return chosen.fleet.with_role("scheduler")[0]
 
 
 def _refuse_while_one_runs(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
@@ -219,13 +213,14 @@ def waves(chosen: Target, strays: Mapping[str, Sequence[int]]) -> list[tuple[Hos
     One wave, unless this run both ends a scheduler on one host and starts it on another:
     then the one that ends goes first. Raises Problem when a scheduler runs that this run would not end.
     """
+    new = chosen.fleet.scheduler_host
     for name, pids in strays.items():
         if chosen.fleet.host(name) not in chosen.hosts:
             raise Problem(
                 f"{name}: a scheduler runs there (pid {', '.join(map(str, pids))}), "
-                f"but its place is {home(chosen).name}; "
-                f"deploy both together, so that it moves: fab -H {name},{home(chosen).name} deploy"
+                f"but its place is {new.name}; "
+                f"deploy both together, so that it moves: fab -H {name},{new.name} deploy"
             )
     if not strays:
         return [chosen.hosts]
-    return [tuple(host for host in chosen.hosts if host != home(chosen)), (home(chosen),)]
+    return [tuple(host for host in chosen.hosts if host != new), (new,)]

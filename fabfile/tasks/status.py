@@ -13,6 +13,7 @@ from ..errors import Say, Unreachable
 from ..health import stores
 from ..health.verdict import RUNNING, ClusterView, HostView
 from ..inventory import Fleet, Host
+from ..inventory.roles import ASKED
 from ..runs.engine import look
 from ..runs.options import Options
 from ..runs.outcomes import Outcome
@@ -129,7 +130,7 @@ def _show_services(console: Any, view: ClusterView) -> None:
     if view.redis and view.redis.ok:
         lines.append(f"redis      {view.redis.version}, {view.redis.policy}")
         lines.append("queues     " + ", ".join(f"{name} {size}" for name, size in view.redis.queues.items()))
-    for name in ("webui", "scheduler", "fetcher"):
+    for name in ASKED:
         if (answer := view.answers(name)) and answer["ok"]:
             lines.append(f"{name:<10} answers")
     for line in lines:

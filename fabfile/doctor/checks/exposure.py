@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from ...inventory.roles import WEBUI
 from ..findings import Check, Hit, Patient, View
 from ..known import option
 from ..sight import Listener
@@ -36,8 +37,8 @@ def open_webuis(view: View) -> Iterator[Hit]:
 
 
 def _any_login(host: Patient) -> Iterator[Hit]:
-    for asked in host.asked_as("webui"):
-        section = asked.section("webui")
+    for asked in host.asked_as(WEBUI.name):
+        section = asked.section(WEBUI.name)
         if option(section, "need_auth") and not option(section, "username"):
             text = f"{asked.path}: need-auth without a username lets in anybody with any password"
             yield Hit(host.name, text, fix=RESTART, items=readers(host, asked))
@@ -66,7 +67,7 @@ def public_ports(view: View) -> Iterator[Hit]:
     fleet = view.fleet
     ports = {fleet.stores.mysql.port: "MySQL", fleet.stores.redis.port: "Redis"}
     for host in view.seen:
-        roles = {one.pid: f"the {one.role}'s RPC" for one in host.components if one.role in ("scheduler", "fetcher")}
+        roles = {one.pid: f"the {one.role}'s RPC" for one in host.components if one.role in WEBUI.calls}
         for one in host.facts.listeners:
             server = next((roles[pid] for pid in one.line if pid in roles), None) or ports.get(one.port)
             if server and _public(one.address, host.host.address):

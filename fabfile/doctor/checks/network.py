@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from ...inventory.roles import FETCHER
 from ..answers import Answer, SiteAnswer
 from ..findings import Check, Hit, Patient, View
 from ..sight import Listener
@@ -82,7 +83,7 @@ def _hit(host: Patient, text: str, server: Patient, one: Listener, source: str) 
 def _sites(matches: Callable[[SiteAnswer], bool]) -> Callable[[View], Iterable[Hit]]:
     def find(view: View) -> Iterator[Hit]:
         for host in view.seen:
-            answer = next((asked.site for asked in host.asked_as("fetcher") if asked.site), None)
+            answer = next((asked.site for asked in host.asked_as(FETCHER.name) if asked.site), None)
             if answer and answer.code and matches(answer):
                 way = "through the fetcher's proxy " if answer.proxy else ""
                 yield Hit(host.name, f"https://{view.fleet.doctor.site}/ {way}ends with {answer.code}: {answer.says}")

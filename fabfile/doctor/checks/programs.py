@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, SCHEDULER, WEBUI
 from ..answers import Asked
 from ..facts import AnsweringPort, Component, ProgramLog, ProgramSection
 from ..findings import Check, Hit, Patient, View
@@ -13,12 +14,12 @@ from ..known import option
 from ..sight import RunProgram
 from .supervisor import DEPLOY
 
-PORTS = {"scheduler": "--xmlrpc-port", "fetcher": "--xmlrpc-port", "webui": "--port", "phantomjs": "--port"}
-DEFAULTS = {"scheduler": 23333, "fetcher": 24444, "webui": 5000, "phantomjs": 25555}
 ERROR = re.compile(r"^(\S*(Error|Exception|Fault|Interrupt)\b.*|run\.py: .*|Error: .*|\S+: (can't open|No such) .*)$")
 OUTAGE = re.compile(
     r"(redis|mysql|InterfaceError|OperationalError|ConnectionError|Error 111|2003|2013|2055)", re.IGNORECASE
 )
+SCHEDULERS = (SCHEDULER.name, "all", "one")
+"""pyspider's commands that start a scheduler."""
 SETTLED = 10.0
 """Seconds that a program has to open its port."""
 
@@ -40,10 +41,10 @@ def _role(host: Patient, name: str) -> str | None:
 
 
 def many_schedulers(view: View) -> Iterator[Hit]:
-    where = [(host, one) for host in view.seen for one in host.components if one.role in ("scheduler", "all", "one")]
+    where = [(host, one) for host in view.seen for one in host.components if one.role in SCHEDULERS]
     if len(where) > 1:
         places = ", ".join(f"{host.name} (pid {one.pid})" for host, one in where)
-        home = view.fleet.with_role("scheduler")[0].name
+        home = view.fleet.scheduler_host.name
         strangers = [host.name for host, _ in where if host.name != home]
         yield Hit(strangers[0] if strangers else home, f"{len(where)} schedulers run at once: {places}")
 
@@ -130,19 +131,19 @@ def _absent(view: View, host: Patient) -> Iterator[Hit]:
 
 def port_of(host: Patient, program: ProgramSection) -> int | None:
     """A program's port: from its command line, else from config.json, else pyspider's default."""
-    role, words = program.role, program.words
-    if role not in PORTS:
+    role, words = ROLES.get(program.role), program.words
+    if role is None or not role.port_option:
         return None
-    name = PORTS[role]
+    name = f"--{role.port_option}"
     if name in words[:-1]:
         return int(words[words.index(name) + 1])
-    if role == "phantomjs" and (match := re.search(r":(\d+)$", words[-1])):
+    if role is PHANTOMJS and (match := re.search(r":(\d+)$", words[-1])):
         return int(match[1])
-    section = next((asked.section(role) for asked in host.asked_as(role) if asked.config), {})
-    if role == "fetcher" and not option(section, "xmlrpc") and "--xmlrpc" not in words:
+    section = next((asked.section(role.name) for asked in host.asked_as(role.name) if asked.config), {})
+    if role is FETCHER and not option(section, "xmlrpc") and "--xmlrpc" not in words:
         return None
-    number = str(option(section, name[2:].replace("-", "_")))
-    return int(number) if number.isdigit() else DEFAULTS[role]
+    number = str(option(section, role.port_option.replace("-", "_")))
+    return int(number) if number.isdigit() else role.port
 
 
 def taken_ports(view: View) -> Iterator[Hit]:
@@ -177,7 +178,7 @@ def empty_replies(view: View) -> Iterator[Hit]:
 
 def _empty(host: Patient, webui: AnsweringPort, process: Component) -> Hit:
     seen = f"{webui.address}:{webui.port} (pid {webui.pid}) takes the connection and answers nothing"
-    old = [one for one in host.asked_as("webui") if _version(one) and _version(one) < (2, 7)]
+    old = [one for one in host.asked_as(WEBUI.name) if _version(one) and _version(one) < (2, 7)]
     if old:
         version = ".".join(map(str, _version(old[0])))
         return Hit(
@@ -199,7 +200,7 @@ def closed_ports(view: View) -> Iterator[Hit]:
         heard = {one.port: one for one in host.facts.listeners}
         for program in view.fleet.programs(host.host):
             one = live.get(program.name)
-            if program.role != "webui" or not one or one.state != "RUNNING" or (one.uptime_s or 0) < SETTLED:
+            if program.role != WEBUI.name or not one or one.state != "RUNNING" or (one.uptime_s or 0) < SETTLED:
                 continue
             if program.port not in heard:
                 other = sorted(one.port for one in heard.values() if live[program.name].pid in one.line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, WEBUI
 from ..answers import Asked, RPCAnswer
 from ..findings import Check, Hit, Patient, Unseen, View
 from ..known import option
@@ -11,13 +12,13 @@ from .config import RESTART, readers
 from .network import filtered
 from .programs import taken_roles
 
-MARKS = {"scheduler": "newtask", "fetcher": "fetch"}
+MARKS = {role.name: role.rpc_method for role in ROLES.values() if role.rpc_method}
 """A method that only this component has."""
 
 
 def _calls(view: View) -> Iterator[tuple[Patient, str, RPCAnswer]]:
     for host in view.seen:
-        for asked in host.asked_as("webui"):
+        for asked in host.asked_as(WEBUI.name):
             yield from ((host, role, answer) for role, answer in asked.rpc.items() if role in MARKS)
 
 
@@ -34,7 +35,8 @@ def wrong(view: View) -> Iterator[Hit]:
 
 
 def _hit(host: Patient, text: str) -> Hit:
-    return Hit(host.name, text, items=tuple(name for asked in host.asked_as("webui") for name in readers(host, asked)))
+    names = (name for asked in host.asked_as(WEBUI.name) for name in readers(host, asked))
+    return Hit(host.name, text, items=tuple(names))
 
 
 def _elsewhere(view: View, role: str, answer: RPCAnswer) -> bool:
@@ -78,10 +80,10 @@ def _runs(host: Patient, role: str) -> bool:
 
 
 def phantomjs_down(view: View) -> Iterator[Hit]:
-    if _explained(view, "phantomjs"):
+    if _explained(view, PHANTOMJS.name):
         return
     for host in view.seen:
-        for asked in host.asked_as("fetcher"):
+        for asked in host.asked_as(FETCHER.name):
             answer = asked.phantomjs
             if answer and answer.error and not filtered(view, host, answer.place, answer):
                 yield Hit(host.name, f"phantomjs-proxy {answer.where}: {answer.error}")
@@ -91,24 +93,24 @@ def leaking(view: View) -> Iterator[Hit]:
     limit = view.fleet.phantomjs.memory_mb
     for host in view.seen:
         for one in host.components:
-            if one.role == "phantomjs" and one.kb >> 10 > limit:
-                name = one.name or "phantomjs"
+            if one.role == PHANTOMJS.name and one.kb >> 10 > limit:
+                name = one.name or PHANTOMJS.name
                 seen = f"{name} (pid {one.pid}) holds {one.kb >> 10} MB; the limit is {limit}"
                 yield Hit(host.name, seen, items=(name,), by_hand=not one.held)
 
 
 def phantomjs_unset(view: View) -> Iterator[Hit]:
-    if not any(host.roles.get("phantomjs") for host in view.fleet.hosts):
+    if not any(host.has(PHANTOMJS) for host in view.fleet.hosts):
         return
     for host in view.seen:
-        for asked in host.asked_as("fetcher"):
+        for asked in host.asked_as(FETCHER.name):
             if asked.config is not None and not asked.option("phantomjs_proxy") and not _endpoint(asked):
                 seen = f"{asked.path} has no phantomjs-proxy, though the cluster has a phantomjs"
                 yield Hit(host.name, seen, items=readers(host, asked))
 
 
 def _endpoint(asked: Asked) -> bool:
-    fetcher = asked.section("fetcher")
+    fetcher = asked.section(FETCHER.name)
     return bool(option(fetcher, "phantomjs_endpoint") or option(fetcher, "splash_endpoint"))
 
 
