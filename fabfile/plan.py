@@ -26,7 +26,7 @@ from .steps.packages import Packages
 from .steps.preflight import Preflight
 from .steps.redis import Redis
 from .steps.release import Release
-from .steps.runtime import PYTHON, RuntimeSpec
+from .steps.runtime import PYTHON, Runtime, RuntimeSpec
 from .steps.supervision import Supervision
 from .steps.supervisor import Leftovers, Place, Programs, Questions, Sockets, Untouched
 from .steps.writable import Writable
@@ -37,6 +37,11 @@ PINS = Path(__file__).parent / "pins" / "py27.txt"
 def runtime_spec(fleet: Fleet) -> RuntimeSpec:
     """The Python and the packages that every host of the cluster runs pyspider with."""
     return RuntimeSpec(fleet.python.version, fleet.python.sha256, lock_digest(PINS))
+
+
+def runtime(fleet: Fleet) -> Runtime:
+    """The runtime, to be used by the cluster's user."""
+    return Runtime(runtime_spec(fleet), fleet.cluster.user)
 
 
 def place(fleet: Fleet) -> Place:

@@ -2,111 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from invoke.collection import Collection
 
 from ..runs.options import Options
 from .flags import JSON, sharing
 
+if TYPE_CHECKING:
+    from ..tasks.step import Steps
 
-@sharing(JSON)
-def packages(c: Any, options: Options) -> None:
-    """Install the libraries that Python needs, and the stores' servers on their hosts."""
-    from ..tasks import step as job
-
-    job.packages(c, options)
-
-
-@sharing(JSON)
-def python(c: Any, options: Options) -> None:
-    """Build or ship Python 2.7 with the pinned pyspider and supervisor."""
-    from ..tasks import step as job
-
-    job.python(c, options)
-
-
-@sharing(JSON)
-def phantomjs(c: Any, options: Options) -> None:
-    """Install PhantomJS on the hosts that have its role."""
-    from ..tasks import step as job
-
-    job.phantomjs(c, options)
-
-
-@sharing(JSON)
-def libraries(c: Any, options: Options) -> None:
-    """Install the scripts and styles of the web UI's pages on its hosts."""
-    from ..tasks import step as job
-
-    job.libraries(c, options)
-
-
-@sharing(JSON)
-def account(c: Any, options: Options) -> None:
-    """Make the user `work`, its home and the log directory."""
-    from ..tasks import step as job
-
-    job.account(c, options)
-
-
-@sharing(JSON)
-def stores(c: Any, options: Options) -> None:
-    """Set up the managed MySQL and Redis on the hosts that have their role."""
-    from ..tasks import step as job
-
-    job.stores(c, options)
-
-
-@sharing(JSON)
-def release(c: Any, options: Options) -> None:
-    """Upload config.json, the launcher and the program sections; restarts nothing."""
-    from ..tasks import step as job
-
-    job.release(c, options)
-
-
-@sharing(JSON)
-def supervisord_conf(c: Any, options: Options) -> None:
-    """Write /etc/supervisord.conf; restarts nothing."""
-    from ..tasks import step as job
-
-    job.supervisord_conf(c, options)
+TABLE: dict[str, tuple[str, Steps]] = {
+    "packages": (
+        "Install the libraries that Python needs, and the stores' servers on their hosts.",
+        lambda choice, host: [choice.plan.packages(host)],
+    ),
+    "python": (
+        "Build or ship Python 2.7 with the pinned pyspider and supervisor.",
+        lambda choice, _: [choice.plan.runtime(choice.fleet)],
+    ),
+    "phantomjs": (
+        "Install PhantomJS on the hosts that have its role.",
+        lambda choice, host: choice.phantomjs(host),
+    ),
+    "libraries": (
+        "Install the scripts and styles of the web UI's pages on its hosts.",
+        lambda choice, host: choice.libraries(host),
+    ),
+    "account": (
+        "Make the user `work`, its home and the log directory.",
+        lambda choice, _: choice.plan.account(choice.fleet),
+    ),
+    "stores": (
+        "Set up the managed MySQL and Redis on the hosts that have their role.",
+        lambda choice, host: choice.plan.stores(choice.fleet, host),
+    ),
+    "release": (
+        "Upload config.json, the launcher and the program sections; restarts nothing.",
+        lambda choice, host: [choice.plan.release(choice.fleet, host)],
+    ),
+    "supervisord_conf": (
+        "Write /etc/supervisord.conf; restarts nothing.",
+        lambda choice, host: choice.plan.supervisord_conf(choice.fleet, host),
+    ),
+    "boot": (
+        "See to it that supervisord starts when the host does; starts nothing now.",
+        lambda choice, host: choice.plan.boot(choice.fleet, host),
+    ),
+    "sockets": (
+        "As root, remove a stale supervisor.sock: nothing answers on it and its process is gone.",
+        lambda choice, host: [choice.plan.supervision(choice.fleet, host).clear_sockets],
+    ),
+    "leftovers": (
+        "End what a dead supervisord left running.",
+        lambda choice, host: [choice.plan.supervision(choice.fleet, host).end_leftovers],
+    ),
+    "supervisord": (
+        "Start supervisord as `work` where it does not run; where systemd runs, through its unit.",
+        lambda choice, host: [
+            choice.plan.unit(choice.fleet, host),
+            *choice.plan.supervision(choice.fleet, host).starting,
+        ],
+    ),
+    "programs": (
+        "Reread, update, and wait until every program is RUNNING and has its log file.",
+        lambda choice, host: choice.plan.supervised(choice.fleet, host),
+    ),
+}
+"""Each task with its sentence and its steps on one host; `choice` has them, and is loaded when a task runs."""
 
 
-@sharing(JSON)
-def boot(c: Any, options: Options) -> None:
-    """See to it that supervisord starts when the host does; starts nothing now."""
-    from ..tasks import step as job
+def _declared(name: str, sentence: str, steps: Steps) -> Any:
+    def body(c: Any, options: Options) -> None:
+        from ..tasks import step as job
 
-    job.boot(c, options)
+        job.step(c, options, steps)
 
-
-@sharing(JSON)
-def sockets(c: Any, options: Options) -> None:
-    """As root, remove a stale supervisor.sock: nothing answers on it and its process is gone."""
-    from ..tasks import step as job
-
-    job.sockets(c, options)
+    body.__name__, body.__doc__ = name, sentence
+    return sharing(JSON)(body)
 
 
-@sharing(JSON)
-def leftovers(c: Any, options: Options) -> None:
-    """End what a dead supervisord left running."""
-    from ..tasks import step as job
-
-    job.leftovers(c, options)
-
-
-@sharing(JSON)
-def supervisord(c: Any, options: Options) -> None:
-    """Start supervisord as `work` where it does not run; where systemd runs, through its unit."""
-    from ..tasks import step as job
-
-    job.supervisord(c, options)
-
-
-@sharing(JSON)
-def programs(c: Any, options: Options) -> None:
-    """Reread, update, and wait until every program is RUNNING and has its log file."""
-    from ..tasks import step as job
-
-    job.programs(c, options)
+ns = Collection()
+for _name, (_sentence, _steps) in TABLE.items():
+    ns.add_task(_declared(_name, _sentence, _steps))

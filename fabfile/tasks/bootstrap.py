@@ -85,7 +85,7 @@ def steps(fleet: Fleet, host: Host) -> list[Step]:
     found: list[Step] = [plan.packages(host), *plan.account(fleet), *plan.stores(fleet, host)]
     # One without any role is about to join; one with a store alone runs nothing of pyspider's.
     if fleet.programs(host) or not host.roles:
-        found.append(Runtime(plan.runtime_spec(fleet), fleet.cluster.user))
+        found.append(plan.runtime(fleet))
     return found
 
 
