@@ -20,12 +20,12 @@ from .steps.daemon import Supervisord
 from .steps.directory import Directory
 from .steps.files import File
 from .steps.logins import Logins
-from .steps.mysql import MySQL
+from .steps.mysql import ManagedMySQL
 from .steps.package_names import package_names
 from .steps.packages import Packages
 from .steps.preflight import Preflight
-from .steps.redis import Redis
-from .steps.release import Release
+from .steps.redis import ManagedRedis
+from .steps.release import CurrentRelease
 from .steps.runtime import PYTHON, Runtime, RuntimeSpec
 from .steps.supervision import Supervision
 from .steps.supervisor import Leftovers, Place, Programs, Questions, Sockets, Untouched
@@ -103,17 +103,17 @@ def stores(fleet: Fleet, host: Host) -> list[Step]:
     mysql, redis = fleet.stores.mysql, fleet.stores.redis
     if host.has(MYSQL):
         names = tuple(sorted(mysql.databases.names()))
-        steps.append(MySQL(names, mysql.user, mysql.password.reveal(), host.address, mysql.port))
+        steps.append(ManagedMySQL(names, mysql.user, mysql.password.reveal(), host.address, mysql.port))
     if host.has(REDIS):
         assert redis.password is not None
-        steps.append(Redis(redis.password.reveal(), host.address, redis.port))
+        steps.append(ManagedRedis(redis.password.reveal(), host.address, redis.port))
     return steps
 
 
-def release(fleet: Fleet, host: Host) -> Release:
+def release(fleet: Fleet, host: Host) -> CurrentRelease:
     """config.json, the launcher and the program sections of a host."""
     made = render.release(fleet, host, runtime_spec(fleet).digest)
-    return Release(fleet.cluster.user, fleet.cluster.home, made.id, made.files)
+    return CurrentRelease(fleet.cluster.user, fleet.cluster.home, made.id, made.files)
 
 
 def supervisord_conf(fleet: Fleet, host: Host) -> list[Step]:

@@ -16,7 +16,7 @@ from ..inventory import Fleet
 from ..inventory.roles import WEBUI
 from ..local import cache_dir, put_whole
 from ..runs.target import route, target
-from .webui import WebUI
+from .webui import WebUIClient
 
 PROJECT = "python_docs"
 SCRIPT = Path(__file__).parent.parent.parent / "examples" / "python_docs.py"
@@ -70,12 +70,12 @@ def watch(count: Callable[[], int], wanted: int) -> int:
     return now
 
 
-def web_ui(fleet: Fleet) -> WebUI:
+def web_ui(fleet: Fleet) -> WebUIClient:
     """The cluster's first web UI, with its login."""
     host = fleet.with_role(WEBUI.name)[0]
     program = next(program for program in fleet.programs(host) if program.role == WEBUI.name)
     options = fleet.pyspider.webui
-    return WebUI(f"http://{host.address}:{program.port}", options.username, fleet.webui_password)
+    return WebUIClient(f"http://{host.address}:{program.port}", options.username, fleet.webui_password)
 
 
 def documentation(say: Say) -> Path:

@@ -17,7 +17,7 @@ REQUEST_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class WebUI:
+class WebUIClient:
     """A running pyspider web UI at `address`, like http://192.0.2.1:5000."""
 
     address: str

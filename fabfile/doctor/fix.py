@@ -18,7 +18,7 @@ ORDER: tuple[Fix, ...] = ("owner", "conf", "release", "boot", "supervision", "re
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class Ownership:
     """These paths belong to the cluster's user. Links, and paths that are gone by now, are left alone.
 
     Nothing is given that only root can have put there, or that has another name elsewhere.
@@ -89,7 +89,7 @@ def needs_stores(found: Sequence[Finding]) -> bool:
 def _steps(fleet: Fleet, host: Host, fix: Fix, items: tuple[str, ...], pids: frozenset[int], boots: bool) -> list[Step]:
     """The steps of one fix; `boots` tells that another one sees to the unit that starts supervisord."""
     by_fix: dict[Fix, Callable[[], list[Step]]] = {
-        "owner": lambda: [Owner(items, plan.place(fleet))],
+        "owner": lambda: [Ownership(items, plan.place(fleet))],
         "conf": lambda: plan.supervisord_conf(fleet, host),
         "release": lambda: [plan.release(fleet, host)],
         "boot": lambda: plan.boot(fleet, host),

@@ -26,8 +26,8 @@ class FileSeen(Fact, frozen=True):
     """`file`, `dir` or `socket`."""
 
 
-class Server(Fact, frozen=True):
-    """The supervisord behind the socket."""
+class SocketAnswer(Fact, frozen=True):
+    """The answer of the supervisord behind the socket."""
 
     answers: bool = False
     errno: int | None = None
@@ -149,7 +149,7 @@ class PreflightSight(Fact, frozen=True):
 class HostSight(Fact, frozen=True):
     """remote/look.py's answer."""
 
-    supervisord: Server = Server()
+    supervisord: SocketAnswer = SocketAnswer()
     programs: tuple[RunProgram, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     supervisords: tuple[HeldPid, ...] = ()

@@ -53,7 +53,7 @@ class HostState:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class SandboxHost:
     """A host whose disk is in `folder`, plugged in at `port`."""
 
     folder: Path

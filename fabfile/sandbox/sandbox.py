@@ -15,7 +15,7 @@ from ..errors import Problem, Say, WrongInput
 from ..local import only_writer, write_whole
 from .archive import archive_of
 from .cgroups import make_room
-from .host import Host, HostState, make_key
+from .host import HostState, SandboxHost, make_key
 from .image import Base, Init, image
 from .network import Network, Port, free_network
 from .services import Proxy, serve
@@ -173,7 +173,9 @@ class Sandbox:
         if self.network.holder() != self.state:
             raise Problem(f"the sandbox in {self.state} is not up: run fab sandbox.up first")
 
-    def _install(self, wanted: list[Host], base: Base, say: Say, inits: Mapping[str, Init], release: str) -> None:
+    def _install(
+        self, wanted: list[SandboxHost], base: Base, say: Say, inits: Mapping[str, Init], release: str
+    ) -> None:
         """Keys, disks and the files that tell ssh about them; whole ones stay."""
         if not self.key.exists():
             make_key(self.key, "sandbox")
@@ -202,7 +204,9 @@ class Sandbox:
         # Last: while it is not complete, this is done again.
         write_whole(self.known_hosts, known, 0o644)
 
-    def _refuse_other_base(self, wanted: list[Host], base: Base, inits: Mapping[str, Init], release: str) -> None:
+    def _refuse_other_base(
+        self, wanted: list[SandboxHost], base: Base, inits: Mapping[str, Init], release: str
+    ) -> None:
         for host in wanted:
             if host.installed() and host.init != inits[host.name]:
                 raise Problem(
@@ -216,15 +220,15 @@ class Sandbox:
                     "take the sandbox down first"
                 )
 
-    def _host(self, number: int) -> Host:
+    def _host(self, number: int) -> SandboxHost:
         name = f"node{number}"
-        return Host(self.state / name, Port(self.network, name, FIRST + number - 1))
+        return SandboxHost(self.state / name, Port(self.network, name, FIRST + number - 1))
 
-    def _hosts(self) -> list[Host]:
+    def _hosts(self) -> list[SandboxHost]:
         numbers = (path.name.removeprefix("node") for path in self.state.glob("node*"))
         return [self._host(number) for number in sorted(int(text) for text in numbers if text.isdigit())]
 
-    def _named(self, name: str) -> Host:
+    def _named(self, name: str) -> SandboxHost:
         hosts = {host.name: host for host in self._hosts()}
         if name not in hosts:
             there = ", ".join(hosts) or "none: run fab sandbox.up first"
@@ -232,7 +236,7 @@ class Sandbox:
         return hosts[name]
 
     @contextmanager
-    def _changing(self, name: str) -> Iterator[Host]:
+    def _changing(self, name: str) -> Iterator[SandboxHost]:
         _require()
         with self._locked(make=False):
             yield self._named(name)
@@ -249,7 +253,7 @@ class Sandbox:
             yield
 
 
-def _inits(hosts: list[Host], init: Init | Mapping[str, Init] | None) -> dict[str, Init]:
+def _inits(hosts: list[SandboxHost], init: Init | Mapping[str, Init] | None) -> dict[str, Init]:
     """The init of each host by name: the one that was asked for, else its own."""
     asked: Mapping[str, Init] = {}
     if init is not None:
@@ -270,7 +274,7 @@ Host node*
 """
 
 
-def _settle(host: Host) -> None:
+def _settle(host: SandboxHost) -> None:
     """Wait until it can be logged in to; one that runs without answering (a dead sshd) is restarted once."""
     if not host.answers(10):
         host.kill()

@@ -49,7 +49,7 @@ def flags(config: Any) -> Flags:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class WayIn:
     """Everything that is known about the way in to one host before the first packet."""
 
     host: Host
@@ -66,11 +66,11 @@ class Login:
         return f"{self.host.name}: {self.host.user}@{self.host.address}:{self.host.port}"
 
 
-def login(host: Host, given: Flags) -> Login:
+def login(host: Host, given: Flags) -> WayIn:
     """The way in to a host; hosts.toml goes before ssh_config."""
     found = given.ssh_config.lookup(host.address)
     jump = found.get("proxyjump", "none")
-    return Login(
+    return WayIn(
         host,
         given,
         found.get("hostname", host.address),
@@ -122,7 +122,7 @@ class _PromptSocket(socket.socket):
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
-def _tcp(way: Login) -> socket.socket:
+def _tcp(way: WayIn) -> socket.socket:
     """A TCP connection; every address of the name is tried, within one limit for all."""
     last: OSError = OSError("no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(way.address, way.host.port, 0, socket.SOCK_STREAM):
@@ -139,7 +139,7 @@ def _tcp(way: Login) -> socket.socket:
     raise last
 
 
-def connected(way: Login, keys: Keys, through: Callable[[str, int], Any] | None = None) -> Any:
+def connected(way: WayIn, keys: Keys, through: Callable[[str, int], Any] | None = None) -> Any:
     """An open connection (a paramiko Transport), its host key checked. Every refusal ends as one sentence: Unreachable.
 
     `through` opens a channel to an address by way of a gateway.
@@ -176,7 +176,7 @@ def _not_tried(unusable: Sequence[UnusableKey]) -> str:
     return "".join(f"; not tried: the key {one}" for one in unusable)
 
 
-def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None, unusable: list[UnusableKey]) -> Any:
+def _transport(way: WayIn, keys: Keys, through: Callable[[str, int], Any] | None, unusable: list[UnusableKey]) -> Any:
     import paramiko
 
     name = entry(way.address, way.host.port)
@@ -197,7 +197,7 @@ def _transport(way: Login, keys: Keys, through: Callable[[str, int], Any] | None
     return transport
 
 
-def _socket(way: Login, through: Callable[[str, int], Any] | None) -> Any:
+def _socket(way: WayIn, through: Callable[[str, int], Any] | None) -> Any:
     if through:
         return through(way.address, way.host.port)
     if way.proxy_command:
@@ -207,7 +207,7 @@ def _socket(way: Login, through: Callable[[str, int], Any] | None) -> Any:
     return _tcp(way)
 
 
-def _authenticate(transport: Any, way: Login, keys: Keys, unusable: list[UnusableKey]) -> None:
+def _authenticate(transport: Any, way: WayIn, keys: Keys, unusable: list[UnusableKey]) -> None:
     """Try key after key, then the password. Raises paramiko's AuthenticationException when none is accepted.
 
     The keys that were to be tried and can't be are added to `unusable`.
@@ -234,7 +234,7 @@ def _authenticate(transport: Any, way: Login, keys: Keys, unusable: list[Unusabl
     raise paramiko.AuthenticationException(f"it also wants {', '.join(more)}") if more else last
 
 
-def _candidates(way: Login, keys: Keys, unusable: list[UnusableKey]) -> Iterator[Any]:
+def _candidates(way: WayIn, keys: Keys, unusable: list[UnusableKey]) -> Iterator[Any]:
     """hosts.toml's key; without one the agent's, then those of the flags, ssh_config and ~/.ssh.
 
     Raises UnusableKey for hosts.toml's own, LockedKey where there is nothing but locked ones.

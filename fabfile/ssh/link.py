@@ -15,7 +15,7 @@ from ..errors import INTERRUPTED, NotReached, Problem, Unreachable
 from ..steps.base import Found
 from ..steps.shell import cmd
 from . import inside
-from .connect import CONNECT_SECONDS, Login, connected
+from .connect import CONNECT_SECONDS, WayIn, connected
 from .keys import Keys
 from .protocol import BEAT_SECONDS, Event, Message, Reader, receiver
 
@@ -62,7 +62,7 @@ class _NothingBegan(Exception):
 class SSHLink:
     """One connection to one host, opened at its first use and kept for the whole run."""
 
-    def __init__(self, login: Login, keys: Keys, gateway: SSHLink | None = None) -> None:
+    def __init__(self, login: WayIn, keys: Keys, gateway: SSHLink | None = None) -> None:
         self.host = login.host
         self.connect_seconds = 0.0
         """How long it took to connect and log in."""

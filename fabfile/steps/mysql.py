@@ -56,7 +56,7 @@ _ALL = {"ALL", "ALL PRIVILEGES"}
 
 
 @dataclass(frozen=True, slots=True)
-class MySQL:
+class ManagedMySQL:
     """The server listens where the cluster expects it, with the databases and one user for just these.
 
     The user may come from any address ('%'): who reaches the server at all is decided by `bind` and

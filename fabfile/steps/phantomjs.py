@@ -19,7 +19,7 @@ INSTALL_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class PhantomJS:
+class PhantomJSBinary:
     """The binary with this checksum is at PHANTOMJS, root's, executable by everyone, and starts."""
 
     binary: Path

@@ -63,7 +63,7 @@ done
 
 
 @dataclass(frozen=True, slots=True)
-class Redis:
+class ManagedRedis:
     """The server listens where the cluster expects it, with a password, and never drops a queue's entries.
 
     Its data are kept in the append-only file, written every second: a lost entry of newtask_queue

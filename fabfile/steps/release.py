@@ -32,7 +32,7 @@ LOOK_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class CurrentRelease:
     """The release `id` is complete under `home`/releases and `home`/current points at it; all owned by `user`."""
 
     user: str

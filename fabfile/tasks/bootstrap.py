@@ -24,7 +24,7 @@ from ..steps.base import Step
 from ..steps.libraries import Libraries
 from ..steps.package_names import package_names
 from ..steps.packages import Packages
-from ..steps.phantomjs import PhantomJS
+from ..steps.phantomjs import PhantomJSBinary
 from ..steps.runtime import (
     Build,
     Platform,
@@ -95,7 +95,7 @@ def phantomjs_steps(chosen: Target) -> Callable[[Host], list[Step]]:
     if not any(host.has(PHANTOMJS) for host in chosen.hosts):
         return lambda _: []
     binary = sources.phantomjs_binary(spec.source, spec.sha256, chosen.fleet.path.parent, _note)
-    return lambda host: [PhantomJS(binary, spec.sha256)] if host.has(PHANTOMJS) else []
+    return lambda host: [PhantomJSBinary(binary, spec.sha256)] if host.has(PHANTOMJS) else []
 
 
 def library_steps(chosen: Target) -> Callable[[Host], list[Step]]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, Response, Route, ViewportSize, expect, sync_playwright
 
-from fabfile.demo.webui import WebUI
+from fabfile.demo.webui import WebUIClient
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -58,7 +58,7 @@ class Visit:
 
 
 @contextmanager
-def browser(webui: WebUI) -> Iterator[Visit]:
+def browser(webui: WebUIClient) -> Iterator[Visit]:
     """Chromium with the web UI's login; the password is in no command line and in no address."""
     # What Chromium asks for by itself takes no route of a page: it finds nobody else either.
     nobody = f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {urlsplit(webui.address).hostname}"
@@ -77,7 +77,7 @@ def browser(webui: WebUI) -> Iterator[Visit]:
             chromium.close()
 
 
-def _context(chromium: Browser, webui: WebUI) -> BrowserContext:
+def _context(chromium: Browser, webui: WebUIClient) -> BrowserContext:
     if not (webui.username and webui.password):
         return chromium.new_context(viewport=SIZE)
     login = {"username": webui.username, "password": webui.password.reveal(), "origin": webui.address}

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Error, expect
 
 from fabfile.demo.crawl import PROJECT, web_ui
-from fabfile.demo.webui import WebUI
+from fabfile.demo.webui import WebUIClient
 from fabfile.inventory import load
 
 from .browser import Visit, browser
@@ -26,14 +26,14 @@ SCREENSHOT = Path(__file__).parent.parent / "webui.png"
 
 
 @pytest.fixture(scope="module")
-def webui(cluster: Cluster) -> WebUI:
+def webui(cluster: Cluster) -> WebUIClient:
     """The cluster's web UI after the demo's crawl."""
     cluster.fab("demo.crawl", "--pages", str(PAGES))
     return web_ui(load(cluster.hosts_toml))
 
 
 @pytest.fixture
-def visit(webui: WebUI) -> Iterator[Visit]:
+def visit(webui: WebUIClient) -> Iterator[Visit]:
     """A browser that must have met no error and asked nobody but the cluster by the end of the test."""
     with browser(webui) as one:
         yield one
@@ -95,8 +95,8 @@ def test_a_script_is_edited_and_tried_in_the_browser(cluster: Cluster, visit: Vi
     visit.foreign -= site
 
 
-def test_without_the_password_nothing_is_shown(webui: WebUI) -> None:
-    with browser(WebUI(webui.address)) as stranger:
+def test_without_the_password_nothing_is_shown(webui: WebUIClient) -> None:
+    with browser(WebUIClient(webui.address)) as stranger:
         for path in ("/", f"/results?project={PROJECT}", "/libraries/vue/1.0.26/vue.min.js"):
             with pytest.raises(Error, match="ERR_INVALID_AUTH_CREDENTIALS"):
                 stranger.open(path)

@@ -20,7 +20,7 @@ from fabfile.doctor.checks.programs import last_error
 from fabfile.doctor.checks.runtime import numbers
 from fabfile.doctor.facts import Facts, parsed
 from fabfile.doctor.findings import Finding, Patient, Unseen, View, findings
-from fabfile.doctor.fix import Owner, needs_stores, steps
+from fabfile.doctor.fix import Ownership, needs_stores, steps
 from fabfile.doctor.known import unknown_keys
 from fabfile.inventory import Fleet, Host, load
 from fabfile.render import config_json_masked, program_sections
@@ -454,7 +454,7 @@ def test_the_steps_of_a_host_mend_its_findings_and_no_others(fleet: Fleet) -> No
 
 
 def test_paths_that_belong_to_the_user_are_left_alone(fleet: Fleet) -> None:
-    step = Owner(("/a", "/b b", "/gone"), plan.place(fleet))
+    step = Ownership(("/a", "/b b", "/gone"), plan.place(fleet))
     assert step.diff(Found(0, '{"/a": "work", "/b b": "work"}')) == []
     (action,) = step.diff(Found(0, '{"/a": "work", "/b b": "root"}'))
     assert action.says == "give /b b to work"

@@ -22,7 +22,7 @@ from supervisor.options import ServerOptions
 from fabfile import render
 from fabfile.inventory import TLS, Fleet, load
 from fabfile.steps.base import Found
-from fabfile.steps.release import MARK, SHOWN, Release
+from fabfile.steps.release import MARK, SHOWN, CurrentRelease
 
 from .servers import Authority
 
@@ -169,10 +169,10 @@ def test_a_release_carries_how_a_store_proves_who_it_is(tmp_path: Path) -> None:
 
 
 def test_the_diff_of_a_release_shows_that_tls_comes_and_goes(tmp_path: Path) -> None:
-    plain, secure = (Release("work", "/h", "new", render.release(one, one.host("store"), "r").files) for one in (
+    plain, secure = (CurrentRelease("work", "/h", "new", render.release(one, one.host("store"), "r").files) for one in (
         fleet(tmp_path), over_tls(tmp_path, Authority.made(tmp_path).pem)))  # fmt: skip
 
-    def now(step: Release) -> Found:
+    def now(step: CurrentRelease) -> Found:
         texts = [step.files[name].content.decode() if name in step.files else "" for name in SHOWN]
         # What a script printed comes without its last line ends.
         return Found(0, "\n".join(["releases/old\n", *(f"{MARK}\n{text}" for text in texts)]).rstrip("\n"))

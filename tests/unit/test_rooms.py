@@ -101,6 +101,15 @@ def test_a_module_is_short_enough_to_be_read_in_one_go(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 330
 
 
+def test_no_two_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in modules():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(FABFILE)))
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
 def test_no_module_takes_the_name_of_one_that_others_import() -> None:
     """`fab` puts fabfile/ itself on sys.path."""
     import sys

@@ -9,7 +9,7 @@ import pytest
 
 from fabfile.errors import Problem
 from fabfile.steps.base import CannotLook, Found
-from fabfile.steps.phantomjs import PHANTOMJS, PhantomJS
+from fabfile.steps.phantomjs import PHANTOMJS, PhantomJSBinary
 from fabfile.steps.runtime import (
     Build,
     Platform,
@@ -123,7 +123,7 @@ def test_a_comment_in_the_build_script_does_not_rebuild_every_cluster() -> None:
 
 def test_every_script_is_posix_shell() -> None:
     runtime = [*Runtime(SPEC, origin=BUILD).diff(BARE), *Runtime(SPEC, origin=SHIP).diff(BARE), pack_action(ID)]
-    phantomjs = PhantomJS(Path("binary"), "d" * 64)
+    phantomjs = PhantomJSBinary(Path("binary"), "d" * 64)
     actions = [*runtime, *phantomjs.diff(Found(0, "file=\nsha256=\nstarts=no"))]
     for script in [Runtime(SPEC).probe().script, phantomjs.probe().script, *(action.script for action in actions)]:
         assert subprocess.run(["sh", "-n"], check=False, input=script, text=True, capture_output=True).stderr == ""
@@ -181,10 +181,10 @@ def test_an_archive_has_the_name_of_its_runtime() -> None:
 def test_phantomjs_is_the_right_file_and_starts(file: str, sha256: str, starts: str, wanted: list[str]) -> None:
     line = f"{sha256}  {PHANTOMJS}" if sha256 else ""
     found = Found(0, f"file={file}\nsha256={line}\nstarts={starts}")
-    actions = PhantomJS(Path("binary"), "d" * 64).diff(found)
+    actions = PhantomJSBinary(Path("binary"), "d" * 64).diff(found)
     assert [action.says.split()[0] for action in actions] == wanted
 
 
 def test_phantomjs_that_could_not_be_looked_at_is_not_installed_blindly() -> None:
     with pytest.raises(CannotLook):
-        PhantomJS(Path("binary"), "d" * 64).diff(Found(1, "sh: stat: not found"))
+        PhantomJSBinary(Path("binary"), "d" * 64).diff(Found(1, "sh: stat: not found"))

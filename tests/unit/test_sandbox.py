@@ -311,5 +311,5 @@ def test_a_limit_that_cannot_be_raised_is_told_with_the_command(tmp_path: Path) 
 def test_a_host_boots_what_is_put_on_its_disk_also_where_sbin_is_no_link_to_usr() -> None:
     """As on a Debian 11 of mmdebstrap's."""
     boot = Path(sandbox_host.__file__).with_name("boot.sh").read_text()
-    disk = sandbox_host.Host(Path("/nowhere"), Port(Network.parse("10.77.9"), "node1", 11))._files({}, "none")
+    disk = sandbox_host.SandboxHost(Path("/nowhere"), Port(Network.parse("10.77.9"), "node1", 11))._files({}, "none")
     assert boot.split()[-1].removeprefix("/") in disk

@@ -11,13 +11,13 @@ import pytest
 from fabfile.errors import Problem, WrongInput
 from fabfile.steps.base import Action, CannotLook, Found
 from fabfile.steps.files import kept_suffix
-from fabfile.steps.mysql import MySQL
-from fabfile.steps.redis import Redis
+from fabfile.steps.mysql import ManagedMySQL
+from fabfile.steps.redis import ManagedRedis
 from fabfile.steps.service import Running, Service, parse
 
 CANARY = "canary-Pw_1"
-MYSQL = MySQL(("taskdb", "projectdb", "res_db"), "pyspider", CANARY, "10.77.0.4")
-REDIS = Redis(CANARY, "10.77.0.4")
+MYSQL = ManagedMySQL(("taskdb", "projectdb", "res_db"), "pyspider", CANARY, "10.77.0.4")
+REDIS = ManagedRedis(CANARY, "10.77.0.4")
 
 CONF = hashlib.sha256(MYSQL.conf()).hexdigest()
 MYSQL_RIGHT = f"""\
@@ -161,7 +161,7 @@ def test_a_mysql_that_does_not_answer_root_is_no_empty_mysql() -> None:
 @pytest.mark.parametrize("user", ["root", "mysql", "mariadb.sys", ""])
 def test_the_servers_own_accounts_are_never_touched(user: str) -> None:
     with pytest.raises(WrongInput, match=r"stores\.mysql\.user"):
-        MySQL(("a", "b", "c"), user, CANARY, "127.0.0.1")
+        ManagedMySQL(("a", "b", "c"), user, CANARY, "127.0.0.1")
 
 
 def test_an_account_that_can_log_in_is_not_dropped() -> None:
@@ -173,7 +173,7 @@ def test_an_account_that_can_log_in_is_not_dropped() -> None:
 
 
 def test_values_are_quoted_for_sql_and_an_underscore_is_no_pattern() -> None:
-    odd = MySQL(("a`b", "c_d", "e"), "o'hara", "x\\'", "127.0.0.1")
+    odd = ManagedMySQL(("a`b", "c_d", "e"), "o'hara", "x\\'", "127.0.0.1")
     text = b"".join(sql(action) for action in odd.diff(Found(0, "service none")) if action.payloads)
     assert b"CREATE DATABASE IF NOT EXISTS `a``b` " in text
     assert b"ON `c\\_d`.* TO 'o''hara'@'%'" in text
@@ -217,7 +217,7 @@ def test_a_host_without_redis_gets_all_of_it_in_order() -> None:
 
 @pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0"])
 def test_an_address_that_covers_loopback_is_named_once(bind: str) -> None:
-    assert f"bind {bind}\n".encode() in Redis("x", bind).conf()
+    assert f"bind {bind}\n".encode() in ManagedRedis("x", bind).conf()
 
 
 def test_no_password_is_in_a_script_a_diff_or_a_repr() -> None:
