@@ -22,7 +22,7 @@ REACH_SECONDS = 4.0
 
 _SCRIPT = """\
 for python in {pythons}; do
-  # What others can change is no Python for root.
+  # A file that others can change is no Python for root.
   python=$(command -v "$python") && sound "$python" || continue
   "$real" -c 'import sys; assert sys.version_info >= (2, 7)' >/dev/null 2>&1 || continue
   exec "$real" -B "$1" doctor "$2"

@@ -54,7 +54,7 @@ def asked(options):
     except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error) as error:
         return {"answers": False, "errno": getattr(error, "errno", None), "why": str(error)}, []
     except (LookupError, TypeError, ValueError) as error:
-        return {"answers": False, "errno": None, "why": "what answers is no supervisord: %s" % error}, []
+        return {"answers": False, "errno": None, "why": "the server there is no supervisord: %s" % error}, []
     return {"answers": True, "state": state, "pid": pid, "asked": now}, found
 
 

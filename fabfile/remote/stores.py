@@ -89,7 +89,11 @@ class NoTLS(Exception):
     """There is no TLS with a server, or it does not prove who it is."""
 
 
-class Redis(object):
+class NoRedis(ValueError):
+    """The server there is something else than Redis."""
+
+
+class RedisConnection(object):
     """As much of Redis' protocol as a few questions need; a refusal is an Exception with its text."""
 
     def __init__(self, host, port, guard=None):
@@ -121,7 +125,7 @@ class Redis(object):
         if kind == "-":
             raise ValueError(text)
         if kind not in ("+", ":"):
-            raise ValueError("what listens there is not Redis")
+            raise NoRedis("the server there is not Redis")
         return int(text) if kind == ":" else text
 
 
@@ -132,7 +136,7 @@ def redis(where, password, guard=None):
     number = where["path"].split("/")[0]
     answer = {"db": int(number) if number.isdigit() else 0, "error": None, "code": ""}
     try:
-        server = Redis(where["host"], where["port"] or 6379, guard)
+        server = RedisConnection(where["host"], where["port"] or 6379, guard)
         if password:
             server.ask("AUTH", password)
         server.ask("SELECT", answer["db"])
@@ -142,19 +146,21 @@ def redis(where, password, guard=None):
         answer["clients"] = clients(server, answer["db"])
     except NoTLS as error:
         answer["error"], answer["code"] = str(error), "tls"
+    except NoRedis as error:
+        answer["error"], answer["code"] = str(error), "strange"
     except ValueError as error:
         answer["error"], answer["code"] = str(error), str(error).split(" ")[0]
     except (socket.error, IOError) as error:
         answer["error"], answer["code"] = why(error), "refused"
         answer["tcp"] = reach(where["host"], where["port"] or 6379)
-    odd = answer["code"] in ("what", "refused") and answer.get("tcp", "open") == "open"
+    odd = answer["code"] in ("strange", "refused") and answer.get("tcp", "open") == "open"
     if odd and not guard and speaks_tls(where["host"], where["port"] or 6379):
         answer["error"], answer["code"] = "it is to be spoken to by TLS", "tls"
     return answer
 
 
 def speaks_tls(host, port):
-    """Whether what listens there begins with TLS, whatever its certificate says."""
+    """Whether the server there begins with TLS, with any certificate."""
     try:
         import ssl
 

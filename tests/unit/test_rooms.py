@@ -103,7 +103,7 @@ def test_a_module_is_short_enough_to_be_read_in_one_go(path: Path) -> None:
 
 def test_no_two_classes_have_one_name() -> None:
     places: dict[str, list[str]] = {}
-    for path in modules():
+    for path in [*modules(), *(FABFILE / "remote").glob("*.py")]:
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(str(path.relative_to(FABFILE)))
