@@ -116,14 +116,14 @@ def release(fleet: Fleet, host: Host) -> CurrentRelease:
     return CurrentRelease(fleet.cluster.user, fleet.cluster.home, made.id, made.files)
 
 
-def supervisord_conf(fleet: Fleet, host: Host) -> list[Step]:
+def supervisord_conf(fleet: Fleet, _host: Host) -> list[Step]:
     """The daemon's own configuration, by itself; nobody else's is touched."""
-    return [Untouched(place(fleet)), _conf(fleet, host)]
+    return [Untouched(place(fleet)), _conf(fleet)]
 
 
-def _conf(fleet: Fleet, host: Host) -> File:
+def _conf(fleet: Fleet) -> File:
     """supervisord.conf; it includes the release's program sections."""
-    text = render.supervisord_conf(fleet, host)
+    text = render.supervisord_conf(fleet)
     return File(fleet.cluster.supervisord_conf, text.encode(), "root", "root", 0o644, keep=True, keep_last=True)
 
 
@@ -162,7 +162,7 @@ def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = (), take_files:
     """From a stale socket to every program (of these roles) RUNNING; `take_files` is for a new release."""
     where = place(fleet)
     fingerprints = render.fingerprints(fleet, host, runtime_spec(fleet).digest)
-    digest = hashlib.sha256(render.supervisord_conf(fleet, host).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(render.supervisord_conf(fleet).encode()).hexdigest()[:12]
     wanted = tuple((program.name, fingerprints[program.name]) for program in chosen_programs(fleet, host, roles))
     everything = frozenset(program.name for program in fleet.programs(host))
     stop_seconds = render.stop_seconds(fleet, host)
@@ -189,7 +189,7 @@ def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """A host's release, and its programs."""
     running = supervision(fleet, host, roles, take_files=True)
-    return [release(fleet, host), _conf(fleet, host), _boot(fleet, host), running]
+    return [release(fleet, host), _conf(fleet), _boot(fleet, host), running]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

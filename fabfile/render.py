@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 CDN = "/libraries/"
-"""Where the web UI itself serves what its pages load; see templates/run.py."""
+"""The web UI's own path for scripts and styles of its pages; see templates/run.py."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedFile:
-    """A file of a release; `masked` is what may be shown of it."""
+    """A file of a release; `masked` is its text without secrets."""
 
     content: bytes
     mode: int
@@ -36,19 +36,19 @@ class RenderedFile:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What a host's programs run from, addressed by its content."""
+    """The files that a host's programs run from, addressed by their content."""
 
     id: str
     files: Mapping[str, RenderedFile]
 
 
 def release(fleet: Fleet, host: Host, runtime: str) -> Release:
-    """The host's release; `runtime` names what the programs run on. The id gives no hint at a password."""
-    texts = {"run.py": launcher(fleet), "programs.conf": program_sections(fleet, host, runtime)} | _tls(fleet)
+    """The host's release; `runtime` names the Python that its programs run on. The id gives no hint at a password."""
+    texts = {"run.py": launcher(), "programs.conf": program_sections(fleet, host, runtime)} | _tls(fleet)
     files = {name: RenderedFile(text.encode(), 0o644, text) for name, text in texts.items()}
     masked = config_json_masked(fleet)
     files["config.json"] = RenderedFile(config_json(fleet).encode(), 0o600, masked)
-    # What a later release is compared with, so that nobody has to read the other one for it.
+    # A later release is compared with this one, and nobody has to read the other for it.
     files["config.masked.json"] = RenderedFile(masked.encode(), 0o640, masked)
     parts = [part for name, file in sorted(files.items()) for part in (name, f"{file.mode:o}", file.content)]
     return Release(_digest(fleet, parts), files)
@@ -57,7 +57,7 @@ def release(fleet: Fleet, host: Host, runtime: str) -> Release:
 def config_json(fleet: Fleet) -> str:
     """config.json: complete, and the same on every host of the cluster. Holds passwords.
 
-    What differs between two instances (addresses to listen on, ports) is on their command lines.
+    The options that differ between two instances (addresses to listen on, ports) are on their command lines.
     """
     return _json(_config(fleet, Password.reveal))
 
@@ -68,13 +68,13 @@ def config_json_masked(fleet: Fleet) -> str:
 
 
 def tls(fleet: Fleet) -> dict[str, dict[str, Any]]:
-    """tls.json: the stores that are spoken to by TLS only, and how each proves who it is. Holds no secret."""
+    """tls.json: the stores that are spoken to by TLS only, each with its CAs. Holds no secret."""
     stores = {role.name: fleet.stores.of(role).tls for role in STORES}
     return {name: {"ca": way.ca.splitlines() if way.ca else None} for name, way in stores.items() if way}
 
 
 def _tls(fleet: Fleet) -> dict[str, str]:
-    """What run.py speaks TLS to the stores by; nothing where hosts.toml asks for none."""
+    """The files by which run.py speaks TLS to the stores; none where hosts.toml asks for no TLS."""
     if not (wanted := tls(fleet)):
         return {}
     return {"tls.json": _json(wanted), "tls.py": (TEMPLATES / "tls.py").read_text(encoding="utf-8")}
@@ -105,7 +105,7 @@ def _config(fleet: Fleet, show: Any) -> dict[str, Any]:
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the options that nobody set: there pyspider's own defaults hold."""
+    """The options without those that nobody set: pyspider's own defaults hold for these."""
     given = {name: value for name, value in options.items() if value is not None}
     return {name: _given(value) if isinstance(value, dict) else value for name, value in given.items()}
 
@@ -132,7 +132,7 @@ def rpc_addresses(fleet: Fleet) -> dict[str, str]:
 
 
 def webui_login(fleet: Fleet, host: Host, port: int) -> dict[str, object]:
-    """How the web UI at `port` is asked from its own host. Holds its password."""
+    """The options by which the web UI at `port` is asked from its own host. Holds its password."""
     address = fleet.bind_address(host)
     where: dict[str, object] = {"host": "127.0.0.1" if address == "0.0.0.0" else address, "port": port}  # noqa: S104
     if fleet.webui_password:
@@ -140,9 +140,8 @@ def webui_login(fleet: Fleet, host: Host, port: int) -> dict[str, object]:
     return where
 
 
-def supervisord_conf(fleet: Fleet, host: Host) -> str:
+def supervisord_conf(fleet: Fleet) -> str:
     """supervisord.conf, the same on every host of the cluster. Holds no password."""
-    del host
     return _template("supervisord.conf", cluster=fleet.cluster)
 
 
@@ -156,19 +155,18 @@ def boot_unit(fleet: Fleet, host: Host, script: str) -> str:
         cluster=cluster,
         script=script,
         stop_seconds=stop_seconds(fleet, host),
-        # A private one would hide what others are to find there.
+        # A private one would hide files that others are to find there.
         private_tmp=not any(path.startswith(("/tmp/", "/var/tmp/")) for path in given),  # noqa: S108
     )
 
 
 def stop_seconds(fleet: Fleet, host: Host) -> int:
-    """How long a host's supervisord may take until all its programs, and then itself, have ended."""
+    """The seconds that a host's supervisord may take until all its programs, and then itself, have ended."""
     return sum(ROLES[program.role].stop_seconds for program in fleet.programs(host)) + 30
 
 
-def launcher(fleet: Fleet) -> str:
-    """run.py, which starts every component but phantomjs."""
-    del fleet
+def launcher() -> str:
+    """run.py, which starts every component of pyspider."""
     return (TEMPLATES / "run.py").read_text(encoding="utf-8")
 
 
@@ -179,7 +177,7 @@ def program_sections(fleet: Fleet, host: Host, runtime: str) -> str:
 
 
 def fingerprints(fleet: Fleet, host: Host, runtime: str) -> dict[str, str]:
-    """Per program a digest of all that it reads: two that are equal mean that no restart is needed."""
+    """The digest of all that a program reads, per program: while it stays, no restart is needed."""
     config = json.loads(config_json(fleet))
     return {
         program.name: _digest(fleet, _inputs(fleet, host, program, config, runtime)) for program in fleet.programs(host)
@@ -194,7 +192,7 @@ def _inputs(fleet: Fleet, host: Host, program: Program, config: dict[str, Any], 
         return [settings, runtime, *role.made_of(fleet)]
     shared = {name: value for name, value in config.items() if not isinstance(value, dict)}
     ways = [part for name_and_text in sorted(_tls(fleet).items()) for part in name_and_text]
-    return [settings, runtime, launcher(fleet), _json(shared), _json(config.get(program.role, {})), *ways]
+    return [settings, runtime, launcher(), _json(shared), _json(config.get(program.role, {})), *ways]
 
 
 def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _IPV6 = re.compile(r"(?:[^@]*@)?(?:\[[0-9A-Fa-f.]*:[^\]]*\](?::.*)?|[0-9A-Fa-f]*
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A machine, and how to log in there; None is what the word leaves open."""
+    """A machine and its login; None stands for a part that the word leaves open."""
 
     address: str
     user: str | None
@@ -24,7 +24,7 @@ class Address:
 
 
 def parsed(word: str) -> Address | None:
-    """What the word says; None for a bare name: it has no user, no port and no dot. Raises WrongInput."""
+    """The address that the word says; None for a bare name, without user, port and dot. Raises WrongInput."""
     if not set(word) & set("@:."):
         return None
     if _IPV6.fullmatch(word):

@@ -13,7 +13,7 @@ _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTI
 
 
 def certificates(path: Path) -> str:
-    """The file's certificates as PEM, and nothing else of it: it goes to every host. Raises WrongInput."""
+    """The file's certificates as PEM, without the rest of it: they go to every host. Raises WrongInput."""
     text = _text(path)
     if "PRIVATE KEY-----" in text:
         raise WrongInput(f"the file {path} holds a private key; name a file with the CA's certificate alone")

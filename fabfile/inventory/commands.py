@@ -12,9 +12,8 @@ PHANTOMJS_BINARY = "/opt/pyspider/bin/phantomjs"
 PHANTOMJS_SCRIPT = "/opt/pyspider/current/lib/python2.7/site-packages/pyspider/fetcher/phantomjs_fetcher.js"
 
 
-def component(fleet: Fleet, host: Host, program: Program) -> list[str]:
+def component(fleet: Fleet, _host: Host, program: Program) -> list[str]:
     """A component of pyspider that listens nowhere."""
-    del host
     current = f"{fleet.cluster.home}/current"
     return [PYTHON, f"{current}/run.py", "-c", f"{current}/config.json", program.role]
 

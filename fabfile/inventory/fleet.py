@@ -1,4 +1,4 @@
-"""The cluster as values: what every plan and every rendered file is made from."""
+"""The cluster as values, from which every plan and every rendered file is made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .schema import Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One machine, how to log in there, and how many of each role it has."""
+    """One machine, its login, and the number of each role that it has."""
 
     name: str
     address: str
@@ -52,17 +52,17 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """A store is spoken to by TLS only, and has to prove by a certificate who it is."""
+    """A store is spoken to by TLS only, and has to prove its name by a certificate."""
 
     name: str
-    """What the certificate has to be for: the store's address, as hosts.toml gives it."""
+    """The name that the certificate has to be for: the store's address, as hosts.toml gives it."""
     ca: str | None
     """The certificates of the CAs that may have issued it, as PEM; None stands for those that each machine knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class MySQL:
-    """Where tasks, projects and results are kept."""
+    """The server that holds tasks, projects and results."""
 
     host: str
     address: str
@@ -77,7 +77,7 @@ class MySQL:
 
 @dataclass(frozen=True, slots=True)
 class Redis:
-    """Where the queues are."""
+    """The server that holds the queues."""
 
     host: str
     address: str
@@ -113,10 +113,10 @@ class Fleet:
     stores: Stores
     hosts: tuple[Host, ...]
     defaults: Host
-    """How to log in to a host of which hosts.toml says nothing; it has no name and no address."""
+    """The login to a host that hosts.toml does not name; it has no name and no address."""
     webui_password: Password | None
     passwords_path: Path
-    """Where generated passwords are kept."""
+    """The file that keeps generated passwords."""
     doctor: Doctor
     endpoints: Mapping[str, SecretURL] = field(default_factory=dict)
     """The fetcher's options that are addresses (schema.ENDPOINTS); `pyspider` is without them."""
@@ -131,7 +131,7 @@ class Fleet:
     def named(self, word: str) -> Host:
         """The host of that name or user@address:port; it may be none of the file's. Raises WrongInput.
 
-        What an address leaves open comes from [defaults]. A machine that the file describes is that host.
+        [defaults] fills in the parts that an address leaves open. A machine that the file describes is that host.
         """
         where = None if any(host.name == word for host in self.hosts) else parsed(word)
         if where is None:
@@ -205,11 +205,11 @@ class Fleet:
         )
 
     def programs(self, host: Host) -> tuple[Program, ...]:
-        """What supervisor runs on the host, in start order."""
+        """The host's programs under supervisord, in start order."""
         return tuple(programs(host.roles, self.pyspider, self.cluster.logs))
 
     def bind_address(self, host: Host) -> str:
-        """Where the host's web UI listens."""
+        """The address at which the host's web UI listens."""
         return host.address if self.pyspider.webui.host == "address" else self.pyspider.webui.host
 
     def mysql_address(self) -> str:
@@ -220,7 +220,7 @@ class Fleet:
 
     @cached_property
     def digest_key(self) -> bytes:
-        """Keys the digests of files that hold passwords: without it they would let a weak one be guessed."""
+        """The key for digests of files that hold passwords: a digest without it would let a weak one be guessed."""
         found = (self.stores.mysql.password, self.stores.redis.password, self.webui_password)
         values = [password.reveal() if password else "" for password in found]
         text = "\n".join(values + [self.endpoints[name].reveal() for name in sorted(self.endpoints)])
@@ -237,7 +237,7 @@ def programs(roles: Mapping[str, int], options: Pyspider, logs: str) -> Iterator
 
 
 def near(word: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
+    """The known name that is nearest; None where none is near."""
     names = list(known)
     for spelling in (word.replace("_", "-"), word.replace("-", "_"), word.lower()):
         if spelling != word and spelling in names:

@@ -11,7 +11,7 @@ _FOREIGN = re.compile(r"[a-z_][a-z0-9_-]*@[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})
 
 
 def way_fault(name: str, gateways: Mapping[str, str | None], own: bool) -> str | None:
-    """What is wrong with the way to a host, as one sentence; `own` if it names its gateway itself."""
+    """The fault in the way to a host, as one sentence; `own` if it names its gateway itself."""
     gateway = gateways[name]
     if gateway is None or (gateway == name and not own):
         return None

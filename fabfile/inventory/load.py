@@ -66,7 +66,7 @@ _TOO_DEEP = "tables or lists are nested far deeper than any key needs; see the s
 
 
 def _beyond_reason(data: dict[str, Any]) -> Iterator[Fault]:
-    """Numbers, line ends and nestings that TOML allows nobody to rely on, and that nothing later has to cope with."""
+    """Numbers, line ends and nestings that no key needs, and that the tools behind can not take."""
     level: list[tuple[KeyPath, Any]] = [((), data)]
     for _ in range(DEEPEST):
         level = [pair for path, value in level for pair in _inside(path, value)]
@@ -112,7 +112,7 @@ class _References:
         self.endpoints: dict[str, SecretURL] = {}
 
     def resolve(self, file: HostsFile) -> list[Fault]:
-        """Look all of them up; the faults of those that can't be used."""
+        """Look all of them up, and return the faults of those that can't be used."""
         faults = []
         for name, (path, value) in password_keys(file).items():
             try:
@@ -146,7 +146,7 @@ class _References:
         return faults
 
     def tls(self, store: Role, wanted: bool, address: str) -> TLS | None:
-        """How the store proves who it is."""
+        """The certificate that the store has to show; None where TLS is not wanted."""
         return TLS(address, self.authorities.get(store.name)) if wanted else None
 
     def _one(self, value: PasswordRef | bool | None, checked: Callable[[str], Usable]) -> Usable | None:
@@ -182,7 +182,7 @@ def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
 
 
 def _without_endpoints(options: Pyspider) -> Pyspider:
-    """They may hold passwords, and are kept where nothing shows them by accident."""
+    """The options without those that may hold passwords: `Fleet.endpoints` keeps these, and shows none by accident."""
     none: dict[str, Any] = {name.replace("-", "_"): None for name in ENDPOINTS}
     return replace(options, fetcher=replace(options.fetcher, **none))
 

@@ -25,7 +25,7 @@ _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 
 
 class Password:
-    """A password that shows itself only when asked by name; printed, formatted or logged it is `***`."""
+    """A password that only `reveal` shows; printed, formatted or logged it is `***`."""
 
     __slots__ = ("_value",)
 
@@ -55,7 +55,7 @@ class Password:
 
 
 class SecretURL(Password):
-    """An address that may hold a password; it shows itself without."""
+    """An address that may hold a password; printed, it is without that."""
 
     __slots__ = ()
 
@@ -66,7 +66,7 @@ class SecretURL(Password):
 
 
 def masked(url: str) -> str:
-    """The address with *** for the password in it, else for all that stands before its @; and for its query."""
+    """The address with *** for its password (or, without one, for all before its @) and for its query."""
     found = re.fullmatch(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?(?:(.*)@)?(.*)", url, re.DOTALL)
     assert found is not None
     scheme, login, rest = found[1] or "", found[2], found[3]

