@@ -116,7 +116,7 @@ def release(fleet: Fleet, host: Host) -> CurrentRelease:
     return CurrentRelease(fleet.cluster.user, fleet.cluster.home, made.id, made.files)
 
 
-def supervisord_conf(fleet: Fleet, _host: Host) -> list[Step]:
+def supervisord_conf(fleet: Fleet) -> list[Step]:
     """The daemon's own configuration, by itself; nobody else's is touched."""
     return [Untouched(place(fleet)), _conf(fleet)]
 

@@ -43,7 +43,7 @@ TABLE: dict[str, tuple[str, Steps]] = {
     ),
     "supervisord_conf": (
         "Write /etc/supervisord.conf; restarts nothing.",
-        lambda choice, host: choice.plan.supervisord_conf(choice.fleet, host),
+        lambda choice, _: choice.plan.supervisord_conf(choice.fleet),
     ),
     "boot": (
         "See to it that supervisord starts when the host does; starts nothing now.",

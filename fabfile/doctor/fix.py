@@ -90,7 +90,7 @@ def _steps(fleet: Fleet, host: Host, fix: Fix, items: tuple[str, ...], pids: fro
     """The steps of one fix; `boots` tells that another one sees to the unit that starts supervisord."""
     by_fix: dict[Fix, Callable[[], list[Step]]] = {
         "owner": lambda: [Ownership(items, plan.place(fleet))],
-        "conf": lambda: plan.supervisord_conf(fleet, host),
+        "conf": lambda: plan.supervisord_conf(fleet),
         "release": lambda: [plan.release(fleet, host)],
         "boot": lambda: plan.boot(fleet, host),
         "supervision": lambda: [plan.supervision(fleet, host)] if boots else plan.supervised(fleet, host),

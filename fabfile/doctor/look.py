@@ -46,8 +46,7 @@ class Examination:
         script = SOUND + _SCRIPT.format(pythons=cmd(where.python, *PYTHONS))
         return Probe(script, (shipped(), Payload(json.dumps(options).encode())), limit=60)
 
-    def diff(self, found: Found) -> Sequence[Action]:
-        del found
+    def diff(self, _found: Found) -> Sequence[Action]:
         return []
 
 

@@ -78,7 +78,7 @@ class Step(Protocol):
     def probe(self) -> Probe:
         """The script that looks."""
 
-    def diff(self, found: Found) -> Sequence[Action]:
+    def diff(self, found: Found, /) -> Sequence[Action]:
         """What is missing for the desired state; empty when the host is right.
 
         Raises CannotLook when the answer says neither.

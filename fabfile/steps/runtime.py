@@ -98,8 +98,8 @@ class _State:
     platform: Platform
     complete: frozenset[str]
     current: str
-    faults: tuple[str, ...]
-    """Why the current runtime can't be used; empty when it was tried and works."""
+    works: bool
+    """Whether the current runtime was tried, and can be used."""
     strange: str = ""
     """What is not this project's, or not root's alone, in its place; then nothing there was run."""
 
@@ -125,7 +125,7 @@ class Runtime:
             raise Problem(f"nothing was changed here: {state.strange}")
         wanted = self.spec.id(state.platform)
         if wanted in state.complete:
-            right = state.current == f"runtimes/{wanted}" and not state.faults
+            right = state.current == f"runtimes/{wanted}" and state.works
             return [] if right else [_activate(wanted)]
         if state.platform.arch != ARCH:
             raise Problem(f"runtime: the pinned packages are for {ARCH}, this host is {state.platform.arch}")
@@ -151,11 +151,6 @@ def complete_on(step: Runtime, found: Found) -> Platform | None:
     """The host's platform if the step's runtime is complete there, current or not."""
     state = _state(found)
     return state.platform if step.spec.id(state.platform) in state.complete and not state.strange else None
-
-
-def faults(found: Found) -> tuple[str, ...]:
-    """What does not work in the host's current runtime, one sentence each."""
-    return _state(found).faults
 
 
 # Read line by line, since a value may hold anything; a runtime that fails its trial counts as
@@ -202,12 +197,11 @@ def _state(found: Found) -> _State:
     known = dict(pairs)
     if "end" not in known or not {"os_id", "os_version", "arch", "libc", "current"} <= known.keys():
         raise CannotLook(f"runtime: the host's answer is cut short: {found.text[-300:]!r}")
-    broken = tuple(value for key, value in pairs if key == "fault")
     return _State(
         Platform(known["os_id"], _release(known["os_id"], known["os_version"]), known["arch"], known["libc"]),
         frozenset(value for key, value in pairs if key == "complete"),
         known["current"],
-        () if "works" in known else broken or ("it does not start",),
+        "works" in known,
         known.get("strange", ""),
     )
 

@@ -25,10 +25,6 @@ class Command:
         """The same command with both outputs thrown away."""
         return Command(f"{self.text} >/dev/null 2>&1")
 
-    def to_file(self, path: str) -> Command:
-        """The same command with its output in the file `path`."""
-        return Command(f"{self.text} >{shlex.quote(path)}")
-
 
 def cmd(*words: object) -> Command:
     """One command from its words; each becomes exactly one argument on the far side."""

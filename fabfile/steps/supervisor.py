@@ -294,6 +294,5 @@ class Sight:
     def probe(self) -> Probe:
         return look(self.place, self.questions)
 
-    def diff(self, found: Found) -> Sequence[Action]:
-        del found
+    def diff(self, _found: Found) -> Sequence[Action]:
         return []

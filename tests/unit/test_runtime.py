@@ -18,7 +18,6 @@ from fabfile.steps.runtime import (
     Ship,
     archive_path,
     complete_on,
-    faults,
     pack_action,
     wanted_on,
 )
@@ -85,11 +84,6 @@ def test_who_needs_a_runtime_and_who_could_give_one() -> None:
     step = Runtime(SPEC)
     assert (wanted_on(step, BARE), complete_on(step, BARE)) == (BOOKWORM, None)
     assert (wanted_on(step, OTHER), complete_on(step, OTHER)) == (None, BOOKWORM)
-
-
-def test_the_reason_why_a_runtime_does_not_work_is_kept() -> None:
-    assert faults(LIBRARY) == ("pycurl: ImportError: libcurl.so.4",)
-    assert faults(RIGHT) == ()
 
 
 def test_every_ingredient_changes_the_id() -> None:
