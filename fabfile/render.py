@@ -127,8 +127,8 @@ def _first(fleet: Fleet, role: str) -> str | None:
 
 
 def rpc_addresses(fleet: Fleet) -> dict[str, str]:
-    """The addresses at which the web UI calls the scheduler and the first fetcher."""
-    return {role: f"http://{_first(fleet, role)}/" for role in WEBUI.calls}
+    """The addresses at which the web UI calls the first program of each role that it calls."""
+    return {role: f"http://{place}/" for role in WEBUI.calls if (place := _first(fleet, role))}
 
 
 def webui_login(fleet: Fleet, host: Host, port: int) -> dict[str, object]:

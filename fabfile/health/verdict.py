@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..inventory import Fleet, Host
-from ..inventory.roles import ASKED, MYSQL, REDIS, WEBUI, Role
+from ..inventory.roles import MYSQL, REDIS, WEBUI, Role
 from .stores import MySQLReport, RedisReport
 
 RUNNING = "RUNNING"
@@ -122,7 +122,7 @@ class ClusterView:
         for name, report in self._stores().items():
             if report is None or not report.ok:
                 found.append(f"{name}: {report.problem if report else 'it could not be asked'}")
-        for name in ASKED:
+        for name in self.fleet.asked:
             answer = self.answers(name)
             if answer is None:
                 found.append(f"{name}: it could not be asked, since no host with a webui answered")
@@ -141,7 +141,7 @@ class ClusterView:
             "hosts": {view.host.name: _host_data(view) for view in self.hosts},
             "stores": {name: _data(report) for name, report in self._stores().items()},
             "queues": dict(self.redis.queues) if self.redis else {},
-            **{name: dict(self.answers(name) or {"ok": False}) for name in ASKED},
+            **{name: dict(self.answers(name) or {"ok": False}) for name in self.fleet.asked},
             "problems": problems,
         }
 

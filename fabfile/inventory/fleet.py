@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import WrongInput
 from .address import Address, parsed
 from .passwords import Password, SecretURL
-from .roles import PROGRAMS, ROLES, SCHEDULER, Role
+from .roles import ASKED, PROGRAMS, ROLES, SCHEDULER, Role
 from .schema import Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
 
 
@@ -170,6 +170,11 @@ class Fleet:
     def scheduler_host(self) -> Host:
         """The one host that has the scheduler."""
         return self.with_role(SCHEDULER.name)[0]
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The roles of the cluster that are asked whether they are well."""
+        return tuple(name for name in ASKED if self.with_role(name))
 
     def select(
         self,

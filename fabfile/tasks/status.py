@@ -13,7 +13,6 @@ from ..errors import Say, Unreachable
 from ..health import stores
 from ..health.verdict import RUNNING, ClusterView, HostView
 from ..inventory import Fleet, Host
-from ..inventory.roles import ASKED
 from ..runs.engine import look
 from ..runs.options import Options
 from ..runs.outcomes import Outcome
@@ -130,7 +129,7 @@ def _show_services(console: Any, view: ClusterView) -> None:
     if view.redis and view.redis.ok:
         lines.append(f"redis      {view.redis.version}, {view.redis.policy}")
         lines.append("queues     " + ", ".join(f"{name} {size}" for name, size in view.redis.queues.items()))
-    for name in ASKED:
+    for name in view.fleet.asked:
         if (answer := view.answers(name)) and answer["ok"]:
             lines.append(f"{name:<10} answers")
     for line in lines:
