@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..inventory import Fleet, Host
+from ..inventory.roles import MYSQL
 from .answers import Asked
 from .facts import Component, Facts, ProgramSection
 from .sight import RunProgram
@@ -185,4 +186,4 @@ def _managed(fleet: Fleet, check: Check) -> bool:
     """Whether this project may fix the check's subject: a store that it has not made is left alone."""
     if "stores" not in check.fixes:
         return True
-    return fleet.stores.mysql.managed if check.id.startswith("mysql") else fleet.stores.redis.managed
+    return fleet.stores.mysql.managed if check.id.startswith(MYSQL.name) else fleet.stores.redis.managed
