@@ -94,6 +94,42 @@ def receivers(cluster: Cluster, host: str) -> list[str]:
     return [line for line in cluster.on(host, "ps -eo args=").splitlines() if "exec setsid /bin/sh" in line]
 
 
+def begun(command: dict[str, Any]) -> subprocess.Popen[str]:
+    """A process that takes SIGINT, also where the tests themselves run in the background and ignore it."""
+    words = ["env", "--default-signal=INT", *command.pop("args")]
+    return subprocess.Popen(words, **command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+LIVE = (
+    "/proc /sys /run /dev /var/lib/mysql /var/lib/redis /var/log /home/work/supervisor /home/work/distri_pyspider/data"
+)
+"""Paths that change all by themselves while a cluster runs."""
+FILES = (
+    f"find / -xdev \\( {' -o '.join(f'-path {path}' for path in LIVE.split())} \\) -prune -o "
+    "-printf '%p %y %T@ %s %m %U %l\\n'"
+)
+"""A script that lists all other files, with all by which a change shows."""
+ONE_HOST = """
+[cluster]
+name = "bare"
+[defaults]
+key = ".sandbox/id_ed25519"
+known_hosts = ".sandbox/known_hosts"
+[hosts.node1]
+address = "{network}.11"
+[hosts.node1.roles]
+mysql = 1
+redis = 1
+scheduler = 1
+fetcher = 1
+processor = 1
+result_worker = 1
+webui = 1
+phantomjs = 1
+"""
+"""A hosts.toml of one host with every role."""
+
+
 @dataclass(frozen=True)
 class Shared:
     """Three hosts that several modules work on, one after the other."""

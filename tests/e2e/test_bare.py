@@ -12,28 +12,9 @@ import pytest
 from fabfile.sandbox.sandbox import Sandbox, free_network
 
 from ..waiting import until
-from .conftest import Cluster, receivers
+from .conftest import ONE_HOST, Cluster, receivers
 
 pytestmark = pytest.mark.e2e
-
-HOSTS = """
-[cluster]
-name = "bare"
-[defaults]
-key = ".sandbox/id_ed25519"
-known_hosts = ".sandbox/known_hosts"
-[hosts.node1]
-address = "{network}.11"
-[hosts.node1.roles]
-mysql = 1
-redis = 1
-scheduler = 1
-fetcher = 1
-processor = 1
-result_worker = 1
-webui = 1
-phantomjs = 1
-"""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +24,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     sandbox = Sandbox(folder / ".sandbox", network)
     try:
         sandbox.up(1, base="bare")
-        (folder / "hosts.toml").write_text(HOSTS.format(network=network))
+        (folder / "hosts.toml").write_text(ONE_HOST.format(network=network))
         # A cache of its own: nothing that was fetched or built before may help.
         yield Cluster(folder, sandbox, cache=folder / "cache")
     finally:

@@ -15,8 +15,7 @@ import pytest
 from fabfile.sandbox.sandbox import Sandbox, free_network
 
 from ..waiting import until
-from .conftest import Cluster
-from .test_interrupted import begun
+from .conftest import Cluster, begun
 
 pytestmark = pytest.mark.e2e
 

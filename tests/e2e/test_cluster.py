@@ -14,7 +14,7 @@ from fabfile.demo.crawl import PROJECT, web_ui
 from fabfile.inventory import load
 
 from ..waiting import until
-from .conftest import Cluster
+from .conftest import FILES, Cluster
 
 pytestmark = pytest.mark.e2e
 
@@ -147,16 +147,6 @@ def test_reload_restarts_everything_and_all_comes_back(cluster: Cluster) -> None
         name for name in before if name.startswith("node2/")
     }
     assert cluster.status()["healthy"]
-
-
-LIVE = (
-    "/proc /sys /run /dev /var/lib/mysql /var/lib/redis /var/log /home/work/supervisor /home/work/distri_pyspider/data"
-)
-"""What changes all by itself while a cluster runs."""
-FILES = (
-    f"find / -xdev \\( {' -o '.join(f'-path {path}' for path in LIVE.split())} \\) -prune -o "
-    "-printf '%p %y %T@ %s %m %U %l\\n'"
-)
 
 
 def test_a_dry_run_shows_the_change_and_changes_no_file_and_no_process(cluster: Cluster) -> None:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from .conftest import Cluster
+from .conftest import FILES, Cluster
 from .faults import BIN, SHELL, found, healthy_again, silent
-from .test_cluster import FILES
 
 pytestmark = pytest.mark.e2e
 

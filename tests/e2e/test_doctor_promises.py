@@ -7,9 +7,8 @@ import time
 
 import pytest
 
-from .conftest import Cluster
+from .conftest import FILES, Cluster
 from .faults import CURRENT, SHELL, found, healthy_again, silent
-from .test_cluster import FILES
 
 pytestmark = pytest.mark.e2e
 

@@ -11,12 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ..waiting import until
-from .conftest import FAB, PROJECT, Cluster, receivers
+from .conftest import FAB, PROJECT, Cluster, begun, receivers
 
 pytestmark = pytest.mark.e2e
 
@@ -31,12 +30,6 @@ def running(cluster: Cluster, host: str) -> bool:
 def nothing_of_fab(cluster: Cluster, host: str) -> bool:
     """Neither the work nor the shell that received it."""
     return not running(cluster, host) and not receivers(cluster, host)
-
-
-def begun(command: dict[str, Any]) -> subprocess.Popen[str]:
-    """A process that takes SIGINT, also where the tests themselves run in the background and ignore it."""
-    words = ["env", "--default-signal=INT", *command.pop("args")]
-    return subprocess.Popen(words, **command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @contextmanager

@@ -11,8 +11,7 @@ import pytest
 
 from fabfile.sandbox.sandbox import Sandbox, free_network
 
-from .conftest import Cluster, one_at_a_time
-from .test_bare import HOSTS
+from .conftest import ONE_HOST, Cluster, one_at_a_time
 
 pytestmark = pytest.mark.e2e
 
@@ -97,7 +96,7 @@ def untrusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Untrusted]:
     sandbox = Sandbox(folder / ".sandbox", network)
     try:
         sandbox.up(1, init="systemd")
-        (folder / "hosts.toml").write_text(HOSTS.format(network=network).replace("phantomjs = 1\n", ""))
+        (folder / "hosts.toml").write_text(ONE_HOST.format(network=network).replace("phantomjs = 1\n", ""))
         one = Untrusted(Cluster(folder, sandbox))
         with one_at_a_time(tmp_path_factory):
             one.cluster.fab("bootstrap")

@@ -9,7 +9,7 @@ import pytest
 from fabfile.errors import WrongInput
 from fabfile.inventory import Fleet, load
 
-from .test_inventory_faults import GOOD
+from .hosts_toml import GOOD
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from fabfile.runs.run import Run
 from fabfile.runs.target import Target
 from fabfile.ssh.pool import Links
 
-from .test_inventory_faults import GOOD
+from .hosts_toml import GOOD
 
 
 @pytest.mark.parametrize(

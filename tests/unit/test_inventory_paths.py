@@ -11,7 +11,7 @@ import pytest
 
 from fabfile.inventory import load
 
-from .test_inventory_faults import changed, faults
+from .hosts_toml import changed, faults
 
 TUTORIAL = 'socket = "/var/tmp/supervisor.sock"\npidfile = "/tmp/supervisord.pid"'
 LAYOUTS = [
