@@ -1,4 +1,4 @@
-"""`fab deploy` and `fab reload`: what runs on the hosts is what hosts.toml says."""
+"""`fab deploy` and `fab reload`: the hosts run as hosts.toml says."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ROLE = {"role": "only programs of these roles (comma-separated); no other progra
 def deploy(c: Any, options: Options, reload: bool = False) -> None:
     """Bring configuration and programs to the state of hosts.toml; restart exactly what changed.
 
-    Uploads a release (config.json, launcher, program sections), clears stale sockets as root,
-    ends what a dead supervisord left running, starts supervisord as the cluster's user, and waits
-    until every program is RUNNING. A second scheduler is refused. Before it changes a host it looks for what
-    would make that fail or do harm there: a full disk, a store that can't be reached, a port that a stranger holds.
+    It uploads a release (config.json, launcher, program sections), clears stale sockets as root,
+    ends the leftovers of a dead supervisord, starts supervisord as the cluster's user, and waits
+    until every program is RUNNING. A second scheduler is refused. A host is left as it is where a change would
+    fail or do harm: a full disk, a store that can't be reached, a port that a stranger holds.
     """
     from ..tasks import deploy as job
 

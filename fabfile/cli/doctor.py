@@ -1,4 +1,4 @@
-"""`fab doctor`: what is wrong, why, and the command that mends it."""
+"""`fab doctor`: each fault, its cause, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 from invoke.tasks import task
 
 
-@task(help={"fix": "mend what is fixable, then look again", "json": "print one JSON object"})
+@task(help={"fix": "fix the faults that need no decision, then look again", "json": "print one JSON object"})
 def doctor(c: Any, fix: bool = False, json: bool = False) -> None:
-    """Name what is wrong on the hosts, why, and the command that mends it (exit status 0: nothing is wrong).
+    """Name each fault on the hosts, its cause, and the command that fixes it (exit status 0: there is none).
 
     Changes nothing without --fix.
     """

@@ -1,6 +1,6 @@
 """The answer to a Ctrl-C before anything is begun and after all is done: one line, and the process ends at once.
 
-Nothing newer than Python 3.6, and no import that takes time: this is to be the first that happens.
+It uses nothing newer than Python 3.6, and no import that takes time: it is to be the first thing that happens.
 """
 
 import os
@@ -23,7 +23,7 @@ ended.of_fab = True  # type: ignore[attr-defined]
 
 def at_once():
     # type: () -> None
-    """From now on a Ctrl-C ends this process. Nothing where it is ignored, or belongs to somebody else."""
+    """Let a Ctrl-C end this process from now on, unless it is ignored, or belongs to somebody else."""
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler or getattr(before, "of_fab", False):
         signal.signal(signal.SIGINT, ended)

@@ -1,4 +1,4 @@
-"""Where `fab` meets this project: `-H` becomes a selection, errors become exit statuses."""
+"""The executor of this project: `-H` becomes a selection, errors become exit statuses."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
                 raise
             leave(INTERRUPTED, error.message)
         except KeyboardInterrupt:
-            # Between the last host and the last line.
+            # The Ctrl-C came between the last host and the last line.
             leave(INTERRUPTED, "fab: interrupted")
         finally:
             at_once()

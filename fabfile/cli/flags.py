@@ -18,14 +18,14 @@ CHOICE = {
     "limit": "of the chosen hosts only these: names or patterns like node[12]* (comma-separated)",
     "exclude": "of the chosen hosts all but these: names or patterns (comma-separated)",
 }
-TIMINGS = {"timings": "show where the time went, per host and phase, and what took longest"}
+TIMINGS = {"timings": "show the time by host and phase, and the slowest actions"}
 PACE = {
     "batch": "so many hosts at a time (2, or 25%), the next ones only when these are well",
-    "max_fail": "stop when more hosts than this (2, or 10%) failed or are unreachable; with --batch 0 unless given",
+    "max_fail": "stop when more hosts than this (2, or 10%) failed or are unreachable (0 with --batch)",
     "retry_failed": "only the hosts that the last run of this task left failed, unreachable or not reached",
 }
-LOCK = {"lock_wait": "seconds to wait for somebody else who is changing the cluster"}
-DRY = {"dry_run": "look, show what would change and how, and change nothing on any host"}
+LOCK = {"lock_wait": "seconds to wait for another change of the cluster to end"}
+DRY = {"dry_run": "look, show the changes that would be made, and change nothing on any host"}
 
 _DEFAULTS = {field.name: field.default for field in fields(Options)}
 

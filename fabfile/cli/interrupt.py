@@ -11,13 +11,15 @@ from typing import NoReturn
 
 from ..errors import INTERRUPTED
 
-AGAIN = "\nfab: interrupted again; what had been begun on the hosts ends there within ten seconds\n"
+AGAIN = "\nfab: interrupted again; the work on the hosts ends within ten seconds\n"
 SHOW_CURSOR = "\033[?25h"
 
 
 def arm() -> None:
-    """From now on the first Ctrl-C raises KeyboardInterrupt and a second one ends this process, until `early.at_once`;
-    nothing where Ctrl-C is ignored, belongs to somebody else, or has come already."""
+    """Let the first Ctrl-C raise KeyboardInterrupt and the second one end this process, until `early.at_once`.
+
+    Nothing is done where Ctrl-C is ignored, belongs to somebody else, or has come already.
+    """
     before = signal.getsignal(signal.SIGINT)
     idle = before is signal.default_int_handler or (getattr(before, "of_fab", False) and before is not _second)
     if idle and threading.current_thread() is threading.main_thread():
@@ -30,7 +32,7 @@ def _first(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _second(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Whatever is being printed may hold a lock: so straight to the file.
+    # An unfinished print may hold a lock: so this goes straight to the file.
     cursor = SHOW_CURSOR if os.isatty(2) else ""
     os.write(2, f"{cursor}{AGAIN}".encode())
     os._exit(INTERRUPTED)

@@ -23,7 +23,7 @@ class _Ranked(str):
 
 class _InOrder(Lexicon):
     def items(self) -> list[tuple[_Ranked, Any]]:  # type: ignore[override]
-        """The pairs, so that sorting them leaves them as they are."""
+        """The pairs, in an order that sorting does not change."""
         pairs = []
         for place, (name, value) in enumerate(dict.items(self)):
             ranked = _Ranked(name)

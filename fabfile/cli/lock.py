@@ -1,4 +1,4 @@
-"""`fab lock.…`: who is changing the cluster right now."""
+"""`fab lock.…`: the holder of the cluster's lock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JSON = {"json": "print one JSON object: the cluster, and the owner or null"}
 
 @sharing(JSON)
 def status(c: Any, options: Options) -> None:
-    """Show who is changing the cluster right now; exit status 4 if somebody is."""
+    """Show the user who is changing the cluster right now; exit status 4 if there is one."""
     from ..tasks import lock as job
 
     job.status(c, options)
@@ -20,7 +20,7 @@ def status(c: Any, options: Options) -> None:
 
 @sharing(JSON)
 def release(c: Any, options: Options) -> None:
-    """Take the lock away from whoever holds it, for example when that machine is gone for good."""
+    """Take the lock away from its holder, for example when that machine is gone for good."""
     from ..tasks import lock as job
 
     job.release(c, options)

@@ -1,4 +1,4 @@
-"""What the tasks need of the Python that runs them. An older one has to read this: nothing newer than 3.6."""
+"""The needs of the tasks: a Python, and packages. Older Pythons have to read this: nothing newer than 3.6."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file
 
 def lacking():
     # type: () -> str
-    """Why the tasks can't run under this Python, and what to do; empty where they can."""
+    """The reason why the tasks can't run under this Python, and the way on; empty where they can."""
     if sys.version_info < PYTHON:
         have = ".".join(str(number) for number in sys.version_info[:3])
         return _sentence("Python %d.%d or newer, and this is %s" % (PYTHON + (have,)))
@@ -29,7 +29,7 @@ def lacking():
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         return _sentence("%s, which %s does not have" % (", ".join(missing), sys.executable))
-    # What `./run` has installed was checked by hash.
+    # The packages that `./run` has installed were checked by hash.
     other = [] if sys.prefix == os.path.join(PROJECT, ".venv") else _other_versions()
     return _sentence("%s, and %s has others" % (", ".join(other), sys.executable)) if other else ""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def sandbox() -> Sandbox:
-    """This checkout's; imported when a task runs."""
+    """The sandbox of this checkout; imported when a task runs."""
     from ..sandbox import own
 
     return own.sandbox()
@@ -29,7 +29,7 @@ def sandbox() -> Sandbox:
     help={
         "hosts": "how many: node1, node2 …",
         "bare": "over a base with nothing but sshd, and a package proxy",
-        "init": "what runs as process 1: systemd or none (SysV scripts), or by host: node1=systemd,node2=none",
+        "init": "process 1: systemd or none (SysV scripts), or by host: node1=systemd,node2=none",
         "release": "another release than this machine's, by its code name: trixie",
     }
 )
@@ -61,7 +61,7 @@ def _as_json(here: Sandbox) -> str:
 @task(help={"json": "print one JSON object: the hosts by name"})
 @as_root
 def status(_: Any, json: bool = False) -> None:
-    """Show each host: its address, power, network link and how many processes it runs."""
+    """Show each host: its address, power, network link and number of processes."""
     if json:
         print(_as_json(sandbox()))
         return
@@ -115,7 +115,7 @@ def resume(_: Any, name: str) -> None:
 
 @task(help={"directory": "the directory"})
 def serve(_: Any, directory: str) -> None:
-    """Let the hosts fetch the files of a directory of this machine; prints where they find them."""
+    """Let the hosts fetch the files of a directory of this machine; print their URL."""
     print(served(Path(directory)))
 
 

@@ -1,4 +1,4 @@
-"""A task that needs root, for a caller who is not: the same task once more, through sudo, and nothing else with it."""
+"""Tasks that need root, for callers without it: the same task once more, through sudo, and nothing else with it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .interrupt import arm
 
 PROJECT = Path(__file__).parent.parent.parent
 PASSED_ON = ("SANDBOX_STATE", "SANDBOX_NETWORK", "NO_COLOR", "http_proxy", "https_proxy", "no_proxy")
-"""What the task reads of the environment. Not HOME and XDG_CACHE_HOME: root keeps its bases in its own cache,
-where they are found again whoever calls, and writes nothing into the caller's."""
+"""The variables that the task reads. HOME and XDG_CACHE_HOME are not among them: root keeps its bases in its own
+cache, where every caller finds them again, and writes nothing into the caller's."""
 
 
 def as_root(body: Callable[..., None]) -> Callable[..., None]:
-    """A task's body for root; anybody else runs the task `sandbox.NAME` through sudo."""
+    """A task's body for root; for other users, the task `sandbox.NAME` through sudo."""
 
     @functools.wraps(body)
     def here_or_there(context: Any, **given: Any) -> None:
@@ -36,7 +36,7 @@ def as_root(body: Callable[..., None]) -> Callable[..., None]:
 
 
 def through_sudo(name: str, given: Mapping[str, Any], show: bool = True) -> str:
-    """Run `fab sandbox.NAME` with its flags as root; what it prints, unless it is shown. Its failure ends this run."""
+    """Run `fab sandbox.NAME` with its flags as root; its output, unless that is shown. Its failure ends this run."""
     if shutil.which("sudo") is None:
         raise Problem("the sandbox needs root, for network namespaces: log in as root, or install sudo")
     environment = _environment()
@@ -55,13 +55,13 @@ def through_sudo(name: str, given: Mapping[str, Any], show: bool = True) -> str:
 
 
 def _program() -> list[str]:
-    """As this process was started: `.venv/bin/fab` answers a Ctrl-C from its first line on."""
+    """The words that started this process: `.venv/bin/fab` answers a Ctrl-C from its first line on."""
     script = Path(sys.argv[0])
     return [str(script.absolute())] if script.name == "fab" else ["-m", "fabfile"]
 
 
 def _awaited(child: subprocess.Popen[str]) -> str:
-    """What it printed. A Ctrl-C has reached it as well, and nobody but root can end it: it ends in its own time."""
+    """The output of the child. A Ctrl-C has reached it as well, and only root can end it: it ends in its own time."""
     try:
         return child.communicate()[0] or ""
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The tree of tasks: what `fab --list` shows, each group in the order of its work."""
+"""The tree of tasks that `fab --list` shows, each group in the order of its work."""
 
 from __future__ import annotations
 

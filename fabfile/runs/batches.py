@@ -1,4 +1,4 @@
-"""How fast a run goes over its hosts, and how many of them may fail before it stops. Pure."""
+"""The pace of a run over its hosts, and the number of failures that stops it. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Share:
     percent: bool = False
 
     def size(self, total: int) -> int:
-        """How many of `total` it is: rounded down, but never none."""
+        """The number of hosts in a run over `total`: rounded down, but at least one."""
         return max(1, total * self.number // 100) if self.percent else self.number
 
     def allows(self, count: int, total: int) -> bool:

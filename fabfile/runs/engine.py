@@ -1,4 +1,4 @@
-"""Brings a host to its desired state: look, compare, change, look again. And works on many hosts at once."""
+"""The way of one host to its desired state: look, compare, change, look again; and work on many hosts at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .outcomes import Done
 
 HOSTS_AT_ONCE = 32
 STOP_SECONDS = 3.0
-"""How long hosts have to end their work after Ctrl-C; one that hangs in connecting has nothing to end."""
+"""The time that hosts have to end their work after a Ctrl-C; one that hangs in connecting has nothing to end."""
 Value = TypeVar("Value")
 
 
@@ -32,7 +32,7 @@ def look(link: Link, steps: Sequence[Step], keep_open: bool = False) -> list[Fou
 
 
 def missing(steps: Sequence[Step], found: Sequence[Found]) -> list[Action]:
-    """The actions that lead from what was found to what is wanted, in the steps' order."""
+    """The actions that lead from the answers to the desired states, in the steps' order."""
     return [action for step, answer in zip(steps, found, strict=True) for action in step.diff(answer)]
 
 

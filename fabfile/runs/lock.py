@@ -1,4 +1,4 @@
-"""One change of a cluster at a time: a lock on the scheduler's host, which everybody who changes it must reach."""
+"""One change of a cluster at a time: a lock on the scheduler's host, which every change has to reach."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from ..steps.shell import assign, lines
 FOLDER = "/var/lib/pyspider-fabfile"
 BEAT_SECONDS = 15.0
 EXPIRY_MINUTES = 1
-"""A lock whose owner has shown no sign of life for so long belongs to nobody."""
+"""A lock without a sign of life for so long belongs to nobody."""
 TAKEN = 75
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds a lock: enough to go and ask, or to see that the process is gone."""
+    """The holder of a lock: enough to go and ask, or to see that the process is gone."""
 
     user: str
     machine: str
     pid: int
     ticks: int
-    """When the process started, in clock ticks since its machine did: a pid alone may be another's by now."""
+    """The start of the process, in clock ticks since that of its machine: the pid alone may be another's by now."""
     since: str
 
     def gone(self) -> bool:
@@ -97,12 +97,12 @@ class Lock:
                 self._run(_RELEASE, me)
 
     def owner(self) -> Owner | None:
-        """Who holds it; None when nobody does, or nobody who is still there."""
+        """The holder of the lock; None where there is none, or none that is still alive."""
         found = self.link.exchange(message((), [Probe(self._script(_SHOW))]), lambda _: None)[0]
         return _owner(found.text)
 
     def release(self) -> Owner | None:
-        """Take it away from whoever holds it; who that was."""
+        """Take the lock away from its holder, and return that one."""
         owner = self.owner()
         if owner:
             self._run(_RELEASE, owner)
@@ -156,8 +156,8 @@ _FRESH = f"""\
 fresh() {{ [ -n "$(find "$L/owner" -mmin -{EXPIRY_MINUTES} 2>/dev/null)" ]; }}
 mine() {{ cmp -s "$1" "$L/owner"; }}
 """
-# A directory that holds its owner from the first moment on, put in place by one rename: that fails
-# where a lock is. A lock without life is taken away under a second one, so that nobody takes a new one for it.
+# A lock is a directory that names its owner from its first moment on: one rename puts it in place, and fails where
+# another lock is. A second lock guards the removal of a dead one, so that no new one is taken for it.
 _ACQUIRE = f"""\
 mkdir -p "$F"
 N=$F/.new.$$

@@ -1,4 +1,4 @@
-"""What a task's flags say, as one value."""
+"""The flags of a task, as one value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of each host: done by its work, made an outcome at one boundary, collected across threads."""
+"""Outcomes: work returns its changes, one boundary makes an outcome of them, a recorder collects these."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Status = Literal["ok", "changed", "skipped", "failed", "unreachable", "not reach
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What work did on one host; None stands for one that changed nothing and has nothing to show."""
+    """The work done on one host; None in its place stands for no change and nothing to show."""
 
     changes: tuple[str, ...] = ()
     detail: str = ""
@@ -28,7 +28,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one host, with what was done before an error."""
+    """The end of one host's work, with the changes that were made before an error."""
 
     host: str
     status: Status
@@ -46,7 +46,7 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Whether it was brought to another state, and all of it went well."""
+        """Whether the host was brought to another state, and all of it went well."""
         return self.status == "changed"
 
 
@@ -105,7 +105,7 @@ class Recorder:
         return host.name not in self._outcomes or self._outcomes[host.name].well
 
     def failures(self, hosts: Iterable[Host]) -> int:
-        """How many of the hosts have failed so far, or could not be reached."""
+        """The number of hosts that have failed so far, or could not be reached."""
         with self._lock:
             found = [self._outcomes.get(host.name) for host in hosts]
         return sum(one is not None and one.status in ("failed", "unreachable") for one in found)

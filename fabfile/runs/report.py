@@ -1,4 +1,4 @@
-"""Outcomes as what a person, a script or a shell reads: table, JSON, exit status."""
+"""Outcomes as a table for people, JSON for scripts, an exit status for shells."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def exit_status(outcomes: Sequence[Outcome]) -> int:
 
 
 def as_json(outcomes: Sequence[Outcome], timings: Timings | None = None) -> str:
-    """One object: per host its status, what was done, why it failed or was skipped, and the seconds it took."""
+    """One object: per host its status, its changes, the cause of a failure or a skip, and the seconds it took."""
     hosts = {
         outcome.host: {
             "status": outcome.status,
@@ -61,9 +61,9 @@ def recap(
     timings: Timings | None = None,
     certain: bool = True,
 ) -> None:
-    """What happened on every host, equal causes once, and one last line with the totals.
+    """Print every host's outcome, equal causes once, and one last line with the totals.
 
-    Where it is not `certain` that a host that is ok was not changed, nothing is said about it.
+    Without `certain`, a host that is ok may have been changed: then the last line does not say `nothing changed`.
     """
     console = _console(sys.stdout)
     width = max((len(outcome.host) for outcome in outcomes), default=0)
@@ -86,7 +86,7 @@ def recap(
 
 
 def totals(outcomes: Sequence[Outcome], seconds: float, dry: bool = False, certain: bool = True) -> str:
-    """The last line: how many hosts ended how; `nothing changed` where that is so."""
+    """The last line: the number of hosts by status; `nothing changed` where that is certain."""
     counted = Counter(outcome.status for outcome in outcomes)
     words = ", ".join(f"{counted[status]} {status}" for status in STYLES if counted[status])
     hosts = f"{len(outcomes)} host{'' if len(outcomes) == 1 else 's'}"
@@ -95,7 +95,7 @@ def totals(outcomes: Sequence[Outcome], seconds: float, dry: bool = False, certa
 
 
 def show_timings(console: Console, timings: Timings) -> None:
-    """A row per host with the seconds of each phase, then what took longest."""
+    """Print a row per host with the seconds of each phase, then the slowest actions."""
     from rich import box
     from rich.table import Table
 
@@ -143,9 +143,9 @@ def _styled(text: str, status: Status) -> Any:
 
 
 class Progress:
-    """Shows what every host is doing: a live table on a terminal, lines with the host's name elsewhere.
+    """Shows the work of every host: a live table on a terminal, lines with the host's name elsewhere.
 
-    Writes to stderr, so that what goes to a file or a pipe is the report alone.
+    It writes to stderr, so that a file or a pipe gets the report alone.
     """
 
     def __init__(self, names: Sequence[str], shown: bool = True) -> None:
@@ -162,12 +162,12 @@ class Progress:
             print(f"{host} | {text}", file=sys.stderr, flush=True)
 
     def done(self, host: str) -> None:
-        """`host` has ended; it leaves the live table."""
+        """`host` has ended its work; it leaves the live table."""
         with self._lock:
             self._doing.pop(host, None)
 
     def __enter__(self) -> Progress:
-        # rich is not loaded where nobody would see it.
+        # rich is not loaded where there is no terminal.
         if self._shown and sys.stderr.isatty() and not (console := _console(sys.stderr)).is_dumb_terminal:
             from rich.live import Live
 

@@ -1,4 +1,4 @@
-"""Which hosts the last run of a task left undone, for `--retry-failed`: kept per cluster in the user's cache."""
+"""The hosts that the last run of a task left undone, for `--retry-failed`; kept per cluster in the user's cache."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LastRun:
 
 
 def _drop_orphans(folder: Path) -> None:
-    """Nobody asks again for the runs of a hosts.toml that is gone."""
+    """Remove the records of every hosts.toml that is gone."""
     for file in folder.glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):
             if not Path(json.loads(file.read_text(encoding="utf-8"))["hosts_toml"]).exists():

@@ -1,4 +1,4 @@
-"""How every task runs its work over its hosts, and how it ends."""
+"""The run of a task over its hosts, from the lock to the recap."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Run:
     target: Target
     options: Options = field(default_factory=Options)
     certain: bool = True
-    """Whether a host that is ok is known to be as it was before; after somebody's command it is not."""
+    """Whether a host that is ok is known to be unchanged; after a typed command it is not."""
     reports: bool = True
-    """Whether it shows progress and a recap; without, a Ctrl-C passes through to the task that tells by itself."""
+    """Whether the run shows progress and a recap; without, a Ctrl-C passes through to its task."""
 
     def __post_init__(self) -> None:
         self.dry: bool = self.options.dry_run or self.target.config.run.dry
@@ -58,9 +58,9 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the cluster's lock, unless nothing is going to be changed. Raises Locked.
+        """Hold the cluster's lock, except in a dry run. Raises Locked.
 
-        Where the scheduler's host can't be reached there is no lock to be had: the run says so and goes on.
+        Without the scheduler's host there is no lock: then the run says so and goes on.
         """
         with ExitStack() as stack:
             if not self.dry:
@@ -78,7 +78,7 @@ class Run:
             print(f"fab: going on without the cluster's lock: {error}", file=sys.stderr)
 
     def batches(self, hosts: Sequence[Host]) -> Iterator[Sequence[Host]]:
-        """The hosts batch by batch, as long as not too many have failed; a dry run needs no batches."""
+        """The hosts batch by batch, until too many have failed; a dry run needs no batches."""
         batches = [hosts] if self.dry else list(self.pace.batches(hosts, len(self.target.hosts)))
         for number, batch in enumerate(batches, 1):
             if self.stopped:
@@ -90,7 +90,7 @@ class Run:
 
     @property
     def stopped(self) -> str:
-        """Why nothing new may be begun; empty as long as it may."""
+        """The reason to begin nothing new; empty where there is none."""
         total = len(self.target.hosts)
         failed = self.recorder.failures(self.target.hosts)
         if self.dry or not self.pace.too_many(failed, total):
@@ -98,7 +98,7 @@ class Run:
         return f"the run was stopped: {failed} of {total} failed or unreachable, and --max-fail is {self.pace.max_fail}"
 
     def skip(self, host: Host, why: str) -> None:
-        """Nothing is to be done on this host."""
+        """Give this host the outcome `skipped`, with the reason."""
         self.recorder.add(Outcome(host.name, "skipped", cause=why))
 
     def look(self, steps: Callable[[Host], Sequence[Step]], hosts: Sequence[Host] | None = None) -> dict[str, Looked]:
@@ -136,7 +136,7 @@ class Run:
         phase: str = "change",
         unfinished: bool = False,
     ) -> None:
-        """`work` on every host at once that has not failed so far. Ctrl-C ends remote work, then the run.
+        """Do `work` at once on every host that has not failed so far. A Ctrl-C ends remote work, then the run.
 
         With `unfinished`, a healthy host counts as not reached until its next outcome.
         """
@@ -181,7 +181,7 @@ class Run:
         self.each(one, [host for host in (self.target.hosts if hosts is None else hosts) if host.name in looked])
 
     def changed(self, hosts: Sequence[Host]) -> list[Host]:
-        """Those of the hosts that this run has changed, and where nothing has gone wrong."""
+        """The hosts that this run has changed, and that are well."""
         return [one for one, outcome in zip(hosts, self.recorder.outcomes(hosts), strict=True) if outcome.changed]
 
     def finish(self) -> None:
@@ -193,7 +193,7 @@ class Run:
 
     def _interrupted(self) -> NoReturn:
         self._end()
-        raise Exit("fab: interrupted; what had been begun on the hosts was ended", INTERRUPTED) from None
+        raise Exit("fab: interrupted; the work on the hosts was ended", INTERRUPTED) from None
 
     def _end(self) -> list[Outcome]:
         outcomes = [self._explained(one) for one in self.recorder.outcomes(self._shown)]
@@ -211,7 +211,7 @@ class Run:
         return (*self.target.hosts, *self.target.skipped)
 
     def _explained(self, outcome: Outcome) -> Outcome:
-        """A host that was not begun tells why, if the run stopped itself."""
+        """The outcome, with the reason where the run stopped itself before this host."""
         if outcome.status == "not reached" and not outcome.cause:
             return replace(outcome, cause=self.stopped)
         return outcome
@@ -221,7 +221,7 @@ class Run:
         if last is None:
             return
         here = {outcome.host for outcome in outcomes}
-        # Of those that were to be retried, some may not have been chosen this time: they are still left.
+        # A host that is to be retried stays on the list where this run has not chosen it.
         others = [name for name in self.target.left if name not in here]
         try:
             last.keep([*others, *(outcome.host for outcome in outcomes if not outcome.well)])

@@ -1,4 +1,4 @@
-"""From a task's arguments to the hosts it works on."""
+"""The way from a task's arguments to its hosts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .retry import LastRun
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a task works on: the cluster, the chosen hosts, and a link to each."""
+    """The target of a task: the cluster, the chosen hosts, and a link to each."""
 
     fleet: Fleet
     hosts: tuple[Host, ...]
@@ -28,12 +28,12 @@ class Target:
     links: Links
     config: Any
     last: LastRun | None = None
-    """Where this run's undone hosts are kept for `--retry-failed`."""
+    """The record of this run's undone hosts, for `--retry-failed`."""
     left: tuple[str, ...] = ()
-    """The hosts that the run before left undone; empty where they are not to be retried."""
+    """The hosts that the run before left undone; empty without `--retry-failed`."""
 
     skipped: tuple[Host, ...] = ()
-    """Hosts that -H names, but that have none of the roles."""
+    """Hosts that -H names, and that have none of the roles."""
 
     def also(self, hosts: Iterable[Host]) -> Links:
         """Links to further hosts of the cluster, for looking."""
@@ -43,8 +43,8 @@ class Target:
 def target(c: Any, options: Options | None = None, task: str = "", allow_unlisted: bool = False) -> Target:
     """The hosts that `-H` and the flags choose together; all of the cluster's without any. Raises WrongInput.
 
-    `task` is what the run is kept as for `--retry-failed`; without a name it is not kept.
-    With `allow_unlisted`, -H may name hosts by user@address:port of which hosts.toml says nothing.
+    `task` names the record for `--retry-failed`; a run without a name has none.
+    With `allow_unlisted`, -H may name hosts that hosts.toml does not list, by user@address:port.
     """
     flags = options or Options()
     fleet = load()
@@ -67,7 +67,7 @@ def target(c: Any, options: Options | None = None, task: str = "", allow_unliste
 
 
 def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Callable[[], Any]:
-    """Opens a way to a store as the cluster itself goes: from the scheduler's host, else from another one."""
+    """A function that opens a way to a store from a host of the cluster: the scheduler's, if it is reachable."""
     ordered = sorted(reachable, key=lambda host: not host.has(SCHEDULER))
 
     def opener() -> Any:
@@ -79,7 +79,7 @@ def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Cal
 
 
 def _still_known(fleet: Fleet, left: Sequence[str]) -> tuple[str, ...]:
-    """The names without those that hosts.toml has lost since."""
+    """The names that hosts.toml still has."""
     known = []
     for name in left:
         try:
@@ -98,7 +98,7 @@ def _refuse_unlisted(fleet: Fleet, hosts: Sequence[Host]) -> None:
 
 
 def _to_retry(hosts: Sequence[Host], left: Sequence[str], flags: Options, task: str) -> tuple[Host, ...]:
-    """Those of the hosts that the last run left undone; where there are none, the run ends here, and well."""
+    """The chosen hosts that the last run left undone; without any, the run ends here, and well."""
     again = tuple(host for host in hosts if host.name in left)
     if again:
         return again

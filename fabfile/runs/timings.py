@@ -1,4 +1,4 @@
-"""Where a run's time went: per host and phase, and the slowest actions."""
+"""The time that a run took, by host and phase, and its slowest actions."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ SLOWEST = 5
 
 @runtime_checkable
 class Connecting(Protocol):
-    """A link that tells how long its connection has taken to open; one that does not leaves it to the first phase."""
+    """A link that knows its time to connect; the time of any other link is part of its first phase."""
 
     connect_seconds: float
 
 
 def connect_seconds(link: object) -> float:
-    """How long it took to connect; 0 where the link does not tell."""
+    """The seconds that it took to connect; 0 where the link does not know."""
     return link.connect_seconds if isinstance(link, Connecting) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One thing that was done on a host, from its beginning to that of the next."""
+    """One piece of work on a host, from its beginning to that of the next."""
 
     host: str
     says: str
@@ -34,7 +34,7 @@ class Span:
 
 
 class Watch:
-    """Follows one host's work: what it says is what it does until it says something else."""
+    """Follows one host's work; each piece lasts until the next one begins."""
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -44,14 +44,14 @@ class Watch:
         self._begun.append((says, time.monotonic()))
 
     def ends(self) -> list[Span]:
-        """What was done, each with its time, the last until now."""
+        """All pieces of work with their times, the last until now."""
         ends = [*(start for _, start in self._begun[1:]), time.monotonic()]
-        # Where nothing was begun there is one end too many.
+        # Without a beginning there is one end too many.
         return [Span(self._host, says, end - start) for (says, start), end in zip(self._begun, ends, strict=False)]
 
 
 class Timings:
-    """Collects across threads."""
+    """Collects times across threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -70,7 +70,7 @@ class Timings:
 
     @contextmanager
     def span(self, host: str, says: str) -> Iterator[None]:
-        """Something besides the phases."""
+        """Measure something besides the phases."""
         start = time.monotonic()
         yield
         with self._lock:

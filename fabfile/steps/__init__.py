@@ -1,1 +1,1 @@
-"""Desired states of a host: what looks (`probe`) and what is missing (`diff`), both pure."""
+"""Desired states of a host: the script that looks (`probe`), the missing changes (`diff`), both pure."""

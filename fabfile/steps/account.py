@@ -17,7 +17,7 @@ from .shell import assign, cmd, lines
 class Account:
     """A login user without a password, its group of the same name and its home.
 
-    One that exists keeps its number, shell, home and password; only what is missing is added.
+    A user that exists keeps its number, shell, home and password; only missing things are added.
     """
 
     user: str
@@ -53,7 +53,7 @@ class Account:
         return actions
 
     def _not_ours(self, seen: _Seen) -> str:
-        """Why the cluster can't run as this user; empty where it can."""
+        """The reason why the cluster can't run as this user; empty where it can."""
         first, number, group = seen.first, seen.number, seen.group
         rooted = ", ".join(sorted(ROOTS.intersection(seen.groups)))
 
@@ -113,22 +113,22 @@ def _group(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a host knows of the user; `number` is None where there is none, `group` where there is none of its name."""
+    """A host's answer about the user; `number` is None without such a user, `group` without such a group."""
 
     number: int | None
     group: int | None
     first: int
-    """The number from which on accounts are people's."""
+    """The first number of people's accounts."""
     home: str = ""
     groups: tuple[str, ...] = ()
     stood: Seen = NOTHING
-    """What stands at the home."""
+    """The thing that stands at the home."""
     others: tuple[str, ...] = ()
     """Other users with the same home."""
 
 
 ROOTS = frozenset({"root", "sudo", "wheel", "admin", "docker", "lxd", "libvirt", "disk", "shadow", "kmem"})
-"""Groups whose members become root, or read what is root's."""
+"""Groups whose members become root, or read root's files."""
 
 
 def _below(number: int | None, first: int) -> bool:

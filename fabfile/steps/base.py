@@ -11,7 +11,7 @@ from ..errors import Problem
 
 
 class CannotLook(Problem):
-    """A probe's answer does not tell in what state the host is."""
+    """A probe's answer does not tell the state of the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Payload:
     content: bytes | Path
 
     def size(self) -> int:
-        """How many bytes will travel."""
+        """The number of bytes that will travel."""
         return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
 
 
@@ -40,7 +40,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a script answered: its exit status and all it printed (both streams)."""
+    """The answer of a script: its exit status and all it printed (both streams)."""
 
     status: int
     text: str = ""
@@ -60,7 +60,7 @@ class Action:
     """
 
     says: str
-    """What it does, in the imperative, for the report: `install packages gcc, make`."""
+    """The change in the imperative, for the report: `install packages gcc, make`."""
     script: str
     payloads: tuple[Payload, ...] = ()
     limit: float = 60.0
@@ -79,9 +79,9 @@ class Step(Protocol):
         """The script that looks."""
 
     def diff(self, found: Found, /) -> Sequence[Action]:
-        """What is missing for the desired state; empty when the host is right.
+        """The actions that lead to the desired state; empty when the host is right.
 
-        Raises CannotLook when the answer says neither.
+        Raises CannotLook when the answer does not tell.
         """
 
 

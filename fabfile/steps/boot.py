@@ -1,4 +1,4 @@
-"""What starts supervisord when the host does: a systemd unit, a SysV script or a line of cron's."""
+"""The start of supervisord at boot: by a systemd unit, a SysV script or a line of cron's."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ case $kind in
     else chkconfig --add "$name"; chkconfig "$name" on; fi;;
 esac
 """
-# Where it is the one that runs, the step that starts supervisord moves it.
+# A supervisord that runs through the other unit is moved by the step that starts supervisord.
 _DISABLE = """\
 if [ "$kind" = systemd ]; then
   systemctl disable "$other.service"
@@ -68,7 +68,7 @@ fi
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """supervisord starts at boot as its user, with its configuration; what runs now is left alone."""
+    """supervisord starts at boot as its user, with its configuration; the one that runs now is left alone."""
 
     place: Place
     cluster: str
@@ -80,14 +80,14 @@ class Boot:
 
     @property
     def service(self) -> str:
-        """What the unit, the script or the crontab is called."""
+        """The name of the unit, the script or the crontab."""
         return self.place.unit
 
     @property
     def script(self) -> bytes:
-        """What is run at boot: with the word run by systemd's unit, with start by SysV and cron."""
+        """The script for boot: systemd's unit gives it the word run, SysV and cron the word start."""
         folder = PurePosixPath(self.place.python).parent
-        # The digest tells fab deploy with which configuration this supervisord runs; whatever it is, the user reads it.
+        # The digest tells fab deploy the configuration of this supervisord; the user may read any of them.
         digest = Command(f"export PYSPIDER_SUPERVISORD=$({cmd('sha256sum', self.place.conf)} | cut -c1-12)")
         enter = cmd("cd", self.place.home) & digest
         run = enter & cmd("exec", folder / "supervisord", "-n", "-c", self.place.conf)
@@ -108,7 +108,7 @@ class Boot:
 
     @property
     def crontab(self) -> bytes:
-        """For a host that has neither systemd nor SysV scripts."""
+        """The crontab for a host that has neither systemd nor SysV scripts."""
         script = f"{FOLDER}/{self.service}"
         return render.text("pyspider.cron", script=script, conf=self.place.conf).encode()
 
@@ -119,7 +119,7 @@ class Boot:
         seen = found.text.splitlines()
         kind = next((line.removeprefix("kind ") for line in seen if line.startswith("kind ")), None)
         if kind is None:
-            raise CannotLook(f"what starts at boot can't be seen: {found.text[-300:]}")
+            raise CannotLook(f"the start at boot can't be seen: {found.text[-300:]}")
         files = self.files(kind)
         wanted = {"boots", *_described(files), *(["NeedDaemonReload=no"] if kind == "systemd" else [])}
         if kind == "none" or (self.only_unit and kind != "systemd"):
@@ -143,7 +143,7 @@ class Boot:
         )
 
     def files(self, kind: str) -> list[tuple[str, bytes, int]]:
-        """What such a host has to have: (path, content, mode), the script first."""
+        """The files of such a host: (path, content, mode), the script first."""
         script = f"/etc/init.d/{self.service}" if kind == "sysv" else f"{FOLDER}/{self.service}"
         hooks = {
             "systemd": [(f"/etc/systemd/system/{self.service}.service", self.unit.encode(), 0o644)],

@@ -13,7 +13,7 @@ from .shell import as_user, cmd, lines
 from .supervisor import Place, action, look, needed
 
 START_SECONDS = 30
-"""How long supervisord may take until it answers; its programs have time of their own."""
+"""The time that supervisord may take until it answers; its programs have time of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Supervisord:
 
     place: Place
     digest: str
-    """Of supervisord.conf; the running daemon carries it in its environment."""
+    """The digest of supervisord.conf; the running daemon carries it in its environment."""
     stop_seconds: int = 90
-    """How long it may take to end with all its programs."""
+    """The time that it may take to end with all its programs."""
     keep_running: bool = False
     """Leave a daemon alone that has an older supervisord.conf or is outside its unit (a deploy of some roles only)."""
     name: str = "supervisord"
@@ -69,7 +69,7 @@ class Supervisord:
         service, outside, outdated = f"{self.place.unit}.service", self._outside(answer), self._outdated(answer)
         start, limit = self._start(answer), START_SECONDS * 6 + self.stop_seconds * 3
         if outside:
-            # Out of a login's session, another service, or what an older version of this project started.
+            # It comes out of a login's session, another service, or an older version of this project.
             script = lines(self.place.as_root("end", end=outside, signals=self._signals()), start)
             return [action(f"move supervisord into {service}", script, limit)]
         if outdated:
@@ -83,8 +83,8 @@ class Supervisord:
         return [("SIGTERM", self.stop_seconds), ("SIGKILL", 5)]
 
     def _start(self, answer: Mapping[str, Any]) -> str:
-        """A script that starts it, and where it does not come up, the one that ran before."""
-        # Whatever it is started with, the digest tells.
+        """A script that starts supervisord; where it does not come up, the one that ran before."""
+        # The digest tells the configuration that it is started with.
         digest = f"export PYSPIDER_SUPERVISORD=$({cmd('sha256sum', self.place.conf)} | cut -c1-12)"
         daemon = cmd("exec", Path(self.place.python).with_name("supervisord"), "-c", self.place.conf)
         restore = f"ln -sfn {cmd(answer['current'] or '')} .current.back && mv -fT .current.back current"
@@ -93,7 +93,7 @@ class Supervisord:
             seconds=START_SECONDS,
             stop_seconds=self.stop_seconds,
             words=self._words(f"{digest} && {daemon}"),
-            # It answers elsewhere where the socket is what changes.
+            # With another socket, it does not answer on the old one.
             before=next(({"conf": one["conf"]} for one in answer["supervisords"]), None),
             restore=[self._words(restore)] if answer["current"] else [],
         )
@@ -109,7 +109,7 @@ def _live(answer: Mapping[str, Any]) -> int | None:
 
 
 def _unit(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What systemd says of the unit; None on a host that it does not run. Raises CannotLook."""
+    """systemd's word on the unit; None on a host without systemd. Raises CannotLook."""
     unit: Mapping[str, Any] | None = answer["unit"]
     if unit is not None and unit["main"] is None:
         raise CannotLook("systemd does not answer there: see what `systemctl status` says on the host")

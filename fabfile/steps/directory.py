@@ -1,4 +1,4 @@
-"""Directories as steps: made, or given to their owner, where nobody else has a claim."""
+"""Directories as steps: made, or given to their owner, where no other account has a claim."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OWN = ("supervisor", "spider", "crawl")
 class Directory:
     """A directory with its owner and mode; missing parents are made as root's, 0755.
 
-    One that is another account's, in another account's home, or root's with something in it stays as it is: Problem.
+    Raises Problem where it is another account's, in another account's home, or root's and not empty.
     """
 
     path: str
@@ -45,20 +45,20 @@ class Directory:
         return [Action(f"{'set owner and mode of' if seen.exists else 'make'} directory {self.path}", self._script())]
 
     def _whose(self, seen: Seen, homes: Sequence[tuple[str, str]]) -> str:
-        """To whom it belongs, where it is not this owner's to be had."""
+        """The claim of another account on it; empty where there is none."""
         for real in (home for user, home in homes if not user and seen.owner == "root" != self.owner):
             if not any(name in f"{real}/" for name in (*OWN, f"/{self.owner}/")):
                 return f"is root's and not empty ({real}): only if all of it is the cluster's, give it to {self.owner}"
         for user, home in homes:
             if not user:
                 continue
-            # In a top directory there is room for many.
+            # A home in a top directory does not claim the whole of it.
             if user != self.owner and (home == self.path or home.count("/") > 1):
                 return f"is in {home}, the home of {user}"
         return f"belongs to {seen.owner}" if seen.exists and seen.owner not in (self.owner, "root") else ""
 
     def _script(self) -> str:
-        # The working directory is what was entered, whatever stands at its path meanwhile.
+        # The working directory stays the one that was entered, even if its path leads elsewhere meanwhile.
         return lines(
             GROUND + MAKE,
             cmd("make_way", self.path, "0700"),

@@ -1,4 +1,4 @@
-"""Files as steps; every write is atomic, and what others made is kept beside."""
+"""Files as steps; every write is atomic, and others' files are kept beside."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .ground import at, looked_at, refuse_odd
 from .shell import Command, assign, cmd, lines
 
 SHOWN_BYTES = 64 * 1024
-"""A larger file is compared by its checksum only; a diff of it would tell nobody anything."""
+"""A larger file is compared by its checksum only; a diff of it would be of no use."""
 MADE = "*'Made by fab '*|*'Made by `fab '*"
 """A shell pattern for the line by which this project knows its own files; it is among their first lines."""
 _MADE_LINES = 20
@@ -29,7 +29,7 @@ _TARGET, _PATH = '"$target"', '"$path"'
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What stood at a path."""
+    """The thing that stood at a path."""
 
     kind: int
     """The file type bits of st_mode; 0 where there is nothing."""
@@ -38,7 +38,7 @@ class Seen:
     group: str = ""
     sha256: str = ""
     content: bytes | None = None
-    """None where it was not asked for or too large."""
+    """None where it was not asked for, or is too large."""
     foreign: bool = False
     """A regular file that does not say that this project made it; known only where it was asked for."""
 
@@ -55,7 +55,7 @@ NOTHING = Seen(0)
 
 
 def stat_line(path: str | Command, follow: bool = False) -> Command:
-    """Prints `MODE_IN_HEX OWNER GROUP` of what stands at `path`, or nothing."""
+    """Prints `MODE_IN_HEX OWNER GROUP` of the thing at `path`, or nothing."""
     look = cmd("stat", "-L", "-c", "%f %U %G") if follow else cmd("stat", "-c", "%f %U %G")
     return Command(f"{look} {_word(path)} 2>/dev/null")
 
@@ -73,7 +73,7 @@ def parse_stat(line: str) -> Seen:
 
 
 def kept_suffix() -> str:
-    """What is added to the name of somebody else's file that is replaced."""
+    """The ending of the name that somebody else's file gets when it is replaced."""
     return f".before-pyspider-fabfile-{time.strftime('%Y%m%d')}"
 
 
@@ -102,11 +102,11 @@ if [ -f "$target" ]; then
   ls -t "$last"* | tail -n +{most} | while read -r old; do rm -f "$old"; done
 fi"""
 LASTS = 5
-"""How many earlier contents of a file stay beside it, by their checksums: one of them is what still runs."""
+"""The number of earlier contents that stay beside a file, by their checksums: one of them may still run."""
 
 
 def _search(path: str) -> str:
-    # With the shell's own words: no process on a host where nothing is to be done.
+    # The shell's own words cost no process on a host where nothing is to be done.
     return f"""  n=0
   while [ "$n" -lt {_MADE_LINES} ] && IFS= read -r line; do
     case $line in {MADE}) made=yes; break ;; esac
@@ -120,7 +120,7 @@ def swap_in(path: str | Command, owner: str | Command, mode: int, keep: bool = F
     A Command in place of a plain text is a shell word that expands to it on the host. With `keep`, a file that
     this project did not make is copied beside before it is replaced.
     """
-    # One fixed name for the new file: what a stopped run leaves behind, the next one replaces. The
+    # The new file has one fixed name: the next run replaces the file that a stopped one has left behind. The
     # dot keeps it out of every `include *.conf`. Every process that is not needed is one less on every host.
     return f"""\
 target={_word(path)}
@@ -136,13 +136,13 @@ parent=${{parent:-/}}
 
 
 def _mode(mode: int) -> str:
-    # A new file has what the umask leaves of rw for everybody; to run it, or more, has to be set.
+    # The umask takes from rw for everybody; all other bits have to be set.
     return f'chmod {mode:04o} "$new" && ' if mode & ~0o666 else ""
 
 
 def _own(owner: str | Command) -> str:
     chown = f'chown -h {_word(owner)} "$new"'
-    # What root makes is root's already, unless the directory hands on its group.
+    # A file that root makes is root's already, unless the directory hands on its group.
     return chown if owner != "root:root" else f'{{ [ ! -g "$parent" ] || {chown}; }}'
 
 
@@ -169,11 +169,11 @@ class File:
     secret: bool = False
     """Neither the old nor the new content is ever shown."""
     masked: str = ""
-    """What a diff may show of a secret file: the new text with its secrets masked."""
+    """The text of a secret file for a diff, with its secrets masked."""
     keep: bool = False
-    """A file that stands there and that this project did not make is kept beside when it is replaced."""
+    """A file that this project did not make is kept beside when it is replaced."""
     keep_last: bool = False
-    """What it replaces stays beside as .NAME.was-CHECKSUM: what does not come up with the new one can have it back."""
+    """The replaced file stays beside as .NAME.was-CHECKSUM, for a service that does not come up with the new one."""
 
     @property
     def name(self) -> str:
@@ -200,7 +200,7 @@ class File:
         return []
 
     def write(self, seen: Seen = NOTHING) -> Action:
-        """The action that puts it there, whatever is there now."""
+        """The action that puts the file there, whatever is there now."""
         name = f"./{posixpath.basename(self.path)}"
         swap = swap_in(name, f"{self.owner}:{self.group}", self.mode, self.keep)
         last = [_KEEP_LAST.format(path=_word(name), most=LASTS + 1)] if self.keep_last else []
@@ -229,14 +229,14 @@ class File:
 
 
 def told_kept(path: str, seen: Seen) -> str:
-    """What a report adds where somebody else's file is replaced."""
+    """The words of a report where somebody else's file is replaced."""
     return f" (somebody else's is kept as {path}{kept_suffix()})" if seen.foreign else ""
 
 
 def look_at(path: str | Command, shown_unless: str = "", foreign: bool = False) -> str:
     """A script: the stat line, the checksum, and the content in base64 unless its checksum is `shown_unless`.
 
-    Where `shown_unless` is empty the content is never sent: so a secret stays on its host. Three processes at most.
+    Without `shown_unless` the content is never sent: so a secret stays on its host. Three processes at most.
     With `foreign` the checksum's line tells whether the file says that this project made it.
     """
     search = f'\n    made=\n{_search(_PATH)}\n    [ "$made" ] || sum="$sum foreign"' if foreign else ""

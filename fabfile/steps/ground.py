@@ -2,9 +2,9 @@
 
 Shell functions for hosts that may have no Python yet; remote/ground.py holds the same rule for those that have one.
 
-A path is walked by one `cd` and one question to the kernel, where that has led: another answer than the path itself
-means a link on the way. Only one that nobody but root could have put there is followed. What is entered is acted on
-as `.`, and what is in it as `./name`: so nobody can put something else in its place meanwhile.
+A path is walked by one `cd` and one question to the kernel about its end: another answer than the path itself
+means a link on the way. A link is followed only where root alone could have put it. The directory that is entered is
+named `.`, and the things in it `./name`: so nobody can put something else in its place meanwhile.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .base import Found
 from .shell import cmd, lines
 
 KIND = """\
-# kind PATH: what stands there, in words.
+# kind PATH: the kind of the thing there, in words.
 kind() {
   if [ -L "$1" ]; then echo "a link"; elif [ -d "$1" ]; then echo "a directory"; elif [ -f "$1" ]; then echo "a file"
   elif [ -p "$1" ]; then echo "a FIFO"; elif [ -S "$1" ]; then echo "a socket"; else echo "a device"
@@ -27,7 +27,7 @@ GROUND = (
     + """\
 # into DIR: that very directory is the working directory now, and there was no link on the way.
 into() { cd -P -- "$1" 2>/dev/null && [ "$(readlink /proc/self/cwd)" = "$1" ]; }
-# alone: nobody but who runs this can change what is in the working directory.
+# alone: only the user that runs this can change the content of the working directory.
 alone() {
   set -- $(stat -c '%u %g %a' . /proc/self/) || return 1
   [ "$1" = "$4" ] || return 1
@@ -50,8 +50,8 @@ straight() {
     fi
   done
 }
-# reach PATH: the deepest directory of the path that is there is the working directory, $left is what is missing of it.
-# Fails where something else is in the way: $odd says what.
+# reach PATH: the deepest directory of the path that is there is the working directory, $left is the missing rest.
+# Fails where something else is in the way: $odd names it.
 reach() {
   left= odd=
   into "$1" && return
@@ -78,7 +78,7 @@ stands() {
 )
 
 SOUND = """\
-# sound PATH: nobody but root can have put there, or changed, what is run from there; $real is where it is.
+# sound PATH: root alone can have put it there, or changed it; $real is its real path.
 sound() {
   real=$(readlink -f "$1") || return 1
   way=$real
@@ -89,7 +89,7 @@ sound() {
 """
 
 MAKE = """\
-# make_way PATH MODE: the directory is there, and the working directory; what is missing of the way is root's, 0755.
+# make_way PATH MODE: the directory is there, and the working directory; missing parents are made as root's, 0755.
 make_way() {
   reach "$1" || { echo "$odd"; exit 1; }
   while [ -n "$left" ]; do
@@ -108,7 +108,7 @@ give_here() {
   chmod "$2" .
 }
 """
-"""On top of GROUND: how directories are made, and given away."""
+"""On top of GROUND: functions that make directories, and give them away."""
 
 
 def at(folder: str, script: str) -> str:
@@ -117,7 +117,7 @@ def at(folder: str, script: str) -> str:
 
 
 def looked_at(folder: str, script: str) -> str:
-    """The same for a script that only looks: what is odd comes as an ODD line, and a missing directory is silence."""
+    """The same for a script that only looks: an odd thing gives an ODD line, a missing directory nothing."""
     return lines(
         GROUND,
         f'{cmd("reach", folder)} || {{ echo "{ODD}$odd"; exit 0; }}',
@@ -128,7 +128,7 @@ def looked_at(folder: str, script: str) -> str:
 
 
 def refuse_odd(found: Found) -> None:
-    """Raises Problem with the sentence of a probe that met something which root must not touch."""
+    """Raises Problem with the sentence of a probe that met something root must not touch."""
     head, odd, text = found.text.partition(ODD)
     if odd and (not head or head.endswith("\n")):
         raise Problem(f"nothing was changed here: {text.strip()}")

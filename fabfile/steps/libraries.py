@@ -1,4 +1,4 @@
-"""What the web UI's pages load, on the hosts that serve them: no browser has to ask anybody else."""
+"""The scripts and styles of the web UI's pages, on the hosts that serve them: browsers ask nobody else for them."""
 
 from __future__ import annotations
 

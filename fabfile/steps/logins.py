@@ -21,11 +21,11 @@ _REDIS = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password") |
 
 @dataclass(frozen=True, slots=True)
 class Logins:
-    """MySQL and Redis let in whoever has this configuration; nothing is changed, a refusal is raised as Problem."""
+    """MySQL and Redis let in a program with this configuration; nothing is changed. Raises Problem on a refusal."""
 
     python: str
     config: bytes = field(repr=False)
-    """The addresses of the release's config.json, with their passwords, and what its tls.json says of them."""
+    """The addresses of the release's config.json, with their passwords, and its tls.json."""
     name: str = "logins"
 
     def probe(self) -> Probe:
@@ -36,7 +36,7 @@ class Logins:
             answer = json.loads(found.text.strip().rpartition("\n")[2])
             refusals = [*_mysql(answer["mysql"]), *_redis(answer["redis"])]
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise CannotLook(f"whether the stores let it in can't be seen: {found.text[-300:]}") from error
+            raise CannotLook(f"the stores' answers can't be seen: {found.text[-300:]}") from error
         if refusals:
             raise Problem("; ".join(dict.fromkeys(refusals)))
         return []

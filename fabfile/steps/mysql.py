@@ -29,7 +29,7 @@ for dir in /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d /etc/my.cnf.d; do
   [ ! -d "$dir" ] || { conf=$dir/90-pyspider.cnf; break; }
 done
 """
-# What SHOW GRANTS prints of a password is its hash: it stays on the host.
+# SHOW GRANTS prints the hash of a password: it stays on the host.
 _ASK = """\
 root() { "$client" $plain --user=root --batch --raw --skip-column-names --connect-timeout=10 "$@"; }
 root --force <"$1" 2>&1 | sed "s/'[*][0-9A-F]*'/'*'/; s/^/sql /"
@@ -59,8 +59,8 @@ _ALL = {"ALL", "ALL PRIVILEGES"}
 class ManagedMySQL:
     """The server listens where the cluster expects it, with the databases and one user for just these.
 
-    The user may come from any address ('%'): who reaches the server at all is decided by `bind` and
-    the network, while addresses in accounts would have to follow every change of the host list, and
+    The user may come from any address ('%'): `bind` and the network decide which machines reach the
+    server, while addresses in accounts would have to follow every change of the host list, and
     are wrong behind a gateway.
     """
 
@@ -204,7 +204,7 @@ svc_runs || exit 0
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """What a running MySQL answered."""
+    """The answer of a running MySQL."""
 
     settings: tuple[str, ...] = ()
     databases: frozenset[str] = frozenset()

@@ -23,7 +23,7 @@ fi
 """
 
 # First with the lists that are there: a host that needs nothing new, or has no internet but an own
-# archive, must not wait for a mirror. What can be repaired is repaired before the second try.
+# archive, must not wait for a mirror. The second try repairs first.
 _APT = """\
 umask 022
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
@@ -130,7 +130,7 @@ def _rpm(names: Sequence[str]) -> str:
 
 
 def _words(names: Sequence[Name]) -> str:
-    """The names as shell words; of alternatives, what `first` prints on the host."""
+    """The names as shell words; of alternatives, the one that `first` prints on the host."""
     return " ".join(str(cmd(name)) if isinstance(name, str) else f"$({cmd('first', *name)})" for name in names)
 
 

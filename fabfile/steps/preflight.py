@@ -1,4 +1,4 @@
-"""What deploy looks at beside supervisord, before it changes a host."""
+"""The look of deploy at all that is beside supervisord, before it changes a host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Preflight:
     stores: Mapping[str, tuple[str, int]]
     """Address and port by the store's name."""
     writes: Mapping[str, object]
-    """What supervisord and the programs open for writing: files, folders, and the folder of the data."""
+    """The paths that supervisord and the programs open for writing: files, folders, and the folder of the data."""
 
     def options(self) -> dict[str, object]:
         """The question as remote/machine.py reads it."""

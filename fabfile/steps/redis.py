@@ -82,7 +82,7 @@ class ManagedRedis:
         return render.text("redis-pyspider.conf", settings=self._settings(), password=self.password).encode()
 
     def _settings(self) -> dict[str, str]:
-        """What a running server is asked for."""
+        """The settings that a running server is asked for."""
         everywhere = self.bind in ("0.0.0.0", "127.0.0.1")  # noqa: S104  a comparison, not a bind
         return {
             "bind": self.bind if everywhere else f"{self.bind} 127.0.0.1",
@@ -130,7 +130,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         rows = list(dict.fromkeys(found.rows("used")))
         use = [row for row in rows if row != "connected_clients:1"]
         if not rows and "asked" in found.text.splitlines():
-            # One for a socket only, by TLS only, or without INFO.
+            # It listens on a socket only, by TLS only, or knows no INFO.
             use = ["it does not say what it holds"]
         if use and not mine:
             raise Problem(
@@ -170,7 +170,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         return []
 
     def _wrong(self, found: Found) -> str:
-        """Why the server that runs is not the one that is wanted; empty where it is."""
+        """The differences of the running server from the one that is wanted; empty where there are none."""
         answers = found.rows("answer")
         if not answers:
             raise CannotLook(f"Redis runs, but the host answered {found.text!r}")

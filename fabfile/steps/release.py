@@ -16,7 +16,7 @@ from .ground import KIND, ODD
 from .shell import as_user, as_user_within, assign, cmd, lines
 
 KEEP = 5
-"""How many releases stay on a host."""
+"""The number of releases that stay on a host."""
 SHOWN = {
     "config.masked.json": "config.json",
     "programs.conf": "programs.conf",
@@ -45,7 +45,7 @@ class CurrentRelease:
         return hash((self.home, self.id))
 
     def probe(self) -> Probe:
-        """All of it is asked as the user: what is shown is nothing that the user could not read."""
+        """The user asks all of it: so nothing is shown that the user could not read."""
         folder = f"{self.home}/releases/{self.id}"
         names = [f"{folder}/{name}" for name in sorted(self.files)]
         script = lines(
@@ -76,7 +76,7 @@ class CurrentRelease:
             _SOUND,
             'umask 077; mkdir -p "$H/releases"; cd "$H/releases"',
             'rm -rf ".$R"; mkdir -m 0700 ".$R"; tar -xpf - -C ".$R"',
-            # An incomplete release of the same id can only be one that somebody changed by hand.
+            # An incomplete release of the same id was changed by hand.
             'rm -rf ".$R.old"; if [ -e "$R" ] || [ -L "$R" ]; then mv -T "$R" ".$R.old"; fi',
             'mv -T ".$R" "$R"; rm -rf ".$R.old"',
             'ln -s "releases/$R" "$H/.current.$$"; mv -T "$H/.current.$$" "$H/current"',
@@ -92,7 +92,7 @@ class CurrentRelease:
         ]
 
     def _shown(self, before: Mapping[str, str]) -> str:
-        """What changes against the current release; a password that changes shows as no difference."""
+        """The changes against the current release; a new password shows as no difference."""
         parts = (
             unified(f"{self.home}/current/{label}", before.get(name, "").encode(), self._content(name))
             for name, label in SHOWN.items()

@@ -1,4 +1,4 @@
-"""The runtime: CPython 2.7 from source with the pinned packages, addressed by what it was made from.
+"""The runtime: CPython 2.7 from source with the pinned packages, addressed by the things that it was made from.
 
 It is built on one host per platform and shipped to the others. On a host, `current` points at the
 runtime in use; only a runtime that is complete and has been tried becomes current.
@@ -44,7 +44,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSpec:
-    """What a runtime is made from: Python's version and source, the pins, the way it is built."""
+    """The sources of a runtime: Python's version and tarball, the pins, the way it is built."""
 
     version: str
     source_sha256: str
@@ -74,7 +74,7 @@ def _remote(name: str) -> str:
 
 
 def archive_path(runtime_id: str) -> str:
-    """Where the host that made a runtime keeps it packed, to be shipped to others."""
+    """The path of a packed runtime on the host that made it, to be shipped to others."""
     return f"{ARCHIVES}/{runtime_id}.tar.gz"
 
 
@@ -101,7 +101,7 @@ class _State:
     works: bool
     """Whether the current runtime was tried, and can be used."""
     strange: str = ""
-    """What is not this project's, or not root's alone, in its place; then nothing there was run."""
+    """Anything in its place that is not this project's, or not root's alone; then nothing there was run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Runtime:
 def wanted_on(step: Runtime, found: Found) -> Platform | None:
     """The host's platform if the step's runtime has yet to be built or shipped there."""
     state = _state(found)
-    # A strange one fails by itself, and makes none for others.
+    # A host with a strange one fails by itself, and makes none for others.
     return None if state.strange or complete_on(step, found) else state.platform
 
 
@@ -260,7 +260,7 @@ def _activate(runtime_id: str) -> Action:
 
 _ACTIVATE = """\
 "$PREFIX/bin/python2.7" -sEB -c "$PROOF"
-# Whoever runs it has to get there.
+# Every user that runs it has to get there.
 chmod 755 "$HOME_DIR" "$HOME_DIR/runtimes" "$PREFIX"
 rm -f "$HOME_DIR"/.current.*
 ln -s "runtimes/$ID" "$HOME_DIR/.current.$$"

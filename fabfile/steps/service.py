@@ -50,7 +50,7 @@ svc_enable() {
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """How a service was found."""
+    """The state of a service."""
 
     service: str = ""
     """The name that this host knows it by; empty where it is not installed."""
@@ -83,7 +83,7 @@ class Service:
         return Action(f"start {self.alternatives[0]}: {reason}", self.script(script), payloads, START_SECONDS)
 
     def boot(self, seen: Running) -> list[Action]:
-        """What is missing for its start at boot."""
+        """The missing action for its start at boot, if any."""
         return [] if seen.boots else [Action(f"start {self.alternatives[0]} at boot", self.script("svc_enable"))]
 
     def script(self, body: str) -> str:

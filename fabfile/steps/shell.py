@@ -42,7 +42,10 @@ def as_user(user: str, command: Command | str) -> Command:
 
 
 def as_user_within(seconds: int, user: str, script: str) -> Command:
-    """A script run by `user`, who may have put in its way what never answers; not every host can end it then."""
+    """A script run by `user`, ended after `seconds`: that user may have put something in its way that never answers.
+
+    A host without `timeout` does not end it.
+    """
     ended = cmd("timeout", seconds, "/bin/sh", "-c", script)
     return as_user(user, f"! command -v timeout >/dev/null || exec {ended}\n{script}")
 

@@ -16,7 +16,7 @@ REMOTE = Path(__file__).parent.parent / "remote"
 DATE = (1980, 1, 1, 0, 0, 0)
 """The first that a zip can hold; its bytes tell nothing of when it was made."""
 STDIN = "/proc/self/fd/0"
-"""Where a program finds its own zip that it can't open by its name."""
+"""The path of its own zip for a program that can't open it by its name."""
 
 
 @cache

@@ -22,7 +22,7 @@ class Supervision:
     start: Supervisord
     programs: Programs
     take_files: Writable | None = None
-    """What comes before all others, where a release is deployed."""
+    """The first part where a release is deployed; None elsewhere."""
     name: str = "supervision"
 
     @property

@@ -1,4 +1,4 @@
-"""supervisord and its programs: sockets, leftovers, the daemon itself, what it runs."""
+"""supervisord and its programs: the look at them, sockets, leftovers, and the programs themselves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOWN = ("STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN", "STOPPING")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a cluster's supervisord lives on every one of its hosts."""
+    """The place of a cluster's supervisord, the same on each of its hosts."""
 
     user: str
     home: str
@@ -48,7 +48,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What else to ask on this host: the web UI over HTTP, RPC servers by name."""
+    """Further questions to this host: the web UI over HTTP, RPC servers by name."""
 
     webui: Mapping[str, object] = field(default_factory=dict)
     rpc: Mapping[str, str] = field(default_factory=dict)
@@ -95,7 +95,7 @@ def own(place: Place, found: Found) -> dict[str, Any] | None:
 
 
 def claimed(place: Place, answer: Mapping[str, Any]) -> tuple[str, str] | None:
-    """What of supervisord's place is somebody else's, and the way on; None where nothing is."""
+    """Somebody else's claim on supervisord's place, and the way on; None where there is none."""
     if not (answer["strangers"] or answer["foreign_conf"]):
         return _hides(place, answer["hidden"]) if answer.get("hidden") else None
     holder = next(iter(answer["strangers"]), None)
@@ -196,7 +196,7 @@ class Leftovers:
 
 
 class Daemon(Protocol):
-    """What sees to the supervisord of programs."""
+    """The step that starts the supervisord of programs."""
 
     def begins(self, found: Found) -> bool:
         """Whether supervisord starts, or starts again: all its programs with it."""
@@ -212,9 +212,9 @@ class Programs:
     all_names: frozenset[str]
     """Every program that this host has; any other is removed."""
     roles: frozenset[str] = frozenset()
-    """Only programs of these roles are touched; of all, where it is empty."""
+    """The roles whose programs are touched; all, where it is empty."""
     daemon: Daemon | None = None
-    """What sees to their supervisord just before."""
+    """The step that starts their supervisord just before."""
     seconds: float = 60
     name: str = "programs"
 

@@ -1,4 +1,4 @@
-"""Before anything is stopped: what supervisord and its programs write can be written by the cluster's user."""
+"""Before anything is stopped: the cluster's user can write the files of supervisord and its programs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .supervisor import Place, look, own
 class Writable:
     """The logs and counters of this cluster are its user's; where root ran it before, they are replaced by copies.
 
-    What the user can't mend itself (a directory that is missing, a file in somebody else's) is no business of this
-    step: deploy refuses such a host. Only a look with a preflight tells what can't be written.
+    This step leaves alone the things that the user can't fix itself (a directory that is missing, a file in
+    somebody else's): deploy refuses such a host. Only a look with a preflight tells the files that can't be written.
     """
 
     place: Place

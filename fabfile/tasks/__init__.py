@@ -1,1 +1,1 @@
-"""What the tasks do; imported when one runs."""
+"""The work of the tasks; imported when one runs."""

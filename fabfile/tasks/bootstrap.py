@@ -39,13 +39,13 @@ from ..steps.supervisor import Sight, state
 
 
 def bootstrap(c: Any, options: Options) -> None:
-    """Everything that the hosts need before anything is deployed to them."""
+    """Bring the chosen hosts to everything that a deploy needs."""
     chosen = target(c, options, "bootstrap", allow_unlisted=True)
     run = Run(chosen, options)
     phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
 
     def wanted(host: Host) -> list[Step]:
-        # What ran before a batch has to run after it.
+        # The programs that run before a batch have to run after it.
         seen = [Sight(plan.place(chosen.fleet))] if run.pace.batch else []
         return [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host), *seen]
 
@@ -59,7 +59,7 @@ def bootstrap(c: Any, options: Options) -> None:
 
 
 def check(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host]) -> None:
-    """What lets the next batch begin: on the hosts of this one, every program that ran before runs now."""
+    """Let the next batch begin only if every program that ran before on the hosts of this one runs now."""
 
     def one(host: Host, say: Say) -> None:
         say("checking its health")
@@ -81,9 +81,9 @@ def running(looked: Looked) -> set[str]:
 
 
 def steps(fleet: Fleet, host: Host) -> list[Step]:
-    """What every host must be before anything is deployed to it."""
+    """The desired states of a host before anything is deployed to it."""
     found: list[Step] = [plan.packages(host), *plan.account(fleet), *plan.stores(fleet, host)]
-    # One without any role is about to join; one with a store alone runs nothing of pyspider's.
+    # A host without any role is about to join; a host with a store alone runs nothing of pyspider's.
     if fleet.programs(host) or not host.roles:
         found.append(plan.runtime(fleet))
     return found
@@ -112,12 +112,12 @@ def _note(text: str) -> None:
 
 def distribute(run: Run, looked: Mapping[str, Looked], hosts: Sequence[Host]) -> None:
     """Everything at once on these hosts; per platform one makes the runtime, the others wait for it."""
-    # Nobody may wait for a host that is not among these.
+    # No host may wait for one that is not among these.
     looked = {host.name: looked[host.name] for host in hosts if host.name in looked}
     lacking = {name: platform for name, one in looked.items() if (platform := _lacks_runtime(one))}
     makers = _makers(run.target, looked, lacking)
     archives: dict[Platform, Future[Path]] = {platform: Future() for platform in lacking.values()}
-    # Whoever makes a runtime comes first: one that waits must never hold the place of one that works.
+    # The makers of a runtime come first: a host that waits must never hold the place of one that works.
     first = [host for host in hosts if host.name in makers]
     others = [host for host in hosts if host.name not in makers]
 
@@ -164,7 +164,7 @@ def _cached(fleet: Fleet, platform: Platform) -> Path:
 
 
 def _makers(chosen: Target, looked: Mapping[str, Looked], lacking: Mapping[str, Platform]) -> dict[str, Platform]:
-    """One host per platform of which this machine has no finished runtime; one that has it already, if there is one."""
+    """One host per platform of which this machine has no finished runtime; a host that has it already comes first."""
     makers: dict[str, Platform] = {}
     for platform in dict.fromkeys(lacking.values()):
         if _cached(chosen.fleet, platform).exists():
@@ -176,7 +176,7 @@ def _makers(chosen: Target, looked: Mapping[str, Looked], lacking: Mapping[str, 
 
 
 def _but_the_runtime(chosen: Target, host: Host, looked: Looked, lacks_it: bool, say: Say) -> tuple[str, ...]:
-    """Everything that need not wait for a runtime to be built; one that is there is only made current."""
+    """Do everything that need not wait for a runtime to be built; a runtime that is there is only made current."""
     both = zip(looked.steps, looked.found, strict=True)
     pairs = [pair for pair in both if not (lacks_it and isinstance(pair[0], Runtime))]
     steps, found = [step for step, _ in pairs], [answer for _, answer in pairs]
@@ -201,7 +201,7 @@ def _make(
 
 @contextmanager
 def promised(archive: Future[Path], maker: str) -> Iterator[None]:
-    """Whoever waits for the archive is told when nothing will come, whatever the reason."""
+    """Tell the hosts that wait for the archive when none will come, whatever the reason."""
     try:
         yield
     except BaseException as error:
@@ -223,7 +223,7 @@ def _build(chosen: Target, host: Host, step: Runtime, say: Say) -> tuple[str, ..
 
 
 def _fetch(chosen: Target, host: Host, platform: Platform, say: Say) -> Path:
-    """The finished archive from the host that made it, into the cache under its own name by one rename."""
+    """Fetch the finished archive from its maker, into the cache under its own name by one rename."""
     target = _cached(chosen.fleet, platform)
     say("fetching the finished Python")
     with put_whole(target) as fresh, fresh.open("wb") as stream:
@@ -232,7 +232,7 @@ def _fetch(chosen: Target, host: Host, platform: Platform, say: Say) -> Path:
 
 
 def _ship(chosen: Target, host: Host, looked: Looked, archive: Future[Path], say: Say) -> tuple[str, ...]:
-    """The runtime that another host of the platform made, unpacked here."""
+    """Unpack here the runtime that another host of the platform made."""
     pair = _runtime(looked)
     assert pair
     step, found = pair

@@ -1,4 +1,4 @@
-"""`fab deploy` and `fab reload`: what runs on the hosts is what hosts.toml says."""
+"""`fab deploy` and `fab reload`: the hosts run as hosts.toml says."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ..steps.supervision import Supervision
 from ..steps.supervisor import Questions, Sight, Untouched, state
 
 HEALTH_SECONDS = 20.0
-"""How long a changed host may take until its programs run and its web UI answers."""
+"""The time that a changed host may take until its programs run and its web UI answers."""
 POLL_SECONDS = 0.5
 
 
 def deploy(c: Any, options: Options, reload: bool) -> None:
-    """Look at all chosen hosts, then change what differs; with `reload` restart everything besides."""
+    """Look at all chosen hosts, then change the differences; with `reload` restart everything besides."""
     run = Run(target(c, options, "deploy"), options)
     with run.locked():
         _deploy(run, reload)
@@ -44,7 +44,7 @@ def _deploy(run: Run, reload: bool) -> None:
     for hosts in waves(chosen, strays):
         for number, batch in enumerate(run.batches(hosts)):
             if number > 0:
-                # While the batches before were served, this one may have changed.
+                # This batch may have changed while the ones before were served.
                 looked = run.look(lambda host: _steps(chosen, host), batch)
                 _heed(run, looked, reload)
             run.converge(looked, batch)
@@ -57,7 +57,7 @@ def _deploy(run: Run, reload: bool) -> None:
 
 
 def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
-    """Tell what doctor's preflight found; a host on which going on would do harm is left as it is."""
+    """Tell the findings of doctor's preflight; a host on which going on would do harm is left as it is."""
     hosts = [host for host in run.target.hosts if host.name in looked and run.recorder.going_on(host)]
     # A reload restarts the programs of every role.
     roles = () if reload else run.target.roles
@@ -76,7 +76,7 @@ def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
 
 
 def _log_in(run: Run, host: Host, roles: Sequence[str], say: Say) -> None:
-    """No program is stopped for one that the stores would not let in."""
+    """Refuse a host whose new programs the stores would not let in, before any old one is stopped."""
     say("asking MySQL and Redis with the release's own passwords")
     wanted = plan.logins(run.target.fleet, host, roles)
     (found,) = engine.look(run.target.links[host], [wanted], keep_open=not run.dry)
@@ -87,7 +87,7 @@ def _log_in(run: Run, host: Host, roles: Sequence[str], say: Say) -> None:
 
 
 def _keep_schedulers(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
-    """No scheduler is ended for one that can't be started: then its host is left as it is."""
+    """Keep the running schedulers where the new one can't be started; their hosts are left as they are."""
     new = run.target.fleet.scheduler_host
     if strays and not run.recorder.going_on(new):
         staying = [host for host in run.target.hosts if host.name in strays]
@@ -98,7 +98,7 @@ def _objections(chosen: Target, host: Host, looked: Looked, roles: Sequence[str]
     try:
         sight = _sight(looked)
     except Problem:
-        return []  # it is told by whoever needs the answer
+        return []  # the step that needs the answer tells it
     return objections(chosen.fleet, host, sight, roles)
 
 
@@ -118,7 +118,7 @@ def _steps(chosen: Target, host: Host) -> Sequence[Step]:
 
 
 def check(run: Run, batch: Sequence[Host], roles: Sequence[str] = ()) -> None:
-    """What lets the next batch begin: the programs (of these roles) on its changed hosts run, and are well."""
+    """Let the next batch begin only if the programs (of these roles) on the changed hosts run, and are well."""
     if run.pace.batch and not run.dry:
         run.each(lambda host, say: _well(run.target, host, roles, say), run.changed(batch), "check")
 
@@ -144,7 +144,7 @@ def reload(c: Any, options: Options) -> None:
     run = Run(chosen, options)
     with run.locked():
         for batch in run.batches(chosen.hosts):
-            # What would not start again is not stopped.
+            # A program that would not start again is not stopped.
             _heed(run, run.look(lambda host: plan.supervised(chosen.fleet, host), batch), reload=True)
             run.each(lambda host, say: _reload(chosen, host, say), batch)
             check(run, batch)
@@ -160,7 +160,7 @@ def _reload(chosen: Target, host: Host, say: Say) -> Done:
 
 
 def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
-    """What is found on the chosen hosts, and the schedulers that live on any host that should have none.
+    """The answers of the chosen hosts, and the schedulers that live on any host that should have none.
 
     If this run can start a scheduler, the rest of the cluster is looked at too, in the same
     breath. A host that can't be reached has no say: its scheduler, if there is one, shows in
@@ -190,7 +190,7 @@ def _schedulers(looked: Looked) -> Sequence[int]:
 
 
 def _sight(looked: Looked) -> Mapping[str, Any]:
-    """What the look told; empty where it could not be asked. Raises CannotLook."""
+    """The parsed look; empty where the host could not be asked. Raises CannotLook."""
     steps = zip(looked.steps, looked.found, strict=True)
     found = next((found for step, found in steps if isinstance(step, Sight | Supervision)), None)
     return (state(found) if found else None) or {}
@@ -210,8 +210,8 @@ def _refuse_while_one_runs(run: Run, strays: Mapping[str, Sequence[int]]) -> Non
 def waves(chosen: Target, strays: Mapping[str, Sequence[int]]) -> list[tuple[Host, ...]]:
     """The hosts in the order in which they may change, so that no two schedulers ever run.
 
-    One wave, unless this run both ends a scheduler on one host and starts it on another:
-    then the one that ends goes first. Raises Problem when a scheduler runs that this run would not end.
+    There is one wave, unless this run both ends a scheduler on one host and starts it on another:
+    then the host that ends its own goes first. Raises Problem when a scheduler runs that this run would not end.
     """
     new = chosen.fleet.scheduler_host
     for name, pids in strays.items():

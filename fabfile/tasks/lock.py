@@ -1,4 +1,4 @@
-"""`fab lock.…`: who is changing the cluster right now."""
+"""`fab lock.…`: the holder of the cluster's lock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..runs.options import Options
 
 
 def status(c: Any, options: Options) -> None:
-    """Tell who holds it; ends with the exit status of Locked if somebody does."""
+    """Name the holder of the lock; with one, the exit status is that of Locked."""
     fleet = load()
     owner = cluster_lock(c.config, fleet).owner()
     if options.json:
@@ -30,7 +30,7 @@ def status(c: Any, options: Options) -> None:
 
 
 def release(c: Any, options: Options) -> None:
-    """Take it away from whoever holds it."""
+    """Take the lock away from its holder."""
     fleet = load()
     owner = cluster_lock(c.config, fleet).release()
     if options.json:
@@ -40,6 +40,6 @@ def release(c: Any, options: Options) -> None:
 
 
 def _as_json(fleet: Fleet, owner: Owner | None) -> str:
-    """The cluster's name, and who holds (or held) its lock; null for nobody."""
-    who = owner and {"user": owner.user, "machine": owner.host, "pid": owner.pid, "since": owner.since}
-    return json.dumps({"cluster": fleet.cluster.name, "owner": who}, indent=2)
+    """The cluster's name, and the holder of its lock (or the last one); null for nobody."""
+    holder = owner and {"user": owner.user, "machine": owner.host, "pid": owner.pid, "since": owner.since}
+    return json.dumps({"cluster": fleet.cluster.name, "owner": holder}, indent=2)

@@ -64,7 +64,7 @@ def see(run: Run) -> ClusterView:
 def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: dict[str, Any] | None) -> HostView:
     wanted = tuple(program.name for program in fleet.programs(host))
     if host not in fleet.hosts:
-        # Nobody has said what should run there; what does should run well.
+        # hosts.toml does not say which programs should run there; those that do should run well.
         wanted = tuple(program["name"] for program in (sight or {}).get("programs", ()))
     return HostView(host, wanted, outcome.status != "unreachable", outcome.cause, sight)
 
@@ -84,7 +84,7 @@ def _redis(chosen: Target, reachable: list[Host]) -> stores.RedisReport:
 
 
 def show(view: ClusterView, timings: Timings | None = None) -> None:
-    """The tables that a person reads."""
+    """Print the tables for a person."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
