@@ -24,6 +24,8 @@ from .target import Target
 from .timings import Timings, Watch, connect_seconds
 
 Value = TypeVar("Value")
+Work = Callable[[Host, Say], Done | None]
+"""The work on one host; `say` shows its next phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Run:
 
     def each(
         self,
-        work: Callable[[Host, Say], Done | None],
+        work: Work,
         hosts: Sequence[Host] | None = None,
         phase: str = "change",
         unfinished: bool = False,
@@ -142,29 +144,31 @@ class Run:
         """
 
         def one(host: Host) -> None:
-            if self.stopped:
-                return
-            watch = Watch(host.name)
+            if not self.stopped:
+                self._work_on(host, work, phase, unfinished)
 
-            def say(text: str) -> None:
-                watch.begins(text)
-                self.progress.say(host.name, text)
-
-            outcome = on_host(host.name, lambda: work(host, say))
-            self.progress.done(host.name)
-            self.recorder.add(outcome, unfinished)
-            connected = connect_seconds(self.target.links[host])
-            self.timings.add(host.name, phase, outcome.seconds, connected, watch.ends())
-
-        chosen = self.target.hosts if hosts is None else hosts
+        left = [host for host in (self.target.hosts if hosts is None else hosts) if self.recorder.going_on(host)]
         try:
             with self.progress:
-                hosts_left = [host for host in chosen if self.recorder.going_on(host)]
-                fan_out(hosts_left, one, self.target.links.stop, self.target.fleet.cluster.at_once)
+                fan_out(left, one, self.target.links.stop, self.target.fleet.cluster.at_once)
         except KeyboardInterrupt:
             if not self.reports:
                 raise
             self._interrupted()
+
+    def _work_on(self, host: Host, work: Work, phase: str, unfinished: bool) -> None:
+        """Do one host's work, show it, and record its outcome and its time."""
+        watch = Watch(host.name)
+
+        def say(text: str) -> None:
+            watch.begins(text)
+            self.progress.say(host.name, text)
+
+        outcome = on_host(host.name, lambda: work(host, say))
+        self.progress.done(host.name)
+        self.recorder.add(outcome, unfinished)
+        connected = connect_seconds(self.target.links[host])
+        self.timings.add(host.name, phase, outcome.seconds, connected, watch.ends())
 
     def converge(self, looked: Mapping[str, Looked], hosts: Sequence[Host] | None = None) -> None:
         """Make the missing changes, on every host at once; a host that lacks nothing costs no channel."""

@@ -99,9 +99,9 @@ def _refuse_unlisted(fleet: Fleet, hosts: Sequence[Host]) -> None:
 
 def _to_retry(hosts: Sequence[Host], left: Sequence[str], flags: Options, task: str) -> tuple[Host, ...]:
     """The chosen hosts that the last run left undone; without any, the run ends here, and well."""
-    again = tuple(host for host in hosts if host.name in left)
-    if again:
-        return again
+    undone = tuple(host for host in hosts if host.name in left)
+    if undone:
+        return undone
     if flags.json:
         print(report.as_json([]))
         sys.stdout.flush()

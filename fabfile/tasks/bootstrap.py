@@ -20,7 +20,7 @@ from ..runs.options import Options
 from ..runs.outcomes import Done
 from ..runs.run import Looked, Run
 from ..runs.target import Target, target
-from ..steps.base import Step
+from ..steps.base import Found, Step
 from ..steps.libraries import Libraries
 from ..steps.package_names import package_names
 from ..steps.packages import Packages
@@ -147,7 +147,7 @@ def distribute(run: Run, looked: Mapping[str, Looked], hosts: Sequence[Host]) ->
     run.each(work, [host for host in [*first, *others] if host.name in looked])
 
 
-def _runtime(looked: Looked) -> tuple[Runtime, Any] | None:
+def _runtime(looked: Looked) -> tuple[Runtime, Found] | None:
     for step, found in zip(looked.steps, looked.found, strict=True):
         if isinstance(step, Runtime):
             return step, found

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from invoke.exceptions import Exit
 
-from fabfile.errors import WrongInput
+from fabfile.errors import Say, WrongInput
 from fabfile.inventory import Host, load
 from fabfile.runs.batches import Pace, share
 from fabfile.runs.options import whole_number
@@ -19,6 +19,7 @@ from fabfile.runs.target import Target
 from fabfile.ssh.pool import Links
 
 from .hosts_toml import GOOD
+from .local import LocalLink, OneLink, fleet
 
 
 @pytest.mark.parametrize(
@@ -117,13 +118,27 @@ def test_runs_of_a_file_that_is_gone_are_forgotten(tmp_path: Path) -> None:
 
 def test_ctrl_c_between_two_phases_ends_with_the_recap_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "hosts.toml").write_text(GOOD)
-    fleet = load(tmp_path / "hosts.toml")
+    two = load(tmp_path / "hosts.toml")
     dry = SimpleNamespace(run=SimpleNamespace(dry=True))
-    run = Run(Target(fleet, fleet.hosts, (), Links(), dry))
+    run = Run(Target(two, two.hosts, (), Links(), dry))
     with pytest.raises(Exit) as caught, run.locked():
         raise KeyboardInterrupt
     assert caught.value.code == 130
     assert "2 hosts: 2 not reached" in capsys.readouterr().out
+
+
+def test_ctrl_c_passes_through_a_run_that_leaves_the_report_to_its_task(capsys: pytest.CaptureFixture[str]) -> None:
+    config = SimpleNamespace(run=SimpleNamespace(dry=False))
+    run = Run(Target(fleet(), fleet().hosts, (), OneLink(LocalLink()), config), reports=False)
+
+    def stopped(_host: Host, say: Say) -> None:
+        say("working")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.each(stopped)
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "")
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"left": 3}', b'{"right": []}'])
