@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import Struct
 
 from . import known
-from .sight import Fact, FileSeen
+
+
+class Fact(Struct, frozen=True, kw_only=True):
+    """A part of a host's answer. Defaults mean that it was not seen; fields that it does not name are ignored."""
+
+
+class FileSeen(Fact, frozen=True):
+    """A file, directory or socket that stands on the host."""
+
+    path: str
+    owner: str = ""
+    mode: int = 0
+    mtime: float = 0.0
+    """Unix time."""
+    kind: str = "file"
+    """`file`, `dir` or `socket`."""
 
 
 class Interpreter(Fact, frozen=True):

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import msgspec
 
 from ..steps.base import CannotLook, Found
-from .answers import Asked
-from .sight import Disk, Fact, FileSeen, HostSight, Listener, LiveSupervisord, Memory
+from ..steps.sight import Disk, Listener, LiveSupervisord, Memory, Sight
+from .answers import Asked, Fact, FileSeen
 
 
 class ProgramSection(Fact, frozen=True):
@@ -119,6 +119,7 @@ class ProgramLog(Fact, frozen=True):
 class Facts(Fact, frozen=True):
     """Everything that doctor.py saw on a host."""
 
+    sight: Sight
     ours: bool = False
     """Whether this project has deployed the host; if not, its files are somebody's own."""
     clock: float = 0.0
@@ -127,7 +128,6 @@ class Facts(Fact, frozen=True):
     """Seconds that its clock is ahead of this machine's; measured here."""
     from_here: Mapping[int, str] = {}
     """How connections from this machine to its web UIs end, by port; measured here."""
-    sight: HostSight = HostSight()
     conf: Conf | None = None
     socket: FileSeen | None = None
     socket_path: str = ""

@@ -8,9 +8,9 @@ from typing import Literal
 
 from ..inventory import Fleet, Host
 from ..inventory.roles import MYSQL
+from ..steps.sight import KnownProgram
 from .answers import Asked
 from .facts import Component, Facts, ProgramSection
-from .sight import RunProgram
 
 Fix = Literal["owner", "stores", "conf", "release", "boot", "supervision", "restart"]
 """Something that `--fix` may do: one of fix.py's steps."""
@@ -38,7 +38,7 @@ class Patient:
         return self.facts.sight.supervisord.answers
 
     @property
-    def programs(self) -> Sequence[RunProgram]:
+    def programs(self) -> Sequence[KnownProgram]:
         """The programs that supervisord runs, with states."""
         return self.facts.sight.programs
 

@@ -10,7 +10,8 @@ from .. import plan
 from ..inventory import Fleet, Host
 from ..steps.base import Action, CannotLook, Found, Probe, Step
 from ..steps.shipped import shipped
-from ..steps.supervisor import Place, look, state
+from ..steps.sight import parsed
+from ..steps.supervisor import Place, look
 from .findings import Finding, Fix
 
 ORDER: tuple[Fix, ...] = ("owner", "conf", "release", "boot", "supervision", "restart")
@@ -60,8 +61,9 @@ class Restart:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        live = {one["name"]: one for one in (state(found) or {}).get("programs", ())}
-        names = [name for name in self.programs if name in live and live[name]["pid"] in self.before]
+        sight = parsed(found)
+        old = [one.name for one in sight.programs if one.pid in self.before] if sight else []
+        names = [name for name in self.programs if name in old]
         if not names:
             return []
         script = self.place.as_work("apply", restart=names, wait=names, reopen=[], remove=[], seconds=60)

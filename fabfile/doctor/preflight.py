@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..inventory import Fleet, Host
 from ..inventory.roles import STORES, Role
+from ..steps.sight import Listener, Machine, Sight, Unwritable
 from .checks import CHECKS
 from .checks.network import HOW
 from .facts import Facts
 from .findings import Check, Finding, Hit, Patient, View, findings
-from .sight import HostSight, Listener, PreflightSight, Unwritable, sighted
 
 FULL = 32 << 20
 """Bytes: with less, neither a release nor the programs' logs find room."""
@@ -31,9 +31,8 @@ class Objection:
         return f"{self.finding.evidence} ({self.finding.id}); {self.finding.fix}"
 
 
-def objections(fleet: Fleet, host: Host, answer: Mapping[str, object], roles: Collection[str] = ()) -> list[Objection]:
-    """The objections to a deploy that the answer to a look with a preflight holds; empty where all is well."""
-    sight = sighted(answer)
+def objections(fleet: Fleet, host: Host, sight: Sight, roles: Collection[str] = ()) -> list[Objection]:
+    """The objections to a deploy that a look with a preflight gives; empty where all is well."""
     if (seen := sight.preflight) is None:
         return []
     patient = Patient(host, _facts(sight, seen))
@@ -41,15 +40,13 @@ def objections(fleet: Fleet, host: Host, answer: Mapping[str, object], roles: Co
     return [Objection(one, _grave(one, seen)) for one in found]
 
 
-def _facts(sight: HostSight, seen: PreflightSight) -> Facts:
+def _facts(sight: Sight, seen: Machine) -> Facts:
     return Facts(
         ours=True, sight=sight, disks=seen.disks, memory=seen.memory, daemons=seen.daemons, listeners=seen.listeners
     )
 
 
-def _checks(
-    fleet: Fleet, host: Host, sight: HostSight, seen: PreflightSight, roles: Collection[str]
-) -> Sequence[Check]:
+def _checks(fleet: Fleet, host: Host, sight: Sight, seen: Machine, roles: Collection[str]) -> Sequence[Check]:
     def checked(name: str, hits: Iterable[Hit]) -> Check:
         return replace(_BY_ID[name], find=lambda _: hits)
 
@@ -61,7 +58,7 @@ def _checks(
     ]
 
 
-def _stores(fleet: Fleet, host: Host, seen: PreflightSight, role: Role) -> Iterator[Hit]:
+def _stores(fleet: Fleet, host: Host, seen: Machine, role: Role) -> Iterator[Hit]:
     how = seen.stores.get(role.name, "open")
     if how != "open":
         store = fleet.stores.of(role)
@@ -69,7 +66,7 @@ def _stores(fleet: Fleet, host: Host, seen: PreflightSight, role: Role) -> Itera
 
 
 def _taken(
-    fleet: Fleet, host: Host, sight: HostSight, listeners: Sequence[Listener], roles: Collection[str]
+    fleet: Fleet, host: Host, sight: Sight, listeners: Sequence[Listener], roles: Collection[str]
 ) -> Iterator[Hit]:
     """Programs' ports with a holder that this deploy would neither end nor restart."""
     ours = {sight.supervisord.pid, *(one.pid for one in sight.supervisords), *(one.pid for one in sight.leftovers)}
@@ -98,7 +95,7 @@ def _unwritable(fleet: Fleet, host: Host, paths: Sequence[Unwritable]) -> Iterat
         yield Hit(host.name, f"{user} can't write {one.path}{of}: {one.why}", fix=fix)
 
 
-def _grave(finding: Finding, seen: PreflightSight) -> bool:
+def _grave(finding: Finding, seen: Machine) -> bool:
     match finding.id:
         case "disk-full":
             return any(one.bytes and one.free < FULL for one in seen.disks)

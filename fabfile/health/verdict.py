@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from ..inventory import Fleet, Host
 from ..inventory.roles import MYSQL, REDIS, WEBUI, Role
+from ..steps.sight import KnownProgram, ServiceAnswer, Sight
 from .stores import MySQLReport, RedisReport
 
 RUNNING = "RUNNING"
@@ -15,19 +17,19 @@ RUNNING = "RUNNING"
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """One host as status saw it; `sight` is the answer of the look, None where there was none."""
+    """One host as status saw it; `sight` is None where there was no answer, or no Python."""
 
     host: Host
     wanted: tuple[str, ...]
     """The programs that hosts.toml puts there."""
     reachable: bool
     why: str = ""
-    sight: Mapping[str, Any] | None = None
+    sight: Sight | None = None
 
     @property
-    def programs(self) -> list[Mapping[str, Any]]:
+    def programs(self) -> list[KnownProgram]:
         """The programs that supervisord knows, in the order of hosts.toml, strangers last."""
-        known = {program["name"]: program for program in (self.sight or {}).get("programs", ())}
+        known = {program.name: program for program in (self.sight.programs if self.sight else ())}
         order = [*self.wanted, *(name for name in known if name not in self.wanted)]
         return [known[name] for name in order if name in known]
 
@@ -37,13 +39,13 @@ class HostView:
 
     def problems_after(self, partly: bool) -> list[str]:
         """The problems after a change of this host; `partly` if it concerned the `wanted` programs alone."""
-        sight = dict(self.sight or {})
-        if partly:
-            sight["programs"] = [one for one in sight.get("programs", ()) if one["name"] in self.wanted]
-        view = replace(self, sight=sight) if self.sight else self
-        webui = sight.get(WEBUI.name, {"ok": True})
-        unanswered = [] if webui["ok"] or (partly and not self._has(WEBUI)) else [f"the web UI: {webui['why']}"]
-        return [*view._problems(), *unanswered]
+        sight = self.sight
+        if sight and partly:
+            own = tuple(one for one in sight.programs if one.name in self.wanted)
+            sight = msgspec.structs.replace(sight, programs=own)
+        webui = sight.answers.get(WEBUI.name) if sight and (self._has(WEBUI) or not partly) else None
+        unanswered = [f"the web UI: {webui.reason}"] if webui and not webui.ok else []
+        return [*replace(self, sight=sight)._problems(), *unanswered]
 
     def _has(self, role: Role) -> bool:
         return any(name.startswith(role.name) for name in self.wanted)
@@ -59,30 +61,30 @@ class HostView:
             return ["there is no Python for pyspider; run `fab bootstrap`"]
         return [*self._supervisord(self.sight), *self._running(self.sight)]
 
-    def _supervisord(self, sight: Mapping[str, Any]) -> list[str]:
+    def _supervisord(self, sight: Sight) -> list[str]:
         found = []
-        if self.wanted and not sight["supervisord"]["answers"]:
-            reason = "its socket is stale" if sight["socket"] else "it is not running"
+        if self.wanted and not sight.supervisord.answers:
+            reason = "its socket is stale" if sight.socket else "it is not running"
             found.append(f"supervisord does not answer ({reason}); run `fab deploy`")
-        if left := sight["leftovers"]:
-            names = ", ".join(sorted(item["name"] for item in left))
+        if left := sight.leftovers:
+            names = ", ".join(sorted(item.name for item in left))
             found.append(f"processes run without a supervisord: {names}; run `fab deploy`")
-        if len(sight["supervisords"]) > 1:
-            found.append(f"{len(sight['supervisords'])} supervisords run at once; run `fab deploy`")
+        if len(sight.supervisords) > 1:
+            found.append(f"{len(sight.supervisords)} supervisords run at once; run `fab deploy`")
         return found
 
-    def _running(self, sight: Mapping[str, Any]) -> list[str]:
-        if not sight["supervisord"]["answers"]:
+    def _running(self, sight: Sight) -> list[str]:
+        if not sight.supervisord.answers:
             return []
-        known = {program["name"]: program for program in sight["programs"]}
+        known = {program.name: program for program in sight.programs}
         found = []
         for name in self.wanted:
             if name not in known:
                 found.append(f"{name} is missing; run `fab deploy`")
-            elif known[name]["state"] != RUNNING:
-                why = f" ({known[name]['why']})" if known[name]["why"] else ""
-                found.append(f"{name} is {known[name]['state']}{why}")
-            elif not known[name]["log"]:
+            elif known[name].state != RUNNING:
+                why = f" ({known[name].why})" if known[name].why else ""
+                found.append(f"{name} is {known[name].state}{why}")
+            elif not known[name].log:
                 found.append(f"{name} has no log file")
         found += [f"{name} runs, but hosts.toml does not put it there" for name in known if name not in self.wanted]
         return found
@@ -99,14 +101,14 @@ class ClusterView:
     complete: bool = True
     """False where only some hosts were asked: then nothing is said about the cluster as a whole."""
 
-    def answers(self, name: str) -> Mapping[str, Any] | None:
+    def answers(self, name: str) -> ServiceAnswer | None:
         """The answer of `webui`, `scheduler` or `fetcher` to the web UI's hosts; the worst one where several ask."""
-        seen = [view.sight[name] for view in self.hosts if view.sight and name in view.sight]
-        return min(seen, key=lambda answer: bool(answer["ok"]), default=None)
+        seen = [view.sight.answers[name] for view in self.hosts if view.sight and name in view.sight.answers]
+        return min(seen, key=lambda answer: answer.ok, default=None)
 
     def schedulers(self) -> list[str]:
         """`host (pid)` of every live scheduler, also of one that no supervisord started."""
-        return [f"{v.host.name} (pid {pid})" for v in self.hosts if v.sight for pid in v.sight["schedulers"]]
+        return [f"{v.host.name} (pid {pid})" for v in self.hosts if v.sight for pid in v.sight.schedulers]
 
     def problems(self) -> list[str]:
         """Everything that is not well; empty exactly when the cluster is healthy."""
@@ -126,8 +128,8 @@ class ClusterView:
             answer = self.answers(name)
             if answer is None:
                 found.append(f"{name}: it could not be asked, since no host with a webui answered")
-            elif not answer["ok"]:
-                found.append(f"{name}: {answer.get('why', 'its answer makes no sense')}")
+            elif not answer.ok:
+                found.append(f"{name}: {answer.reason}")
         return found
 
     def _stores(self) -> dict[str, MySQLReport | RedisReport | None]:
@@ -141,14 +143,14 @@ class ClusterView:
             "hosts": {view.host.name: _host_data(view) for view in self.hosts},
             "stores": {name: _data(report) for name, report in self._stores().items()},
             "queues": dict(self.redis.queues) if self.redis else {},
-            **{name: dict(self.answers(name) or {"ok": False}) for name in self.fleet.asked},
+            **{name: (self.answers(name) or ServiceAnswer(ok=False)).as_data() for name in self.fleet.asked},
             "problems": problems,
         }
 
 
 def _host_data(view: HostView) -> dict[str, Any]:
-    programs = [{key: program[key] for key in ("name", "state", "pid", "uptime_s")} for program in view.programs]
-    supervisord = bool(view.sight and view.sight["supervisord"]["answers"])
+    programs = [program.as_data() for program in view.programs]
+    supervisord = bool(view.sight and view.sight.supervisord.answers)
     return {"reachable": view.reachable, "programs": programs, "supervisord": supervisord, "problems": view.problems()}
 
 

@@ -29,11 +29,10 @@ def look(options):
         "schedulers": schedulers(table),
         "log_sizes": logs.log_sizes(options["logs"]),
         "current": files.link(options.get("home", "") + "/current"),
+        "answers": {"webui": questions.webui_answer(options["webui"])} if options.get("webui") else {},
     }
-    if options.get("webui"):
-        answer["webui"] = questions.webui_answer(options["webui"])
     for name, url in options.get("rpc", {}).items():
-        answer[name] = questions.rpc_answer(url)
+        answer["answers"][name] = questions.rpc_answer(url)
     if options.get("preflight"):
         answer["preflight"] = machine.preflight(options["preflight"], table)
     return answer

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .base import Action, CannotLook, Found, Probe
 from .shell import as_user, cmd, lines
+from .sight import LiveDaemon, Sight, Unit
 from .supervisor import Place, action, look, needed
 
 START_SECONDS = 30
@@ -36,66 +36,71 @@ class Supervisord:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        answer = needed(self.place, found)
-        unit = _unit(answer)
-        live = _live(answer)
-        silent = [item for item in answer["supervisords"] if item["pid"] not in (live, unit and unit["main"])]
+        sight = needed(self.place, found)
+        unit = _unit(sight)
+        live = _live(sight)
+        silent = [item for item in sight.supervisords if item.pid not in (live, unit and unit.main)]
         actions = [self._end("end the supervisord that does not answer", silent)] if silent else []
-        return [*actions, *(self._through_unit(answer) if unit else self._by_itself(answer))]
+        return [*actions, *(self._through_unit(sight) if unit else self._by_itself(sight))]
 
     def begins(self, found: Found) -> bool:
         """Whether supervisord starts, or starts again: all its programs with it."""
-        answer = needed(self.place, found)
-        return _live(answer) is None or bool(self._outside(answer) or self._outdated(answer))
+        sight = needed(self.place, found)
+        return _live(sight) is None or bool(self._outside(sight) or self._outdated(sight))
 
-    def _outdated(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return [one for one in self._current(answer) if one["conf"] != self.digest]
+    def _outdated(self, sight: Sight) -> list[LiveDaemon]:
+        return [one for one in self._current(sight) if one.conf != self.digest]
 
-    def _outside(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-        unit = _unit(answer)
-        return [one for one in self._current(answer) if unit and one["pid"] != unit["main"]]
+    def _outside(self, sight: Sight) -> list[LiveDaemon]:
+        unit = _unit(sight)
+        return [one for one in self._current(sight) if unit and one.pid != unit.main]
 
-    def _current(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _current(self, sight: Sight) -> list[LiveDaemon]:
         """The daemon that answers, where it may be ended."""
-        return [one for one in answer["supervisords"] if one["pid"] == _live(answer) and not self.keep_running]
+        return [one for one in sight.supervisords if one.pid == _live(sight) and not self.keep_running]
 
-    def _by_itself(self, answer: Mapping[str, Any]) -> list[Action]:
-        outdated = self._outdated(answer)
+    def _by_itself(self, sight: Sight) -> list[Action]:
+        outdated = self._outdated(sight)
         ended = [self._end("stop supervisord: its own configuration changed", outdated)] if outdated else []
-        start = action("start supervisord", self._start(answer), START_SECONDS * 4 + self.stop_seconds * 2)
-        return [*ended, start] if outdated or _live(answer) is None else []
+        start = action("start supervisord", self._start(sight), START_SECONDS * 4 + self.stop_seconds * 2)
+        return [*ended, start] if outdated or _live(sight) is None else []
 
-    def _through_unit(self, answer: Mapping[str, Any]) -> list[Action]:
-        service, outside, outdated = f"{self.place.unit}.service", self._outside(answer), self._outdated(answer)
-        start, limit = self._start(answer), START_SECONDS * 6 + self.stop_seconds * 3
+    def _through_unit(self, sight: Sight) -> list[Action]:
+        service, outside, outdated = f"{self.place.unit}.service", self._outside(sight), self._outdated(sight)
+        start, limit = self._start(sight), START_SECONDS * 6 + self.stop_seconds * 3
         if outside:
             # It comes out of a login's session, another service, or an older version of this project.
-            script = lines(self.place.as_root("end", end=outside, signals=self._signals()), start)
+            items = [one.as_data() for one in outside]
+            script = lines(self.place.as_root("end", end=items, signals=self._signals()), start)
             return [action(f"move supervisord into {service}", script, limit)]
         if outdated:
             return [action(f"restart supervisord ({service}): its own configuration changed", start, limit)]
-        return [action(f"start supervisord ({service})", start, limit)] if _live(answer) is None else []
+        return [action(f"start supervisord ({service})", start, limit)] if _live(sight) is None else []
 
-    def _end(self, says: str, items: list[dict[str, Any]]) -> Action:
-        return action(says, self.place.as_root("end", end=items, signals=self._signals()), self.stop_seconds + 30)
+    def _end(self, says: str, items: list[LiveDaemon]) -> Action:
+        return action(
+            says,
+            self.place.as_root("end", end=[one.as_data() for one in items], signals=self._signals()),
+            self.stop_seconds + 30,
+        )
 
     def _signals(self) -> list[tuple[str, int]]:
         return [("SIGTERM", self.stop_seconds), ("SIGKILL", 5)]
 
-    def _start(self, answer: Mapping[str, Any]) -> str:
+    def _start(self, sight: Sight) -> str:
         """A script that starts supervisord; where it does not come up, the one that ran before."""
         # The digest tells the configuration that it is started with.
         digest = f"export PYSPIDER_SUPERVISORD=$({cmd('sha256sum', self.place.conf)} | cut -c1-12)"
         daemon = cmd("exec", Path(self.place.python).with_name("supervisord"), "-c", self.place.conf)
-        restore = f"ln -sfn {cmd(answer['current'] or '')} .current.back && mv -fT .current.back current"
+        restore = f"ln -sfn {cmd(sight.current or '')} .current.back && mv -fT .current.back current"
         return self.place.as_root(
             "start",
             seconds=START_SECONDS,
             stop_seconds=self.stop_seconds,
             words=self._words(f"{digest} && {daemon}"),
             # With another socket, it does not answer on the old one.
-            before=next(({"conf": one["conf"]} for one in answer["supervisords"]), None),
-            restore=[self._words(restore)] if answer["current"] else [],
+            before=next(({"conf": one.conf} for one in sight.supervisords), None),
+            restore=[self._words(restore)] if sight.current else [],
         )
 
     def _words(self, script: str) -> list[str]:
@@ -103,14 +108,13 @@ class Supervisord:
         return shlex.split(str(as_user(self.place.user, f"{cmd('cd', self.place.home)} && {script}")))
 
 
-def _live(answer: Mapping[str, Any]) -> int | None:
-    server = answer["supervisord"]
-    return server.get("pid") if server["answers"] else None
+def _live(sight: Sight) -> int | None:
+    return sight.supervisord.pid if sight.supervisord.answers else None
 
 
-def _unit(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _unit(sight: Sight) -> Unit | None:
     """systemd's word on the unit; None on a host without systemd. Raises CannotLook."""
-    unit: Mapping[str, Any] | None = answer["unit"]
-    if unit is not None and unit["main"] is None:
+    unit = sight.unit
+    if unit is not None and unit.main is None:
         raise CannotLook("systemd does not answer there: see what `systemctl status` says on the host")
     return unit

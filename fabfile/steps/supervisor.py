@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
@@ -14,6 +14,7 @@ from .ground import SOUND
 from .preflight import Preflight
 from .shell import cmd, lines
 from .shipped import as_root, as_work, shipped
+from .sight import KnownProgram, Sight, Stranger, parsed
 
 REFUSED = 111
 """ECONNREFUSED on Linux: a socket file without a process behind it."""
@@ -72,39 +73,28 @@ def look(place: Place, questions: Questions | None = None, preflight: Preflight 
     return Probe(script, (shipped(), Payload(json.dumps(options).encode())), limit=45)
 
 
-def state(found: Found) -> dict[str, Any] | None:
-    """The parsed answer of `look`; None where the host has no runtime."""
-    try:
-        answer = json.loads(found.text)
-    except ValueError as error:
-        raise CannotLook(f"what runs there can't be seen: {found.text[-300:]}") from error
-    if answer is None or isinstance(answer, dict):
-        return answer
-    raise CannotLook(f"what runs there can't be seen: {found.text[-300:]}")
-
-
-def own(place: Place, found: Found) -> dict[str, Any] | None:
-    """The parsed answer of `look`, on a host where supervisord is this project's to change.
+def own(place: Place, found: Found) -> Sight | None:
+    """The sight of a host where supervisord is this project's to change.
 
     Raises Problem where its configuration or its socket is somebody else's: their programs would be ended.
     """
-    answer = state(found)
-    if answer and (why := claimed(place, answer)):
+    sight = parsed(found)
+    if sight and (why := claimed(place, sight)):
         raise Problem(f"nothing was changed here: {'; '.join(why)}")
-    return answer
+    return sight
 
 
-def claimed(place: Place, answer: Mapping[str, Any]) -> tuple[str, str] | None:
+def claimed(place: Place, sight: Sight) -> tuple[str, str] | None:
     """Somebody else's claim on supervisord's place, and the way on; None where there is none."""
-    if not (answer["strangers"] or answer["foreign_conf"]):
-        return _hides(place, answer["hidden"]) if answer.get("hidden") else None
-    holder = next(iter(answer["strangers"]), None)
-    if holder and holder["holds"] == "socket":
+    if not (sight.strangers or sight.foreign_conf):
+        return _hides(place, sight.hidden) if sight.hidden else None
+    holder = next(iter(sight.strangers), None)
+    if holder and holder.holds == "socket":
         return (
             f"on {place.socket} answers a supervisord that this project did not start ({_described(holder)})",
             "give the cluster a socket of its own in hosts.toml: [cluster] socket",
         )
-    programs = ", ".join(answer["foreign_conf"] or ())
+    programs = ", ".join(sight.foreign_conf or ())
     under = _described(holder) if holder else f"it names {programs}, and no supervisord runs with it now"
     return (
         f"{place.conf} is somebody else's ({under})",
@@ -121,16 +111,16 @@ def _hides(place: Place, hidden: str) -> tuple[str, str]:
     )
 
 
-def _described(holder: Mapping[str, Any]) -> str:
-    running = ", ".join(holder["running"]) or "no program"
-    return f"supervisord, pid {holder['pid']} of {holder['user']}, runs {running}"
+def _described(holder: Stranger) -> str:
+    running = ", ".join(holder.running) or "no program"
+    return f"supervisord, pid {holder.pid} of {holder.user}, runs {running}"
 
 
-def needed(place: Place, found: Found) -> dict[str, Any]:
+def needed(place: Place, found: Found) -> Sight:
     """The same, where there is a runtime; raises CannotLook where there is none."""
-    if (answer := own(place, found)) is None:
+    if (sight := own(place, found)) is None:
         raise CannotLook("there is no Python for pyspider; run `fab bootstrap` for this host first")
-    return answer
+    return sight
 
 
 def action(says: str, script: str, limit: float = 60) -> Action:
@@ -164,15 +154,15 @@ class Sockets:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        answer = own(self.place, found)
-        if answer is None:
+        sight = own(self.place, found)
+        if sight is None:
             return []
-        if answer["socket_kind"] not in (None, "a socket"):
-            what = f"{self.place.socket}: {answer['socket_kind']} is in the way, where supervisord makes its socket"
+        if sight.socket_kind not in (None, "a socket"):
+            what = f"{self.place.socket}: {sight.socket_kind} is in the way, where supervisord makes its socket"
             raise Problem(f"nothing was changed here: {what}; see who put it there, and move it away")
-        server = answer["supervisord"]
+        server = sight.supervisord
         # A live supervisord's socket is the only guard against a second one: never remove it.
-        stale = answer["socket"] and not server["answers"] and server["errno"] == REFUSED and not answer["supervisords"]
+        stale = sight.socket and not server.answers and server.errno == REFUSED and not sight.supervisords
         return [action(f"remove the stale {self.place.socket}", self.place.as_root("clear"))] if stale else []
 
 
@@ -187,11 +177,13 @@ class Leftovers:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        left = [one for one in (own(self.place, found) or {}).get("leftovers", []) if one["ours"]]
+        sight = own(self.place, found)
+        left = [one for one in sight.leftovers if one.ours] if sight else []
         if not left:
             return []
-        names = ", ".join(sorted(item["name"] for item in left))
-        script = self.place.as_root("end", end=left, signals=[("SIGINT", 5), ("SIGTERM", 5), ("SIGKILL", 5)])
+        names = ", ".join(sorted(item.name for item in left))
+        items = [item.as_data() for item in left]
+        script = self.place.as_root("end", end=items, signals=[("SIGINT", 5), ("SIGTERM", 5), ("SIGKILL", 5)])
         return [action(f"end what a dead supervisord left running: {names}", script)]
 
 
@@ -222,17 +214,17 @@ class Programs:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        answer = needed(self.place, found)
-        server = answer["supervisord"]
+        sight = needed(self.place, found)
+        server = sight.supervisord
         begins = self.daemon is not None and self.daemon.begins(found)
-        if begins or not server["answers"] or server["state"] != "RUNNING":
+        if begins or not server.answers or server.state != "RUNNING":
             names = [name for name, _ in self.wanted]
-            since = answer["log_sizes"]
+            since = sight.log_sizes
             return [self._apply(f"wait for {', '.join(names)}", wait=names, since=since)] if names else []
-        live = {item["name"]: item for item in answer["programs"]}
+        live = {item.name: item for item in sight.programs}
         restart = [name for name, release in self.wanted if _outdated(live.get(name), release)]
-        waiting = [name for name, _ in self.wanted if name not in restart and live[name]["state"] == "STARTING"]
-        reopen = [name for name, _ in self.wanted if name in live and not live[name]["log"] and name not in restart]
+        waiting = [name for name, _ in self.wanted if name not in restart and live[name].state == "STARTING"]
+        reopen = [name for name, _ in self.wanted if name in live and not live[name].log and name not in restart]
         remove = [name for name in live if name not in self.all_names and self._touches(name)]
         if not (restart or waiting or reopen or remove):
             return []
@@ -271,20 +263,22 @@ class Programs:
         )
 
 
-def _outdated(live: Mapping[str, Any] | None, release: str) -> bool:
+def _outdated(live: KnownProgram | None, release: str) -> bool:
     # Between two starts (BACKOFF) there is no process that could tell its release, and nothing to lose.
-    return live is None or live["state"] in DOWN or live["release"] != release
+    return live is None or live.state in DOWN or live.release != release
 
 
-def _says(live: Mapping[str, Any], restart: list[str], waiting: list[str], reopen: list[str], remove: list[str]) -> str:
-    begun = [name for name in restart if name not in live or live[name]["state"] in DOWN]
+def _says(
+    live: Mapping[str, KnownProgram], restart: list[str], waiting: list[str], reopen: list[str], remove: list[str]
+) -> str:
+    begun = [name for name in restart if name not in live or live[name].state in DOWN]
     again = [name for name in restart if name not in begun]
     parts = {"start": begun, "restart": again, "wait for": waiting, "reopen the log of": reopen, "remove": remove}
     return "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts.items() if names)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Look:
     """A look at a host of which nothing is wanted."""
 
     place: Place

@@ -26,9 +26,9 @@ class Writable:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        answer = own(self.place, found) or {}
-        seen = answer.get("preflight", {}).get("unwritable", ())
-        paths = [one["path"] for one in seen if one["mendable"]]
+        sight = own(self.place, found)
+        unwritable = sight.preflight.unwritable if sight and sight.preflight else ()
+        paths = [one.path for one in unwritable if one.mendable]
         if not paths:
             return []
         others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""

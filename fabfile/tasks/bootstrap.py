@@ -35,7 +35,8 @@ from ..steps.runtime import (
     pack_action,
     wanted_on,
 )
-from ..steps.supervisor import Sight, state
+from ..steps.sight import parsed
+from ..steps.supervisor import Look
 
 
 def bootstrap(c: Any, options: Options) -> None:
@@ -46,7 +47,7 @@ def bootstrap(c: Any, options: Options) -> None:
 
     def wanted(host: Host) -> list[Step]:
         # The programs that run before a batch have to run after it.
-        seen = [Sight(plan.place(chosen.fleet))] if run.pace.batch else []
+        seen = [Look(plan.place(chosen.fleet))] if run.pace.batch else []
         return [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host), *seen]
 
     with run.locked():
@@ -63,8 +64,8 @@ def check(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host]) -> None
 
     def one(host: Host, say: Say) -> None:
         say("checking its health")
-        sight = Sight(plan.place(run.target.fleet))
-        after = running(Looked((sight,), tuple(look(run.target.links[host], [sight]))))
+        again = Look(plan.place(run.target.fleet))
+        after = running(Looked((again,), tuple(look(run.target.links[host], [again]))))
         if lost := running(looked[host.name]) - after:
             raise Problem(f"changed, but not well afterwards: {', '.join(sorted(lost))} ran before and does not now")
 
@@ -75,8 +76,9 @@ def check(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host]) -> None
 def running(looked: Looked) -> set[str]:
     """The programs that supervisord ran when the host was looked at."""
     for step, found in zip(looked.steps, looked.found, strict=True):
-        if isinstance(step, Sight):
-            return {one["name"] for one in (state(found) or {}).get("programs", ()) if one["state"] == RUNNING}
+        if isinstance(step, Look):
+            sight = parsed(found)
+            return {one.name for one in sight.programs if one.state == RUNNING} if sight else set()
     return set()
 
 

@@ -20,8 +20,9 @@ from ..runs.outcomes import Done
 from ..runs.run import Looked, Run
 from ..runs.target import Target, target
 from ..steps.base import Step
+from ..steps.sight import Sight, parsed
 from ..steps.supervision import Supervision
-from ..steps.supervisor import Questions, Sight, Untouched, state
+from ..steps.supervisor import Look, Questions, Untouched
 
 HEALTH_SECONDS = 20.0
 """The time that a changed host may take until its programs run and its web UI answers."""
@@ -99,7 +100,7 @@ def _objections(chosen: Target, host: Host, looked: Looked, roles: Sequence[str]
         sight = _sight(looked)
     except Problem:
         return []  # the step that needs the answer tells it
-    return objections(chosen.fleet, host, sight, roles)
+    return objections(chosen.fleet, host, sight, roles) if sight else []
 
 
 def _changes(looked: Looked) -> bool:
@@ -126,10 +127,10 @@ def check(run: Run, batch: Sequence[Host], roles: Sequence[str] = ()) -> None:
 def _well(chosen: Target, host: Host, roles: Sequence[str], say: Say) -> None:
     say("checking its health")
     names = [program.name for program in plan.chosen_programs(chosen.fleet, host, roles)]
-    asked = Sight(plan.place(chosen.fleet), Questions(webui=plan.questions(chosen.fleet, host).webui))
+    asked = Look(plan.place(chosen.fleet), Questions(webui=plan.questions(chosen.fleet, host).webui))
     deadline = time.monotonic() + HEALTH_SECONDS
     while True:
-        sight = state(engine.look(chosen.links[host], [asked])[0])
+        sight = parsed(engine.look(chosen.links[host], [asked])[0])
         problems = HostView(host, tuple(names), True, sight=sight).problems_after(bool(roles))
         if not problems:
             return
@@ -174,7 +175,7 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
 
     def steps(host: Host) -> Sequence[Step]:
         if host in others:
-            return [Sight(plan.place(chosen.fleet))]
+            return [Look(plan.place(chosen.fleet))]
         return _steps(chosen, host)
 
     looked = run.look(steps, [*chosen.hosts, *others])
@@ -185,22 +186,22 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
 
 
 def _schedulers(looked: Looked) -> Sequence[int]:
-    pids: Sequence[int] = _sight(looked).get("schedulers", ())
-    return pids
+    sight = _sight(looked)
+    return sight.schedulers if sight else ()
 
 
-def _sight(looked: Looked) -> Mapping[str, Any]:
-    """The parsed look; empty where the host could not be asked. Raises CannotLook."""
+def _sight(looked: Looked) -> Sight | None:
+    """The sight of the host; None where it has no Python, or was not looked at. Raises CannotLook."""
     steps = zip(looked.steps, looked.found, strict=True)
-    found = next((found for step, found in steps if isinstance(step, Sight | Supervision)), None)
-    return (state(found) if found else None) or {}
+    found = next((found for step, found in steps if isinstance(step, Look | Supervision)), None)
+    return parsed(found) if found else None
 
 
 def _refuse_while_one_runs(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
-    sight = Sight(plan.place(run.target.fleet))
+    again = Look(plan.place(run.target.fleet))
     for name in strays:
-        found = engine.look(run.target.links[run.target.fleet.host(name)], [sight])
-        if pids := _schedulers(Looked((sight,), tuple(found))):
+        found = engine.look(run.target.links[run.target.fleet.host(name)], [again])
+        if pids := _schedulers(Looked((again,), tuple(found))):
             raise Problem(
                 f"not started: a scheduler still runs on {name} (pid {', '.join(map(str, pids))}) and is not "
                 "supervisord's; end it there, then deploy again"

@@ -20,7 +20,8 @@ from ..runs.report import show_timings
 from ..runs.run import Run
 from ..runs.target import Target, route, target
 from ..runs.timings import Timings
-from ..steps.supervisor import Sight, state
+from ..steps.sight import Sight, parsed
+from ..steps.supervisor import Look
 
 
 def status(c: Any, options: Options) -> None:
@@ -44,9 +45,9 @@ def see(run: Run) -> ClusterView:
     """Ask everything at once: the hosts in one channel each, the stores through SSH beside them."""
     chosen = run.target
 
-    def sight(host: Host, _say: Say) -> dict[str, Any] | None:
-        asked = Sight(plan.place(chosen.fleet), plan.questions(chosen.fleet, host))
-        return state(*look(chosen.links[host], [asked]))
+    def sight(host: Host, _say: Say) -> Sight | None:
+        asked = Look(plan.place(chosen.fleet), plan.questions(chosen.fleet, host))
+        return parsed(*look(chosen.links[host], [asked]))
 
     sights = run.ask(sight)
     outcomes = zip(chosen.hosts, run.recorder.outcomes(chosen.hosts), strict=True)
@@ -61,11 +62,11 @@ def see(run: Run) -> ClusterView:
     return ClusterView(chosen.fleet, views, mysql, redis)
 
 
-def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: dict[str, Any] | None) -> HostView:
+def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: Sight | None) -> HostView:
     wanted = tuple(program.name for program in fleet.programs(host))
     if host not in fleet.hosts:
         # hosts.toml does not say which programs should run there; those that do should run well.
-        wanted = tuple(program["name"] for program in (sight or {}).get("programs", ()))
+        wanted = tuple(program.name for program in (sight.programs if sight else ()))
     return HostView(host, wanted, outcome.status != "unreachable", outcome.cause, sight)
 
 
@@ -99,13 +100,13 @@ def show(view: ClusterView, timings: Timings | None = None) -> None:
         elif not host.programs:
             table.add_row(name, "-", Text("no programs", "bold red" if host.wanted else "dim"), "", "")
         for program in host.programs:
-            style = "green" if program["state"] == RUNNING else "bold red"
+            style = "green" if program.state == RUNNING else "bold red"
             table.add_row(
                 name,
-                program["name"],
-                Text(program["state"], style),
-                str(program["pid"] or "-"),
-                _uptime(program["uptime_s"]),
+                program.name,
+                Text(program.state, style),
+                str(program.pid or "-"),
+                _uptime(program.uptime_s),
             )
             name = ""
     console.print(table)
@@ -130,7 +131,7 @@ def _show_services(console: Any, view: ClusterView) -> None:
         lines.append(f"redis      {view.redis.version}, {view.redis.policy}")
         lines.append("queues     " + ", ".join(f"{name} {size}" for name, size in view.redis.queues.items()))
     for name in view.fleet.asked:
-        if (answer := view.answers(name)) and answer["ok"]:
+        if (answer := view.answers(name)) and answer.ok:
             lines.append(f"{name:<10} answers")
     for line in lines:
         console.print(line, markup=False, highlight=False)
@@ -138,7 +139,7 @@ def _show_services(console: Any, view: ClusterView) -> None:
         console.print()
 
 
-def _uptime(seconds: int | None) -> str:
+def _uptime(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     days, rest = divmod(int(seconds), 86400)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,6 +9,8 @@ import pytest
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.daemon import Supervisord
 from fabfile.steps.supervisor import Place, Programs
+
+from . import sights
 
 PLACE = Place("work", "/h", "/l", "/etc/supervisord.conf", "/s.sock", "/opt/python", unit="pyspider-demo")
 STEP = Supervisord(PLACE, "d1", stop_seconds=70)
@@ -23,18 +24,13 @@ RESTART = "restart supervisord (pyspider-demo.service): its own configuration ch
 def found(live: int | None, others: dict[int, str], main: int | str | None = "no systemd") -> Found:
     """`live` answers; `others` are the supervisords that there are, with their configurations' digests."""
     server: dict[str, Any] = {"answers": live is not None, "pid": live, "state": "RUNNING", "errno": 111}
-    answer = {
-        "supervisord": server,
-        "supervisords": [{"pid": pid, "ticks": 1, "conf": conf} for pid, conf in others.items()],
-        "unit": None if main == "no systemd" else {"main": main, "state": "running"},
-        "programs": [{"name": "fetcher1", "state": "RUNNING", "pid": 9, "release": "r1", "log": True}],
-        "leftovers": [],
-        "strangers": [],
-        "foreign_conf": None,
-        "log_sizes": {},
-        "current": "releases/r0",
-    }
-    return Found(0, json.dumps(answer))
+    return sights.found(
+        supervisord=server,
+        supervisords=[{"pid": pid, "ticks": 1, "conf": conf} for pid, conf in others.items()],
+        unit=None if main == "no systemd" else {"main": main, "state": "running"},
+        programs=[{"name": "fetcher1", "state": "RUNNING", "pid": 9, "release": "r1", "log": True}],
+        current="releases/r0",
+    )
 
 
 def says(step: Supervisord, answer: Found) -> list[str]:

@@ -27,6 +27,8 @@ from fabfile.render import config_json_masked, program_sections
 from fabfile.steps.base import CannotLook, Found, Step, parts
 from fabfile.steps.boot import Boot
 
+from . import sights
+
 PROJECT = Path(__file__).parent.parent.parent
 Answer = dict[str, Any]
 CONF = "/etc/supervisord.conf"
@@ -133,7 +135,7 @@ def facts_of(fleet: Fleet, host: Host) -> Answer:
 
 
 def understood(answer: Answer) -> Facts:
-    facts = parsed(Found(0, json.dumps(answer)))
+    facts = parsed(Found(0, json.dumps(answer | {"sight": sights.answer(**answer["sight"])})))
     assert facts
     return facts
 
@@ -211,6 +213,9 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
     assert diagnosis(fleet) == []
 
 
+SUPERVISORD = {"address": "0.0.0.0", "port": 9001, "pid": 50, "name": "supervisord", "line": [50], "waiting": 0}
+
+
 @pytest.mark.parametrize(
     ("host", "change", "wanted"),
     [
@@ -275,8 +280,7 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
         ("node1", both(mysqld, lambda seen: seen["listeners"][-1].update(address="20.1.2.3")), "exposed"),
         ("node1", lambda seen: seen["listeners"][0].update(address="20.1.2.3"), "exposed"),
         ("node2", set_in("boot", []), "no-boot-unit"),
-        ("node2", lambda seen: seen["listeners"].append({"address": "0.0.0.0", "port": 9001, "pid": 50, "line": [50]}),
-         "exposed"),
+        ("node2", lambda seen: seen["listeners"].append(SUPERVISORD), "exposed"),
         ("node2", set_in("memory", {"bytes": 8 << 30, "free": 20 << 20}), "memory"),
         ("node3", set_in("components/0/kb", 1100 << 10), "phantomjs-leaking"),
         ("node2", set_in("clients", [{"path": "/usr/bin/supervisorctl", "status": 5, "says": "x", "beside": "/y"}]),
@@ -494,7 +498,9 @@ def test_keys_are_known_however_they_are_spelled() -> None:
 
 
 def test_an_answer_after_complaints_is_understood_and_a_broken_one_is_an_error() -> None:
-    assert parsed(Found(0, 'ERROR:root:code for hash md5 was not found.\n{"ours": true}')) == Facts(ours=True)
+    told = json.dumps({"ours": True, "sight": sights.answer()})
+    complaint = "ERROR:root:code for hash md5 was not found."
+    assert parsed(Found(0, f"{complaint}\n{told}")) == Facts(ours=True, sight=sights.sight())
     assert parsed(Found(0, "null")) is None
     with pytest.raises(CannotLook):
         parsed(Found(1, "Traceback"))

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fabfile.health.stores import MySQLReport, RedisReport
 from fabfile.health.verdict import ClusterView, HostView
 from fabfile.inventory import Fleet, Host, load
 from fabfile.inventory.roles import QUEUES
+from fabfile.steps.sight import Sight
+
+from . import sights
 
 PROJECT = Path(__file__).parent.parent.parent
 DATABASES = ("taskdb", "projectdb", "resultdb")
@@ -27,15 +31,8 @@ def program(name: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "state": "RUNNING", "pid": 7, "uptime_s": 9, "release": "r", "log": True, "why": ""} | more
 
 
-def sight(*programs: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {
-        "supervisord": {"answers": True, "state": "RUNNING", "pid": 1, "errno": None},
-        "socket": True,
-        "programs": list(programs),
-        "leftovers": [],
-        "supervisords": [{"pid": 1, "ticks": 1, "conf": "d"}],
-        "schedulers": [],
-    } | more
+def sight(*programs: dict[str, Any], **more: Any) -> Sight:
+    return sights.sight(**({"programs": programs, "supervisords": [{"pid": 1}]} | more))
 
 
 def well(fleet: Fleet) -> dict[str, HostView]:
@@ -43,7 +40,8 @@ def well(fleet: Fleet) -> dict[str, HostView]:
     for host in fleet.hosts:
         wanted = tuple(one.name for one in fleet.programs(host))
         answers: dict[str, Any] = {"webui": {"ok": True}, "scheduler": {"ok": True}, "fetcher": {"ok": True}}
-        seen = sight(*map(program, wanted), **(answers | {"schedulers": [5]} if "scheduler" in wanted else {}))
+        more = {"answers": answers, "schedulers": [5]} if "scheduler" in wanted else {}
+        seen = sight(*map(program, wanted), **more)
         views[host.name] = HostView(host, wanted, True, sight=seen)
     return views
 
@@ -55,7 +53,8 @@ def view(fleet: Fleet, hosts: dict[str, HostView], **more: Any) -> ClusterView:
 
 
 def changed(one: HostView, **more: Any) -> HostView:
-    return HostView(one.host, one.wanted, one.reachable, one.why, dict(one.sight or {}) | more)
+    answer = {name: value for name, value in msgspec.to_builtins(one.sight).items() if value is not None}
+    return HostView(one.host, one.wanted, one.reachable, one.why, sights.sight(**answer | more))
 
 
 def test_a_cluster_that_is_as_wanted_is_healthy(fleet: Fleet) -> None:
@@ -120,7 +119,8 @@ def test_an_unreachable_host_is_a_problem_and_a_row(fleet: Fleet) -> None:
 @pytest.mark.parametrize("name", ["webui", "scheduler", "fetcher"])
 def test_a_service_that_does_not_answer_is_a_problem(fleet: Fleet, name: str) -> None:
     hosts = well(fleet)
-    hosts["node1"] = changed(hosts["node1"], **{name: {"ok": False, "why": "refused"}})
+    well_else = {key: {"ok": True} for key in ("webui", "scheduler", "fetcher")}
+    hosts["node1"] = changed(hosts["node1"], answers=well_else | {name: {"ok": False, "why": "refused"}})
     assert view(fleet, hosts).problems() == [f"{name}: refused"]
 
 
@@ -137,17 +137,13 @@ def test_of_some_hosts_nothing_is_said_about_the_cluster(fleet: Fleet) -> None:
 
 def test_after_a_change_of_some_programs_only_these_count() -> None:
     program = {"state": "RUNNING", "why": "", "log": True}
-    sight = {
-        "supervisord": {"answers": True},
-        "supervisords": [{"pid": 1}],
-        "socket": True,
-        "leftovers": [],
-        "webui": {"ok": False, "why": "no answer"},
-        "programs": [{"name": "fetcher1", **program}, {"name": "webui1", **program, "state": "FATAL"}],
-    }
+    programs = [{"name": "fetcher1", **program}, {"name": "webui1", **program, "state": "FATAL"}]
+    seen = sights.sight(
+        supervisords=[{"pid": 1}], answers={"webui": {"ok": False, "why": "no answer"}}, programs=programs
+    )
     host = Host("node1", "192.0.2.11")
-    assert HostView(host, ("fetcher1",), True, sight=sight).problems_after(partly=True) == []
-    assert HostView(host, ("fetcher1", "webui1"), True, sight=sight).problems_after(partly=False) == [
+    assert HostView(host, ("fetcher1",), True, sight=seen).problems_after(partly=True) == []
+    assert HostView(host, ("fetcher1", "webui1"), True, sight=seen).problems_after(partly=False) == [
         "webui1 is FATAL",
         "the web UI: no answer",
     ]

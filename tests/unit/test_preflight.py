@@ -12,7 +12,9 @@ from fabfile import plan
 from fabfile.doctor.preflight import objections
 from fabfile.inventory import Fleet
 from fabfile.steps.base import parts
+from fabfile.steps.sight import Sight
 
+from . import sights
 from .test_doctor import both, fleet, set_in
 
 __all__ = ["fleet"]
@@ -37,10 +39,10 @@ SIGHT: Facts = {
 }
 
 
-def seen(change: Callable[[Facts], Any]) -> Facts:
-    sight = copy.deepcopy(SIGHT)
-    change(sight)
-    return sight
+def seen(change: Callable[[Facts], Any]) -> Sight:
+    answer = copy.deepcopy(SIGHT)
+    change(answer)
+    return sights.sight(**answer)
 
 
 def other(sight: Facts) -> None:

@@ -14,9 +14,10 @@ FABFILE = Path(__file__).parent.parent.parent / "fabfile"
 FLOORS: tuple[dict[str, set[str]], ...] = (
     {"errors": set(), "local": set(), "remote": set()},
     {"inventory": {"errors", "local"}, "sources": {"errors", "local"}, "sandbox": {"errors", "local"}},
-    {"render": {"inventory"}, "health": {"errors", "inventory"}},
+    {"render": {"inventory"}},
     {"steps": {"errors", "render"}},
     {
+        "health": {"errors", "inventory", "steps"},
         "plan": {"inventory", "render", "sources", "steps"},
         "ssh": {"errors", "inventory", "local", "steps"},
     },

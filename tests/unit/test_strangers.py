@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +16,8 @@ from fabfile.remote import daemons, logs, processes, strangers
 from fabfile.steps.base import Found, Step
 from fabfile.steps.daemon import Supervisord
 from fabfile.steps.supervisor import Leftovers, Place, Programs, Sockets, Untouched
+
+from . import sights
 
 PLACE = Place("work", "/home/work/h", "/home/work/l", "/etc/supervisord.conf", "/tmp/s.sock", "/opt/python")
 STEPS: tuple[Step, ...] = (
@@ -29,19 +31,11 @@ OURS = "; supervisord of the pyspider cluster demo. Made by fab from hosts.toml:
 
 
 def answer(**more: object) -> Found:
-    base = {
+    base: dict[str, Any] = {
         "supervisord": {"answers": False, "errno": 111},
-        "socket": True,
-        "programs": [],
         "leftovers": [{"pid": 9, "ticks": 1, "name": "shop", "ours": False}],
-        "supervisords": [],
-        "unit": None,
-        "strangers": [],
-        "foreign_conf": None,
-        "log_sizes": {},
-        "current": None,
     }
-    return Found(0, json.dumps(base | more))
+    return sights.found(**base | more)
 
 
 HOLDER = {"pid": 7, "user": "root", "conf": "/etc/supervisord.conf", "holds": "conf", "running": ["shop"]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from pathlib import Path
@@ -16,6 +15,8 @@ from fabfile.steps.base import Found
 from fabfile.steps.files import kept_suffix
 from fabfile.steps.supervisor import Place
 from fabfile.steps.writable import Writable
+
+from . import sights
 
 PLACE = Place("work", "/h", "/l", "/c", "/s", "/opt/python")
 
@@ -80,8 +81,7 @@ def test_a_file_that_would_fill_the_disk_is_kept_beside(tmp_path: Path, monkeypa
     ],
 )
 def test_the_step_takes_what_the_user_may_replace(seen: list[Any], says: list[str]) -> None:
-    answer = {"strangers": [], "foreign_conf": None, "preflight": {"unwritable": seen}}
-    actions = Writable(PLACE).diff(Found(0, json.dumps(answer)))
+    actions = Writable(PLACE).diff(sights.found(preflight={"unwritable": seen}))
     assert [action.says for action in actions] == says
     assert all(kept_suffix() in action.script for action in actions)
     assert Writable(PLACE).diff(Found(0, "null")) == []

@@ -6,9 +6,9 @@ import ipaddress
 from collections.abc import Iterator
 
 from ...inventory.roles import WEBUI
+from ...steps.sight import Listener
 from ..findings import Check, Hit, Patient, View
 from ..known import option
-from ..sight import Listener
 from .config import RESTART, readers
 
 RELOAD = "fab -H {host} deploy, then fab -H {host} reload"

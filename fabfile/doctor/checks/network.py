@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from ...inventory.roles import FETCHER
+from ...steps.sight import Listener
 from ..answers import Answer, SiteAnswer
 from ..findings import Check, Hit, Patient, View
-from ..sight import Listener
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  a comparison
 NAME = (5, 6)

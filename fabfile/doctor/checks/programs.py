@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, SCHEDULER, WEBUI
+from ...steps.sight import KnownProgram
 from ..answers import Asked
 from ..facts import AnsweringPort, Component, ProgramLog, ProgramSection
 from ..findings import Check, Hit, Patient, View
 from ..known import option
-from ..sight import RunProgram
 from .supervisor import DEPLOY
 
 ERROR = re.compile(r"^(\S*(Error|Exception|Fault|Interrupt)\b.*|run\.py: .*|Error: .*|\S+: (can't open|No such) .*)$")
@@ -49,7 +49,7 @@ def many_schedulers(view: View) -> Iterator[Hit]:
         yield Hit(strangers[0] if strangers else home, f"{len(where)} schedulers run at once: {places}")
 
 
-def _failing(view: View) -> Iterator[tuple[Patient, RunProgram, str]]:
+def _failing(view: View) -> Iterator[tuple[Patient, KnownProgram, str]]:
     for host in view.seen:
         for program in host.programs:
             failed = program.state in ("BACKOFF", "FATAL", "EXITED") or _again(host, program)
@@ -57,7 +57,7 @@ def _failing(view: View) -> Iterator[tuple[Patient, RunProgram, str]]:
                 yield host, program, _error(host, program.name)
 
 
-def _again(host: Patient, program: RunProgram) -> bool:
+def _again(host: Patient, program: KnownProgram) -> bool:
     """Whether it has ended more than once since it was RUNNING: between two BACKOFFs supervisord says STARTING."""
     if program.state != "STARTING":
         return False
@@ -66,7 +66,7 @@ def _again(host: Patient, program: RunProgram) -> bool:
     return sum(" exited: " in line for line in lines[begun + 1 :]) > 1
 
 
-def _after_outage(host: Patient, program: RunProgram, error: str) -> bool:
+def _after_outage(host: Patient, program: KnownProgram, error: str) -> bool:
     """Whether it gave up when a store was away, and the store is back."""
     answers = [one for asked in host.asked for one in asked.mysql.values()]
     away = any(one.errno for one in answers) or any(asked.redis and asked.redis.error for asked in host.asked)

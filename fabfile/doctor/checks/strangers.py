@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import to_builtins
-
 from ... import plan
 from ...steps.supervisor import claimed
 from ..findings import Check, Hit, View
@@ -22,7 +20,7 @@ def foreign(view: View) -> Iterator[Hit]:
     for host in view.manned:
         # On a host that was set up by hand all of it is somebody else's.
         here = host.ours and host.facts.conf and host.facts.conf.path == place.conf
-        if here and (why := claimed(place, to_builtins(host.facts.sight))):
+        if here and (why := claimed(place, host.facts.sight)):
             yield Hit(host.name, why[0], fix=f"{why[1]}; then fab -H {host.name} deploy")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from ... import plan
+from ...steps.sight import Unit
 from ..findings import Hit, Patient, View
-from ..sight import Unit
 
 
 def start_command(host: Patient, verb: str = "start") -> str:
