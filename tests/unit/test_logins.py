@@ -19,9 +19,6 @@ from fabfile.steps.logins import Logins
 
 from .local import LocalLink
 from .servers import redis, serving
-from .test_doctor import fleet
-
-__all__ = ["fleet"]
 
 PARTS = ("", ".errors", ".network")
 STEP = Logins("/opt/python", b"{}")

@@ -15,9 +15,7 @@ from fabfile.steps.base import parts
 from fabfile.steps.sight import Sight
 
 from . import sights
-from .test_doctor import both, fleet, set_in
-
-__all__ = ["fleet"]
+from .patients import both, set_in
 
 Facts = dict[str, Any]
 DISK = {"path": "/", "bytes": 100 << 30, "free": 50 << 30, "inodes": 1000000, "inodes_free": 900000}
