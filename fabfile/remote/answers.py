@@ -1,4 +1,4 @@
-"""What RPC servers, phantomjs and sites answer. Any Python from 2.6 on."""
+"""The answers of RPC servers, phantomjs and sites. Any Python from 2.6 on."""
 
 from __future__ import absolute_import, print_function
 
@@ -9,7 +9,7 @@ from .reach import SECONDS, way, why
 
 
 def rpc(url):
-    """What the server at url can do: a scheduler knows `newtask`, a fetcher `fetch`.
+    """The methods of the server at url: a scheduler knows `newtask`, a fetcher `fetch`.
 
     `kind` tells silence from a wrong answer.
     """

@@ -1,7 +1,7 @@
-"""Runs under the interpreter that runs pyspider on a host: what it has, and what answers it. No password is told.
+"""Runs under the interpreter that runs pyspider on a host: its packages, and its answers. No password is told.
 
 It asks with the component's own configuration, libraries and passwords, from the component's own
-host: what it is told is what the component is told. It must run under any Python from 2.6 on.
+host: it gets the same answers as the component. It must run under any Python from 2.6 on.
 """
 
 from __future__ import absolute_import, print_function
@@ -77,7 +77,7 @@ def split(url):
         parsed = urlparse(url)
         port = parsed.port
     except ValueError:
-        # The reason quotes what stands where the port should be: perhaps a part of the password.
+        # The reason quotes the text in place of the port: perhaps a part of the password.
         return {"scheme": url.partition(":")[0], "bad": "its port is no number", "host": None, "path": ""}, None
     path = parsed.path.lstrip("/")
     found = {"scheme": parsed.scheme, "host": parsed.hostname, "port": port, "user": parsed.username, "path": path}
@@ -86,7 +86,7 @@ def split(url):
 
 
 def shown(config):
-    """The configuration without its passwords: what is not an option of pyspider's keeps its name only."""
+    """The configuration without its passwords: of an option that pyspider does not know, only the name."""
     found = {}
     for key, value in config.items():
         name = key.replace("-", "_")
@@ -102,7 +102,7 @@ def shown(config):
 
 
 def text(path):
-    """What a regular file holds; anything else might have this wait for ever."""
+    """The content of a regular file; anything else might have this wait for ever."""
     stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
     try:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -167,7 +167,7 @@ def asked_programs(flat, roles, site, missing):
 
 
 def mysql(databases, secured):
-    """What MySQL says to a client that speaks to it as run.py has its programs do."""
+    """The answer of MySQL to a client that speaks as the programs of run.py do."""
     if "mysql" in secured:
         tls.secure_mysql(secured["mysql"])
     return stores.mysql(databases)

@@ -89,7 +89,7 @@ slim() {
   find lib \( -name '*.py[co]' -o -name '*.exe' -o -path '*/lib-tk/*' \) -type f -exec rm -f {} +
   find lib -type d \( -name test -o -name tests \) -prune -exec rm -rf {} +
   find bin lib -type f \( -name '*.so' -o -name '*.so.*' -o -name python2.7 \) -exec strip --strip-unneeded {} +
-  # Root owns the tree, so whoever uses it could not keep what Python compiles at each start.
+  # Root owns the tree: its users could not keep the bytecode that Python compiles at each start.
   # Some packages carry files for Python 3 only, which don't compile.
   "$python" -m compileall -q lib || :
 }

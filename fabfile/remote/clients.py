@@ -1,4 +1,4 @@
-"""What each supervisorctl of a host says to the supervisord that runs there."""
+"""The words of each supervisorctl of a host to the supervisord that runs there."""
 
 from __future__ import absolute_import, print_function
 
@@ -13,14 +13,14 @@ FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/pyspider/current/bin")
 
 
 def clients(sight, where, table):
-    """What each supervisorctl of another installation than the live supervisord's says to it: [{path, status, says}].
+    """The words of each supervisorctl of another installation than the live supervisord's: [{path, status, says}].
 
     Decided by exit status: 5 is another version of the API, 3 a supervisord that does not know its commands.
     """
     if not sight["supervisord"]["answers"]:
         return []
     daemon = table.get(sight["supervisord"]["pid"])
-    # The user who answers there may name any process.
+    # The owner of that socket may name any process.
     if daemon is None or not processes.is_supervisord(daemon):
         return []
     script = next((word for word in daemon.words[:3] if os.path.basename(word) == "supervisord"), "")
@@ -28,7 +28,7 @@ def clients(sight, where, table):
     folders = os.environ.get("PATH", "").split(":") + list(FOLDERS)
     paths = set(os.path.realpath(os.path.join(folder, "supervisorctl")) for folder in folders if folder.startswith("/"))
     others = [path for path in paths if os.access(path, os.X_OK) and (path != beside or changed(path, daemon))]
-    # What others can change, the configuration too (its plugins are any code), gets no more rights than they have.
+    # A file of others, the configuration too (its plugins are any code), gets no more rights than they have.
     uid = processes.uid_of(daemon.pid) or ground.author(where["conf"])
     return [
         dict(asked_by(path, where, uid or ground.runner(path)), path=path, beside=beside) for path in sorted(others)

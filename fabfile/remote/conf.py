@@ -1,4 +1,4 @@
-"""What supervisord.conf says, and what its programs have logged.
+"""supervisord.conf, and the logs of its programs.
 
 The standard library's ConfigParser refuses what supervisor accepts.
 """
@@ -37,9 +37,9 @@ TAIL_BYTES = 16384
 
 
 def sections(path, by=0):
-    """{section: {key: value}} of an INI file as supervisor reads it, its includes too; and {section: who wrote it}.
+    """{section: {key: value}} of an INI file as supervisor reads it, its includes too; and {section: its writer}.
 
-    `by` is the user who named the file. What somebody but root wrote names paths with that user's rights only.
+    `by` is the user who named the file. A file that somebody but root wrote names paths with that user's rights only.
     """
     found, writers = {}, {}
     pending = [(path, by)]

@@ -1,4 +1,4 @@
-"""The supervisord of a cluster: what it answers, which processes are one, what systemd says of it."""
+"""The supervisord of a cluster: its answers, its processes, its unit in systemd."""
 
 from __future__ import absolute_import, print_function
 
@@ -94,7 +94,7 @@ def configuration(process):
 
 
 def unit(options):
-    """What systemd says of supervisord's unit; None on a host that it does not run.
+    """The state of supervisord's unit in systemd; None on a host without systemd.
 
     {main: the pid of its main process, 0 without one and None where systemd does not answer; state;
     stale: whether its files have changed since systemd read them}
@@ -122,7 +122,7 @@ def unit(options):
 def run(words):
     """Exit status and all output of a command."""
     with open(os.devnull) as nothing:
-        # What a daemon kept open of ours, its reader would wait for.
+        # A daemon may keep our pipe open, and its reader would wait for it.
         process = subprocess.Popen(
             words, stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, close_fds=True
         )

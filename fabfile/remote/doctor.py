@@ -1,7 +1,7 @@
 """Raw facts for `fab doctor`. Changes nothing.
 
 The host may have been set up by hand: so supervisord.conf, socket, programs, interpreters and config.json are found by
-what runs and by the usual places, and only then by what hosts.toml says.
+its processes and by the usual places, and only then by hosts.toml.
 """
 
 from __future__ import absolute_import, print_function
@@ -61,7 +61,7 @@ def components(table):
 
 
 def kilobytes(pid, table):
-    """Memory that a process and what it started hold: pyspider's phantomjs is a child of its wrapper."""
+    """Memory that a process and its children hold: pyspider's phantomjs is a child of its wrapper."""
     family = [pid] + [child for child in table if pid in processes.ancestors(child, table)]
     sizes = [re.search(r"VmRSS:\s+(\d+) kB", processes.kernel("/proc/%d/status" % one)) for one in family]
     return sum(int(size.group(1)) for size in sizes if size)
@@ -75,7 +75,7 @@ def directory(pid):
 
 
 def http(address, port):
-    """What the port says to a request without a password: the tutorial's curl."""
+    """The answer of the port to a request without a password: the tutorial's curl."""
     try:
         connection = httplib.HTTPConnection(address, port, timeout=SECONDS)
         connection.request("GET", "/")
@@ -100,7 +100,7 @@ def digest(path):
 
 
 def foreign(folders, user):
-    """What the cluster's user does not own below its folders: the first few, and how many there are."""
+    """The files below its folders that the cluster's user does not own: the first few, and their number."""
     try:
         wanted = pwd.getpwnam(user).pw_uid
     except KeyError:
@@ -116,7 +116,7 @@ def foreign(folders, user):
 
 
 def doctor(options):
-    """What the checks of doctor judge."""
+    """The facts that the checks of doctor judge."""
     table = processes.table()
     found = conf.confs(options, table)
     own = conf.effective(found, options) or {}
@@ -147,7 +147,7 @@ def files_of(options, where, own, table):
 
 
 def running(options, where, answer, table, listeners):
-    """The processes, what they have to themselves, and what the interpreter of each program says."""
+    """The processes, their own ports and logs, and the answers of the interpreter of each program."""
     live = components(table)
     configured = [program for one in answer["confs"] for program in one["programs"]]
     mine = set(one["pid"] for one in live if one["role"] == "webui")

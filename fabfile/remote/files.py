@@ -71,7 +71,7 @@ def glob(pattern, by=0):
 
 
 def walk(top, most):
-    """(path, its os.lstat) of what is below a directory, itself too, and of what is in it; no link is followed."""
+    """(path, its os.lstat) of a directory and of all below it; no link is followed."""
     try:
         way = ground.Way(top)
     except (IOError, OSError):

@@ -1,10 +1,10 @@
-"""The one place that lets root touch what others can write.
+"""The one place that lets root touch files that others can write.
 
 Root follows no link that somebody else can have put in its way, opens nothing but regular files, and waits for nobody.
 A file in a directory of another user is read as that user, whom a link can lead nowhere that was closed before. Every
 name is looked up in a directory that is held open: nobody can put something else in its place meanwhile.
 
-`by` is the user who named a path: only with that user's rights it is read, wherever it is.
+`by` is the user that named a path: it is read with that user's rights only, wherever it is.
 """
 
 from __future__ import absolute_import, print_function
@@ -24,7 +24,7 @@ SHARED = "%s: it has another name elsewhere (%d hard links), so it may be anybod
 
 
 def alone(seen):
-    """Whether nobody but this process's own user can change what is in a directory."""
+    """Whether nobody but this process's own user can change the content of a directory."""
     return (
         seen.st_uid == os.geteuid()
         and not seen.st_mode & 0o002
@@ -37,13 +37,13 @@ def inside(folder, name):
 
 
 class Way(object):
-    """A path, walked: `fd` is what stands at its end, a link itself where it is somebody else's. Close it."""
+    """A path, walked: `fd` is the file at its end, or a link itself where it is somebody else's. Close it."""
 
     def __init__(self, path):
         self.owner = 0
         """The first user but root in whose directory the path goes on, or ends."""
         self.ours = True
-        """Whether only root can have put there what stands at its end."""
+        """Whether only root can have put the file at its end there."""
         self.fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
         try:
             self._walk(path)
@@ -101,7 +101,7 @@ def reached(path):
 
 
 def owner(path):
-    """In whose hands a path is: the first user but root on the way to what is there of it; 0 for root."""
+    """The user in whose hands a path is: the first but root on the way to its end; 0 for root."""
     while True:
         try:
             with reached(path) as way:
@@ -113,7 +113,7 @@ def owner(path):
 
 
 def author(path):
-    """Who may have written what is at a path, also in a directory that everybody can write; 0 for root alone."""
+    """The user that may have written a file, also in a directory that everybody can write; 0 for root alone."""
     uid = owner(path)
     try:
         with reached(path) as way:
@@ -124,7 +124,7 @@ def author(path):
 
 
 def runner(path):
-    """Who may run a program that root was told to run: root, if nobody else can have put it there; else who can."""
+    """The user with whose rights a named program runs: root, if nobody else can have put it there; else that one."""
     uid = owner(path)
     try:
         with reached(path) as way:
@@ -134,7 +134,7 @@ def runner(path):
 
 
 def stands(path):
-    """What stands at a path itself, a link too; None where there is nothing."""
+    """The os.lstat of a path itself, a link too; None where there is nothing."""
     try:
         with reached(path) as way:
             return os.fstat(way.fd)
@@ -143,7 +143,7 @@ def stands(path):
 
 
 def kind(path):
-    """What stands at a path itself, in words; None where there is nothing."""
+    """The kind of file at a path itself, in words; None where there is nothing."""
     found = stands(path)
     names = (
         (stat.S_ISLNK, "a link"),
@@ -178,7 +178,7 @@ def remove_socket(path):
 def give(path, uid, gid, tops):
     """Give a file or a directory to a user; why not, as one sentence, else None.
 
-    `tops` are directories that the user is to have. Elsewhere, what only root can have put there stays root's.
+    `tops` are directories that the user is to have. Elsewhere, a file that only root can have put there stays root's.
     """
     try:
         with reached(path) as way:

@@ -1,4 +1,4 @@
-"""Which interpreters run pyspider on a host, and what each says of itself, as its own user."""
+"""The interpreters that run pyspider on a host, and the answers of each about itself, as its own user."""
 
 from __future__ import absolute_import, print_function
 
@@ -15,7 +15,7 @@ STDIN = "/proc/self/fd/0"
 
 
 def interpreter(words, by=0):
-    """What runs these words: themselves, or what their first line names, as the user reads it who says them."""
+    """The program that runs these words: the first of them, or the one that its first line names, read as that user."""
     path = words[0] if words else ""
     if not path.startswith("/"):
         folders = os.environ.get("PATH", "").split(":")
@@ -28,7 +28,7 @@ def interpreter(words, by=0):
 
 
 def pairs(found):
-    """(interpreter, config.json, user) of every component but phantomjs, each once, with who uses it."""
+    """(interpreter, config.json, user) of every component but phantomjs, each once, with its roles."""
     answer = {}
     for one in found:
         config = processes.after(one["words"], "-c", "--config")
@@ -43,7 +43,7 @@ def pairs(found):
 
 
 def asked(found, site):
-    """What each interpreter says of itself and of what its config.json leads to; all at once, each as its own user."""
+    """The answers of each interpreter about itself and its config.json; all at once, each as its own user."""
     begun = []
     for (path, config, uid), roles in sorted(pairs(found).items(), key=str):
         options = {"config": config or "/nonexistent", "roles": sorted(roles), "site": site}

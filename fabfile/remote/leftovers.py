@@ -1,4 +1,4 @@
-"""What a dead supervisord leaves behind: its programs and its socket; and how they go."""
+"""The leftovers of a dead supervisord: its programs and its socket; and how they go."""
 
 from __future__ import absolute_import, print_function
 
@@ -51,7 +51,7 @@ def clear(options):
 def end(options):
     """End processes (by pid and start time, so that a recycled pid is safe): gently, then not."""
     status = end_all(options["end"], options["signals"])
-    # What an ended supervisord leaves behind is seen only now.
+    # The leftovers of an ended supervisord are seen only now.
     return end_all([one for one in leftovers(processes.table(), options) if one["ours"]], options["signals"]) or status
 
 

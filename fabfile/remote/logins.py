@@ -6,7 +6,7 @@ from . import ask, stores, tls
 
 
 def logins(config):
-    """`config` holds the addresses of config.json, and under `tls` what the release's tls.json says."""
+    """`config` holds the addresses of config.json, and under `tls` the content of the release's tls.json."""
     secured = config.get("tls") or {}
     databases = dict((name, ask.split(config[name])) for name in ask.DATABASES if config.get(name))
     found = {"mysql": ask.mysql(databases, secured) if databases else {}, "redis": None}

@@ -10,7 +10,7 @@ TAIL_BYTES = 64 << 10
 
 
 def logged(path, since):
-    """The last lines that a log has got since it was `since` bytes long; what is older would only mislead."""
+    """The last lines that a log has got since it was `since` bytes long; older ones would only mislead."""
     # One that was rotated meanwhile is shorter, and all of it is new.
     return files.tail(path, TAIL_BYTES, since=since).splitlines()[-20:]
 

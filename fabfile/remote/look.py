@@ -1,4 +1,4 @@
-"""What runs on a host, as data.
+"""The supervisord and the programs of a host, as data.
 
 supervisorctl answers in English; supervisord's XML-RPC and /proc answer in data.
 """
@@ -57,6 +57,6 @@ def programs(infos, table, options):
 
 
 def schedulers(table):
-    """Pids of live schedulers, whoever started them; a wrapper and its child count once."""
+    """Pids of live schedulers, also of those without a supervisord; a wrapper and its child count once."""
     pids = [pid for pid, process in table.items() if process.alive and process.role() in ("scheduler", "all", "one")]
     return sorted(pid for pid in pids if table[pid].parent not in pids)

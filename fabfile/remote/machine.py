@@ -1,4 +1,4 @@
-"""What the machine has: disks, memory, supervisords, a way to the stores."""
+"""The machine: disks, memory, supervisords, a way to the stores."""
 
 from __future__ import absolute_import, print_function
 
@@ -11,7 +11,7 @@ from .reach import reach
 
 
 def at(path, by=0):
-    """What stands at a path, as data; None where there is nothing. `by` is the user who named it."""
+    """The file at a path, as data; None where there is nothing. `by` is the user that named it."""
     seen = files.seen(path, by)
     if seen is None:
         return None
@@ -29,7 +29,7 @@ def daemons(table, paths):
     """Every supervisord that holds a pyspider program, or runs with a configuration that names one."""
     found = []
     for pid, process in sorted(table.items()):
-        # One that it has forked and that is not yet what it will be looks the same.
+        # A child that has not become its program yet looks the same.
         if not processes.is_supervisord(process) or (
             process.parent in table and processes.is_supervisord(table[process.parent])
         ):
@@ -67,7 +67,7 @@ def disks(paths):
 
 
 def memory():
-    """Bytes of memory: all of it, and what programs can still get; None where the kernel (before 3.14) does not say."""
+    """Bytes of memory: all of it, and the rest for programs; None where the kernel (before 3.14) does not say."""
     text = processes.kernel("/proc/meminfo")
     found = dict(re.findall(r"^(MemTotal|MemAvailable):\s+(\d+) kB$", text, re.MULTILINE))
     return (
@@ -78,7 +78,7 @@ def memory():
 def store(host, port):
     """Whether a store can be reached: a connection that stands already is proof enough.
 
-    A new one without a login would count against this host: MySQL blocks whoever breaks off a hundred in a row.
+    A new one without a login would count against this host: MySQL blocks a host that breaks off a hundred in a row.
     """
     try:
         wanted = "%s:%d" % (socket.gethostbyname(host), port)
@@ -93,7 +93,7 @@ def store(host, port):
 
 
 def preflight(options, table):
-    """What `fab deploy` wants to know before it changes anything; costs some milliseconds."""
+    """The facts that `fab deploy` judges before it changes anything; costs some milliseconds."""
     return {
         "disks": disks(options["folders"]),
         "memory": memory(),

@@ -38,7 +38,7 @@ def copied(path, fresh):
 
 
 def owners(options):
-    """{path: owner}; what is gone, or somebody else's link, is left out."""
+    """{path: owner}; a path that is gone, or somebody else's link, is left out."""
     found = dict((path, ground.stands(path)) for path in options["paths"])
     return dict((path, rights.name_of(seen.st_uid)) for path, seen in found.items() if seen)
 

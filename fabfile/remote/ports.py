@@ -1,4 +1,4 @@
-"""Who listens on which TCP port."""
+"""The listeners on TCP ports."""
 
 from __future__ import absolute_import, print_function
 

@@ -1,4 +1,4 @@
-"""Runs under a Python 2.7 that was just made: imports what pyspider needs, prints what it found as key=value lines.
+"""Runs under a Python 2.7 that was just made: imports all that pyspider needs, prints its findings as key=value lines.
 
 Exit status 1 and a `fault=` line for each thing that is not as it must be. Sent by itself, as an argument.
 """

@@ -1,4 +1,4 @@
-"""What the web UI and the RPC servers answer."""
+"""The questions to the web UI and the RPC servers."""
 
 from __future__ import absolute_import, print_function
 

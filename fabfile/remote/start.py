@@ -27,10 +27,10 @@ def start(options):
 
 
 def started(options):
-    """None where supervisord answers after its start; else what it said."""
+    """None where supervisord answers after its start; else its words."""
     begun, sizes = time.time(), logs.log_sizes(options["logs"])
     service = (options.get("unit") or "") + ".service"
-    # Also what waits to be started again, or is there without a main process, starts by a restart.
+    # A unit that waits to be started again, or is there without a main process, starts by a restart too.
     words = ["systemctl", "restart", service] if daemons.unit(options) else options["words"]
     status, text = bounded(words, options["seconds"] + options["stop_seconds"])
     deadline = time.time() + options["seconds"]
@@ -69,7 +69,7 @@ def fall_back(options, before):
     os.rename(kept + ".new", options["conf"])
     for words in options["restore"]:
         daemons.run(words)
-    # Perhaps its socket is what has changed; the file is this project's own.
+    # Perhaps its socket has changed; the file is this project's own.
     found = re.search(r"^file=(.+)$", files.read(options["conf"]), re.MULTILINE)
     options = dict(options, socket=found.group(1) if found else options["socket"])
     told = started(options)

@@ -1,4 +1,4 @@
-"""What MySQL and Redis say to a program that knocks. Any Python from 2.6 on."""
+"""The answers of MySQL and Redis to a program that knocks. Any Python from 2.6 on."""
 
 from __future__ import absolute_import, print_function
 
@@ -11,7 +11,7 @@ CLIENT_COMMANDS = ("llen", "lpop", "rpush", "blpop", "brpop", "lpush", "rpop")
 
 
 def mysql(addresses):
-    """What MySQL says to each of the addresses, which differ in their database at least."""
+    """The answer of MySQL at each of the addresses, which differ in their database at least."""
     found, away = {}, {}
     for name, (where, password) in sorted(addresses.items()):
         if where.get("bad") or where["scheme"].split("+")[0] != "mysql":
@@ -86,7 +86,7 @@ def text(value):
 
 
 class NoTLS(Exception):
-    """There is no TLS with a server, or it does not prove who it is."""
+    """There is no TLS with a server, or it does not prove its name."""
 
 
 class NoRedis(ValueError):
@@ -130,7 +130,7 @@ class RedisConnection(object):
 
 
 def redis(where, password, guard=None):
-    """What Redis says; `guard` puts TLS around a connection to a host."""
+    """The answer of Redis; `guard` puts TLS around a connection to a host."""
     if where.get("bad") or where["scheme"] != "redis" or not where["host"] or "," in where["host"]:
         return None
     number = where["path"].split("/")[0]

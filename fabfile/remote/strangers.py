@@ -8,7 +8,7 @@ import re
 from . import daemons, files, ground, processes
 
 OURS = "Made by fab from hosts.toml"
-"""What the first line of this project's supervisord.conf says."""
+"""The words in the first line of this project's supervisord.conf."""
 SECTION = re.compile(r"^\[(?:program|fcgi-program|eventlistener):([^\]]+)\]", re.MULTILINE)
 INCLUDED = re.compile(r"^\[include\][^\[]*?^files\s*[=:]\s*(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
 

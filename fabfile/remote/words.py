@@ -1,11 +1,11 @@
-"""The words by which the control machine says what is to be done: `python THE.zip WORD OPTIONS`.
+"""The words by which the control machine gives its orders: `python THE.zip WORD OPTIONS`.
 
-OPTIONS are JSON, or the path of a file that holds it. What only looks prints one JSON object; what changes something
-prints what went wrong, and ends with exit status 1 then.
+OPTIONS are JSON, or the path of a file that holds it. A word that only looks prints one JSON object; a word that
+changes something prints its failures, and ends with exit status 1 then.
 
-    look      what runs there; with the option preflight, what a deploy has to know too
+    look      supervisord and its programs; with the option preflight, the facts for a deploy too
     doctor    raw facts for `fab doctor`
-    ask       what an interpreter of pyspider has, and what answers it
+    ask       an interpreter of pyspider: its packages, and the answers that it gets
     logins    whether the stores let in a program with this configuration
     owners    whose `paths` are
     apply     brings the named programs to their sections
@@ -37,7 +37,7 @@ MODULES = {
     "take": "ownership",
     "give": "ownership",
 }
-"""Where the function of each word is: a word loads what it needs, and no more."""
+"""The module and function of each word: a word loads its own, and no more."""
 
 
 def main(word, text):

@@ -1,4 +1,4 @@
-"""What the cluster's user can't write."""
+"""The paths that the cluster's user can't write."""
 
 from __future__ import absolute_import, print_function
 
@@ -12,7 +12,7 @@ from . import ground, rights
 
 
 def unwritable(wanted, name):
-    """What of all that its programs write the cluster's user can't write, asked as that user; changes nothing.
+    """The paths among those of its programs that the cluster's user can't write, asked as that user; changes nothing.
 
     `wanted` is {"files": [...], "folders": [...], "data": a folder with files, made where there is none}. The answer is
     [{path, owner, why, mendable}]; a file is mendable where the user may put another one in its place.
@@ -36,48 +36,57 @@ def unwritable(wanted, name):
     with os.fdopen(back, "rb") as stream:
         answer = stream.read().decode("ascii")
     os.waitpid(child, 0)
-    # Without an answer nothing is known, and so nothing refused: whoever starts the programs will tell.
+    # Without an answer nothing is known, and so nothing refused: the start of the programs will tell.
     return json.loads(answer) if answer else []
 
 
 def refused(wanted, uid):
-    found, data = [], wanted["data"]
-    files = (
-        [os.path.join(data, name) for name in sorted(os.listdir(data))]
-        if os.access(data, os.R_OK) and os.path.isdir(data)
-        else []
-    )
-    while not os.path.lexists(data):
-        data = os.path.dirname(data)
-    for path in wanted["folders"] + [data]:
-        if not os.path.isdir(path):
-            why = (
-                "something that is no directory stands there" if os.path.lexists(path) else "there is no such directory"
-            )
-            found.append({"path": path, "owner": None, "why": why, "mendable": False})
-        elif not os.access(path, os.W_OK | os.X_OK):
-            found.append(
-                {
-                    "path": path,
-                    "owner": rights.name_of(os.stat(path).st_uid),
-                    "why": "it may not write there",
-                    "mendable": False,
-                }
-            )
-    for path in wanted["files"] + [path for path in files if not os.path.isdir(path)]:
-        try:
-            # No byte is written, and a pipe that nobody reads does not hold us.
-            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK))
-        except (IOError, OSError) as error:
-            if error.errno != errno.ENOENT:
-                kind = ground.kind(path)
-                why = (
-                    os.strerror(error.errno).lower()
-                    if kind in (None, "a file")
-                    else "%s stands there, see who put it there, and move it away" % kind
-                )
-                found.append(dict(replaceable(path, uid), path=path, why=why))
-    return found
+    data = wanted["data"]
+    kept = [path for path in inside(data) if not os.path.isdir(path)]
+    seen = [refused_folder(path) for path in wanted["folders"] + [nearest(data)]]
+    seen += [refused_file(path, uid) for path in wanted["files"] + kept]
+    return [one for one in seen if one]
+
+
+def inside(folder):
+    """The paths in a folder; none where it is missing, or can't be read."""
+    readable = os.access(folder, os.R_OK) and os.path.isdir(folder)
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))] if readable else []
+
+
+def nearest(path):
+    """The path, or the nearest one above it that exists."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def refused_folder(path):
+    if not os.path.isdir(path):
+        there = os.path.lexists(path)
+        why = "something that is no directory stands there" if there else "there is no such directory"
+        return {"path": path, "owner": None, "why": why, "mendable": False}
+    if os.access(path, os.W_OK | os.X_OK):
+        return None
+    owner = rights.name_of(os.stat(path).st_uid)
+    return {"path": path, "owner": owner, "why": "it may not write there", "mendable": False}
+
+
+def refused_file(path, uid):
+    try:
+        # No byte is written, and a pipe that nobody reads does not hold us.
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK))
+    except (IOError, OSError) as error:
+        if error.errno != errno.ENOENT:
+            return dict(replaceable(path, uid), path=path, why=reason(path, error))
+    return None
+
+
+def reason(path, error):
+    kind = ground.kind(path)
+    if kind in (None, "a file"):
+        return os.strerror(error.errno).lower()
+    return "%s stands there, see who put it there, and move it away" % kind
 
 
 def replaceable(path, uid):
