@@ -16,7 +16,7 @@ RUNNING = "RUNNING"
 
 
 @dataclass(frozen=True, slots=True)
-class HostView:
+class HostStatus:
     """One host as status saw it; `sight` is None where there was no answer, or no Python."""
 
     host: Host
@@ -37,13 +37,13 @@ class HostView:
         """The problems of this host, each as one sentence that begins with its name."""
         return [f"{self.host.name}: {text}" for text in self._problems()]
 
-    def problems_after(self, partly: bool) -> list[str]:
-        """The problems after a change of this host; `partly` if it concerned the `wanted` programs alone."""
+    def problems_after(self, wanted_only: bool) -> list[str]:
+        """The problems after a change of this host; `wanted_only` if it concerned the `wanted` programs alone."""
         sight = self.sight
-        if sight and partly:
+        if sight and wanted_only:
             own = tuple(one for one in sight.programs if one.name in self.wanted)
             sight = msgspec.structs.replace(sight, programs=own)
-        webui = sight.answers.get(WEBUI.name) if sight and (self._has(WEBUI) or not partly) else None
+        webui = sight.answers.get(WEBUI.name) if sight and (self._has(WEBUI) or not wanted_only) else None
         unanswered = [f"the web UI: {webui.reason}"] if webui and not webui.ok else []
         return [*replace(self, sight=sight)._problems(), *unanswered]
 
@@ -95,7 +95,7 @@ class ClusterView:
     """Everything that status saw at one moment."""
 
     fleet: Fleet
-    hosts: tuple[HostView, ...]
+    hosts: tuple[HostStatus, ...]
     mysql: MySQLReport | None = None
     redis: RedisReport | None = None
     complete: bool = True
@@ -148,7 +148,7 @@ class ClusterView:
         }
 
 
-def _host_data(view: HostView) -> dict[str, Any]:
+def _host_data(view: HostStatus) -> dict[str, Any]:
     programs = [program.as_data() for program in view.programs]
     supervisord = bool(view.sight and view.sight.supervisord.answers)
     return {"reachable": view.reachable, "programs": programs, "supervisord": supervisord, "problems": view.problems()}

@@ -102,12 +102,12 @@ class Unit(Part, frozen=True):
 
 
 class ServiceAnswer(Part, frozen=True):
-    """What a web UI or an RPC server says."""
+    """The answer of a web UI or an RPC server."""
 
     ok: bool
     why: str | UnsetType = UNSET
     size: Any = UNSET
-    """Whatever an RPC server gave for the length of its queue."""
+    """The length of its queue, in any form that an RPC server gave."""
 
     @property
     def reason(self) -> str:
@@ -200,12 +200,12 @@ class Sight(Part, frozen=True):
     hidden: str | None
     """A configuration of somebody else that supervisorctl would find no more."""
     schedulers: tuple[int, ...]
-    """The pids of live schedulers, whoever started them."""
+    """The pids of live schedulers, also of those that no supervisord started."""
     log_sizes: Mapping[str, int]
     current: str | None
     """The release in use."""
     answers: Mapping[str, ServiceAnswer]
-    """What was asked for status, by the name of its role."""
+    """The answers to the questions of status, by the name of the role."""
     preflight: Machine | None = None
 
 

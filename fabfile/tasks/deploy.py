@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from .. import plan
 from ..doctor.preflight import Objection, objections
 from ..errors import Problem, Say
-from ..health.verdict import HostView
+from ..health.verdict import HostStatus
 from ..inventory import Host
 from ..inventory.roles import SCHEDULER
 from ..runs import engine
@@ -131,7 +131,7 @@ def _well(chosen: Target, host: Host, roles: Sequence[str], say: Say) -> None:
     deadline = time.monotonic() + HEALTH_SECONDS
     while True:
         sight = parsed(engine.look(chosen.links[host], [asked])[0])
-        problems = HostView(host, tuple(names), True, sight=sight).problems_after(bool(roles))
+        problems = HostStatus(host, tuple(names), True, sight=sight).problems_after(bool(roles))
         if not problems:
             return
         if time.monotonic() > deadline:

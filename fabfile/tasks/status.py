@@ -11,7 +11,7 @@ from invoke.exceptions import Exit
 from .. import plan
 from ..errors import Say, Unreachable
 from ..health import stores
-from ..health.verdict import RUNNING, ClusterView, HostView
+from ..health.verdict import RUNNING, ClusterView, HostStatus
 from ..inventory import Fleet, Host
 from ..runs.engine import look
 from ..runs.options import Options
@@ -62,12 +62,12 @@ def see(run: Run) -> ClusterView:
     return ClusterView(chosen.fleet, views, mysql, redis)
 
 
-def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: Sight | None) -> HostView:
+def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: Sight | None) -> HostStatus:
     wanted = tuple(program.name for program in fleet.programs(host))
     if host not in fleet.hosts:
         # hosts.toml does not say which programs should run there; those that do should run well.
         wanted = tuple(program.name for program in (sight.programs if sight else ()))
-    return HostView(host, wanted, outcome.status != "unreachable", outcome.cause, sight)
+    return HostStatus(host, wanted, outcome.status != "unreachable", outcome.cause, sight)
 
 
 def _mysql(chosen: Target, reachable: list[Host]) -> stores.MySQLReport:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from fabfile.health.stores import MySQLReport, RedisReport
-from fabfile.health.verdict import ClusterView, HostView
+from fabfile.health.verdict import ClusterView, HostStatus
 from fabfile.inventory import Fleet, Host, load
 from fabfile.inventory.roles import QUEUES
 from fabfile.steps.sight import Sight
@@ -35,26 +35,26 @@ def sight(*programs: dict[str, Any], **more: Any) -> Sight:
     return sights.sight(**({"programs": programs, "supervisords": [{"pid": 1}]} | more))
 
 
-def well(fleet: Fleet) -> dict[str, HostView]:
+def well(fleet: Fleet) -> dict[str, HostStatus]:
     views = {}
     for host in fleet.hosts:
         wanted = tuple(one.name for one in fleet.programs(host))
         answers: dict[str, Any] = {"webui": {"ok": True}, "scheduler": {"ok": True}, "fetcher": {"ok": True}}
         more = {"answers": answers, "schedulers": [5]} if "scheduler" in wanted else {}
         seen = sight(*map(program, wanted), **more)
-        views[host.name] = HostView(host, wanted, True, sight=seen)
+        views[host.name] = HostStatus(host, wanted, True, sight=seen)
     return views
 
 
-def view(fleet: Fleet, hosts: dict[str, HostView], **more: Any) -> ClusterView:
+def view(fleet: Fleet, hosts: dict[str, HostStatus], **more: Any) -> ClusterView:
     mysql = MySQLReport(True, "10", dict.fromkeys(DATABASES, True))
     redis = RedisReport(True, "7", "noeviction", dict.fromkeys(QUEUES, 0))
     return ClusterView(fleet, tuple(hosts.values()), **({"mysql": mysql, "redis": redis} | more))
 
 
-def changed(one: HostView, **more: Any) -> HostView:
+def changed(one: HostStatus, **more: Any) -> HostStatus:
     answer = {name: value for name, value in msgspec.to_builtins(one.sight).items() if value is not None}
-    return HostView(one.host, one.wanted, one.reachable, one.why, sights.sight(**answer | more))
+    return HostStatus(one.host, one.wanted, one.reachable, one.why, sights.sight(**answer | more))
 
 
 def test_a_cluster_that_is_as_wanted_is_healthy(fleet: Fleet) -> None:
@@ -109,7 +109,7 @@ def test_two_schedulers_on_two_hosts_are_one_problem_of_the_cluster(fleet: Fleet
 
 def test_an_unreachable_host_is_a_problem_and_a_row(fleet: Fleet) -> None:
     hosts = well(fleet)
-    hosts["node3"] = HostView(hosts["node3"].host, hosts["node3"].wanted, False, "no answer within 10 s")
+    hosts["node3"] = HostStatus(hosts["node3"].host, hosts["node3"].wanted, False, "no answer within 10 s")
     data = view(fleet, hosts).as_data()
     assert data["problems"] == ["node3: no answer within 10 s"]
     assert data["hosts"]["node3"]["reachable"] is False
@@ -142,8 +142,8 @@ def test_after_a_change_of_some_programs_only_these_count() -> None:
         supervisords=[{"pid": 1}], answers={"webui": {"ok": False, "why": "no answer"}}, programs=programs
     )
     host = Host("node1", "192.0.2.11")
-    assert HostView(host, ("fetcher1",), True, sight=seen).problems_after(partly=True) == []
-    assert HostView(host, ("fetcher1", "webui1"), True, sight=seen).problems_after(partly=False) == [
+    assert HostStatus(host, ("fetcher1",), True, sight=seen).problems_after(wanted_only=True) == []
+    assert HostStatus(host, ("fetcher1", "webui1"), True, sight=seen).problems_after(wanted_only=False) == [
         "webui1 is FATAL",
         "the web UI: no answer",
     ]
