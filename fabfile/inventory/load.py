@@ -18,8 +18,7 @@ from .faults import Fault, KeyPath, report
 from .fleet import TLS, Fleet, Host, MySQL, Redis, Stores
 from .passwords import Password, SecretURL, Usable
 from .roles import MYSQL, REDIS, ROLES, STORES, WEBUI, Role
-from .rules import NO_HOME, has_home, store_host, violated
-from .rules import passwords as password_keys
+from .rules import NO_HOME, has_home, password_keys, store_host, violated
 from .schema import ENDPOINTS, HostsFile, HostTable, Login, PasswordRef, Pyspider
 
 PROJECT = Path(__file__).parent.parent.parent

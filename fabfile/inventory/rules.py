@@ -61,7 +61,7 @@ def _stores(file: HostsFile) -> Iterator[Fault]:
             yield Fault(("stores", name, "host"), text)
 
 
-def passwords(file: HostsFile) -> dict[str, tuple[KeyPath, PasswordRef | bool | None]]:
+def password_keys(file: HostsFile) -> dict[str, tuple[KeyPath, PasswordRef | bool | None]]:
     """The file's keys for passwords and their values, by the name under which a password that is made is kept."""
     found: dict[str, tuple[KeyPath, PasswordRef | bool | None]] = {
         role.name: (("stores", role.name, "password"), file.stores.of(role).password) for role in STORES
@@ -76,7 +76,7 @@ def _store_passwords(file: HostsFile) -> Iterator[Fault]:
             kinds = '{ env = "NAME" }, { file = "path" }' + (" or false, for none" if role is REDIS else "")
             text = f"missing, but this server exists already: say where its password is by {kinds}"
             yield Fault(("stores", role.name, "password"), text)
-    path, password = passwords(file)[REDIS.name]
+    path, password = password_keys(file)[REDIS.name]
     if password is True:
         yield Fault(path, 'true is none of { env = "NAME" }, { file = "path" } and false')
     if password is False and store_host(file, REDIS) is not None:
@@ -95,7 +95,7 @@ def _tls(file: HostsFile) -> Iterator[Fault]:
 
 
 def _references(file: HostsFile) -> Iterator[Fault]:
-    places: list[tuple[KeyPath, object]] = list(passwords(file).values())
+    places: list[tuple[KeyPath, object]] = list(password_keys(file).values())
     fetcher = file.pyspider.fetcher
     places += [(("pyspider", "fetcher", name), getattr(fetcher, name.replace("-", "_"))) for name in ENDPOINTS]
     for path, value in places:

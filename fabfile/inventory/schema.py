@@ -68,7 +68,6 @@ Binding = Annotated[
         description='"address" (the host\'s own), or an IPv4 address to listen on',
     ),
 ]
-
 Site = Annotated[
     str,
     Meta(
@@ -78,14 +77,12 @@ Site = Annotated[
     ),
 ]
 Megabytes = Annotated[int, Meta(ge=1, le=1 << 20, description="megabytes: a whole number above 0")]
-
 HostKeys = Annotated[str, Meta(pattern=r"^(strict|accept-new)$", description='"strict" or "accept-new"')]
 
 PYTHON_VERSION = "2.7.18"
 PYTHON_SHA256 = "da3080e3b488f648a3d7a4560ddee895284c3380b11d6de75edb986526b9a814"
 PHANTOMJS_SHA256 = "4f63e6055c323b8657f0a546d4dd36afda5cd4e961c375f31b48d506a7c4296f"
 SOURCES = ("cache", "debian", "https://www.python.org/ftp/python/{version}/Python-{version}.tgz")
-
 ENDPOINTS = ("proxy", "phantomjs-endpoint", "splash-endpoint")
 """Options of the fetcher that are addresses, and so may hold a password."""
 
