@@ -11,7 +11,8 @@ import pytest
 from fabfile import plan
 from fabfile.doctor.preflight import objections
 from fabfile.inventory import Fleet
-from fabfile.steps.base import parts
+from fabfile.runs.engine import preview
+from fabfile.steps.base import Found, parts
 from fabfile.steps.sight import Sight
 
 from . import sights
@@ -121,3 +122,10 @@ def test_all_that_deploy_asks_of_supervision_is_still_one_question(fleet: Fleet)
     assert [step.name for step in steps] == ["release", "file /etc/supervisord.conf", "boot", "supervision"]
     assert [part.name for part in parts(steps[-1])] == ["writable", "sockets", "leftovers", "supervisord", "programs"]
     assert len({part.probe() for part in parts(steps[-1])}) == 1
+
+
+def test_a_dry_run_names_each_part_that_cannot_be_known_yet(fleet: Fleet) -> None:
+    bare = Found(0, "null")
+    changes = preview([plan.supervision(fleet, fleet.hosts[0], take_files=True)], [bare]).changes
+    why = "can't be known yet: there is no Python for pyspider; run `fab bootstrap` for this host first"
+    assert changes == (f"supervisord: {why}", f"programs: {why}")
