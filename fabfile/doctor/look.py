@@ -24,7 +24,7 @@ _SCRIPT = """\
 for python in {pythons}; do
   # A file that others can change is no Python for root.
   python=$(command -v "$python") && sound "$python" || continue
-  "$real" -c 'import sys; assert sys.version_info >= (2, 7)' >/dev/null 2>&1 || continue
+  "$real" -c 'import sys, zlib; assert sys.version_info >= (2, 7)' >/dev/null 2>&1 || continue
   exec "$real" -B "$1" doctor "$2"
 done
 echo null"""

@@ -55,6 +55,22 @@ def site(where, proxy):
     import pycurl
 
     curl = pycurl.Curl()
+    code, says = 0, None
+    try:
+        for option, value in as_tornado(where, proxy):
+            curl.setopt(option, value)
+        curl.perform()
+    except pycurl.error as error:
+        code, says = error.args[0], str(error.args[1])
+    # libcurl gives up a slow lookup as a timeout; an address that it found is known here.
+    found = {"code": code, "says": says, "named": curl.getinfo(pycurl.NAMELOOKUP_TIME) > 0, "proxy": bool(proxy)}
+    curl.close()
+    return found
+
+
+def as_tornado(where, proxy):
+    import pycurl
+
     options = [
         (pycurl.URL, "https://%s/" % where),
         (pycurl.CONNECT_ONLY, 1),
@@ -70,14 +86,4 @@ def site(where, proxy):
         options += [(pycurl.PROXY, str(parsed.hostname or "")), (pycurl.PROXYPORT, parsed.port or 8080)]
         if parsed.username:
             options.append((pycurl.PROXYUSERPWD, str("%s:%s" % (parsed.username, parsed.password or ""))))
-    code, says = 0, None
-    try:
-        for option, value in options:
-            curl.setopt(option, value)
-        curl.perform()
-    except pycurl.error as error:
-        code, says = error.args[0], str(error.args[1])
-    # libcurl gives up a slow lookup as a timeout; an address that it found is known here.
-    found = {"code": code, "says": says, "named": curl.getinfo(pycurl.NAMELOOKUP_TIME) > 0, "proxy": bool(proxy)}
-    curl.close()
-    return found
+    return options

@@ -15,6 +15,7 @@ from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .ground import SOUND
 from .shell import as_user, assign, cmd, lines
+from .shipped import REMOTE
 
 HOME = "/opt/pyspider"
 RUNTIMES = f"{HOME}/runtimes"
@@ -22,7 +23,6 @@ ARCHIVES = f"{HOME}/archives"
 CURRENT = f"{HOME}/current"
 PYTHON = f"{CURRENT}/bin/python"
 
-REMOTE = Path(__file__).parent.parent / "remote"
 ARCH = "x86_64"
 """The one architecture that the pinned packages are for."""
 BUILD_SECONDS = 3600.0
