@@ -16,6 +16,7 @@ from ..steps.base import Found
 from ..steps.shell import cmd
 from . import inside
 from .connect import CONNECT_SECONDS, WayIn, connected
+from .kept import KeptChannels
 from .keys import Keys
 from .protocol import BEAT_SECONDS, Event, Message, Reader, receiver
 
@@ -62,7 +63,9 @@ class _NothingBegan(Exception):
 class SSHLink:
     """One connection to one host, opened at its first use and kept for the whole run."""
 
-    def __init__(self, login: WayIn, keys: Keys, gateway: SSHLink | None = None) -> None:
+    def __init__(
+        self, login: WayIn, keys: Keys, gateway: SSHLink | None = None, kept: KeptChannels | None = None
+    ) -> None:
         self.host = login.host
         self.connect_seconds = 0.0
         """How long it took to connect and log in."""
@@ -70,10 +73,7 @@ class SSHLink:
         self._sudo_password = login.flags.sudo_password if login.host.user != "root" else None
         self._through_me = threading.BoundedSemaphore(THROUGH_A_GATEWAY)
         self._transport: Any = None
-        self._kept: list[Any] = []
-        """Channels whose receiver waits for a next message."""
-        self._keeping = threading.Lock()
-        """Held while a kept channel is taken, or a beat sent on one: a beat must never fall into a message."""
+        self._kept = kept or KeptChannels()
         self._stopped = threading.Event()
         self._opening = threading.Lock()
 
@@ -83,7 +83,7 @@ class SSHLink:
 
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """Everything in, everything out, over one exec channel, within the items' own limits."""
-        if (kept := self._take()) is not None:
+        if (kept := self._kept.take()) is not None:
             with suppress(_NothingBegan):
                 return self._exchange(kept, message, on_event, on_kept_channel=True)
         channel = self._channel()
@@ -110,24 +110,17 @@ class SSHLink:
             raise
         finally:
             if keep:
-                self._kept.append(channel)
+                self._kept.put(channel)
             else:
                 channel.close()
 
     def beat(self) -> None:
         """Show the waiting receivers that somebody is still there."""
-        with self._keeping:
-            for channel in self._kept:
-                with suppress(OSError, EOFError):
-                    channel.sendall(b"\n")
+        self._kept.beat()
 
     def rest(self) -> None:
-        while (kept := self._take()) is not None:
+        while (kept := self._kept.take()) is not None:
             kept.close()
-
-    def _take(self) -> Any:
-        with self._keeping:
-            return self._kept.pop() if self._kept else None
 
     def fetch(self, path: str, target: BinaryIO) -> None:
         """Copy a file of the host into `target`, byte by byte."""
@@ -162,7 +155,7 @@ class SSHLink:
         self._stopped.clear()
 
     def close(self) -> None:
-        self._kept.clear()
+        self._kept.forget()
         if self._transport is None:
             return
         inside.end(self._transport)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import StringIO
 from pathlib import Path
 
 import paramiko
 import pytest
+from fabric import Config
 
 from fabfile.errors import Unreachable, WrongInput
 from fabfile.inventory import Host, load
@@ -38,6 +39,10 @@ def flags(text: str = "", **more: object) -> Flags:
     config = paramiko.SSHConfig()
     config.parse(StringIO(text))
     return Flags(config, **more)  # type: ignore[arg-type]
+
+
+def fabric_config(text: str) -> Config:
+    return Config(ssh_config=paramiko.SSHConfig.from_text(text))
 
 
 def test_ssh_config_gives_what_hosts_toml_does_not_say() -> None:
@@ -70,10 +75,9 @@ def test_proxy_jump_none_is_no_jump_and_a_command_is_kept() -> None:
 def test_jumps_that_go_round_in_a_circle_are_wrong_input(tmp_path: Path) -> None:
     (tmp_path / "hosts.toml").write_text((PROJECT / "hosts.toml").read_text())
     circle = "Host 192.0.2.1\n  ProxyJump 192.0.2.2\nHost 192.0.2.2\n  ProxyJump 192.0.2.1\n"
-    links = Links()
-    links._shared = flags(circle), Keys()
-    with pytest.raises(WrongInput, match="round in a circle"):
-        links._prepare(load(tmp_path / "hosts.toml"), Host("a", "192.0.2.1"))
+    fleet = load(tmp_path / "hosts.toml")
+    with closing(Links()) as links, pytest.raises(WrongInput, match="round in a circle"):
+        links.prepare(fabric_config(circle), fleet, [Host("a", "192.0.2.1")])
 
 
 @contextmanager
@@ -177,12 +181,12 @@ def faults(tmp_path: Path, own: str, all: str, *names: str) -> list[str]:
     """What is said of the keys of these hosts before any is connected to."""
     (tmp_path / "hosts.toml").write_text(KEYS_TOML.format(own=own, all=all))
     fleet = load(tmp_path / "hosts.toml")
-    links = Links()
-    links._shared = flags(), Keys()
-    try:
-        links.refuse_keys(fleet, [fleet.host(name) for name in names])
-    except WrongInput as error:
-        return str(error).splitlines()
+    with closing(Links()) as links:
+        links.prepare(fabric_config(""), fleet, ())
+        try:
+            links.refuse_keys(fleet, [fleet.host(name) for name in names])
+        except WrongInput as error:
+            return str(error).splitlines()
     return []
 
 

@@ -9,6 +9,7 @@ import paramiko
 
 from fabfile.inventory import Host
 from fabfile.ssh.connect import Flags, login
+from fabfile.ssh.kept import KeptChannels
 from fabfile.ssh.keys import Keys
 from fabfile.ssh.link import CHANNEL_SECONDS, SSHLink
 from fabfile.ssh.protocol import message
@@ -45,9 +46,7 @@ class Channel:
 def link_with(channel: Channel) -> SSHLink:
     config = paramiko.SSHConfig()
     config.parse(StringIO(""))
-    link = SSHLink(login(Host("node1", "192.0.2.1"), Flags(config)), Keys())
-    link._kept.append(channel)
-    return link
+    return SSHLink(login(Host("node1", "192.0.2.1"), Flags(config)), Keys(), kept=KeptChannels(channel))
 
 
 UPLOAD = message([Action("x", "true", (Payload(b"x" * 300_000), Payload(b"y" * 300_000)))], ())
