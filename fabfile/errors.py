@@ -1,4 +1,4 @@
-"""What the person at the terminal is told: the work that goes on, and what can go wrong, as one sentence.
+"""The words for the person at the terminal: the work that goes on, and each error as one sentence.
 
 A subclass of Problem exists only where somebody catches it or where the exit status differs.
 """

@@ -149,7 +149,7 @@ def chosen_programs(fleet: Fleet, host: Host, roles: Collection[str]) -> list[Pr
 
 
 def unit(fleet: Fleet, host: Host) -> Boot:
-    """What supervisord is started by, where systemd runs; nothing elsewhere."""
+    """The unit that starts supervisord, where systemd runs; nothing elsewhere."""
     return _boot(fleet, host, only_unit=True)
 
 

@@ -1,4 +1,4 @@
-"""Whose files are, and how they get another owner."""
+"""The owners of files, and how they get another one."""
 
 from __future__ import absolute_import, print_function
 

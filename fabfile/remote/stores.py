@@ -180,7 +180,7 @@ def speaks_tls(host, port):
 
 
 def clients(server, db):
-    """Whose programs use the queues of this database: their addresses."""
+    """The addresses of the programs that use the queues of this database."""
     try:
         lines = server.ask("CLIENT", "LIST").splitlines()
     except ValueError:

@@ -90,7 +90,7 @@ def reason(path, error):
 
 
 def replaceable(path, uid):
-    """Whose file it is, and whether this user may put another one there: in a directory of its own it may."""
+    """The owner of a file, and whether this user may put another one there: in a directory of its own it may."""
     try:
         seen, folder = os.lstat(path), os.lstat(os.path.dirname(path))
     except OSError:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+import msgspec
 
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
@@ -33,29 +33,49 @@ class Logins:
 
     def diff(self, found: Found) -> Sequence[Action]:
         try:
-            answer = json.loads(found.text.strip().rpartition("\n")[2])
-            refusals = [*_mysql(answer["mysql"]), *_redis(answer["redis"])]
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            answer = msgspec.json.decode(found.text.strip().rpartition("\n")[2], type=StoresAnswer)
+        except msgspec.DecodeError as error:
             raise CannotLook(f"the stores' answers can't be seen: {found.text[-300:]}") from error
-        if refusals:
+        if refusals := [*_mysql(answer.mysql), *_redis(answer.redis)]:
             raise Problem("; ".join(dict.fromkeys(refusals)))
         return []
 
 
-def _mysql(answer: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    kinds: dict[tuple[Any, str], list[str]] = {}
-    for database, said in answer.items():
-        kinds.setdefault((said["errno"], said["error"]), []).append(database)
-    for (number, error), databases in kinds.items():
-        if number not in (0, ABSENT):
-            what = _MYSQL.get(number, "does not let it in")
-            yield f"MySQL {what} ({', '.join(databases)}: {error}); {_advice(what, 'mysql')}"
+class MySQLLogin(msgspec.Struct, frozen=True):
+    """The answer of MySQL for one database; `errno` is 0 where it let the program in, None where the failure has no number."""
+
+    errno: int | None
+    error: str | None
 
 
-def _redis(answer: Mapping[str, Any] | None) -> Iterator[str]:
-    if answer and answer["error"]:
-        what = _REDIS.get(answer["code"], "does not let it in")
-        yield f"Redis {what} ({answer['error']}); {_advice(what, 'redis')}"
+class RedisLogin(msgspec.Struct, frozen=True):
+    """The answer of Redis; no error where it let the program in."""
+
+    error: str | None
+    code: str = ""
+
+
+class StoresAnswer(msgspec.Struct, frozen=True):
+    """The answers of both stores to the release's credentials, of MySQL by database."""
+
+    mysql: dict[str, MySQLLogin]
+    redis: RedisLogin | None
+
+
+def _mysql(answers: Mapping[str, MySQLLogin]) -> Iterator[str]:
+    kinds: dict[MySQLLogin, list[str]] = {}
+    for database, answer in answers.items():
+        kinds.setdefault(answer, []).append(database)
+    for answer, databases in kinds.items():
+        if answer.errno not in (0, ABSENT):
+            what = _MYSQL.get(answer.errno, "does not let it in")
+            yield f"MySQL {what} ({', '.join(databases)}: {answer.error}); {_advice(what, 'mysql')}"
+
+
+def _redis(answer: RedisLogin | None) -> Iterator[str]:
+    if answer and answer.error:
+        what = _REDIS.get(answer.code, "does not let it in")
+        yield f"Redis {what} ({answer.error}); {_advice(what, 'redis')}"
 
 
 def _advice(what: str, store: str) -> str:

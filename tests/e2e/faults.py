@@ -56,6 +56,7 @@ class Fault:
 
 def found(cluster: Cluster, *words: str, hosts_toml: Path | None = None) -> list[dict[str, Any]]:
     answer = cluster.fab("doctor", "--json", *words, status=None, hosts_toml=hosts_toml)
+    assert answer.stdout, answer.stderr
     findings: list[dict[str, Any]] = json.loads(answer.stdout)["findings"]
     return findings
 
