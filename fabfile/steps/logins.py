@@ -42,7 +42,7 @@ class Logins:
 
 
 class MySQLLogin(msgspec.Struct, frozen=True):
-    """The answer of MySQL for one database; `errno` is 0 where it let the program in, None where the failure has no number."""
+    """The answer of MySQL for one database; `errno` is 0 where it let the program in, None for a failure without one."""
 
     errno: int | None
     error: str | None
@@ -68,7 +68,7 @@ def _mysql(answers: Mapping[str, MySQLLogin]) -> Iterator[str]:
         kinds.setdefault(answer, []).append(database)
     for answer, databases in kinds.items():
         if answer.errno not in (0, ABSENT):
-            what = _MYSQL.get(answer.errno, "does not let it in")
+            what = _MYSQL.get(answer.errno or 0, "does not let it in")
             yield f"MySQL {what} ({', '.join(databases)}: {answer.error}); {_advice(what, 'mysql')}"
 
 
