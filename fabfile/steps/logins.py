@@ -42,7 +42,7 @@ class Logins:
 
 
 class MySQLLogin(msgspec.Struct, frozen=True):
-    """The answer of MySQL for one database; `errno` is 0 where it let the program in, None for a failure without one."""
+    """The answer of MySQL for one database; `errno` is 0 where it let the program in, None for another failure."""
 
     errno: int | None
     error: str | None
