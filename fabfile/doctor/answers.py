@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
+from ..steps.base import parsed_in_threads
 from . import known
 
 
@@ -100,6 +101,7 @@ class SiteAnswer(Fact, frozen=True):
     proxy: bool = False
 
 
+@parsed_in_threads
 class StoreAddress(Fact, frozen=True):
     """The address of a store in a config.json, without its password."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ..steps.base import CannotLook, Found
+from ..steps.base import CannotLook, Found, parsed_in_threads
 from ..steps.sight import Disk, Listener, LiveSupervisord, Memory, Sight
 from .answers import Asked, Fact, FileSeen
 
@@ -116,6 +116,7 @@ class ProgramLog(Fact, frozen=True):
     tail: tuple[str, ...] = ()
 
 
+@parsed_in_threads
 class Facts(Fact, frozen=True):
     """Everything that doctor.py saw on a host."""
 

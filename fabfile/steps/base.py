@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
+
+import msgspec
 
 from ..errors import Problem
 
 
 class CannotLook(Problem):
     """A probe's answer does not tell the state of the host."""
+
+
+Answer = TypeVar("Answer")
+
+
+def parsed_in_threads(kind: type[Answer]) -> type[Answer]:
+    """A struct of msgspec that several threads may parse answers into.
+
+    msgspec examines a type at its first use, and crashes where two threads do so at once: hence here, once.
+    """
+    msgspec.json.Decoder(kind)
+    return kind
 
 
 @dataclass(frozen=True, slots=True)

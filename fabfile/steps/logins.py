@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ..errors import Problem
-from .base import Action, CannotLook, Found, Payload, Probe
+from .base import Action, CannotLook, Found, Payload, Probe, parsed_in_threads
 from .shell import cmd
 from .shipped import shipped
 
@@ -55,6 +55,7 @@ class RedisLogin(msgspec.Struct, frozen=True):
     code: str = ""
 
 
+@parsed_in_threads
 class StoresAnswer(msgspec.Struct, frozen=True):
     """The answers of both stores to the release's credentials, of MySQL by database."""
 

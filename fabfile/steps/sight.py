@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
-from .base import CannotLook, Found
+from .base import CannotLook, Found, parsed_in_threads
 
 
 class Part(Struct, frozen=True):
@@ -181,6 +181,7 @@ class Machine(Part, frozen=True):
     unwritable: tuple[Unwritable, ...]
 
 
+@parsed_in_threads
 class Sight(Part, frozen=True):
     """Everything about supervisord and its programs on one host."""
 
