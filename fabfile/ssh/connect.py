@@ -15,9 +15,10 @@ from .inside import handshake
 from .keyfile import LockedKey, UnusableKey
 from .keys import DEFAULT_KEYS, Keys, of_agent
 from .known_hosts import algorithms, check, entry
+from .silence import SILENCE_SECONDS
 
 CONNECT_SECONDS = 10.0
-AUTH_SECONDS = 30.0
+AUTH_SECONDS = 20.0
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """Asked for first: one pass over the data instead of two."""
 
@@ -120,6 +121,8 @@ class _PromptSocket(socket.socket):
 
 
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+"""Ends a write, too, that nobody confirms."""
 
 
 def _tcp(way: WayIn) -> socket.socket:
@@ -130,6 +133,8 @@ def _tcp(way: WayIn) -> socket.socket:
         try:
             sock.settimeout(way.flags.connect_seconds)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if _USER_TIMEOUT is not None:
+                sock.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, SILENCE_SECONDS * 1000)
             sock.connect(address)
         except OSError as error:
             sock.close()

@@ -63,3 +63,26 @@ def exit_status(channel: Any, seconds: float) -> int:
     channel.status_event.wait(seconds)
     status: int = channel.exit_status
     return status
+
+
+def connected(channel: Any) -> bool:
+    """Whether the connection of a channel lasts, also where the channel itself has ended."""
+    return bool(channel.transport.is_active())
+
+
+def packets(transport: Any) -> int:
+    """A number that changes with every packet that comes."""
+    number: int = transport.packetizer._Packetizer__sequence_number_in
+    return number
+
+
+def ask(transport: Any) -> None:
+    """Ask sshd for a sign of life; its answer is one more packet, and wakes nobody."""
+    from paramiko import Message as Packet
+    from paramiko.common import cMSG_GLOBAL_REQUEST
+
+    packet = Packet()
+    packet.add_byte(cMSG_GLOBAL_REQUEST)
+    packet.add_string("keepalive@openssh.com")
+    packet.add_boolean(True)
+    transport._send_user_message(packet)

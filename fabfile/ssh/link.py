@@ -7,27 +7,26 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, BinaryIO, Protocol
 
 from ..errors import INTERRUPTED, NotReached, Problem, Unreachable
 from ..steps.base import Found
-from ..steps.shell import cmd
 from . import inside
 from .connect import CONNECT_SECONDS, WayIn, connected
+from .ending import WantsTerminal, ended, late, patience
+from .gate import Gate
 from .kept import KeptChannels
 from .keys import Keys
-from .protocol import BEAT_SECONDS, Event, Message, Reader, receiver
+from .pieces import pieces
+from .protocol import BEAT_SECONDS, CHANNEL_SECONDS, Event, Message, Reader
+from .root import CHUNK, Root
+from .silence import SILENCE_SECONDS, Silence
 
-CHANNEL_SECONDS = 20.0
 KEEPALIVE_SECONDS = 15
 IDLE_SECONDS = 5.0
 THROUGH_A_GATEWAY = 8
 """How many connections are set up through one gateway at a time; sshd begins to refuse at ten."""
-CHUNK = 1 << 17
-TOGETHER = 1 << 15
-"""Bytes up to which a message is sent as one piece."""
 
 
 class Stopped(NotReached):
@@ -70,11 +69,12 @@ class SSHLink:
         self.connect_seconds = 0.0
         """How long it took to connect and log in."""
         self._login, self._keys, self._gateway = login, keys, gateway
-        self._sudo_password = login.flags.sudo_password if login.host.user != "root" else None
+        self._root = Root(login.host, login.flags.sudo_password)
         self._through_me = threading.BoundedSemaphore(THROUGH_A_GATEWAY)
         self._transport: Any = None
         self._kept = kept or KeptChannels()
         self._stopped = threading.Event()
+        self._silence = Silence()
         self._opening = threading.Lock()
 
     @property
@@ -85,27 +85,34 @@ class SSHLink:
         """Everything in, everything out, over one exec channel, within the items' own limits."""
         if (kept := self._kept.take()) is not None:
             with suppress(_NothingBegan):
-                return self._exchange(kept, message, on_event, on_kept_channel=True)
-        channel = self._channel()
-        self._begin(channel, receiver(self._sudo()))
-        return self._exchange(channel, message, on_event)
-
-    def _exchange(
-        self, channel: Any, message: Message, on_event: Callable[[Event], None], on_kept_channel: bool = False
-    ) -> dict[int, Found]:
-        reader, keep = Reader(message, on_event), False
+                return self._exchange(kept, Reader(message, on_event, Gate(entered=True)), on_kept_channel=True)
         try:
-            self._send(channel, message)
-            self._receive(channel, reader)
-            keep = message.keep_open
+            return self._on_a_new_channel(message, on_event)
+        except WantsTerminal:
+            self._root.wants_terminal()
+            return self._on_a_new_channel(message, on_event)
+
+    def _on_a_new_channel(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
+        channel = self._channel()
+        with ExitStack() as closing:
+            closing.callback(channel.close)
+            with self._told(), self._silence.judged():
+                gate, first = self._root.receive(channel)
+            closing.pop_all()
+        reader = Reader(message, on_event, gate)
+        reader.feed(first)
+        return self._exchange(channel, reader)
+
+    def _exchange(self, channel: Any, reader: Reader, on_kept_channel: bool = False) -> dict[int, Found]:
+        keep = False
+        try:
+            with self._told(), self._silence.judged():
+                self._send(channel, reader.message)
+                self._receive(channel, reader)
+            keep = reader.message.keep_open
             return reader.found
-        except TimeoutError as error:
-            late = str(error) or f"{CHANNEL_SECONDS:.0f} s"
-            raise Unreachable(f"{self.host.name}: no answer within {late}; is the host hung?") from error
-        except (OSError, EOFError) as error:
-            raise self._lost(error) from error
         except Problem as error:
-            if on_kept_channel and not reader.heard and not self._stopped.is_set():
+            if on_kept_channel and not reader.heard and not self._ended_by_us():
                 raise _NothingBegan from error
             raise
         finally:
@@ -114,8 +121,27 @@ class SSHLink:
             else:
                 channel.close()
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Errors of the connection as one sentence."""
+        from paramiko import SSHException
+
+        try:
+            yield
+        except TimeoutError as error:
+            limit = str(error) or f"{CHANNEL_SECONDS:.0f} s"
+            raise Unreachable(f"{self.host.name}: no answer within {limit}; is the host hung?") from error
+        except (OSError, EOFError, SSHException) as error:
+            raise self._lost(error) from error
+
     def beat(self) -> None:
-        """Show the waiting receivers that somebody is still there."""
+        """Show the waiting receivers that somebody is still there, and end a connection over which nothing comes.
+
+        Called every BEAT_SECONDS.
+        """
+        if self._transport is not None and self._silence.over(inside.packets(self._transport)):
+            # It may wait for a gateway's connection, on which all other links' beats must not wait.
+            threading.Thread(target=inside.end, args=(self._transport,), daemon=True).start()
         self._kept.beat()
 
     def rest(self) -> None:
@@ -126,15 +152,15 @@ class SSHLink:
         """Copy a file of the host into `target`, byte by byte."""
         channel = self._channel()
         try:
-            self._begin(channel, str(cmd(*self._sudo(), "cat", path)))
-            for chunk in iter(lambda: channel.recv(CHUNK), b""):
-                target.write(chunk)
-            if (status := channel.recv_exit_status()) != 0:
-                raise Problem(f"{self.host.name}: {path} can't be read (exit status {status})")
-        except OSError as error:
-            raise self._lost(error) from error
+            with self._told():
+                target.write(self._root.run(channel, "cat", path))
+                for chunk in iter(lambda: channel.recv(CHUNK), b""):
+                    target.write(chunk)
+                status = inside.exit_status(channel, CHANNEL_SECONDS)
         finally:
             channel.close()
+        if status != 0:
+            raise Problem(f"{self.host.name}: {path} can't be read (exit status {status})")
 
     def tunnel(self, address: str, port: int) -> Any:
         """A socket-like channel to address:port as seen from the host. Raises Problem when nothing answers."""
@@ -166,9 +192,11 @@ class SSHLink:
                 start = time.monotonic()
                 self._transport = self._connected()
                 self.connect_seconds = time.monotonic() - start
+                self._silence.begin()
                 self._transport.set_keepalive(KEEPALIVE_SECONDS)
                 inside.look_up_every(self._transport, IDLE_SECONDS)
-                self._check_sudo(self._transport)
+                with self._told():
+                    self._root.check(self._transport)
             if self._stopped.is_set():
                 self.close()
                 raise Stopped(f"{self.host.name}: stopped")
@@ -193,36 +221,11 @@ class SSHLink:
         channel.settimeout(CHANNEL_SECONDS)
         return channel
 
-    def _sudo(self) -> tuple[str, ...]:
-        if self.host.user == "root":
-            return ()
-        # -k: whether the password is read must not depend on what was typed there before.
-        return ("sudo", "-S", "-k", "-p", "") if self._sudo_password else ("sudo", "-n")
-
-    def _begin(self, channel: Any, command: str) -> None:
-        try:
-            inside.begin_command(channel, command)
-            if self._sudo_password:
-                channel.sendall(self._sudo_password.encode() + b"\n")
-        except (OSError, EOFError) as error:
-            raise self._lost(error) from error
-
-    def _check_sudo(self, transport: Any) -> None:
-        """A wrong password is found out here: sudo would take what follows it for further tries."""
-        if not self._sudo_password:
-            return
-        with closing(transport.open_session(timeout=CHANNEL_SECONDS)) as channel:
-            channel.settimeout(CHANNEL_SECONDS)
-            self._begin(channel, str(cmd(*self._sudo(), "true")))
-            channel.shutdown_write()
-            if channel.recv_exit_status() != 0:
-                raise Problem(f"{self.host.name}: sudo refuses {self.host.user}: the password is wrong, or it may not")
-
     def _send(self, channel: Any, message: Message) -> None:
         # A channel that was kept has the short limit of its last look; a slow line takes its time for an upload.
         channel.settimeout(CHANNEL_SECONDS)
         try:
-            for piece in _pieces(message):
+            for piece in pieces(message):
                 channel.sendall(piece)
         except TimeoutError:
             raise
@@ -231,23 +234,27 @@ class SSHLink:
             return
 
     def _receive(self, channel: Any, reader: Reader) -> None:
-        before, limit, deadline = -1, 0.0, 0.0
+        before, limit, deadline = (False, -1), 0.0, 0.0
         beat = time.monotonic() + BEAT_SECONDS
         while not reader.done:
             now = time.monotonic()
-            if reader.current != before:
-                before = reader.current
-                # The first item begins when the login shell is there.
-                limit = reader.message.limits[before] + (0 if reader.heard else CHANNEL_SECONDS)
+            if (reader.here, reader.current) != before:
+                before = (reader.here, reader.current)
+                limit = patience(reader)
                 deadline = now + limit
             if now > deadline:
-                raise TimeoutError(f"{limit:.0f} s")
+                raise self._late(reader, limit)
             if now > beat:
-                channel.sendall(b"\n")
+                self._beat(channel)
                 beat = now + BEAT_SECONDS
             channel.settimeout(max(0.01, min(deadline, beat) - now))
             with suppress(TimeoutError):
                 self._feed(channel, reader)
+
+    def _beat(self, channel: Any) -> None:
+        channel.sendall(b"\n")
+        if self._silence.wants_to_ask():
+            inside.ask(self._transport)
 
     def _feed(self, channel: Any, reader: Reader) -> None:
         data = channel.recv(CHUNK)
@@ -255,41 +262,25 @@ class SSHLink:
             raise self._ended(channel, reader)
         reader.feed(data)
 
-    def _ended(self, channel: Any, reader: Reader) -> Problem:
+    def _late(self, reader: Reader, limit: float) -> Exception:
+        if reader.gate.entered or self._silence.suspicious:
+            return TimeoutError(f"{limit:.0f} s")
+        return late(self.host, reader.gate)
+
+    def _ended_by_us(self) -> Problem | None:
         if self._stopped.is_set():
             return Stopped(f"{self.host.name}: stopped")
+        if self._silence.ended:
+            return Unreachable(
+                f"{self.host.name}: no sign of life for {SILENCE_SECONDS} s; is the host hung, or its network cut?"
+            )
+        return None
+
+    def _ended(self, channel: Any, reader: Reader) -> Problem:
         # The end of the output may come before the status; on a lost connection none comes (-1).
-        status = inside.exit_status(channel, CHANNEL_SECONDS)
-        said = reader.said
-        if status == 73:
-            return Problem(f"{self.host.name}: its temporary directory can't be written: {said or 'is the disk full?'}")
-        if status > 0:
-            hint = "" if self.host.user == "root" else "; if sudo wants a password: --prompt-for-sudo-password"
-            said = said or "it said nothing"
-            return Problem(f"{self.host.name}: the login shell ended with status {status}: {said}{hint}")
-        return Unreachable(f"{self.host.name}: the connection was lost in the middle of a command")
+        status = -1 if self._ended_by_us() else inside.exit_status(channel, CHANNEL_SECONDS)
+        return self._ended_by_us() or ended(self.host, status, reader, inside.connected(channel))
 
     def _lost(self, error: Exception) -> Problem:
-        if self._stopped.is_set():
-            return Stopped(f"{self.host.name}: stopped")
-        return Unreachable(f"{self.host.name}: the connection was lost: {error or type(error).__name__}")
-
-
-def _pieces(message: Message) -> Iterator[bytes]:
-    """The bytes of a message; small ones together, since every piece is a packet."""
-    together = message.head()
-    for payload in message.payloads:
-        for chunk in _chunks(payload.content):
-            together += chunk
-            if len(together) > TOGETHER:
-                yield together
-                together = b""
-    yield together + message.tail()
-
-
-def _chunks(content: bytes | Path) -> Iterator[bytes]:
-    if isinstance(content, bytes):
-        yield content
-        return
-    with content.open("rb") as stream:
-        yield from iter(lambda: stream.read(CHUNK), b"")
+        words = str(error) or type(error).__name__
+        return self._ended_by_us() or Unreachable(f"{self.host.name}: the connection was lost: {words}")

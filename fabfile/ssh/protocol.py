@@ -1,11 +1,11 @@
 """The protocol of one exec channel: scripts in, framed answers out, message after message.
 
-The far side gets a fixed receiver in argv and everything else on stdin. A message is a line of
-sizes, one generated main script, the payloads and a line that ends it: nothing runs before all of
-it has arrived, so a cut upload changes nothing. The script answers with lines that start with a
-mark that is new for every message; what stands before the first of them (a login banner, a chatty
-profile) is not ours and is ignored. The channel may stay open for the next message, so that
-looking and changing cost one login shell.
+The far side gets a fixed receiver in argv and everything else on stdin, behind the gate (gate.py).
+A message is a line of sizes, one generated main script, the payloads and a line that ends it:
+nothing runs before all of it has arrived, so a cut upload changes nothing. The script answers with
+lines that start with a mark that is new for every message; what stands before the gate's greeting
+(a login banner, a chatty profile) is not ours and is ignored. The channel may stay open for the
+next message, so that looking and changing cost one login shell.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from dataclasses import dataclass, field, replace
 
 from ..steps.base import Action, Found, Payload, Probe
 from ..steps.shell import cmd
+from .gate import GATE, Gate, gated, last_words
 
+CHANNEL_SECONDS = 20.0
+"""The time for a channel to open, and to take or give the next bytes."""
 BEAT_SECONDS = 1.0
 """How often the control machine shows that it is still there. Five seconds without a beat end its work."""
 SHORT = 1500
@@ -40,6 +43,7 @@ eval "$1"
 #   read before this side has seen its own script end: so that has a moment before it counts as running.
 # - A cut cable brings no end of stdin: `watch` ends what was begun after five seconds without a beat and
 #   without a byte of an upload.
+# - In a terminal a lost connection is a HUP.
 # - `su` waits two seconds between the TERM that it passes on and its own KILL: three here.
 # - A line that is no message and no beat is a password that sudo did not ask for.
 _RECEIVER = """\
@@ -80,7 +84,8 @@ places() {
   for t in /dev/shm /run; do [ ! -d "$t" ] || [ ! -w "$t" ] || F=$t/fab.${f#@}; done
 }
 trap clear EXIT
-trap 'exit 129' HUP INT TERM
+trap 'running && end; exit 129' HUP
+trap 'exit 129' INT TERM
 trap '' USR1
 while read -r go M kind n sizes; do
   case $go in
@@ -88,6 +93,7 @@ while read -r go M kind n sizes; do
     end) end ;;
     *) [ -z "$W" ] || kill -USR1 "$W" 2>/dev/null; continue ;;
   esac
+  printf '\\n%s here\\n' "$M"
   [ -n "$X" ] || places
   if [ "$kind" != look ] && [ -z "$W" ]; then
     watch </dev/null >/dev/null 2>&1 3>&1 &
@@ -119,9 +125,11 @@ running && sleep 1 && running && end
 """
 
 
-def receiver(sudo: Sequence[str] = ()) -> str:
-    """The one command line of every exchange; holds no data of its own."""
-    return str(cmd(*sudo, "/bin/sh", "-c", _LEADER, "sh", _RECEIVER))
+def receiver(sudo: tuple[str, ...] = (), terminal: bool = False) -> str:
+    """The one command line of every exchange; holds no data of its own. It expects the gate's ward first."""
+    if sudo:
+        return gated("/bin/sh", "-c", _LEADER, "sh", _RECEIVER, sudo=sudo, terminal=terminal)
+    return str(cmd("/bin/sh", "-c", GATE + _LEADER, "sh", _RECEIVER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +216,13 @@ class Reader:
 
     message: Message
     on_event: Callable[[Event], None] = lambda _event: None
+    gate: Gate = field(default_factory=Gate)
+    """One that has been passed already, where the channel was kept for this message."""
     found: dict[int, Found] = field(default_factory=dict)
-    noise: list[str] = field(default_factory=list)
+    here: bool = False
+    """Whether the receiver has seen the message's first line."""
     heard: bool = False
-    """Whether there was a frame: without one nothing of the message has begun."""
+    """Whether there was a frame of an item: without one nothing of the message has begun."""
     current: int = 0
     """The item that runs or comes next; a probe's frames come all at once, when it has ended."""
     _buffer: bytes = b""
@@ -225,7 +236,7 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
-        self._buffer += data
+        self._buffer += self.gate.feed(data)
         while not self.done and self._take_frame():
             pass
 
@@ -245,6 +256,8 @@ class Reader:
 
     def _frame(self, words: list[str]) -> None:
         match words:
+            case ["here"]:
+                self._output, self.here = [], True
             case ["out", index]:
                 self._begin(int(index))
             case ["say", index, *text]:
@@ -253,7 +266,6 @@ class Reader:
                 self._end(int(index), int(status))
 
     def _begin(self, index: int) -> None:
-        self.noise += b"".join(self._output).decode(errors="replace").split("\n")
         self._output, self.heard, self.current = [], True, index
         self.on_event(Event("begin", index))
 
@@ -268,6 +280,5 @@ class Reader:
 
     @property
     def said(self) -> str:
-        """The last lines that are none of ours: the words of a login shell that ended."""
-        rest = self._buffer.decode(errors="replace").split("\n")
-        return "; ".join([line.strip() for line in [*self.noise, *rest] if line.strip()][-3:])
+        """The last lines from behind the gate that are none of ours."""
+        return last_words(b"".join([*self._output, self._buffer]))

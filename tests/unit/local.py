@@ -16,6 +16,7 @@ from fabfile.runs.options import Options
 from fabfile.runs.outcomes import Outcome
 from fabfile.runs.run import Run
 from fabfile.runs.target import Target
+from fabfile.ssh.gate import WARD
 from fabfile.ssh.pool import Links
 from fabfile.ssh.protocol import Event, Message, Reader, receiver
 from fabfile.steps.base import Action, Found, Payload, Probe, Step
@@ -37,7 +38,7 @@ class LocalLink:
             ["sh", "-c", receiver()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         assert process.stdin and process.stdout
-        process.stdin.write(message.head())
+        process.stdin.write(WARD + message.head())
         for payload in message.payloads:
             process.stdin.write(content(payload))
         process.stdin.write(message.tail())
@@ -48,7 +49,7 @@ class LocalLink:
             reader.feed(data)
         process.stdin.close()
         process.wait(10)
-        assert reader.done, reader.noise
+        assert reader.done, (reader.gate, reader.said)
         return reader.found
 
     def rest(self) -> None:

@@ -121,7 +121,7 @@ def test_frames_may_arrive_one_byte_at_a_time() -> None:
     events: list[Event] = []
     sent = replace(message([Action("x", "")], ()), mark="@m")
     reader = Reader(sent, events.append)
-    for byte in b"hello\n\n@m out 0\nab\n@m say 0 two words\ncd\n@m end 0 3\n":
+    for byte in b"hello\n@fab in\n\n@m here\n\n@m out 0\nab\n@m say 0 two words\ncd\n@m end 0 3\n":
         reader.feed(bytes([byte]))
     assert reader.done
     assert reader.found[0].status == 3

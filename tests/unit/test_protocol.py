@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fabfile.ssh.gate import WARD, Gate
 from fabfile.ssh.protocol import Message, Reader, message, receiver
 from fabfile.steps.base import Action, Found, Payload, Probe
 
@@ -27,6 +28,8 @@ class Far:
         self.process = subprocess.Popen(
             [shell, "-c", receiver().replace("/bin/sh", shell)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        self.gate = Gate()
+        self.send(WARD.replace(b"/bin/sh", shell.encode()))
 
     def send(self, data: bytes) -> None:
         assert self.process.stdin
@@ -38,7 +41,7 @@ class Far:
 
     def answers(self, sent: Message) -> dict[int, Found]:
         assert self.process.stdout
-        reader = Reader(sent)
+        reader = Reader(sent, gate=self.gate)
         while not reader.done and (data := self.process.stdout.read1(65536)):
             reader.feed(data)
         return reader.found

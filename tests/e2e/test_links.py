@@ -1,0 +1,192 @@
+"""Login shells that are none, sudo that wants a terminal, and cables that are cut in the middle of long work."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fabfile.sandbox.sandbox import Sandbox, free_network
+
+from ..waiting import until
+from .conftest import Cluster, receivers
+
+pytestmark = pytest.mark.e2e
+
+HOSTS = """
+[cluster]
+name = "links"
+[defaults]
+key = ".sandbox/id_ed25519"
+known_hosts = ".sandbox/known_hosts"
+[hosts.node1]
+roles = { mysql = 1, redis = 1, scheduler = 1, fetcher = 1, processor = 1, result_worker = 1, webui = 1 }
+"""
+PASSWORD = "correct-horse-2718"
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three hosts with nothing on them."""
+    folder = tmp_path_factory.mktemp("links")
+    sandbox = Sandbox(folder / ".sandbox", free_network())
+    try:
+        sandbox.up(3)
+        tables = "".join(f'[hosts.{name}]\naddress = "{sandbox.address(name)}"\n' for name in ("node2", "node3"))
+        first = HOSTS.replace("[hosts.node1]\n", f'[hosts.node1]\naddress = "{sandbox.address("node1")}"\n')
+        (folder / "hosts.toml").write_text(first + tables)
+        yield Cluster(folder, sandbox)
+    finally:
+        sandbox.down()
+
+
+STARTUPS = {
+    "exit 0": "the login shell ended before it ran anything (status 0)",
+    "read -p 'project? ' project": "the login shell waits for input",
+    '[ -n "$AGAIN" ] || { export AGAIN=1; exec bash -l; }': "starts another shell",
+    '[ -n "$AGAIN" ] || { export AGAIN=1; read a; exec bash -i; }': "starts another shell",
+    "echo mounting; sleep 3600": "the login shell has not come to the command within 15 s",
+}
+
+
+@pytest.mark.parametrize("startup", STARTUPS)
+def test_a_login_shell_that_runs_something_else_is_one_sentence_and_nothing_of_ours_is_executed(
+    three: Cluster, startup: str
+) -> None:
+    three.sandbox.exec("node2", "sh", "-c", "cat >/root/.bashrc", input=startup.encode())
+    begun = time.monotonic()
+    result = three.fab("run", "touch /run/was-run", status=1)
+    assert time.monotonic() - begun < 20
+    assert STARTUPS[startup] in result.stdout and "--prompt-for" not in result.stdout
+    assert "2 ok, 1 failed" in result.stdout
+    assert "was-run" in three.on("node1", "ls /run") and "was-run" not in three.on("node2", "ls /run")
+    three.on("node2", "rm /root/.bashrc; pkill -x sleep || true")
+
+
+def test_a_noisy_login_shell_works_and_is_not_taken_for_a_file(three: Cluster) -> None:
+    noise = rb'echo "welcome to \xff\xfe"; stty erase ^H; tput bold' + b"\nprintf no-newline\n"
+    three.sandbox.exec("node2", "sh", "-c", "cat >/root/.bashrc", input=noise)
+    assert "in here" in three.fab("-H", "node2", "run", "echo in here").stdout
+    three.on("node2", "rm /root/.bashrc")
+
+
+def test_an_account_without_a_shell_is_told_in_its_own_words(three: Cluster) -> None:
+    three.on("node2", "useradd -m -s /usr/sbin/nologin shut && echo shut:x | chpasswd")
+    file = three.variant("shut.toml", (r"^key = ", 'user = "shut"\nkey = '))
+    said = three.fab("-H", "node2", "run", "true", status=1, hosts_toml=file).stdout
+    assert "(status 1): This account is currently not available." in said
+
+
+def oper(three: Cluster, rule: str) -> Path:
+    """Somebody who uses sudo by this rule, and a hosts.toml for that."""
+    three.on("node2", "id oper 2>/dev/null || useradd -m -s /bin/bash oper")
+    three.on("node2", f"echo oper:{PASSWORD} | chpasswd; printf '%b' '{rule}' >/etc/sudoers.d/oper")
+    return three.variant("oper.toml", (r"^key = ", 'user = "oper"\nkey = '))
+
+
+def asked(three: Cluster, file: Path, password: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = three.command("--prompt-for-sudo-password", "-H", "node2", *words, hosts_toml=file)
+    del command["stdin"]
+    return subprocess.run(
+        **command,
+        input=f"{password}\n",
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=60,
+        check=False,
+    )
+
+
+TTY = "Defaults:oper requiretty\\n"
+BYTES = "printf '\\001\\003\\004\\023\\032 all of it' | od -An -c"
+
+
+def test_sudo_that_wants_a_terminal_gets_one(three: Cluster) -> None:
+    file = oper(three, f"{TTY}oper ALL=(ALL) NOPASSWD: ALL\\n")
+    said = three.fab("-H", "node2", "run", f"id -un; {BYTES}", hosts_toml=file).stdout
+    assert "root" in said and "003 004 023 032" in said
+    file = oper(three, f"{TTY}oper ALL=(ALL) ALL\\n")
+    result = asked(three, file, PASSWORD, "run", "id -un")
+    assert result.returncode == 0 and "root" in result.stdout, result.stdout + result.stderr
+    assert PASSWORD not in result.stdout + result.stderr
+    wrong = asked(three, file, "wrong", "run", "id -un")
+    assert wrong.returncode == 1 and "sudo refuses oper" in wrong.stdout, wrong.stdout + wrong.stderr
+
+
+def test_work_in_a_terminal_ends_with_its_fab(three: Cluster) -> None:
+    file = oper(three, f"{TTY}oper ALL=(ALL) NOPASSWD: ALL\\n")
+    with subprocess.Popen(
+        **three.command("-H", "node2", "run", "sleep 3141", hosts_toml=file), stdout=subprocess.DEVNULL
+    ) as fab:
+        until(lambda: "sleep 3141" in three.on("node2", "ps -eo args="), 20)
+        fab.kill()
+    until(lambda: not receivers(three, "node2") and "sleep 3141" not in three.on("node2", "ps -eo args="), 15)
+
+
+def test_sudo_is_asked_for_its_password_only_where_it_wants_one(three: Cluster) -> None:
+    said = three.fab("-H", "node2", "run", "true", status=1, hosts_toml=oper(three, "oper ALL=(ALL) ALL\\n")).stdout
+    assert "sudo refuses oper: a password is required; give it with --prompt-for-sudo-password" in said
+    wrong = asked(three, oper(three, "oper ALL=(ALL) ALL\\n"), "wrong", "run", "true")
+    assert "sudo refuses oper" in wrong.stdout and "--prompt-for" not in wrong.stdout
+    three.on("node2", "mv /usr/bin/sudo /usr/bin/sudo.away")
+    try:
+        said = three.fab("-H", "node2", "run", "true", status=1, hosts_toml=three.folder / "oper.toml").stdout
+    finally:
+        three.on("node2", "mv /usr/bin/sudo.away /usr/bin/sudo")
+    assert "sudo refuses oper" in said and "not found" in said and "--prompt-for" not in said
+
+
+def test_a_password_is_typed_into_no_login_shell(three: Cluster) -> None:
+    file = oper(three, "oper ALL=(ALL) ALL\\n")
+    startup = 'while read -t 8 -r line; do echo "$line" >>/tmp/heard; done'
+    three.sandbox.exec("node2", "sh", "-c", "cat >/home/oper/.bashrc", input=startup.encode())
+    result = asked(three, file, PASSWORD, "run", "true")
+    heard = three.on("node2", "cat /tmp/heard; rm -f /tmp/heard /home/oper/.bashrc")
+    assert result.returncode == 1 and "exit 97" in heard and PASSWORD not in heard
+
+
+def cut_off(three: Cluster, verb: Callable[[str], None], undo: Callable[[str], None]) -> str:
+    """The words of a `fab` that loses node3 in the middle of long work on two hosts."""
+    command = three.command("-H", "node2,node3", "run", "sleep 30; sleep 3141")
+    with subprocess.Popen(**command, stdout=subprocess.PIPE, text=True) as fab:
+        until(lambda: "sleep 30" in three.on("node3", "ps -eo args="), 20)
+        verb("node3")
+        try:
+            # node2 goes on: its limit is 900 s.
+            until(lambda: "sleep 3141" in three.on("node2", "ps -eo args="), 60)
+            three.on("node2", "pkill -x sleep")
+            output, _ = fab.communicate(timeout=60)
+        finally:
+            fab.kill()
+            undo("node3")
+    return output
+
+
+@pytest.mark.parametrize("way", ["cut", "pause"])
+def test_a_host_that_falls_silent_in_long_work_is_given_up_and_another_is_not(three: Cluster, way: str) -> None:
+    undo = {"cut": three.sandbox.heal, "pause": three.sandbox.resume}[way]
+    said = cut_off(three, getattr(three.sandbox, way), undo)
+    assert "node3: no sign of life for 20 s" in said
+    assert "node2" in said and "1 unreachable" in said
+
+
+@pytest.mark.parametrize("way", ["cut", "pause"])
+def test_silence_costs_20_seconds_whatever_the_limit_of_the_work(three: Cluster, way: str) -> None:
+    command = three.command("-H", "node3", "run", "sleep 2718")
+    with subprocess.Popen(**command, stdout=subprocess.PIPE, text=True) as fab:
+        try:
+            until(lambda: "sleep 2718" in three.on("node3", "ps -eo args="), 20)
+            getattr(three.sandbox, way)("node3")
+            begun = time.monotonic()
+            output, _ = fab.communicate(timeout=60)
+            took = time.monotonic() - begun
+        finally:
+            fab.kill()
+            {"cut": three.sandbox.heal, "pause": three.sandbox.resume}[way]("node3")
+    assert fab.returncode == 3 and "no sign of life for 20 s" in output
+    assert 15 < took < 25
+    until(lambda: "sleep 2718" not in three.on("node3", "ps -eo args="), 20)
