@@ -189,7 +189,8 @@ def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """A host's release, and its programs."""
     running = supervision(fleet, host, roles, take_files=True)
-    return [release(fleet, host), _conf(fleet), _boot(fleet, host), running]
+    # Where /etc can't be written, the release before stays current, as its programs run on.
+    return [_conf(fleet), _boot(fleet, host), release(fleet, host), running]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

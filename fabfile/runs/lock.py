@@ -24,7 +24,7 @@ from ..steps.shell import assign, lines
 
 FOLDER = "/var/lib/pyspider-fabfile"
 BEAT_SECONDS = 15.0
-EXPIRY_MINUTES = 1
+EXPIRY_SECONDS = 60
 """A lock without a sign of life for so long belongs to nobody."""
 TAKEN = 75
 
@@ -98,15 +98,18 @@ class Lock:
 
     def owner(self) -> Owner | None:
         """The holder of the lock; None where there is none, or none that is still alive."""
+        owner = self._shown()
+        return owner if owner and not owner.gone() else None
+
+    def _shown(self) -> Owner | None:
         found = self.link.exchange(message((), [Probe(self._script(_SHOW))]), lambda _: None)[0]
         return _owner(found.text)
 
     def release(self) -> Owner | None:
-        """Take the lock away from its holder, and return that one."""
-        owner = self.owner()
-        if owner:
+        """Take the lock away from its holder, and return that one; None where it is no longer alive."""
+        if owner := self._shown():
             self._run(_RELEASE, owner)
-        return owner
+        return owner if owner and not owner.gone() else None
 
     def _acquire(self, me: Owner, wait: float) -> None:
         deadline = time.monotonic() + wait
@@ -153,13 +156,20 @@ def _owner(text: str) -> Owner | None:
 
 
 _FRESH = f"""\
-fresh() {{ [ -n "$(find "$L/owner" -mmin -{EXPIRY_MINUTES} 2>/dev/null)" ]; }}
+# One that is dated in the future, by a clock that was set back, is dated now: without beats it expires from now on.
+old() {{
+  t=$(stat -c %Y "$1" 2>/dev/null) && n=$(date +%s) || return 1
+  [ "$t" -le "$n" ] || {{ touch "$1" 2>/dev/null; return 1; }}
+  [ $((n-t)) -ge {EXPIRY_SECONDS} ]
+}}
+fresh() {{ [ -e "$L/owner" ] && ! old "$L/owner"; }}
 mine() {{ cmp -s "$1" "$L/owner"; }}
 """
-# A lock is a directory that names its owner from its first moment on: one rename puts it in place, and fails where
-# another lock is. A second lock guards the removal of a dead one, so that no new one is taken for it.
+# A directory that holds its owner from the first moment on, put in place by one rename: that fails
+# where a lock is. A lock without life is taken away under a second one, so that nobody takes a new one for it.
 _ACQUIRE = f"""\
 mkdir -p "$F"
+for one in "$F"/*.break "$F"/.new.* "$F"/.old.*; do ! old "$one" || rm -rf "$one"; done
 N=$F/.new.$$
 rm -rf "$N"
 mkdir "$N"
@@ -168,7 +178,6 @@ if [ -e "$L" ] && ! fresh && mkdir "$L.break" 2>/dev/null; then
   fresh || rm -rf "$L"
   rmdir "$L.break"
 fi
-find "$F" -maxdepth 1 -name '*.break' -mmin +{EXPIRY_MINUTES} -exec rmdir {{}} + 2>/dev/null || true
 if mv -T "$N" "$L" 2>/dev/null; then exit 0; fi
 rm -rf "$N"
 cat "$L/owner" 2>/dev/null

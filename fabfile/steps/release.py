@@ -75,7 +75,9 @@ class CurrentRelease:
             assign("R", self.id),
             _SOUND,
             'umask 077; mkdir -p "$H/releases"; cd "$H/releases"',
-            'rm -rf ".$R"; mkdir -m 0700 ".$R"; tar -xpf - -C ".$R"',
+            # What an earlier one left that was killed on the way.
+            'rm -rf .[!.]* "$H"/.current.*',
+            'mkdir -m 0700 ".$R"; tar -xpf - -C ".$R"',
             # An incomplete release of the same id was changed by hand.
             'rm -rf ".$R.old"; if [ -e "$R" ] || [ -L "$R" ]; then mv -T "$R" ".$R.old"; fi',
             'mv -T ".$R" "$R"; rm -rf ".$R.old"',

@@ -237,7 +237,9 @@ _SHIP = """\
 say 'Python: unpack'
 mkdir -p "$HOME_DIR/runtimes"
 cd "$HOME_DIR/runtimes"
-rm -rf ".$ID.new" ".$ID.old"
+rm -rf .*.new .*.old
+trap 'rm -rf "$HOME_DIR/runtimes/.$ID.new"' EXIT
+trap 'exit 143' HUP INT TERM
 mkdir ".$ID.new"
 tar -xpzf "$1" --no-same-owner -C ".$ID.new"
 cd ".$ID.new/$ID"

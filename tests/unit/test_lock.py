@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -105,6 +106,48 @@ def test_one_whose_process_on_this_machine_is_gone_is_taken_over_at_once(tmp_pat
     foreign(tmp_path, machine=_me().machine, pid=ended.pid)
     with lock(tmp_path).held():
         pass
+
+
+def test_one_that_is_dated_in_the_future_expires_from_now_on_and_is_not_taken_from_somebody_alive(
+    tmp_path: Path,
+) -> None:
+    foreign(tmp_path, age=-86_400)
+    owner = lock(tmp_path).owner()
+    assert owner and owner.user == "somebody"
+    date = (tmp_path / "demo.lock" / "owner").stat().st_mtime
+    assert abs(date - time.time()) < 10
+    with pytest.raises(Locked), lock(tmp_path).held():
+        pytest.fail("two hold it")
+    os.utime(tmp_path / "demo.lock" / "owner", (date - 61, date - 61))
+    with lock(tmp_path).held():
+        pass
+
+
+@pytest.mark.parametrize("age", [200, -86_400])
+def test_what_a_deployer_left_that_was_killed_on_the_way_is_in_nobodys_way_for_long(age: float, tmp_path: Path) -> None:
+    foreign(tmp_path, age=200)
+    for name in ("demo.lock.break", ".new.77", ".old.77"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
+    (tmp_path / ".new.77" / "owner").write_text("{}")
+    os.utime(tmp_path / ".new.77", (time.time() - age, time.time() - age))
+    with suppress(Locked), lock(tmp_path).held():
+        pass
+    for left in tmp_path.iterdir():
+        os.utime(left, (time.time() - 61, time.time() - 61))
+    with lock(tmp_path).held():
+        pass
+    with lock(tmp_path).held():
+        assert [path.name for path in tmp_path.iterdir()] == ["demo.lock"]
+
+
+def test_one_whose_process_on_this_machine_is_gone_is_held_by_nobody(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    foreign(tmp_path, machine=_me().machine, pid=ended.pid)
+    assert lock(tmp_path).owner() is None
+    assert lock(tmp_path).release() is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_release_takes_it_away_and_says_from_whom(tmp_path: Path) -> None:
