@@ -32,6 +32,13 @@ def _input() -> Iterator[None]:
         ) from error
 
 
+class ClusterConfig(fabric.Config):  # type: ignore[misc]  # Fabric ships no types
+    """Fabric's configuration without ssh_config, which is read when a host is connected to, and by OpenSSH."""
+
+    def load_ssh_config(self) -> None:
+        """Read nothing."""
+
+
 class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
     """Fabric's program with its own steps in its own order; the differences are those above."""
 
@@ -60,7 +67,7 @@ def main() -> None:
         binary="fab",
         binary_names=["fab"],
         executor_class=fabric.Executor,
-        config_class=fabric.Config,
+        config_class=ClusterConfig,
     )
     try:
         status = _status(program)

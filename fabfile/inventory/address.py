@@ -30,12 +30,13 @@ def parsed(word: str) -> Address | None:
     if _IPV6.fullmatch(word):
         raise WrongInput(f"'{word}' is an IPv6 address; name the host by its IPv4 address or by its name")
     found = _WORD.fullmatch(word)
-    if not found or not _possible(found[2]) or not 0 < int(found[3] or 22) < 65536:
+    if not found or not possible(found[2]) or not 0 < int(found[3] or 22) < 65536:
         raise WrongInput(f"'{word}' is neither a host's name nor of the form user@address:port")
     return Address(found[2], found[1], int(found[3]) if found[3] else None)
 
 
-def _possible(address: str) -> bool:
+def possible(address: str) -> bool:
+    """Whether it is an IPv4 address, or may be the name of a host."""
     # No name of a host ends in a number behind a dot.
     if not address.rpartition(".")[2].isdigit():
         return True

@@ -16,6 +16,8 @@ from .passwords import Password, SecretURL
 from .roles import ASKED, PROGRAMS, ROLES, SCHEDULER, Role
 from .schema import Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
 
+SSH_PORT = 22
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -23,7 +25,7 @@ class Host:
 
     name: str
     address: str
-    port: int = 22
+    port: int = SSH_PORT
     user: str = "root"
     key: Path | None = None
     known_hosts: Path | None = None
@@ -32,6 +34,8 @@ class Host:
     gateway: str | None = None
     """The name of another host of the cluster, or user@address:port."""
     roles: Mapping[str, int] = field(default_factory=dict, hash=False)
+    unsaid: frozenset[str] = frozenset()
+    """Of user and port those that hosts.toml leaves open; ssh_config may say them."""
 
     def has(self, role: Role) -> bool:
         """Whether at least one of that role runs there."""
@@ -138,7 +142,12 @@ class Fleet:
             return self.host(word)
         open_ = self.defaults
         stranger = replace(
-            open_, name=word, address=where.address, user=where.user or open_.user, port=where.port or open_.port
+            open_,
+            name=word,
+            address=where.address,
+            user=where.user or open_.user,
+            port=where.port or open_.port,
+            unsaid=open_.unsaid - {key for key in ("user", "port") if getattr(where, key)},
         )
         return self._described(stranger, where) or stranger
 
@@ -160,7 +169,8 @@ class Fleet:
             return self.host(host.gateway) if host.gateway else None
         user, _, where = host.gateway.partition("@")
         address, _, port = where.partition(":")
-        return Host(host.gateway, address, int(port or 22), user, host.key, host.known_hosts, host.host_keys)
+        said = Host(host.gateway, address, int(port or SSH_PORT), user, host.key, host.known_hosts, host.host_keys)
+        return said if port else replace(said, unsaid=frozenset({"port"}))
 
     def with_role(self, role: str) -> tuple[Host, ...]:
         """The hosts with at least one of that role, in the order of the file. Raises WrongInput."""

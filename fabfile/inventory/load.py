@@ -15,7 +15,7 @@ from ..errors import WrongInput
 from . import passwords
 from .authority import certificates
 from .faults import Fault, KeyPath, report
-from .fleet import TLS, Fleet, Host, MySQL, Redis, Stores
+from .fleet import SSH_PORT, TLS, Fleet, Host, MySQL, Redis, Stores
 from .passwords import Password, SecretURL, Usable
 from .roles import MYSQL, REDIS, ROLES, STORES, WEBUI, Role
 from .rules import NO_HOME, has_home, password_keys, store_host, violated
@@ -222,12 +222,13 @@ def _host(name: str, table: HostTable, defaults: Login, folder: Path) -> Host:
     return Host(
         name=name,
         address=table.address,
-        port=login("port"),
-        user=login("user"),
+        port=login("port") or SSH_PORT,
+        user=login("user") or "root",
         key=file("key"),
         known_hosts=file("known_hosts"),
         host_keys=login("host_keys"),
         # The way to everybody's gateway does not lead through itself.
         gateway=None if login("gateway") == name else login("gateway"),
         roles={name: count for name, role in ROLES.items() if (count := table.roles.count(role))},
+        unsaid=frozenset(key for key in ("user", "port") if login(key) is None),
     )

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from .address import possible
 from .faults import Fault, KeyPath
 from .fleet import programs
 from .gateways import way_fault
@@ -122,7 +123,7 @@ def _programs_ports(file: HostsFile) -> Iterator[Fault]:
         for role in STORES:
             if host.roles.count(role):
                 users[file.stores.of(role).port].append(role.name)
-        users[host.port or file.defaults.port].append("sshd")
+        users[host.port or file.defaults.port or 22].append("sshd")
         yield from _clashes(name, users)
 
 
@@ -173,13 +174,13 @@ def _is_loopback(text: str) -> bool:
 def _addresses(file: HostsFile) -> Iterator[Fault]:
     seen: dict[tuple[str, int], str] = {}
     for name, host in file.hosts.items():
-        where = (host.address.lower(), host.port or file.defaults.port)
+        where = (host.address.lower(), host.port or file.defaults.port or 22)
         if (other := seen.setdefault(where, name)) != name:
             yield Fault(
                 ("hosts", name, "address"),
                 f"{other} has the same address {host.address} and port; every host is one machine",
             )
-        if host.address[-1].isdigit() and not _is_address(host.address):
+        if not possible(host.address):
             yield Fault(("hosts", name, "address"), f"'{host.address}' is neither an IPv4 address nor a host name")
 
 

@@ -253,8 +253,8 @@ class Pyspider(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
 class Login(Struct, frozen=True, forbid_unknown_fields=True):
     """The login; a host inherits each key that it does not have itself."""
 
-    user: UserName = "root"
-    port: Port = 22
+    user: UserName | None = None
+    port: Port | None = None
     key: Text | None = None
     known_hosts: Text | None = None
     host_keys: HostKeys = "strict"

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import Unreachable, WrongInput, reason
+from ..errors import Problem, Unreachable, WrongInput, reason
 from ..inventory import Host
+from ..inventory.fleet import SSH_PORT
+from .config import Settings, SSHConfig
 from .inside import handshake
 from .keyfile import LockedKey, UnusableKey
-from .keys import DEFAULT_KEYS, Keys, of_agent
+from .keys import DEFAULT_KEYS, Keys, of_agent, public_halves
 from .known_hosts import algorithms, check, entry
+from .proxy import CommandSocket, through_command
 from .silence import SILENCE_SECONDS
 
 CONNECT_SECONDS = 10.0
@@ -27,7 +30,7 @@ CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 class Flags:
     """The options of `fab` itself about logging in; read once, since reading Invoke's configuration is slow."""
 
-    ssh_config: Any
+    ssh_config: SSHConfig
     key_files: tuple[str, ...] = ()
     passphrase: str | None = None
     password: str | None = None
@@ -36,11 +39,11 @@ class Flags:
 
 
 def flags(config: Any) -> Flags:
-    """The flags in Fabric's configuration (`-i`, `-t`, `--prompt-for-…`) and its ssh_config."""
+    """The flags in Fabric's configuration (`-i`, `-t`, `--prompt-for-…`) and the ssh_config that they name (`-S`)."""
     given = dict(config.connect_kwargs)
     files = given.get("key_filename") or ()
     return Flags(
-        config.base_ssh_config,
+        SSHConfig(config._runtime_ssh_path or config.ssh_config_path),
         (files,) if isinstance(files, str) else tuple(files),
         given.get("passphrase"),
         given.get("password"),
@@ -54,13 +57,23 @@ class WayIn:
     """Everything that is known about the way in to one host before the first packet."""
 
     host: Host
+    """With the user and the port that ssh_config says where hosts.toml leaves them open."""
     flags: Flags
-    address: str
-    key_files: tuple[str, ...] = ()
-    """Of ssh_config and the flags; hosts.toml's own key comes before them."""
-    proxy_command: str | None = None
-    proxy_jump: tuple[str, ...] = ()
-    """The hops of ssh_config, the nearest first."""
+    settings: Settings
+
+    @property
+    def address(self) -> str:
+        return self.settings.address
+
+    @property
+    def key_files(self) -> tuple[str, ...]:
+        """Those of the flags and of ssh_config; hosts.toml's own key comes before them."""
+        return (*self.flags.key_files, *self.settings.key_files)
+
+    @property
+    def known_as(self) -> str:
+        """The name under which known_hosts holds it."""
+        return self.settings.host_key_alias or entry(self.address, self.host.port)
 
     @property
     def where(self) -> str:
@@ -68,35 +81,30 @@ class WayIn:
 
 
 def login(host: Host, given: Flags) -> WayIn:
-    """The way in to a host; hosts.toml goes before ssh_config."""
-    found = given.ssh_config.lookup(host.address)
-    jump = found.get("proxyjump", "none")
-    return WayIn(
-        host,
-        given,
-        found.get("hostname", host.address),
-        (*given.key_files, *found.get("identityfile", ())),
-        found.get("proxycommand"),
-        () if jump == "none" else tuple(hop.strip() for hop in jump.split(",")),
-    )
+    """The way in to a host; what hosts.toml says goes before ssh_config. Raises WrongInput."""
+    found = given.ssh_config.of(host)
+    said = {"user": found.user, "port": found.port}
+    known = {key: value for key, value in said.items() if key in host.unsaid and value is not None}
+    return WayIn(replace(host, **known), given, found)  # type: ignore[arg-type]
 
 
 def hop(text: str, given: Flags, like: Host) -> Host:
     """A ProxyJump of ssh_config, `[user@]address[:port]`, as a host to log in to; keys are looked up as for `like`."""
-    user, _, where = text.rpartition("@")
-    address, _, port = where.removeprefix("ssh://").partition(":")
-    found = given.ssh_config.lookup(address)
-    number = port or found.get("port", "22")
-    if not number.isdigit():
+    user, _, where = text.removeprefix("ssh://").rpartition("@")
+    address, _, port = where.partition(":")
+    if port and not port.isdigit():
         raise WrongInput(f"{like.name}: ssh_config: ProxyJump {text}: no port number")
-    return Host(
+    unsaid = {key for key, said in (("user", user), ("port", port)) if not said}
+    named = Host(
         text,
         address,
-        int(number),
-        user or found.get("user") or _local_user(),
+        int(port or SSH_PORT),
+        user or _local_user(),
         known_hosts=like.known_hosts,
         host_keys=like.host_keys,
+        unsaid=frozenset(unsaid),
     )
+    return login(named, given).host
 
 
 def _local_user() -> str:
@@ -184,9 +192,10 @@ def _not_tried(unusable: Sequence[UnusableKey]) -> str:
 def _transport(way: WayIn, keys: Keys, through: Callable[[str, int], Any] | None, unusable: list[UnusableKey]) -> Any:
     import paramiko
 
-    name = entry(way.address, way.host.port)
+    name = way.known_as
     known = keys.known(way.host)
-    transport: Any = paramiko.Transport(_socket(way, through))
+    sock = _socket(way, through)
+    transport: Any = paramiko.Transport(sock)
     try:
         transport.banner_timeout = way.flags.connect_seconds
         transport.auth_timeout = AUTH_SECONDS
@@ -196,19 +205,29 @@ def _transport(way: WayIn, keys: Keys, through: Callable[[str, int], Any] | None
         handshake(transport, 2 * way.flags.connect_seconds)
         check(way.host, name, known, transport.get_remote_server_key())
         _authenticate(transport, way, keys, unusable)
-    except BaseException:
+    except BaseException as error:
+        said = _words_of(sock, error)
         transport.close()
+        if said:
+            raise Unreachable(f"{way.where}: {said}") from error
         raise
     return transport
+
+
+def _words_of(sock: Any, error: BaseException) -> str:
+    """The words of a ProxyCommand whose end is the reason of an error; empty where it is not."""
+    import paramiko
+
+    refused = isinstance(error, paramiko.AuthenticationException | TimeoutError | Problem)
+    ended = not refused and isinstance(error, paramiko.SSHException | OSError | EOFError)
+    return sock.failure() if ended and isinstance(sock, CommandSocket) else ""
 
 
 def _socket(way: WayIn, through: Callable[[str, int], Any] | None) -> Any:
     if through:
         return through(way.address, way.host.port)
-    if way.proxy_command:
-        from paramiko import ProxyCommand
-
-        return ProxyCommand(way.proxy_command)
+    if way.settings.proxy_command:
+        return through_command(way.settings.proxy_command)
     return _tcp(way)
 
 
@@ -242,6 +261,8 @@ def _authenticate(transport: Any, way: WayIn, keys: Keys, unusable: list[Unusabl
 def _candidates(way: WayIn, keys: Keys, unusable: list[UnusableKey]) -> Iterator[Any]:
     """hosts.toml's key; without one the agent's, then those of the flags, ssh_config and ~/.ssh.
 
+    With IdentitiesOnly of ssh_config the agent's are those whose public half is in one of the files.
+
     Raises UnusableKey for hosts.toml's own, LockedKey where there is nothing but locked ones.
     """
     locked: LockedKey | None = None
@@ -252,8 +273,11 @@ def _candidates(way: WayIn, keys: Keys, unusable: list[UnusableKey]) -> Iterator
         except LockedKey as error:
             # The agent may hold it unlocked.
             locked = error
-    yield from of_agent()
-    for path in (*way.key_files, *DEFAULT_KEYS) if way.host.key is None else ():
+    only = way.settings.only_these_keys
+    files = way.key_files if only and way.key_files else (*way.key_files, *DEFAULT_KEYS)
+    wanted = public_halves(files if way.host.key is None else (str(way.host.key),)) if only else None
+    yield from of_agent(wanted)
+    for path in files if way.host.key is None else ():
         try:
             yield keys.private(Path(path).expanduser(), way.flags.passphrase)
         except LockedKey as error:

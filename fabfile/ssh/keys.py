@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +49,47 @@ class Keys:
         return known
 
 
-def of_agent() -> Iterator[Any]:
-    """The keys of the SSH agent, if there is one; it is asked to sign as long as the iterator lives."""
+def public_halves(files: Iterable[str]) -> set[bytes]:
+    """The public halves that lie beside private keys, or are named in their place."""
+    found = set()
+    for file in files:
+        for path in (Path(f"{file}.pub").expanduser(), Path(file).expanduser()):
+            with suppress(OSError, ValueError, IndexError):
+                found.add(base64.b64decode(path.read_text(errors="replace").split()[1], validate=True))
+    return found
+
+
+def of_agent(only: Container[bytes] | None = None) -> Iterator[Any]:
+    """The keys of the SSH agent, if there is one, or `only` some; it is asked to sign as long as the iterator lives.
+
+    One that does not sign is refused by the host as a wrong one is, so that the next can be tried.
+    """
     if not os.environ.get("SSH_AUTH_SOCK"):
         return
     import paramiko
 
-    agent = paramiko.Agent()
     try:
-        yield from agent.get_keys()
+        agent = paramiko.Agent()
+    except (paramiko.SSHException, OSError):
+        return
+    try:
+        key: Any
+        for key in agent.get_keys():
+            if only is None or key.asbytes() in only:
+                key.sign_ssh_data = partial(_signed, key.sign_ssh_data, key.get_name())
+                yield key
     finally:
         agent.close()
+
+
+def _signed(sign: Callable[..., bytes], kind: str, data: bytes, algorithm: str | None = None) -> bytes:
+    """The signature; a void one where the agent gives none, which paramiko's thread would not survive."""
+    import paramiko
+
+    try:
+        return sign(data, algorithm)
+    except (paramiko.SSHException, OSError):
+        void = paramiko.Message()
+        void.add_string(algorithm or kind)
+        void.add_string(b"\0")
+        return void.asbytes()

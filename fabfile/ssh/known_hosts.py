@@ -27,7 +27,7 @@ def entry(address: str, port: int) -> str:
 class KnownHosts:
     """The keys of one known_hosts file, read once for a whole run; one may be added from any thread.
 
-    Raises Unreachable where the file is there and can't be read. Lines of a kind that it does not know
+    Raises Unreachable where the file is there and can't be read. Lines that trust an authority
     (@cert-authority) trust nobody.
     """
 
@@ -38,6 +38,8 @@ class KnownHosts:
         self._other: list[tuple[str, str, str]] = []
         """Hashed names and patterns, with type and key: to be tried one by one."""
         self._revoked: set[str] = set()
+        self._authorities: list[tuple[str, int]] = []
+        """The names for which certificates count, and the lines that say so."""
         self._lines: dict[str, int] = {}
         """Where a key stands, for the operator to look at."""
         try:
@@ -54,6 +56,8 @@ class KnownHosts:
     def _take(self, words: list[str], number: int) -> None:
         if len(words) >= 4 and words[0] == "@revoked":
             self._revoked.add(words[3])
+        if len(words) >= 4 and words[0] == "@cert-authority":
+            self._authorities.append((words[1], number))
         if len(words) < 3 or words[0].startswith(("#", "@")):
             return
         names, kind, key = words[:3]
@@ -76,6 +80,11 @@ class KnownHosts:
     def place(self, key: str) -> str:
         """The file, and the line of a key that it held when it was read."""
         return f"line {self._lines[key]} of {self.file}" if key in self._lines else str(self.file)
+
+    def authority(self, name: str) -> str:
+        """The place of a line that trusts an authority's certificates for a host; empty where there is none."""
+        lines = (number for names, number in self._authorities if _matches(name, names))
+        return next((f"line {number} of {self.file}" for number in lines), "")
 
     def revoked(self, key: str) -> bool:
         return key in self._revoked
@@ -124,13 +133,26 @@ def check(host: Host, name: str, known: KnownHosts, key: Any) -> None:
         raise Unreachable(_changed(where, name, known, key, trusted))
     if host.host_keys != "accept-new":
         raise Unreachable(
-            f"{where}: its host key ({key.fingerprint}) is not in {known.file}; check it on the host, "
-            f"then add it: ssh-keyscan -p {host.port} {host.address} >>{known.file}"
+            f"{where}: its host key ({key.fingerprint}) is not in {known.file}{_by_certificate(known, name)}; "
+            f"check it on the host, then add it: {_scan(host, name)} >>{known.file}"
         )
     try:
         known.add(name, key.get_name(), shown)
     except OSError as error:
         raise Unreachable(f"{where}: its host key can't be added to {known.file}: {error.strerror}") from error
+
+
+def _by_certificate(known: KnownHosts, name: str) -> str:
+    place = known.authority(name)
+    return (
+        f" ({place} trusts an authority's certificates, which can't be checked here: only a key can)" if place else ""
+    )
+
+
+def _scan(host: Host, name: str) -> str:
+    """A command that prints the host's keys under the name at which they are looked for."""
+    scan = f"ssh-keyscan -p {host.port} {host.address}"
+    return scan if name == entry(host.address, host.port) else f"{scan} | sed 's/^[^ #]*/{name}/'"
 
 
 def _changed(where: str, name: str, known: KnownHosts, key: Any, trusted: dict[str, str]) -> str:

@@ -88,7 +88,7 @@ class Links:
             return self._links[host.name]
         flags, keys = self._shared
         way = login(host, flags)
-        jumps = hops or way.proxy_jump
+        jumps = hops or way.settings.proxy_jump
         gateway = fleet.gateway(host)
         if gateway:
             via = self._prepare(fleet, gateway)

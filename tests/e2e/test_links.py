@@ -190,3 +190,83 @@ def test_silence_costs_20_seconds_whatever_the_limit_of_the_work(three: Cluster,
     assert fab.returncode == 3 and "no sign of life for 20 s" in output
     assert 15 < took < 25
     until(lambda: "sleep 2718" not in three.on("node3", "ps -eo args="), 20)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home directory with a .ssh of its own."""
+    (tmp_path / ".ssh" / "conf.d").mkdir(mode=0o700, parents=True)
+    return tmp_path
+
+
+def at_home(three: Cluster, home: Path, file: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    command = three.command(*words, hosts_toml=file)
+    command["env"] |= {"HOME": str(home), **more}
+    return subprocess.run(**command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def named(three: Cluster) -> Path:
+    """A hosts.toml that knows node2 by a name of ssh_config alone, and says nothing of the login."""
+    address = three.sandbox.address("node2")
+    return three.variant("named.toml", (r"^key = .*$", ""), (f'^address = "{address}"$', 'address = "crawl-2"'))
+
+
+def crawlers(three: Cluster) -> str:
+    return (
+        f"Host crawl-*\n HostName {three.sandbox.address('node2')}\n User oper\n Port 22\n HostKeyAlias crawlers\n"
+        f" IdentitiesOnly yes\n IdentityFile {three.sandbox.key}\n"
+    )
+
+
+def test_a_host_is_logged_in_to_as_ssh_does(three: Cluster, home: Path) -> None:
+    oper(three, "oper ALL=(ALL) NOPASSWD: ALL\\n")
+    file = named(three)
+    (home / ".ssh" / "config").write_bytes(b"# caf\xe9\nInclude conf.d/*\n")
+    (home / ".ssh" / "conf.d" / "crawlers").write_text(crawlers(three))
+    unknown = at_home(three, home, file, "-H", "node2", "run", "echo by $SUDO_USER")
+    assert unknown.returncode == 3 and "sed 's/^[^ #]*/crawlers/'" in unknown.stdout, unknown.stdout + unknown.stderr
+    known = three.sandbox.known_hosts.read_text()
+    address = three.sandbox.address("node2")
+    line = next(line for line in known.splitlines() if address in line)
+    (home / "known").write_text(f"{known}crawlers {line.split(maxsplit=1)[1]}\n")
+    file.write_text(file.read_text().replace('".sandbox/known_hosts"', f'"{home}/known"'))
+    result = at_home(three, home, file, "-H", "node2", "run", "echo by $SUDO_USER")
+    assert result.returncode == 0 and "by oper" in result.stdout, result.stdout + result.stderr
+
+
+def test_a_proxy_command_that_fails_is_told_in_its_own_words(three: Cluster, home: Path) -> None:
+    (home / ".ssh" / "config").write_text("Host *\n    ProxyCommand nc-that-is-not-installed %h %p\n")
+    begun = time.monotonic()
+    result = at_home(three, home, three.hosts_toml, "-H", "node2", "run", "true")
+    assert result.returncode == 3 and time.monotonic() - begun < 10
+    assert "ProxyCommand of ssh_config (nc-that-is-not-installed" in result.stdout and "not found" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [('Host "b c\n User ops\n', "line 1: invalid quotes"), ("Prot 22\n", "line 1: Bad conf")]
+)
+def test_a_bad_ssh_config_is_wrong_input(three: Cluster, home: Path, text: str, words: str) -> None:
+    (home / ".ssh" / "config").write_text(f"{text}\nUser x\n")
+    for command in (["run", "true"], ["status"], ["lock.status"]):
+        result = at_home(three, home, three.hosts_toml, *command)
+        assert result.returncode == 2 and words in result.stderr and "Traceback (most" not in result.stderr
+    assert at_home(three, home, three.hosts_toml, "--list").returncode == 0
+    missing = at_home(three, home, three.hosts_toml, "-S", "nofile", "run", "true")
+    assert missing.returncode == 2 and "-S nofile: there is no such file" in missing.stderr
+
+
+def test_a_key_of_the_agent_that_cannot_sign_does_not_end_the_login(three: Cluster, home: Path) -> None:
+    other, socket = home / "other", home / "agent"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    environment = {"SSH_AUTH_SOCK": str(socket), "PATH": "/usr/bin:/bin"}
+    file = three.variant("agent.toml", (r"^key = .*$", ""))
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
+        try:
+            until(socket.exists, 10)
+            # It wants a confirmation that nobody gives.
+            subprocess.run(["ssh-add", "-q", "-c", other], env=environment, check=True)
+            subprocess.run(["ssh-add", "-q", three.sandbox.key], env=environment, check=True)
+            result = at_home(three, home, file, "-H", "node2", "run", "echo in", **environment)
+        finally:
+            agent.terminate()
+    assert result.returncode == 0 and "in" in result.stdout, result.stdout + result.stderr

@@ -78,6 +78,12 @@ def test_the_same_machine_named_twice_is_one_host(fleet: Fleet) -> None:
     assert len(fleet.select(["root@192.0.2.9:22", "192.0.2.9:22", "192.0.2.9:2222"])) == 2
 
 
+def test_a_name_may_end_in_a_digit(tmp_path: Path) -> None:
+    text = GOOD.replace('"192.0.2.12"', '"crawl-2"')
+    (tmp_path / "hosts.toml").write_text(text)
+    assert load(tmp_path / "hosts.toml").host("node2").address == "crawl-2"
+
+
 def test_no_address_has_a_role_and_patterns_choose_among_addresses_too(fleet: Fleet) -> None:
     words = ["node1", "192.0.2.9", "192.0.2.8"]
     assert [host.name for host in fleet.select(words, roles=["webui"])] == ["node1"]

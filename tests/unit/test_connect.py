@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from io import StringIO
 from pathlib import Path
 
 import paramiko
@@ -15,9 +16,10 @@ from fabric import Config
 
 from fabfile.errors import Unreachable, WrongInput
 from fabfile.inventory import Host, load
+from fabfile.ssh.config import SSHConfig
 from fabfile.ssh.connect import Flags, connected, hop, login
 from fabfile.ssh.keyfile import UnusableKey
-from fabfile.ssh.keys import Keys
+from fabfile.ssh.keys import Keys, _signed, public_halves
 from fabfile.ssh.pool import Links
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -25,31 +27,37 @@ CONFIG = """
 Host 192.0.2.7
   HostName 192.0.2.70
   IdentityFile /keys/seven
-  ProxyJump me@192.0.2.1:2200, 192.0.2.2
+  ProxyJump me@192.0.2.1:2200,192.0.2.2
 Host 192.0.2.2
   User two
   Port 2022
-Host 192.0.2.9
+Host 192.0.2.8
   ProxyJump none
+Host 192.0.2.8 192.0.2.9
   ProxyCommand nc %h %p
 """
 
 
 def flags(text: str = "", **more: object) -> Flags:
-    config = paramiko.SSHConfig()
-    config.parse(StringIO(text))
-    return Flags(config, **more)  # type: ignore[arg-type]
+    return Flags(SSHConfig(written(text)), **more)  # type: ignore[arg-type]
+
+
+def written(text: str) -> str:
+    """A file that stays as long as the process."""
+    with tempfile.NamedTemporaryFile("w", delete=False) as file:
+        file.write(text)
+    return file.name
 
 
 def fabric_config(text: str) -> Config:
-    return Config(ssh_config=paramiko.SSHConfig.from_text(text))
+    return Config(runtime_ssh_path=written(text))
 
 
 def test_ssh_config_gives_what_hosts_toml_does_not_say() -> None:
     way = login(Host("a", "192.0.2.7", user="root"), flags(CONFIG, key_files=("/keys/flag",)))
     assert way.address == "192.0.2.70"
     assert way.key_files == ("/keys/flag", "/keys/seven")
-    assert way.proxy_jump == ("me@192.0.2.1:2200", "192.0.2.2")
+    assert way.settings.proxy_jump == ("me@192.0.2.1:2200", "192.0.2.2")
 
 
 def test_a_hop_takes_user_and_port_from_its_name_else_from_ssh_config(tmp_path: Path) -> None:
@@ -66,10 +74,46 @@ def test_a_hop_without_a_proper_port_is_wrong_input() -> None:
         hop("192.0.2.2:x", flags(), Host("a", "192.0.2.7"))
 
 
-def test_proxy_jump_none_is_no_jump_and_a_command_is_kept() -> None:
+def test_a_command_is_kept_and_as_for_openssh_proxy_jump_none_is_neither_jump_nor_command() -> None:
     way = login(Host("a", "192.0.2.9"), flags(CONFIG))
-    assert way.proxy_jump == ()
-    assert way.proxy_command == "nc 192.0.2.9 22"
+    assert (way.settings.proxy_jump, way.settings.proxy_command) == ((), "nc 192.0.2.9 22")
+    direct = login(Host("a", "192.0.2.8"), flags(CONFIG))
+    assert (direct.settings.proxy_jump, direct.settings.proxy_command) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("nc-that-is-not-installed %h %p", "(nc-that-is-not-installed 127.0.0.1 9) ended with status 127: "),
+        ("sh -c 'echo >&2 no way to %h; exit 3'", "ended with status 3: no way to 127.0.0.1"),
+        ("true", "ended with status 0: it said nothing"),
+    ],
+)
+def test_a_proxy_command_that_fails_is_named_with_its_own_words_at_once(
+    command: str, words: str, tmp_path: Path
+) -> None:
+    host = Host("node1", "127.0.0.1", 9, known_hosts=tmp_path / "known_hosts")
+    begun = time.monotonic()
+    with pytest.raises(Unreachable) as error:
+        connected(login(host, flags(f"Host *\n ProxyCommand {command}\n")), Keys())
+    assert "the ProxyCommand of ssh_config (" in str(error.value) and words in str(error.value)
+    assert time.monotonic() - begun < 3
+
+
+def test_a_signature_that_the_agent_does_not_give_is_void_and_ends_nothing() -> None:
+    def refuses(_data: bytes, _algorithm: str | None) -> bytes:
+        raise paramiko.SSHException("key cannot be used for signing")
+
+    void = paramiko.Message(_signed(refuses, "ssh-ed25519", b"data"))
+    assert void.get_text() == "ssh-ed25519"
+    assert _signed(lambda data, _: data, "ssh-ed25519", b"data") == b"data"
+
+
+def test_the_public_half_of_a_key_is_the_one_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "id.pub").write_text("ssh-ed25519 YWJj me@here\n")
+    (tmp_path / "text").write_text("hello\n")
+    assert public_halves([f"{tmp_path}/id", f"{tmp_path}/none", f"{tmp_path}/text"]) == {b"abc"}
+    assert public_halves([f"{tmp_path}/id.pub"]) == {b"abc"}
 
 
 def test_jumps_that_go_round_in_a_circle_are_wrong_input(tmp_path: Path) -> None:

@@ -115,3 +115,19 @@ def test_keys_of_a_known_type_are_asked_for_first() -> None:
     supported = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256")
     assert algorithms({"ssh-rsa": "x"}, supported)[:2] == ("rsa-sha2-512", "rsa-sha2-256")
     assert algorithms({}, supported) == supported
+
+
+def test_an_authority_of_certificates_is_named_as_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text("# first\n@cert-authority *.example,192.0.2.* ssh-ed25519 AAAA ca\n")
+    known = KnownHosts(file)
+    assert known.authority("a.example") == f"line 2 of {file}" and known.authority("a.other") == ""
+    with pytest.raises(Unreachable, match=r"line 2 of .* trusts an authority's certificates, which can't be checked"):
+        check(host(file), "192.0.2.1", known, paramiko.ECDSAKey.generate())
+
+
+def test_a_host_with_an_alias_is_added_by_a_command_that_writes_the_alias(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    with pytest.raises(Unreachable) as error:
+        check(host(file), "crawlers", KnownHosts(file), paramiko.ECDSAKey.generate())
+    assert f"ssh-keyscan -p 2222 192.0.2.1 | sed 's/^[^ #]*/crawlers/' >>{file}" in str(error.value)

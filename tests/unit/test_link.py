@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-from io import StringIO
-
-import paramiko
 
 from fabfile.inventory import Host
+from fabfile.ssh.config import SSHConfig
 from fabfile.ssh.connect import Flags, login
 from fabfile.ssh.kept import KeptChannels
 from fabfile.ssh.keys import Keys
@@ -44,9 +42,7 @@ class Channel:
 
 
 def link_with(channel: Channel) -> SSHLink:
-    config = paramiko.SSHConfig()
-    config.parse(StringIO(""))
-    return SSHLink(login(Host("node1", "192.0.2.1"), Flags(config)), Keys(), kept=KeptChannels(channel))
+    return SSHLink(login(Host("node1", "192.0.2.1"), Flags(SSHConfig("/dev/null"))), Keys(), kept=KeptChannels(channel))
 
 
 UPLOAD = message([Action("x", "true", (Payload(b"x" * 300_000), Payload(b"y" * 300_000)))], ())
