@@ -172,3 +172,49 @@ def test_a_hung_host_costs_its_own_limit_and_delays_no_other(cluster: Cluster) -
     }
     assert hosts["node1"]["seconds"] < hosts["node3"]["seconds"]
     until(lambda: bool(cluster.status()["healthy"]), 60)
+
+
+@pytest.mark.parametrize("way", ["cut", "pause"])
+def test_silence_in_the_middle_of_an_upload_ends_the_run_soon_and_frees_the_lock(cluster: Cluster, way: str) -> None:
+    cluster.on("node3", f"rm {BINARY}")
+    command = begun(cluster.command("-H", "node3", "step.phantomjs"))
+    try:
+        stopped = cluster.on(
+            "node3", "timeout 30 sh -c \"until pkill -STOP -f '^head -c [0-9]{7}'; do :; done\"; echo $?"
+        )
+        assert stopped.strip() == "0", command.communicate(timeout=30)
+        assert cluster.fab("lock.status", status=4)
+        getattr(cluster.sandbox, way)("node3")
+        silent = time.monotonic()
+        output, errors = command.communicate(timeout=60)
+        took = time.monotonic() - silent
+    finally:
+        command.kill()
+        {"cut": cluster.sandbox.heal, "pause": cluster.sandbox.resume}[way]("node3")
+    assert command.returncode == 3 and "Traceback (most recent" not in output + errors
+    assert took < 30, output
+    cluster.fab("lock.status")
+    until(lambda: nothing_of_fab(cluster, "node3"), 20)
+    cluster.on("node3", "pkill -KILL -x head || true")
+    assert "install" in cluster.fab("-H", "node3", "step.phantomjs").stdout
+
+
+def test_a_read_only_etc_leaves_the_release_before_current_with_its_programs(cluster: Cluster) -> None:
+    before, pids = cluster.on("node3", "readlink /home/work/distri_pyspider/current"), cluster.pids()
+    file = cluster.variant("pool.toml", (r"^\[pyspider\.fetcher\]$", "[pyspider.fetcher]\npoolsize = 33"))
+    cluster.on(
+        "node3", "echo '; changed' >>/etc/supervisord.conf; mount --bind /etc /etc; mount -o remount,bind,ro /etc"
+    )
+    try:
+        said = cluster.fab("-H", "node3", "deploy", status=1, hosts_toml=file).stdout
+    finally:
+        cluster.on("node3", "umount /etc")
+    assert "/etc/supervisord.conf" in said
+    assert cluster.on("node3", "readlink /home/work/distri_pyspider/current") == before
+    assert cluster.pids() == pids
+    # What a run left that was killed on the way goes with the next release.
+    cluster.on("node3", "cd /home/work/distri_pyspider && mkdir releases/.0123abcd && ln -s x .current.77")
+    cluster.fab("-H", "node3", "deploy", hosts_toml=file)
+    left = cluster.on("node3", "cd /home/work/distri_pyspider && ls -A . releases")
+    assert ".0123abcd" not in left and ".current" not in left
+    cluster.fab("-H", "node3", "deploy")

@@ -128,3 +128,22 @@ def test_an_end_is_not_waited_for_and_wakes_a_thread_that_looks_up_seldom(ends: 
     assert not client.is_active()
     assert eventually(lambda: not client.is_alive(), 5)
     assert eventually(lambda: not server.is_active(), 5)
+
+
+def test_an_answer_that_was_asked_for_counts_as_a_packet_and_disturbs_nobody(ends: tuple[Any, Any, Server]) -> None:
+    client, _, behaviour = ends
+    behaviour.may_answer.set()
+    before = inside.packets(client)
+    inside.ask(client)
+    assert eventually(lambda: inside.packets(client) == before + 1)
+    assert client.open_session() is not None
+
+
+def test_a_channel_tells_whether_its_connection_lasts(ends: tuple[Any, Any, Server]) -> None:
+    client, server, behaviour = ends
+    behaviour.may_answer.set()
+    channel = client.open_session()
+    channel.close()
+    assert inside.connected(channel)
+    server.close()
+    assert eventually(lambda: not inside.connected(channel))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from fabfile.errors import Problem
+from fabfile.steps import runtime
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.phantomjs import PHANTOMJS, PhantomJSBinary
 from fabfile.steps.runtime import (
@@ -21,6 +24,8 @@ from fabfile.steps.runtime import (
     pack_action,
     wanted_on,
 )
+
+from ..waiting import eventually
 
 SPEC = RuntimeSpec("2.7.18", "a" * 64, "b" * 64)
 BOOKWORM = Platform("debian", "12", "x86_64", "glibc 2.36")
@@ -182,3 +187,18 @@ def test_phantomjs_is_the_right_file_and_starts(file: str, sha256: str, starts: 
 def test_phantomjs_that_could_not_be_looked_at_is_not_installed_blindly() -> None:
     with pytest.raises(CannotLook):
         PhantomJSBinary(Path("binary"), "d" * 64).diff(Found(1, "sh: stat: not found"))
+
+
+def test_unpacking_that_is_ended_on_the_way_leaves_no_half_and_takes_older_halves_away(tmp_path: Path) -> None:
+    (tmp_path / "runtimes" / ".py-1.new").mkdir(parents=True)
+    os.mkfifo(tmp_path / "archive")
+    names = f"HOME_DIR={tmp_path} ID=py-2 PROOF=pass"
+    begun = subprocess.Popen(
+        ["sh", "-c", f"say() {{ :; }}\n{names}\nset -e\n{runtime._SHIP}", "sh", tmp_path / "archive"],
+        start_new_session=True,
+    )
+    # tar waits for the archive's first byte.
+    assert eventually((tmp_path / "runtimes" / ".py-2.new").exists)
+    os.killpg(begun.pid, signal.SIGTERM)
+    begun.wait(10)
+    assert list((tmp_path / "runtimes").iterdir()) == []
