@@ -11,7 +11,7 @@ from pathlib import Path
 from . import render
 from .inventory import Fleet, Host, Program
 from .inventory.roles import MYSQL, REDIS, ROLES, STORES, WEBUI
-from .sources import lock_digest
+from .sources import kept_runtimes, lock_digest
 from .steps.account import Account
 from .steps.base import Step
 from .steps.boot import FOLDER as BOOT_FOLDER
@@ -26,7 +26,8 @@ from .steps.packages import Packages
 from .steps.preflight import Preflight
 from .steps.redis import ManagedRedis
 from .steps.release import CurrentRelease
-from .steps.runtime import PYTHON, Runtime, RuntimeSpec
+from .steps.runtime import PYTHON, Runtime
+from .steps.runtime_spec import RuntimeSpec
 from .steps.supervision import Supervision
 from .steps.supervisor import Leftovers, Place, Programs, Questions, Sockets, Untouched
 from .steps.writable import Writable
@@ -40,8 +41,9 @@ def runtime_spec(fleet: Fleet) -> RuntimeSpec:
 
 
 def runtime(fleet: Fleet) -> Runtime:
-    """The runtime, to be used by the cluster's user."""
-    return Runtime(runtime_spec(fleet), fleet.cluster.user)
+    """The runtime, to be used by the cluster's user; as it was built, where this machine knows of its build."""
+    known = tuple((one.id, one.manifest) for one in kept_runtimes())
+    return Runtime(runtime_spec(fleet), fleet.cluster.user, manifests=known)
 
 
 def place(fleet: Fleet) -> Place:

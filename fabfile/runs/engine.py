@@ -36,8 +36,13 @@ def missing(steps: Sequence[Step], found: Sequence[Found]) -> list[Action]:
     return [action for step, answer in zip(steps, found, strict=True) for action in step.diff(answer)]
 
 
-def apply(link: Link, steps: Sequence[Step], actions: Sequence[Action], say: Say) -> tuple[str, ...]:
-    """Run the actions and look again, in one channel; the changes. Raises Problem where a difference remains."""
+def apply(
+    link: Link, steps: Sequence[Step], actions: Sequence[Action], say: Say, hear: Say = lambda _: None
+) -> tuple[str, ...]:
+    """Run the actions and look again, in one channel; the changes. Raises Problem where a difference remains.
+
+    `hear` is told all that each action has printed.
+    """
     probes = list(dict.fromkeys(step.probe() for step in steps))
     done: list[str] = []
 
@@ -46,6 +51,7 @@ def apply(link: Link, steps: Sequence[Step], actions: Sequence[Action], say: Say
             return
         if event.kind == "end" and event.status == 0:
             done.append(actions[event.index].says)
+            hear(event.text)
         elif event.kind != "end":
             say(event.text or actions[event.index].says)
 

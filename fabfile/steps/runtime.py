@@ -1,12 +1,13 @@
 """The runtime: CPython 2.7 from source with the pinned packages, addressed by the things that it was made from.
 
-It is built on one host per platform and shipped to the others. On a host, `current` points at the
-runtime in use; only a runtime that is complete and has been tried becomes current.
+It is built on one host per platform and shipped to the others. Its build ends by telling the digests of the packed
+runtime and of the list of its files; the control machine keeps them, and all hosts are held against them. On a host,
+`current` points at the runtime in use; only a runtime that is complete and has been tried becomes current.
 """
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from pathlib import Path
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .ground import SOUND
+from .runtime_spec import ARCH, Platform, RuntimeSpec, remote
 from .shell import as_user, assign, cmd, lines
-from .shipped import REMOTE
 
 HOME = "/opt/pyspider"
 RUNTIMES = f"{HOME}/runtimes"
@@ -23,54 +24,8 @@ ARCHIVES = f"{HOME}/archives"
 CURRENT = f"{HOME}/current"
 PYTHON = f"{CURRENT}/bin/python"
 
-ARCH = "x86_64"
-"""The one architecture that the pinned packages are for."""
 BUILD_SECONDS = 3600.0
 SHIP_SECONDS = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """Hosts with equal values run each other's binaries."""
-
-    os_id: str
-    os_version: str
-    arch: str
-    libc: str
-
-    def __str__(self) -> str:
-        return f"{self.os_id} {self.os_version} {self.arch} {self.libc}"
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeSpec:
-    """The sources of a runtime: Python's version and tarball, the pins, the way it is built."""
-
-    version: str
-    source_sha256: str
-    pins_digest: str
-
-    @property
-    def digest(self) -> str:
-        """The same on every platform."""
-        return _digest(self.version, self.source_sha256, self.pins_digest, _recipe())
-
-    def id(self, platform: Platform) -> str:
-        """The runtime's name on hosts of this platform: the version and 12 hexadecimal digits."""
-        return f"{self.version}-{_digest(self.digest, str(platform))[:12]}"
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _recipe() -> str:
-    """The build script without its comments: a better explanation must not rebuild every cluster."""
-    return "\n".join(line for line in _remote("build.sh").splitlines() if not line.lstrip().startswith("#"))
-
-
-def _remote(name: str) -> str:
-    return (REMOTE / name).read_text()
 
 
 def archive_path(runtime_id: str) -> str:
@@ -88,15 +43,20 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Ship:
-    """A runtime comes from the archive that another host of the platform made."""
+    """A runtime comes from the archive that another host of the platform made, with the digests that its build told."""
 
     archive: Path
+    sha256: str
+    manifest: str
+    """The sha256 of the list of the runtime's files."""
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
     platform: Platform
     complete: frozenset[str]
+    altered: frozenset[str]
+    """The runtimes that are not as they were built, by the digests of their builds."""
     current: str
     works: bool
     """Whether the current runtime was tried, and can be used."""
@@ -106,18 +66,24 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The runtime of `spec` is complete, usable by `user`, and current."""
+    """The runtime of `spec` is complete, usable by `user`, and current.
+
+    A runtime of which `manifests` has the digest is complete only where each of its files is the one that was built.
+    Any other is judged by the host's own list: about itself, and for nobody else, a host is trusted.
+    """
 
     spec: RuntimeSpec
     user: str = "work"
     origin: Build | Ship | None = None
+    manifests: tuple[tuple[str, str], ...] = ()
+    """Ids of runtimes, each with the sha256 of the list of its files."""
     name: str = "runtime"
 
     def probe(self) -> Probe:
-        proof = cmd(PYTHON, "-sEB", "-c", _remote("prove.py"))
-        return Probe(
-            SOUND + _PROBE.format(home=cmd(HOME), user=cmd(self.user), as_user=as_user(self.user, proof), as_root=proof)
-        )
+        proof = cmd(PYTHON, "-sEB", "-c", remote("prove.py"))
+        words = {"home": cmd(HOME), "user": cmd(self.user), "as_user": as_user(self.user, proof), "as_root": proof}
+        known = cmd(*(f"{name}:{digest}" for name, digest in self.manifests))
+        return Probe(SOUND + _PROBE.format(**words, known=known))
 
     def diff(self, found: Found) -> Sequence[Action]:
         state = _state(found)
@@ -129,14 +95,21 @@ class Runtime:
             return [] if right else [_activate(wanted)]
         if state.platform.arch != ARCH:
             raise Problem(f"runtime: the pinned packages are for {ARCH}, this host is {state.platform.arch}")
-        return [self._install(wanted), _activate(wanted)]
+        return self.made_anew(
+            state.platform, because="what was there is not as it was built" * (wanted in state.altered)
+        )
 
-    def _install(self, wanted: str) -> Action:
+    def made_anew(self, platform: Platform, because: str = "") -> list[Action]:
+        """The runtime is installed from its origin, whatever is there, and made current. Raises CannotLook."""
+        wanted = self.spec.id(platform)
+        return [self._install(wanted, f": {because}" if because else ""), _activate(wanted)]
+
+    def _install(self, wanted: str, because: str) -> Action:
         match self.origin:
             case Build(tarball, wheelhouse):
-                return _build(wanted, tarball, wheelhouse)
-            case Ship(archive):
-                return _ship(wanted, archive)
+                return _build(wanted, tarball, wheelhouse, because)
+            case Ship() as ship:
+                return _ship(wanted, ship, because)
         raise CannotLook(f"Python {wanted} has to be built or shipped by `fab bootstrap`")
 
 
@@ -153,7 +126,13 @@ def complete_on(step: Runtime, found: Found) -> Platform | None:
     return state.platform if step.spec.id(state.platform) in state.complete and not state.strange else None
 
 
-# Read line by line, since a value may hold anything; a runtime that fails its trial counts as
+def altered_on(step: Runtime, found: Found) -> bool:
+    """Whether the step's runtime is there, and not as it was built."""
+    state = _state(found)
+    return step.spec.id(state.platform) in state.altered
+
+
+# Read line by line, since a value may hold anything. An altered runtime is not run. One that fails its trial counts as
 # complete only as long as all its files are as they were made: then a library of the host is missing.
 _PROBE = """\
 strange=
@@ -176,11 +155,23 @@ echo "arch=$(uname -m)"
 echo "libc=$(getconf GNU_LIBC_VERSION 2>/dev/null)"
 current=$(readlink current)
 echo "current=$current"
-damaged=
-if [ -z "$strange" ] && [ -x current/bin/python2.7 ]; then
+intact() {{
+  cd "runtimes/$1" && [ -f .manifest ] && [ "$(sha256sum <.manifest)" = "$2  -" ] && sha256sum -c --quiet .manifest &&
+    [ "$(readlink -f bin/python)" = "$(pwd -P)/bin/python2.7" ]
+}}
+damaged= whole=
+for one in {known}; do
+  digest=${{one#*:}} one=${{one%%:*}}
+  [ -z "$strange" ] && [ -e "runtimes/$one/.complete" ] || continue
+  if (intact "$one" "$digest") >/dev/null 2>&1; then whole="$whole runtimes/$one "; continue; fi
+  echo "altered=$one"
+  [ "$current" != "runtimes/$one" ] || damaged=$current
+done
+if [ -z "$strange$damaged" ] && [ -x current/bin/python2.7 ]; then
   if id {user} >/dev/null 2>&1; then {as_user}; else {as_root}; fi
   if [ $? = 0 ]; then echo works=yes
-  elif ! (cd current && sha256sum -c --quiet .manifest) >/dev/null 2>&1; then damaged=$current; fi
+  elif case $whole in *" $current "*) false ;; esac && ! (cd current && sha256sum -c --quiet .manifest) >/dev/null 2>&1
+  then damaged=$current; fi
 fi
 for one in runtimes/*/.complete; do
   one=${{one%/.complete}}
@@ -195,11 +186,13 @@ def _state(found: Found) -> _State:
         (key, value) for key, separator, value in (line.partition("=") for line in found.text.splitlines()) if separator
     ]
     known = dict(pairs)
+    altered = frozenset(value for key, value in pairs if key == "altered")
     if "end" not in known or not {"os_id", "os_version", "arch", "libc", "current"} <= known.keys():
         raise CannotLook(f"runtime: the host's answer is cut short: {found.text[-300:]!r}")
     return _State(
         Platform(known["os_id"], _release(known["os_id"], known["os_version"]), known["arch"], known["libc"]),
-        frozenset(value for key, value in pairs if key == "complete"),
+        frozenset(value for key, value in pairs if key == "complete") - altered,
+        altered,
         known["current"],
         "works" in known,
         known.get("strange", ""),
@@ -219,21 +212,41 @@ def _places(runtime_id: str) -> str:
         assign("PREFIX", f"{RUNTIMES}/{runtime_id}"),
         assign("BUILD", f"{HOME}/build/{runtime_id}"),
         assign("ARCHIVE", archive_path(runtime_id)),
-        assign("PROOF", _remote("prove.py")),
+        assign("PROOF", remote("prove.py")),
     )
 
 
-def _build(runtime_id: str, tarball: Path, wheelhouse: Path) -> Action:
-    script = lines(_places(runtime_id), _remote("build.sh"))
-    return Action(f"build Python {runtime_id}", script, (Payload(tarball), Payload(wheelhouse)), limit=BUILD_SECONDS)
+def _build(runtime_id: str, tarball: Path, wheelhouse: Path, because: str) -> Action:
+    script = lines(_places(runtime_id), remote("build.sh"), _TELL)
+    payloads = (Payload(tarball), Payload(wheelhouse))
+    return Action(f"build Python {runtime_id}{because}", script, payloads, limit=BUILD_SECONDS)
 
 
-def _ship(runtime_id: str, archive: Path) -> Action:
-    script = lines(_places(runtime_id), _SHIP)
-    return Action(f"unpack Python {runtime_id}", script, (Payload(archive),), limit=SHIP_SECONDS)
+# Beside the recipe: it makes no other runtime.
+_TELL = """\
+cd "$HOME_DIR/runtimes/$ID"
+echo "archive=$(sha256sum <"$ARCHIVE")"
+echo "manifest=$(sha256sum <.manifest)"
+"""
+
+
+def told(text: str) -> tuple[str, str]:
+    """The digests that a build told at its end: of the packed runtime, and of the list of its files. Raises Problem."""
+    digests = [re.findall(rf"^{name}=([0-9a-f]{{64}})  -$", text, re.MULTILINE) for name in ("archive", "manifest")]
+    if not all(digests):
+        raise Problem("the build ended without telling what it made; run fab bootstrap again", detail=text[-2000:])
+    return digests[0][-1], digests[1][-1]
+
+
+def _ship(runtime_id: str, ship: Ship, because: str) -> Action:
+    digests = [assign("SHA256", ship.sha256), assign("MANIFEST", ship.manifest)]
+    script = lines(_places(runtime_id), *digests, _SHIP)
+    return Action(f"unpack Python {runtime_id}{because}", script, (Payload(ship.archive),), limit=SHIP_SECONDS)
 
 
 _SHIP = """\
+is() { [ "$(sha256sum <"$2")" = "$1  -" ] || { echo "the Python that came is not the one that was built"; exit 1; }; }
+is "$SHA256" "$1"
 say 'Python: unpack'
 mkdir -p "$HOME_DIR/runtimes"
 cd "$HOME_DIR/runtimes"
@@ -243,6 +256,7 @@ trap 'exit 143' HUP INT TERM
 mkdir ".$ID.new"
 tar -xpzf "$1" --no-same-owner -C ".$ID.new"
 cd ".$ID.new/$ID"
+is "$MANIFEST" .manifest
 sha256sum -c --quiet .manifest
 say 'Python: try it'
 bin/python2.7 -sEB -c "$PROOF"
@@ -268,15 +282,3 @@ rm -f "$HOME_DIR"/.current.*
 ln -s "runtimes/$ID" "$HOME_DIR/.current.$$"
 mv -T "$HOME_DIR/.current.$$" "$HOME_DIR/current"
 """
-
-
-def pack_action(runtime_id: str) -> Action:
-    """Pack a runtime that is complete on this host into its archive."""
-    script = lines(
-        _places(runtime_id),
-        'mkdir -p "$HOME_DIR/archives"',
-        'cd "$HOME_DIR/runtimes"',
-        'tar --numeric-owner --owner=0 --group=0 --exclude=.complete -czf "$ARCHIVE.part" "$ID"',
-        'mv "$ARCHIVE.part" "$ARCHIVE"',
-    )
-    return Action(f"pack Python {runtime_id} for the other hosts", script, limit=SHIP_SECONDS)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from ..errors import NotReached, Problem, Say
 from ..health.verdict import RUNNING
 from ..inventory import Fleet, Host
 from ..inventory.roles import PHANTOMJS, WEBUI
-from ..local import cache_dir, put_whole
 from ..runs.engine import apply, look, missing, preview
 from ..runs.options import Options
 from ..runs.outcomes import Done
@@ -27,14 +27,15 @@ from ..steps.packages import Packages
 from ..steps.phantomjs import PhantomJSBinary
 from ..steps.runtime import (
     Build,
-    Platform,
     Runtime,
     Ship,
+    altered_on,
     archive_path,
     complete_on,
-    pack_action,
+    told,
     wanted_on,
 )
+from ..steps.runtime_spec import Platform
 from ..steps.sight import parsed
 from ..steps.supervisor import Look
 
@@ -113,12 +114,20 @@ def _note(text: str) -> None:
 
 
 def distribute(run: Run, looked: Mapping[str, Looked], hosts: Sequence[Host]) -> None:
-    """Everything at once on these hosts; per platform one makes the runtime, the others wait for it."""
+    """Everything at once on these hosts; per platform one makes the runtime, the others wait for it.
+
+    A runtime is never taken from a host that has it already: root there may have altered it.
+    """
     # No host may wait for one that is not among these.
     looked = {host.name: looked[host.name] for host in hosts if host.name in looked}
-    lacking = {name: platform for name, one in looked.items() if (platform := _lacks_runtime(one))}
-    makers = _makers(run.target, looked, lacking)
-    archives: dict[Platform, Future[Path]] = {platform: Future() for platform in lacking.values()}
+    runtimes = {name: pair for name, one in looked.items() if (pair := _runtime(one))}
+    lacking = {name: platform for name, pair in runtimes.items() if (platform := wanted_on(*pair))}
+    archives: dict[Platform, Future[Ship]] = {platform: Future() for platform in lacking.values()}
+    if not run.dry:
+        _take_from_cache(run.target.fleet, archives)
+    makers = _makers(runtimes, lacking, [platform for platform, one in archives.items() if not one.done()])
+    # A runtime that this machine has never known is replaced by the one that is built now: one for all of a platform.
+    lacking |= {name: one for name, pair in runtimes.items() if (one := complete_on(*pair)) and one in makers.values()}
     # The makers of a runtime come first: a host that waits must never hold the place of one that works.
     first = [host for host in hosts if host.name in makers]
     others = [host for host in hosts if host.name not in makers]
@@ -156,24 +165,28 @@ def _runtime(looked: Looked) -> tuple[Runtime, Found] | None:
     return None
 
 
-def _lacks_runtime(looked: Looked) -> Platform | None:
-    pair = _runtime(looked)
-    return wanted_on(*pair) if pair else None
+def _take_from_cache(fleet: Fleet, archives: Mapping[Platform, Future[Ship]]) -> None:
+    """Keep the promise of each archive that this machine has, and that still is what was built."""
+    for platform, archive in archives.items():
+        try:
+            if one := sources.packed_runtime(plan.runtime_spec(fleet).id(platform)):
+                archive.set_result(_shipping(*one))
+        except Problem as error:
+            _note(f"{error}: Python is built anew")
 
 
-def _cached(fleet: Fleet, platform: Platform) -> Path:
-    return cache_dir("runtimes") / f"{plan.runtime_spec(fleet).id(platform)}.tar.gz"
+def _shipping(archive: Path, built: sources.KeptRuntime) -> Ship:
+    return Ship(archive, built.sha256, built.manifest)
 
 
-def _makers(chosen: Target, looked: Mapping[str, Looked], lacking: Mapping[str, Platform]) -> dict[str, Platform]:
-    """One host per platform of which this machine has no finished runtime; a host that has it already comes first."""
+def _makers(
+    runtimes: Mapping[str, tuple[Runtime, Found]], lacking: Mapping[str, Platform], missing: Sequence[Platform]
+) -> dict[str, Platform]:
+    """One host for each platform whose runtime is missing on this machine; the last choice is one that was altered."""
     makers: dict[str, Platform] = {}
-    for platform in dict.fromkeys(lacking.values()):
-        if _cached(chosen.fleet, platform).exists():
-            continue
-        having = [name for name, one in looked.items() if (pair := _runtime(one)) and complete_on(*pair) == platform]
-        without = [name for name, other in lacking.items() if other == platform]
-        makers[(having + without)[0]] = platform
+    for platform in missing:
+        names = [name for name, other in lacking.items() if other == platform]
+        makers[min(names, key=lambda name: altered_on(*runtimes[name]))] = platform
     return makers
 
 
@@ -187,22 +200,24 @@ def _but_the_runtime(chosen: Target, host: Host, looked: Looked, lacks_it: bool,
 
 
 def _make(
-    chosen: Target, host: Host, looked: Looked, platform: Platform, archive: Future[Path], say: Say
+    chosen: Target, host: Host, looked: Looked, platform: Platform, archive: Future[Ship], say: Say
 ) -> tuple[str, ...]:
-    """Build the runtime here, or pack the one that is here, and bring it to the control machine's cache."""
+    """Build the runtime here, and bring it to the control machine's cache."""
     pair = _runtime(looked)
     assert pair
-    changes: tuple[str, ...] = ()
-    if wanted_on(*pair) is None:
-        apply(chosen.links[host], [], [pack_action(plan.runtime_spec(chosen.fleet).id(platform))], say)
-    else:
-        changes = _build(chosen, host, pair[0], say)
-    archive.set_result(_fetch(chosen, host, platform, say))
+    heard: list[str] = []
+    changes = _build(chosen, host, pair[0], platform, say, heard.append)
+    say("fetching the finished Python")
+    try:
+        archive.set_result(_fetch(chosen, host, pair[0].spec.id(platform), "\n".join(heard)))
+    except Problem as error:
+        error.changes = changes
+        raise
     return changes
 
 
 @contextmanager
-def promised(archive: Future[Path], maker: str) -> Iterator[None]:
+def promised(archive: Future[Ship], maker: str) -> Iterator[None]:
     """Tell the hosts that wait for the archive when none will come, whatever the reason."""
     try:
         yield
@@ -212,37 +227,36 @@ def promised(archive: Future[Path], maker: str) -> Iterator[None]:
         raise
 
 
-def _build(chosen: Target, host: Host, step: Runtime, say: Say) -> tuple[str, ...]:
+def _build(chosen: Target, host: Host, step: Runtime, platform: Platform, say: Say, hear: Say) -> tuple[str, ...]:
     fleet = chosen.fleet
     say("fetching sources and packages (control machine)")
     python = fleet.python
     tarball = sources.python_tarball(python.version, python.sha256, python.sources, fleet.path.parent, say)
-    origin = Build(tarball, sources.wheelhouse(plan.PINS, say))
+    # Without the digests of the build before: this one makes others.
+    made = Runtime(step.spec, step.user, Build(tarball, sources.wheelhouse(plan.PINS, say)))
     compilers = Packages(package_names("build"), name="build packages")
-    steps: list[Step] = [compilers, Runtime(step.spec, step.user, origin)]
     link = chosen.links[host]
-    return apply(link, steps, missing(steps, look(link, steps)), say)
+    todo = [*missing([compilers], look(link, [compilers])), *made.made_anew(platform)]
+    return apply(link, [compilers, made], todo, say, hear)
 
 
-def _fetch(chosen: Target, host: Host, platform: Platform, say: Say) -> Path:
-    """Fetch the finished archive from its maker, into the cache under its own name by one rename."""
-    target = _cached(chosen.fleet, platform)
-    say("fetching the finished Python")
-    with put_whole(target) as fresh, fresh.open("wb") as stream:
-        chosen.links[host].fetch(archive_path(plan.runtime_spec(chosen.fleet).id(platform)), stream)
-    return target
+def _fetch(chosen: Target, host: Host, runtime_id: str, heard: str) -> Ship:
+    """Fetch the finished archive from its maker, and keep it with the digests that its build told."""
+    built = sources.KeptRuntime(runtime_id, *told(heard))
+    link = chosen.links[host]
+    return _shipping(sources.keep_runtime(built, partial(link.fetch, archive_path(runtime_id))), built)
 
 
-def _ship(chosen: Target, host: Host, looked: Looked, archive: Future[Path], say: Say) -> tuple[str, ...]:
+def _ship(chosen: Target, host: Host, looked: Looked, archive: Future[Ship], say: Say) -> tuple[str, ...]:
     """Unpack here the runtime that another host of the platform made."""
     pair = _runtime(looked)
     assert pair
-    step, found = pair
-    platform = wanted_on(step, found)
-    assert platform
-    cached = _cached(chosen.fleet, platform)
-    if not cached.exists():
+    if not archive.done():
         say("waiting for Python to be built")
-        cached = archive.result()
-    shipped = Runtime(step.spec, step.user, Ship(cached))
-    return apply(chosen.links[host], [shipped], missing([shipped], [found]), say)
+    ship, link = archive.result(), chosen.links[host]
+    step, found = pair
+    platform = wanted_on(step, found) or complete_on(step, found)
+    assert platform
+    known = ((step.spec.id(platform), ship.manifest),)
+    shipped = Runtime(step.spec, step.user, ship, known)
+    return apply(link, [shipped], missing([shipped], look(link, [shipped])), say)

@@ -9,12 +9,15 @@ import pytest
 
 from fabfile.errors import Unreachable
 from fabfile.runs.outcomes import on_host
+from fabfile.steps.runtime import Ship
 from fabfile.tasks.bootstrap import promised
+
+SHIP = Ship(Path("runtime.tar.gz"), "a" * 64, "b" * 64)
 
 
 @pytest.mark.parametrize("error", [Unreachable("node1: gone"), ZeroDivisionError("a bug"), KeyboardInterrupt()])
 def test_whoever_waits_for_a_runtime_is_told_when_its_maker_fails(error: BaseException) -> None:
-    archive: Future[Path] = Future()
+    archive: Future[Ship] = Future()
     with pytest.raises(type(error)), promised(archive, "node1"):
         raise error
 
@@ -27,8 +30,8 @@ def test_whoever_waits_for_a_runtime_is_told_when_its_maker_fails(error: BaseExc
 
 
 def test_a_runtime_that_came_stays_even_if_its_maker_fails_afterwards() -> None:
-    archive: Future[Path] = Future()
+    archive: Future[Ship] = Future()
     with pytest.raises(Unreachable), promised(archive, "node1"):
-        archive.set_result(Path("runtime.tar.gz"))
+        archive.set_result(SHIP)
         raise Unreachable("node1: gone")
-    assert archive.result(0) == Path("runtime.tar.gz")
+    assert archive.result(0) == SHIP

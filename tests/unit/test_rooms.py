@@ -26,7 +26,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
         "runs": {"errors", "inventory", "local", "ssh", "steps"},
     },
     {
-        "tasks": {"doctor", "errors", "health", "inventory", "local", "plan", "runs", "sources", "ssh", "steps"},
+        "tasks": {"doctor", "errors", "health", "inventory", "plan", "runs", "sources", "ssh", "steps"},
         "demo": {"errors", "health", "inventory", "local", "runs"},
     },
     {"cli": {"demo", "errors", "runs", "sandbox", "ssh", "tasks"}},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -13,17 +15,8 @@ from fabfile.errors import Problem
 from fabfile.steps import runtime
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.phantomjs import PHANTOMJS, PhantomJSBinary
-from fabfile.steps.runtime import (
-    Build,
-    Platform,
-    Runtime,
-    RuntimeSpec,
-    Ship,
-    archive_path,
-    complete_on,
-    pack_action,
-    wanted_on,
-)
+from fabfile.steps.runtime import Build, Runtime, Ship, altered_on, archive_path, complete_on, told, wanted_on
+from fabfile.steps.runtime_spec import Platform, RuntimeSpec
 
 from ..waiting import eventually
 
@@ -31,7 +24,7 @@ SPEC = RuntimeSpec("2.7.18", "a" * 64, "b" * 64)
 BOOKWORM = Platform("debian", "12", "x86_64", "glibc 2.36")
 ID = SPEC.id(BOOKWORM)
 BUILD = Build(Path("Python.tgz"), Path("wheels.tar"))
-SHIP = Ship(Path("runtime.tar.gz"))
+SHIP = Ship(Path("runtime.tar.gz"), "c" * 64, "e" * 64)
 
 
 def answer(*more: str, current: str = "", version: str = "12", os_id: str = "debian", arch: str = "x86_64") -> Found:
@@ -44,6 +37,7 @@ RIGHT = answer("python=2.7.18", "works=yes", f"complete={ID}", current=f"runtime
 OTHER = answer("works=yes", "complete=2.7.18-0", f"complete={ID}", current="runtimes/2.7.18-0")
 OLD = answer("works=yes", "complete=2.7.18-0", current="runtimes/2.7.18-0")
 LIBRARY = answer("fault=pycurl: ImportError: libcurl.so.4", f"complete={ID}", current=f"runtimes/{ID}")
+ALTERED = answer(f"altered={ID}", f"complete={ID}", current=f"runtimes/{ID}")
 DAMAGED = answer("fault=lxml: ImportError: No module named lxml", current=f"runtimes/{ID}")
 
 
@@ -62,8 +56,9 @@ def says(found: Found, origin: Build | Ship | None = BUILD) -> list[str]:
         (OTHER, None, ["make"]),
         (LIBRARY, None, ["make"]),
         (DAMAGED, SHIP, ["unpack", "make"]),
+        (ALTERED, SHIP, ["unpack", "make"]),
     ],
-    ids=["right", "right-build", "bare", "bare-ship", "old", "other-is-current", "library-gone", "damaged"],
+    ids=["right", "right-build", "bare", "bare-ship", "old", "other-is-current", "library-gone", "damaged", "altered"],
 )
 def test_only_what_is_missing_is_done(found: Found, origin: Build | Ship | None, wanted: list[str]) -> None:
     assert says(found, origin) == wanted
@@ -85,10 +80,12 @@ def test_an_answer_that_is_cut_short_says_nothing_about_the_host(text: str) -> N
         says(Found(0, text))
 
 
-def test_who_needs_a_runtime_and_who_could_give_one() -> None:
+def test_a_host_needs_a_runtime_where_there_is_none_or_an_altered_one() -> None:
     step = Runtime(SPEC)
     assert (wanted_on(step, BARE), complete_on(step, BARE)) == (BOOKWORM, None)
     assert (wanted_on(step, OTHER), complete_on(step, OTHER)) == (None, BOOKWORM)
+    assert (wanted_on(step, ALTERED), complete_on(step, ALTERED)) == (BOOKWORM, None)
+    assert [altered_on(step, found) for found in (BARE, OTHER, ALTERED)] == [False, False, True]
 
 
 def test_every_ingredient_changes_the_id() -> None:
@@ -114,14 +111,14 @@ def test_minor_releases_of_the_redhat_family_share_a_runtime_and_ubuntu_releases
 
 def test_a_comment_in_the_build_script_does_not_rebuild_every_cluster() -> None:
     """The recipe counts, its explanations don't."""
-    from fabfile.steps.runtime import _recipe
+    from fabfile.steps.runtime_spec import _recipe
 
     assert "./configure" in _recipe()
     assert not [line for line in _recipe().splitlines() if line.strip().startswith("#")]
 
 
 def test_every_script_is_posix_shell() -> None:
-    runtime = [*Runtime(SPEC, origin=BUILD).diff(BARE), *Runtime(SPEC, origin=SHIP).diff(BARE), pack_action(ID)]
+    runtime = [*Runtime(SPEC, origin=BUILD).diff(BARE), *Runtime(SPEC, origin=SHIP).diff(BARE)]
     phantomjs = PhantomJSBinary(Path("binary"), "d" * 64)
     actions = [*runtime, *phantomjs.diff(Found(0, "file=\nsha256=\nstarts=no"))]
     for script in [Runtime(SPEC).probe().script, phantomjs.probe().script, *(action.script for action in actions)]:
@@ -161,6 +158,91 @@ def test_nothing_is_run_where_others_made_something_of_that_name(tmp_path: Path,
     assert not (tmp_path / "ran").exists()
 
 
+class Made:
+    """A runtime as a build leaves it, with a Python that tells that it ran; and a look at it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.ran = folder / "pyspider", folder / "ran"
+        self.place = self.home / "runtimes" / ID
+        (self.place / "bin").mkdir(parents=True)
+        self.write("bin/python2.7", f"#!/bin/sh\ntouch {self.ran}\n")
+        (self.place / "bin/python").symlink_to("python2.7")
+        (self.place / ".complete").touch()
+        (self.home / "current").symlink_to(f"runtimes/{ID}")
+        self.list_files()
+        self.manifest = hashlib.sha256((self.place / ".manifest").read_bytes()).hexdigest()
+
+    def write(self, name: str, text: str) -> None:
+        (self.place / name).write_text(text)
+        (self.place / name).chmod(0o755)
+
+    def list_files(self) -> None:
+        """Write the list that lies beside the files, as root on the host can at any time."""
+        script = "find . -type f ! -name .manifest ! -name .complete -print0 | sort -z | xargs -0 sha256sum >.manifest"
+        subprocess.run(["sh", "-c", script], cwd=self.place, check=True)
+
+    def alter(self, what: str) -> None:
+        if what == "link":
+            (self.place / "bin/python").unlink()
+            (self.place / "bin/python").symlink_to("/bin/true")
+        elif what != "nothing":
+            self.write("bin/python2.7", f"#!/bin/sh\ntouch {self.ran}\n: evil\n")
+        if what == "file and list":
+            self.list_files()
+
+    def look(self, *manifests: tuple[str, str]) -> Found:
+        script = Runtime(SPEC, "no-such-user", manifests=manifests).probe().script
+        # Here, others than root are above it.
+        script = script.replace("/opt/pyspider", str(self.home)).replace("sound() {", "sound() {\nreturn 0")
+        done = subprocess.run(["sh"], input=script, text=True, capture_output=True, timeout=60, check=False)
+        assert done.stderr == ""
+        return Found(done.returncode, re.sub("^strange=.*\n", "", done.stdout, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("what", ["nothing", "file", "file and list", "link"])
+def test_a_runtime_is_held_against_what_its_build_told_and_not_run_where_it_is_another(
+    tmp_path: Path, what: str
+) -> None:
+    made = Made(tmp_path)
+    made.alter(what)
+    found = made.look(("2.7.18-0", "f" * 64), (ID, made.manifest))
+    rows = found.text.splitlines()
+    assert (f"altered={ID}" in rows) == (what != "nothing")
+    assert ("works=yes" in rows) == made.ran.exists() == (what == "nothing")
+
+
+def test_a_runtime_of_whose_build_nothing_is_known_is_judged_by_the_hosts_own_list(tmp_path: Path) -> None:
+    made = Made(tmp_path)
+    made.write("bin/python2.7", "#!/bin/sh\nexit 1\n")
+    rows = made.look().text.splitlines()
+    assert f"complete={ID}" not in rows and f"altered={ID}" not in rows
+    made.list_files()
+    assert f"complete={ID}" in made.look().text.splitlines()
+
+
+def test_what_a_build_tells_is_two_digests_or_a_problem() -> None:
+    text = f"noise\narchive={'a' * 64}  -\nmanifest={'b' * 64}  -\n"
+    assert told(text) == ("a" * 64, "b" * 64)
+    for wrong in ("", text.replace("manifest", "list"), text.replace("a" * 64, "a" * 63)):
+        with pytest.raises(Problem, match="run fab bootstrap again"):
+            told(wrong)
+
+
+@pytest.mark.parametrize("what", ["archive", "list"])
+def test_a_packed_runtime_of_other_bytes_is_not_unpacked(tmp_path: Path, what: str) -> None:
+    made = Made(tmp_path)
+    packed = tmp_path / "packed.tar.gz"
+    subprocess.run(["tar", "-czf", packed, "-C", made.home / "runtimes", ID], check=True)
+    sha256 = hashlib.sha256(packed.read_bytes()).hexdigest()
+    ship = Ship(packed, "0" * 64 if what == "archive" else sha256, "0" * 64 if what == "list" else made.manifest)
+    script = Runtime(SPEC, origin=ship).diff(BARE)[0].script.replace("/opt/pyspider", str(tmp_path / "other"))
+    words = ["sh", "-c", f"say() {{ :; }}; set -e; {script}", "sh", packed]
+    done = subprocess.run(words, text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stdout == "the Python that came is not the one that was built\n"
+    assert not made.ran.exists() and not (tmp_path / "other/runtimes" / ID).exists()
+
+
 def test_an_archive_has_the_name_of_its_runtime() -> None:
     assert archive_path(ID) == f"/opt/pyspider/archives/{ID}.tar.gz"
 
@@ -191,13 +273,15 @@ def test_phantomjs_that_could_not_be_looked_at_is_not_installed_blindly() -> Non
 
 def test_unpacking_that_is_ended_on_the_way_leaves_no_half_and_takes_older_halves_away(tmp_path: Path) -> None:
     (tmp_path / "runtimes" / ".py-1.new").mkdir(parents=True)
-    os.mkfifo(tmp_path / "archive")
-    names = f"HOME_DIR={tmp_path} ID=py-2 PROOF=pass"
+    (tmp_path / "archive").write_bytes(b"")
+    (tmp_path / "tar").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "tar").chmod(0o755)
+    names = f"HOME_DIR={tmp_path} ID=py-2 PROOF=pass SHA256={hashlib.sha256().hexdigest()}"
     begun = subprocess.Popen(
         ["sh", "-c", f"say() {{ :; }}\n{names}\nset -e\n{runtime._SHIP}", "sh", tmp_path / "archive"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         start_new_session=True,
     )
-    # tar waits for the archive's first byte.
     assert eventually((tmp_path / "runtimes" / ".py-2.new").exists)
     os.killpg(begun.pid, signal.SIGTERM)
     begun.wait(10)
