@@ -45,6 +45,7 @@ class Release:
 def release(fleet: Fleet, host: Host, runtime: str) -> Release:
     """The host's release; `runtime` names the Python that its programs run on. The id gives no hint at a password."""
     texts = {"run.py": launcher(), "programs.conf": program_sections(fleet, host, runtime)} | _tls(fleet)
+    texts |= {"guard.py": guard()} if host.has(WEBUI) else {}
     files = {name: RenderedFile(text.encode(), 0o644, text) for name, text in texts.items()}
     masked = config_json_masked(fleet)
     files["config.json"] = RenderedFile(config_json(fleet).encode(), 0o600, masked)
@@ -77,7 +78,7 @@ def _tls(fleet: Fleet) -> dict[str, str]:
     """The files by which run.py speaks TLS to the stores; none where hosts.toml asks for no TLS."""
     if not (wanted := tls(fleet)):
         return {}
-    return {"tls.json": _json(wanted), "tls.py": (TEMPLATES / "tls.py").read_text(encoding="utf-8")}
+    return {"tls.json": _json(wanted), "tls.py": _as_it_is("tls.py")}
 
 
 def _json(value: Any) -> str:
@@ -167,7 +168,16 @@ def stop_seconds(fleet: Fleet, host: Host) -> int:
 
 def launcher() -> str:
     """run.py, which starts every component of pyspider."""
-    return (TEMPLATES / "run.py").read_text(encoding="utf-8")
+    return _as_it_is("run.py")
+
+
+def guard() -> str:
+    """guard.py, which run.py puts around the web UI."""
+    return _as_it_is("guard.py")
+
+
+def _as_it_is(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def program_sections(fleet: Fleet, host: Host, runtime: str) -> str:
@@ -192,7 +202,8 @@ def _inputs(fleet: Fleet, host: Host, program: Program, config: dict[str, Any], 
         return [settings, runtime, *role.made_of(fleet)]
     shared = {name: value for name, value in config.items() if not isinstance(value, dict)}
     ways = [part for name_and_text in sorted(_tls(fleet).items()) for part in name_and_text]
-    return [settings, runtime, launcher(), _json(shared), _json(config.get(program.role, {})), *ways]
+    own = [guard()] if role == WEBUI else []
+    return [settings, runtime, launcher(), _json(shared), _json(config.get(program.role, {})), *ways, *own]
 
 
 def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dict[str, Any]:

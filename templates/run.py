@@ -61,13 +61,25 @@ def serve_libraries():
     app.add_url_rule("/libraries/<path:name>", "libraries", lambda name: send_from_directory(LIBRARIES, name))
 
 
+def beside(name):
+    # A release holds what was deployed, and nothing that Python would keep of it.
+    sys.dont_write_bytecode = True
+    try:
+        return __import__(name)
+    finally:
+        sys.dont_write_bytecode = False
+
+
+def guard_pages():
+    from pyspider.webui.app import app
+    beside("guard").stand(app.config)
+
+
 def secure_stores(folder):
     # pyspider has no option for TLS; fab deploy puts both files there where hosts.toml asks for it.
     if not os.path.exists(os.path.join(folder, "tls.json")):
         return
-    sys.dont_write_bytecode = True
-    import tls
-    sys.dont_write_bytecode = False
+    tls = beside("tls")
     try:
         tls.secure(tls.wanted(folder))
     except ValueError as error:
@@ -82,6 +94,7 @@ def main():
     from pyspider.run import main as pyspider
     if sys.argv[3] == "webui":
         serve_libraries()
+        guard_pages()
     pyspider()
 
 

@@ -28,7 +28,7 @@ def webui_answer(ask):
         response = connection.getresponse()
         body = response.read().decode("utf-8", "replace")
         if response.status != 200:
-            return {"ok": False, "why": "HTTP status %d" % response.status}
+            return {"ok": False, "why": refusal(response)}
         queues = json.loads(body)
     except (socket.error, httplib.HTTPException) as error:
         return {"ok": False, "why": str(error) or type(error).__name__}
@@ -37,6 +37,12 @@ def webui_answer(ask):
     if not isinstance(queues, dict) or "scheduler2fetcher" not in queues:
         return {"ok": False, "why": "its answer names no queues"}
     return {"ok": True}
+
+
+def refusal(response):
+    if response.status == 429:
+        return "it can't be asked for %s s: wrong passwords came from this host" % response.getheader("Retry-After")
+    return "HTTP status %d" % response.status
 
 
 def rpc_answer(url):

@@ -21,6 +21,7 @@ SHOWN = {
     "config.masked.json": "config.json",
     "programs.conf": "programs.conf",
     "run.py": "run.py",
+    "guard.py": "guard.py",
     "tls.json": "tls.json",
     "tls.py": "tls.py",
 }

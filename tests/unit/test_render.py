@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from supervisor.options import ServerOptions
 
 from fabfile import render
 from fabfile.inventory import TLS, Fleet, load
+from fabfile.inventory.roles import WEBUI
 from fabfile.steps.base import Found
 from fabfile.steps.release import MARK, SHOWN, CurrentRelease
 
@@ -97,7 +99,7 @@ def test_no_password_is_outside_of_config_json(tmp_path: Path) -> None:
             "config.masked.json": 0o640,
             "programs.conf": 0o644,
             "run.py": 0o644,
-        }
+        } | ({"guard.py": 0o644} if host.has(WEBUI) else {})
         shown = [file.content.decode() for name, file in made.files.items() if name != "config.json"]
         shown += [file.masked for file in made.files.values()] + [
             repr(made),
@@ -232,6 +234,18 @@ def test_another_runtime_restarts_everything(tmp_path: Path) -> None:
     one = fleet(tmp_path)
     old, new = prints(one), prints(one, "rt2")
     assert not set(old.values()) & set(new.values())
+
+
+def test_another_guard_restarts_the_web_ui_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, templates = fleet(tmp_path), tmp_path / "templates"
+    shutil.copytree(PROJECT / "templates", templates)
+    before = prints(one)
+    with (templates / "guard.py").open("a") as stream:
+        stream.write("# Another one.\n")
+    monkeypatch.setattr(render, "TEMPLATES", templates)
+    after = prints(one)
+    changed = {name.split("/")[1].rstrip("0123456789") for name in before if before[name] != after[name]}
+    assert changed == {"webui"}
 
 
 def test_one_more_instance_leaves_the_sections_of_its_siblings_alone(tmp_path: Path) -> None:
