@@ -202,7 +202,14 @@ def masked(address):
     return re.sub(r"(//|%2[fF]%2[fF])[^/?#@&\s]*?(@|%40)", r"\1***\2", address)
 
 
-def stand(config):
+def settings(application):
+    """The configuration of the Flask application inside of others; hosts.toml may name another one than pyspider's."""
+    while not hasattr(application, "config") and hasattr(application, "app"):
+        application = application.app
+    return getattr(application, "config", {})
+
+
+def stand():
     """From now on, what pyspider serves has a guard around it, and no password of an address is logged."""
     import tornado.wsgi
 
@@ -210,7 +217,7 @@ def stand(config):
 
     class Guarded(plain_container):
         def __init__(self, application):
-            plain_container.__init__(self, Guard(application, config))
+            plain_container.__init__(self, Guard(application, settings(application)))
 
         def _log(self, status, request):
             request.uri = masked(request.uri)

@@ -70,11 +70,6 @@ def beside(name):
         sys.dont_write_bytecode = False
 
 
-def guard_pages():
-    from pyspider.webui.app import app
-    beside("guard").stand(app.config)
-
-
 def secure_stores(folder):
     # pyspider has no option for TLS; fab deploy puts both files there where hosts.toml asks for it.
     if not os.path.exists(os.path.join(folder, "tls.json")):
@@ -94,7 +89,7 @@ def main():
     from pyspider.run import main as pyspider
     if sys.argv[3] == "webui":
         serve_libraries()
-        guard_pages()
+        beside("guard").stand()
     pyspider()
 
 

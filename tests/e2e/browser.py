@@ -58,10 +58,14 @@ class Visit:
 
 
 @contextmanager
-def browser(webui: WebUIClient) -> Iterator[Visit]:
-    """Chromium with the web UI's login; the password is in no command line and in no address."""
+def browser(webui: WebUIClient, another: str = "") -> Iterator[Visit]:
+    """Chromium with the web UI's login; the password is in no command line and in no address.
+
+    It finds `another` host as well, if a route of the test lets it through.
+    """
     # What Chromium asks for by itself takes no route of a page: it finds nobody else either.
-    nobody = f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {urlsplit(webui.address).hostname}"
+    found = [host for host in (urlsplit(webui.address).hostname, another) if host]
+    nobody = f"--host-resolver-rules=MAP * ~NOTFOUND, {', '.join(f'EXCLUDE {host}' for host in found)}"
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, nobody])
         try:

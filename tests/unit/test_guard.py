@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -307,9 +307,13 @@ def test_all_that_pyspider_serves_stands_behind_the_guard(monkeypatch: pytest.Mo
     tornado.wsgi, wsgi.WSGIContainer = wsgi, Container  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tornado", tornado)
     monkeypatch.setitem(sys.modules, "tornado.wsgi", wsgi)
-    guard.stand({})
-    container = wsgi.WSGIContainer("the web UI")
-    assert (container.application.application, isinstance(container, Container)) == ("the web UI", True)
+    guard.stand()
+    flask = SimpleNamespace(config={"need_auth": True})
+    webui = SimpleNamespace(app=SimpleNamespace(app=flask))
+    container = wsgi.WSGIContainer(webui)
+    assert isinstance(container, Container)
+    assert (container.application.application, container.application.config) == (webui, flask.config)
+    assert wsgi.WSGIContainer(object()).application.config == {}
     container._log(200, type("Request", (), {"uri": "http://a:Canary@b/"})())
     assert logged == ["http://***@b/"]
     assert logging.getLogger("wsgidav.http_authenticator").level == logging.ERROR
