@@ -138,6 +138,8 @@ class Check:
     """The command on a host that this project did not deploy, where that is another one."""
     hides: frozenset[str] = frozenset()
     """Faults on the same host that only follow from this one."""
+    warning: bool = False
+    """Whether the cluster may be well all the same."""
 
     @property
     def fixable(self) -> bool:
@@ -156,10 +158,11 @@ class Finding:
     fixable: bool
     fixes: tuple[Fix, ...] = ()
     items: tuple[str, ...] = ()
+    warning: bool = False
 
     def as_data(self) -> dict[str, str | bool]:
         """The finding as `--json` prints it; evidence never holds a password."""
-        names = ("id", "host", "evidence", "cause", "fix", "fixable")
+        names = ("id", "host", "evidence", "cause", "fix", "fixable", "warning")
         return {name: getattr(self, name) for name in names}
 
 
@@ -179,7 +182,8 @@ def _finding(view: View, check: Check, hit: Hit) -> Finding:
     # A host that somebody set up by hand is never overwritten, nor a store that bootstrap has not made.
     fixes = () if hit.by_hand or not (patient and patient.ours and managed) else check.fixes
     text = fix.replace("{host}", hit.host).replace("{user}", view.fleet.cluster.user)
-    return Finding(check.id, hit.host, hit.evidence, hit.cause or check.cause, text, bool(fixes), fixes, hit.items)
+    cause = hit.cause or check.cause
+    return Finding(check.id, hit.host, hit.evidence, cause, text, bool(fixes), fixes, hit.items, check.warning)
 
 
 def _managed(fleet: Fleet, check: Check) -> bool:

@@ -47,6 +47,14 @@ class HostStatus:
         unanswered = [f"the web UI: {webui.reason}"] if webui and not webui.ok else []
         return [*replace(self, sight=sight)._problems(), *unanswered]
 
+    def warnings(self) -> list[str]:
+        """Things seen there that are not this cluster's, each as one sentence that begins with the host's name."""
+        seen = self.sight.others if self.sight else ()
+        return [
+            f"{self.host.name}: {one.role} (pid {one.pid}) of {one.user} looks like pyspider's; it is not judged"
+            for one in seen
+        ]
+
     def _has(self, role: Role) -> bool:
         return any(name.startswith(role.name) for name in self.wanted)
 
@@ -119,6 +127,10 @@ class ClusterView:
             found += self._services()
         return found
 
+    def warnings(self) -> list[str]:
+        """Things that were seen and are not judged."""
+        return [warning for view in self.hosts for warning in view.warnings()]
+
     def _services(self) -> list[str]:
         found = []
         for name, report in self._stores().items():
@@ -145,6 +157,7 @@ class ClusterView:
             "queues": dict(self.redis.queues) if self.redis else {},
             **{name: (self.answers(name) or ServiceAnswer(ok=False)).as_data() for name in self.fleet.asked},
             "problems": problems,
+            "warnings": self.warnings(),
         }
 
 

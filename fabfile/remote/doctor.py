@@ -16,7 +16,7 @@ import stat
 import sys
 import time
 
-from . import clients, conf, files, ground, interpreters, look, machine, ports, processes, rights
+from . import clients, conf, files, ground, interpreters, look, machine, ports, processes, rights, whose
 from .pythons import httplib
 from .reach import SECONDS
 
@@ -32,13 +32,15 @@ def state(pid):
     return (processes.kernel("/proc/%d/stat" % pid).rpartition(")")[2].split() or [""])[0]
 
 
-def components(table):
+def components(table, options):
+    """pyspider's processes that are the cluster's."""
     found = []
     for pid, process in sorted(table.items()):
         kind = process.role() if process.alive else None
         parent = table.get(process.parent)
-        if not kind or (parent and parent.role() == kind):
-            continue  # a wrapper and its child count once
+        # A wrapper and its child count once.
+        if not kind or (parent and parent.role() == kind) or not whose.judged(process, table, options):
+            continue
         held = any(processes.is_supervisord(table[one]) for one in processes.ancestors(pid, table) if one in table)
         found.append(
             {
@@ -46,14 +48,14 @@ def components(table):
                 "ticks": process.ticks,
                 "parent": process.parent,
                 "role": kind,
-                "user": rights.name_of(processes.uid_of(pid)),
+                "user": rights.name_of(process.uid),
                 "words": process.words,
                 "name": process.environment.get("SUPERVISOR_PROCESS_NAME"),
                 "held": held,
                 "nofile": limit(pid),
                 "state": state(pid),
                 "directory": directory(pid),
-                "uid": processes.uid_of(pid),
+                "uid": process.uid,
                 "kb": kilobytes(pid, table),
             }
         )
@@ -148,12 +150,12 @@ def files_of(options, where, own, table):
 
 def running(options, where, answer, table, listeners):
     """The processes, their own ports and logs, and the answers of the interpreter of each program."""
-    live = components(table)
+    live = components(table, options)
     configured = [program for one in answer["confs"] for program in one["programs"]]
     mine = set(one["pid"] for one in live if one["role"] == "webui")
     webuis = [one for one in listeners if mine.intersection(one["line"])]
     return {
-        "daemons": machine.daemons(table, [one["path"] for one in answer["confs"]]),
+        "daemons": machine.daemons(table, [one["path"] for one in answer["confs"]], options),
         "components": live,
         "clients": clients.clients(answer["sight"], where, table),
         "webuis": [dict(http(local(one["address"]), one["port"]), **one) for one in webuis],

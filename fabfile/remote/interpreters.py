@@ -5,13 +5,19 @@ from __future__ import absolute_import, print_function
 import json
 import os
 import re
+import signal
 import subprocess
+import tempfile
+import time
 
 from . import files, ground, machine, processes, rights
 
 ARCHIVE = os.path.dirname(os.path.dirname(__file__))
 """The zip that all of this is in."""
 STDIN = "/proc/self/fd/0"
+ASK_SECONDS = 45
+"""For all of them together: one that hangs is named, and waited for no longer."""
+MOST = 4 << 20
 
 
 def interpreter(words, by=0):
@@ -48,35 +54,52 @@ def asked(found, site):
     for (path, config, uid), roles in sorted(pairs(found).items(), key=str):
         options = {"config": config or "/nonexistent", "roles": sorted(roles), "site": site}
         begun.append((path, config, uid, sorted(roles), begin([path, "-B", STDIN, "ask", json.dumps(options)], uid)))
-    answer = []
+    answer, deadline = [], time.time() + ASK_SECONDS
     for path, config, uid, roles, process in begun:
         seen = machine.at(config, uid) if config else None
-        answer.append(dict(said(process), python=path, path=config, roles=roles, file=seen))
+        answer.append(dict(said(process, deadline), python=path, path=config, roles=roles, file=seen))
     return answer
 
 
 def begin(words, uid):
-    """A process of that user, or why there is none. The zip is its stdin: a user can't read where root keeps it."""
+    """A process of that user and its output, or why there is none.
+
+    The zip is its stdin: a user can't read where root keeps it. Its output goes into a file: a pipe may stay open.
+    """
     try:
+        out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  told() closes them
         with open(ARCHIVE, "rb") as program:
             os.fchmod(program.fileno(), 0o644)
-            return subprocess.Popen(
-                words,
-                stdin=program,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd="/",
-                preexec_fn=lambda: rights.become(uid),
+            process = subprocess.Popen(
+                words, stdin=program, stdout=out, stderr=err, cwd="/", preexec_fn=lambda: begun_as(uid)
             )
+            return process, out, err
     except (IOError, OSError) as error:
         return error
 
 
-def said(process):
-    if isinstance(process, EnvironmentError):
-        return {"broken": str(process)[-300:]}
-    out, err = [part.decode("utf-8", "replace") for part in process.communicate()]
+def begun_as(uid):
+    os.setsid()
+    rights.become(uid)
+
+
+def said(asked, deadline):
+    if isinstance(asked, EnvironmentError):
+        return {"broken": str(asked)[-300:]}
+    process, out, err = asked
+    while process.poll() is None and time.time() < deadline:
+        time.sleep(0.02)
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        return {"broken": "it says nothing within %d s" % ASK_SECONDS}
+    out, err = [told(part) for part in (out, err)]
     try:
         return json.loads(out)
     except ValueError:
         return {"broken": (err or out).strip()[-300:]}
+
+
+def told(stream):
+    stream.seek(0)
+    with stream:
+        return stream.read(MOST).decode("utf-8", "replace")

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-from . import ground, processes, rpc
+from . import ground, processes, rpc, whose
 
 
 def leftovers(table, options):
@@ -20,6 +20,8 @@ def leftovers(table, options):
             process.environment.get("SUPERVISOR_SERVER_URL") != url
             or not process.alive
             or processes.is_supervisord(process)
+            # Anybody may write anything into the environment of a process of his own.
+            or not whose.theirs(process, options)
         ):
             continue
         if not any(

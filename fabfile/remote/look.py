@@ -7,7 +7,7 @@ from __future__ import absolute_import, print_function
 
 import os
 
-from . import daemons, files, ground, leftovers, logs, machine, processes, questions, strangers
+from . import daemons, files, ground, leftovers, logs, machine, processes, questions, strangers, whose
 
 
 def look(options):
@@ -21,12 +21,13 @@ def look(options):
         "socket_kind": ground.kind(options["socket"]),
         "programs": programs(infos, table, options),
         "leftovers": leftovers.leftovers(table, options),
-        "supervisords": running,
+        "supervisords": [one for one in running if whose.theirs(table[one["pid"]], options)],
         "unit": daemons.unit(options),
         "strangers": strangers.strangers(table, options, server, running),
         "foreign_conf": strangers.foreign_sections(options["conf"]),
         "hidden": strangers.hidden(options["conf"]),
-        "schedulers": schedulers(table),
+        "schedulers": schedulers(table, options),
+        "others": whose.others(table, options),
         "log_sizes": logs.log_sizes(options["logs"]),
         "current": files.link(options.get("home", "") + "/current"),
         "answers": {"webui": questions.webui_answer(options["webui"])} if options.get("webui") else {},
@@ -56,7 +57,11 @@ def programs(infos, table, options):
     return found
 
 
-def schedulers(table):
-    """Pids of live schedulers, also of those without a supervisord; a wrapper and its child count once."""
-    pids = [pid for pid, process in table.items() if process.alive and process.role() in ("scheduler", "all", "one")]
+def schedulers(table, options):
+    """Pids of the cluster's live schedulers, also without a supervisord; a wrapper and its child count once."""
+    pids = [
+        pid
+        for pid, process in table.items()
+        if process.alive and process.role() in ("scheduler", "all", "one") and whose.judged(process, table, options)
+    ]
     return sorted(pid for pid in pids if table[pid].parent not in pids)

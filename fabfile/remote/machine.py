@@ -6,7 +6,7 @@ import re
 import socket
 import stat
 
-from . import files, ports, processes, rights, writable
+from . import files, ports, processes, rights, whose, writable
 from .reach import reach
 
 
@@ -25,14 +25,13 @@ def at(path, by=0):
     }
 
 
-def daemons(table, paths):
-    """Every supervisord that holds a pyspider program, or runs with a configuration that names one."""
+def daemons(table, paths, options):
+    """The supervisords of the cluster's users that hold a pyspider program, or run with a configuration that does."""
     found = []
     for pid, process in sorted(table.items()):
         # A child that has not become its program yet looks the same.
-        if not processes.is_supervisord(process) or (
-            process.parent in table and processes.is_supervisord(table[process.parent])
-        ):
+        forked = process.parent in table and processes.is_supervisord(table[process.parent])
+        if not processes.is_supervisord(process) or forked or not whose.theirs(process, options):
             continue
         path = processes.after(process.words, "-c", "--configuration")
         holds = sum(1 for one in table.values() if one.parent == pid and one.role())
@@ -41,7 +40,7 @@ def daemons(table, paths):
                 {
                     "pid": pid,
                     "ticks": process.ticks,
-                    "user": rights.name_of(processes.uid_of(pid)),
+                    "user": rights.name_of(process.uid),
                     "conf": path,
                     "programs": holds,
                 }
@@ -97,7 +96,7 @@ def preflight(options, table):
     return {
         "disks": disks(options["folders"]),
         "memory": memory(),
-        "daemons": daemons(table, [options["conf"]]),
+        "daemons": daemons(table, [options["conf"]], options),
         "listeners": ports.listeners(table, options["ports"]),
         "stores": dict((name, store(host, port)) for name, (host, port) in sorted(options["stores"].items())),
         "unwritable": writable.unwritable(options["writes"], options["user"]),

@@ -26,6 +26,7 @@ class Process(object):
     def __init__(self, pid):
         stat = kernel("/proc/%d/stat" % pid).rpartition(")")[2].split()
         self.pid = pid
+        self.uid = uid_of(pid)
         self.alive = bool(stat) and stat[0] not in "ZX"
         self.parent = int(stat[1]) if stat else 0
         self.ticks = int(stat[19]) if stat else 0
@@ -99,17 +100,15 @@ def elsewhere(pid):
 
 
 def user(pid):
-    try:
-        return rights.name_of(os.stat("/proc/%d" % pid).st_uid)
-    except OSError:
-        return "?"
+    uid = uid_of(pid)
+    return "?" if uid < 0 else rights.name_of(uid)
 
 
 def uid_of(pid):
-    try:
-        return os.stat("/proc/%d" % pid).st_uid
-    except OSError:
-        return -1
+    """The user of a process: who started it, also where it runs with root's rights; -1 where it has ended."""
+    # The directory in /proc is root's as soon as a process hides its memory.
+    found = re.search(r"^Uid:\s+(\d+)\s+(\d+)", kernel("/proc/%d/status" % pid), re.MULTILINE)
+    return int(found.group(1)) or int(found.group(2)) if found else -1
 
 
 def after(words, *names):

@@ -91,6 +91,14 @@ class Stranger(Part, frozen=True):
     running: tuple[str, ...]
 
 
+class OtherProcess(Part, frozen=True):
+    """A process of another user that looks like pyspider's or its supervisord: it is not judged."""
+
+    pid: int
+    role: str
+    user: str
+
+
 class Unit(Part, frozen=True):
     """systemd's unit for supervisord."""
 
@@ -207,6 +215,7 @@ class Sight(Part, frozen=True):
     """The release in use."""
     answers: Mapping[str, ServiceAnswer]
     """The answers to the questions of status, by the name of the role."""
+    others: tuple[OtherProcess, ...] = ()
     preflight: Machine | None = None
 
 

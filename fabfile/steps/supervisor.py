@@ -36,7 +36,7 @@ class Place:
 
     def options(self, **more: object) -> dict[str, object]:
         where = {"socket": self.socket, "conf": self.conf, "home": self.home, "logs": self.logs, "unit": self.unit}
-        return {**where, **more}
+        return {**where, "user": self.user, **more}
 
     def as_root(self, verb: str, **more: object) -> str:
         """A script that runs what was shipped (its first payload) as root."""

@@ -37,9 +37,9 @@ def doctor(c: Any, fix: bool, json: bool) -> None:
         print(json_module.dumps({"findings": [one.as_data() for one in found]}, indent=2))
     else:
         _show(found, chosen.hosts)
-    if found:
+    if faults := [one for one in found if not one.warning]:
         sys.stdout.flush()
-        raise Exit(code=Unreachable.exit_status if all(one.id == "unreachable" for one in found) else 1)
+        raise Exit(code=Unreachable.exit_status if all(one.id == "unreachable" for one in faults) else 1)
 
 
 def examine(chosen: Target) -> View:
@@ -87,10 +87,21 @@ def _show(found: Sequence[Finding], hosts: Sequence[Host]) -> None:
 
     console = Console(soft_wrap=True)
     for one in found:
-        console.print(f"{one.host}: {one.id}", style="bold red", markup=False, highlight=False)
+        kind, style = (" (a warning)", "bold yellow") if one.warning else ("", "bold red")
+        console.print(f"{one.host}: {one.id}{kind}", style=style, markup=False, highlight=False)
         fix = f"{one.fix}{'   (or: fab doctor --fix)' if one.fixable and '--fix' not in one.fix else ''}"
         for label, text in (("seen", one.evidence), ("cause", one.cause), ("fix", fix)):
             console.print(f"    {label:<6} {text}", markup=False, highlight=False)
-    count = f"{len(found)} finding{'' if len(found) == 1 else 's'}" if found else "nothing found"
-    style = "bold red" if found else "bold green"
-    console.print(f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}: {count}", style=style, highlight=False)
+    faults = [one for one in found if not one.warning]
+    style = "bold red" if faults else "bold green"
+    console.print(f"{_counted(hosts, 'host')}: {_count(faults, found)}", style=style, highlight=False)
+
+
+def _count(faults: Sequence[Finding], found: Sequence[Finding]) -> str:
+    warnings = found[len(faults) :]
+    told = _counted(faults, "finding") if faults else "nothing found"
+    return f"{told}, {_counted(warnings, 'warning')}" if warnings else told
+
+
+def _counted(things: Sequence[object], word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"

@@ -117,6 +117,8 @@ def show(view: ClusterView, timings: Timings | None = None) -> None:
     problems = view.problems()
     for problem in problems:
         console.print(f"! {problem}", style="bold red", markup=False, highlight=False)
+    for warning in view.warnings():
+        console.print(f"? {warning}", style="yellow", markup=False, highlight=False)
     verdict = "healthy" if not problems else f"NOT healthy: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
     console.print(
         f"{view.fleet.cluster.name}: {verdict}", style="bold green" if not problems else "bold red", highlight=False

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fabfile.sandbox.sandbox import Init, Sandbox, free_network
+
+if TYPE_CHECKING:
+    from .by_hand import ByHand
 
 PROJECT = Path(__file__).parent.parent.parent
 FAB = Path(sys.executable).with_name("fab")
@@ -148,6 +151,8 @@ SHARED = {
         "systemd", ("test_choices", "test_doctor_network", "test_host_keys", "test_interrupted", "test_login")
     ),
     "systemd-3": Shared("systemd", ("test_systemd",)),
+    # Made by hand, on one host; the second of them ends what was made.
+    "by-hand": Shared("systemd", ("test_advice_by_hand", "test_tutorial")),
 }
 """Half of the tests on hosts run where systemd does, half where it does not: always the same ones."""
 
@@ -197,6 +202,15 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
             return there[name]
 
         yield named
+
+
+@pytest.fixture(scope="session")
+def hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
+    """The cluster that was made by hand, and crawls."""
+    from .by_hand import by_hand
+
+    with by_hand(tmp_path_factory) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
-"""Somebody else's supervisord where hosts.toml puts this cluster's."""
+"""Supervisords and processes of somebody else, where this cluster's are or beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from ... import plan
 from ...steps.supervisor import claimed
@@ -24,6 +25,13 @@ def foreign(view: View) -> Iterator[Hit]:
             yield Hit(host.name, why[0], fix=f"{why[1]}; then fab -H {host.name} deploy")
 
 
+def others(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        found = sorted(host.facts.sight.others, key=lambda one: (one.user, one.pid))
+        for user, several in groupby(found, key=lambda one: one.user):
+            yield Hit(host.name, f"of {user}: {', '.join(f'{one.role} (pid {one.pid})' for one in several)}")
+
+
 CHECKS = (
     Check(
         id="foreign-conf",
@@ -33,5 +41,13 @@ CHECKS = (
         fix="name another supervisord_conf or socket in [cluster] of hosts.toml, then fab -H {host} deploy",
         find=foreign,
         hides=FOLLOWS | SUPERVISORDS,
+    ),
+    Check(
+        id="other-user",
+        title="a process that looks like pyspider's, of a user that the cluster knows nothing of",
+        cause="another user runs it: it may be another cluster, or nothing of the kind; it is neither judged nor asked",
+        fix="nothing, if it is not this cluster's; else name its user in hosts.toml: [cluster] user",
+        find=others,
+        warning=True,
     ),
 )
