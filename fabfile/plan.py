@@ -199,5 +199,5 @@ def questions(fleet: Fleet, host: Host) -> Questions:
     """The questions of status on a host beside its programs: the web UI, and from there the RPC servers."""
     webui = next((program for program in fleet.programs(host) if program.role == WEBUI.name), None)
     if webui is None or webui.port is None:
-        return Questions()
-    return Questions(render.webui_login(fleet, host, webui.port), render.rpc_addresses(fleet))
+        return Questions(work=True)
+    return Questions(render.webui_login(fleet, host, webui.port), render.rpc_addresses(fleet), work=True)

@@ -73,6 +73,10 @@ class RedisAnswer(Answer, frozen=True):
     queues: Mapping[str, int] = {}
     clients: tuple[str, ...] = ()
     """The addresses from which its queues are used."""
+    idle: Mapping[str, float] = {}
+    """Seconds since it last heard of a client, by the client's `address:port`."""
+    still: tuple[str, ...] = ()
+    """The queues whose first entry was the same a second later."""
 
 
 class RPCAnswer(Answer, frozen=True):
@@ -132,6 +136,8 @@ class Asked(Fact, frozen=True):
     """Where the addresses lead: `address:port/database`."""
     mysql: Mapping[str, MySQLAnswer] = {}
     """By database."""
+    overdue: Mapping[str, int] = {}
+    """Tasks that should have been done long ago, by project: of a few of each."""
     redis: RedisAnswer | None = None
     rpc: Mapping[str, RPCAnswer] = {}
     """By role."""

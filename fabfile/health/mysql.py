@@ -67,10 +67,10 @@ def mysql_report(
     names = tuple(databases)
     nothing = dict.fromkeys(names, False)
     try:
-        with _mysql(open, user, password, seconds, tls) as connection:
-            ((version,),) = _rows(connection, "SELECT VERSION()")
-            shown = {row[0] for row in _rows(connection, "SHOW DATABASES")}
-            tables = dict(_rows(connection, _TABLES, (names,))) if names else {}
+        with connected(open, user, password, seconds, tls) as connection:
+            ((version,),) = rows(connection, "SELECT VERSION()")
+            shown = {row[0] for row in rows(connection, "SHOW DATABASES")}
+            tables = dict(rows(connection, _TABLES, (names,))) if names else {}
             found = {name: name in shown for name in names}
             counts = {name: int(tables.get(name, 0)) for name in names if found[name]}
     except Problem as error:
@@ -92,9 +92,9 @@ def result_count(
     tls: TLS | None = None,
 ) -> int:
     """How many of a project's pages have a result saved at `since` (Unix time) or later. Raises Problem."""
-    query = f"SELECT COUNT(*) FROM {_table(database, project)} WHERE updatetime >= %s"
-    with _mysql(open, user, password, seconds, tls) as connection:
-        return sum(int(count) for (count,) in _rows(connection, query, (since,), missing_ok=True))
+    query = f"SELECT COUNT(*) FROM {table(database, project)} WHERE updatetime >= %s"
+    with connected(open, user, password, seconds, tls) as connection:
+        return sum(int(count) for (count,) in rows(connection, query, (since,), missing_ok=True))
 
 
 def sample_results(
@@ -109,10 +109,10 @@ def sample_results(
     tls: TLS | None = None,
 ) -> list[tuple[str, str]]:
     """The newest results of a project: (url, result as JSON). Raises Problem."""
-    query = f"SELECT url, result FROM {_table(database, project)} ORDER BY updatetime DESC LIMIT %s"
-    with _mysql(open, user, password, seconds, tls) as connection:
-        rows = _rows(connection, query, (limit,), missing_ok=True)
-        return [(url, _readable(result)) for url, result in rows]
+    query = f"SELECT url, result FROM {table(database, project)} ORDER BY updatetime DESC LIMIT %s"
+    with connected(open, user, password, seconds, tls) as connection:
+        found = rows(connection, query, (limit,), missing_ok=True)
+        return [(url, _readable(result)) for url, result in found]
 
 
 def _readable(result: bytes | str | None) -> str:
@@ -129,14 +129,14 @@ _TABLES = "SELECT table_schema, COUNT(*) FROM information_schema.tables WHERE ta
 _NO_SUCH_TABLE = 1146
 
 
-def _table(database: str, project: str) -> str:
+def table(database: str, project: str) -> str:
     """pyspider 0.3.10 keeps a project's results in a table of its name (database/mysql/resultdb.py)."""
     if not re.fullmatch(r"\w+", project):
         raise Problem(f"{project!r} is no project name: letters, digits and _ only")
     return ".".join(f"`{name.replace('`', '``')}`".replace("%", "%%") for name in (database, project))
 
 
-def _rows(
+def rows(
     connection: Connection[Any], query: str, values: tuple[Any, ...] = (), missing_ok: bool = False
 ) -> list[tuple[Any, ...]]:
     from pymysql.err import ProgrammingError
@@ -152,7 +152,7 @@ def _rows(
 
 
 @contextmanager
-def _mysql(open: Open, user: str, password: str, seconds: float, tls: TLS | None) -> Iterator[Connection[Any]]:
+def connected(open: Open, user: str, password: str, seconds: float, tls: TLS | None) -> Iterator[Connection[Any]]:
     """A connection for a few questions. Raises Problem for every fault, now or meanwhile."""
     import pymysql
 

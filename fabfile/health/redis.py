@@ -46,7 +46,7 @@ def redis_report(
     """Whether Redis lets us in, and how long the queues are. Never raises; ends within `seconds` of the connection."""
     names = tuple(queues)
     try:
-        with _redis(open, password, db, seconds, tls) as client:
+        with connected(open, password, db, seconds, tls) as client:
             info: Any = client.info()
             pipeline = client.pipeline(transaction=False)
             for name in names:
@@ -60,7 +60,7 @@ def redis_report(
 
 
 @contextmanager
-def _redis(open: Open, password: str | None, db: int, seconds: float, tls: TLS | None) -> Iterator[Redis]:
+def connected(open: Open, password: str | None, db: int, seconds: float, tls: TLS | None) -> Iterator[Redis]:
     """A client for a few questions. Raises Problem for every fault, now or meanwhile."""
     import redis
 

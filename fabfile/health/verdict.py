@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from ..inventory import Fleet, Host
 from ..inventory.roles import MYSQL, REDIS, WEBUI, Role
 from ..steps.sight import KnownProgram, ServiceAnswer, Sight
+from . import work
+from .motion import Motion
 from .stores import MySQLReport, RedisReport
 
 RUNNING = "RUNNING"
@@ -25,6 +28,8 @@ class HostStatus:
     reachable: bool
     why: str = ""
     sight: Sight | None = None
+    measures: work.Measures = field(default_factory=work.Measures)
+    """The measures for its programs' work."""
 
     @property
     def programs(self) -> list[KnownProgram]:
@@ -92,6 +97,8 @@ class HostStatus:
             elif known[name].state != RUNNING:
                 why = f" ({known[name].why})" if known[name].why else ""
                 found.append(f"{name} is {known[name].state}{why}")
+            elif trouble := work.trouble(known[name], self.measures):
+                found.append(str(trouble))
             elif not known[name].log:
                 found.append(f"{name} has no log file")
         found += [f"{name} runs, but hosts.toml does not put it there" for name in known if name not in self.wanted]
@@ -106,6 +113,9 @@ class ClusterView:
     hosts: tuple[HostStatus, ...]
     mysql: MySQLReport | None = None
     redis: RedisReport | None = None
+    motion: Motion = field(default_factory=Motion)
+    overdue: Mapping[str, int] = field(default_factory=dict)
+    """Tasks of the projects that run which should have been done long ago."""
     complete: bool = True
     """False where only some hosts were asked: then nothing is said about the cluster as a whole."""
 
@@ -142,7 +152,20 @@ class ClusterView:
                 found.append(f"{name}: it could not be asked, since no host with a webui answered")
             elif not answer.ok:
                 found.append(f"{name}: {answer.reason}")
-        return found
+        return [*found, *self._crawl()]
+
+    def _crawl(self) -> list[str]:
+        """The signs that the crawl stands still, of which no program alone is the reason."""
+        if any(work.trouble(one, view.measures) for view in self.hosts for one in view.programs):
+            return []
+        programs = [one for view in self.hosts for one in view.programs]
+        queues = self.redis.queues if self.redis else {}
+        found = [
+            f"{queue} holds {queues[queue]}, and nobody takes any: {', '.join(names)}"
+            for queue, names in work.waiting(queues, self.motion.still, programs).items()
+        ]
+        lost = work.stalled(self.overdue, queues, programs) if self.redis and self.redis.ok else ""
+        return [*found, *filter(None, (lost,))]
 
     def _stores(self) -> dict[str, MySQLReport | RedisReport | None]:
         return {MYSQL.name: self.mysql, REDIS.name: self.redis}

@@ -12,7 +12,7 @@ import stat
 import sys
 import time
 
-from . import answers, stores, tls
+from . import answers, stores, tasks, tls
 from .pythons import urlparse
 from .reach import place, why
 
@@ -140,6 +140,8 @@ def asked_stores(flat, roles, secured, missing):
     # A fetcher has nothing to do with MySQL.
     if set(roles) != set(["fetcher"]) and not missing["mysql.connector"]:
         answer["mysql"] = mysql(databases, secured)
+        if "scheduler" in roles and not any(one["error"] for one in answer["mysql"].values()):
+            answer["overdue"] = tasks.overdue(databases)
     if flat.get("message_queue"):
         where, password = split(flat["message_queue"])
         answer["redis"] = stores.redis(where, password, tls.guard(secured.get("redis")))

@@ -123,6 +123,7 @@ def doctor(options):
     found = conf.confs(options, table)
     own = conf.effective(found, options) or {}
     where = dict(options, conf=own.get("path") or options["conf"], socket=own.get("socket") or options["socket"])
+    where["work"] = True
     answer = {"sight": look.look(where), "conf": own or None, "confs": found, "socket_path": where["socket"]}
     table = processes.table()
     listeners = ports.listeners(table)

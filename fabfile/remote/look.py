@@ -7,7 +7,7 @@ from __future__ import absolute_import, print_function
 
 import os
 
-from . import daemons, files, ground, leftovers, logs, machine, processes, questions, strangers, whose
+from . import daemons, files, ground, leftovers, logs, machine, processes, questions, strangers, whose, work
 
 
 def look(options):
@@ -15,11 +15,14 @@ def look(options):
     # After the supervisor's answer: a pid that it names must be in the table.
     table = processes.table()
     running = daemons.running(table, options)
+    known = programs(infos, table, options)
+    if options.get("work"):
+        work.added(known, table, options)
     answer = {
         "supervisord": server,
         "socket": ground.stands(options["socket"]) is not None,
         "socket_kind": ground.kind(options["socket"]),
-        "programs": programs(infos, table, options),
+        "programs": known,
         "leftovers": leftovers.leftovers(table, options),
         "supervisords": [one for one in running if whose.theirs(table[one["pid"]], options)],
         "unit": daemons.unit(options),

@@ -41,6 +41,18 @@ def own(inodes, table):
             missing.discard(inode)
 
 
+def connections():
+    """TCP sockets by inode: {local: (address, port), listens}; those that are connected, and listeners."""
+    found = {}
+    for name in ("tcp", "tcp6"):
+        for line in processes.kernel("/proc/net/" + name).splitlines()[1:]:
+            words = line.split()
+            if words[3] in ("01", "0A"):
+                address, _, port = words[1].rpartition(":")
+                found[words[9]] = {"local": (number(address), int(port, 16)), "listens": words[3] == "0A"}
+    return found
+
+
 def sockets(pid):
     folder, found = "/proc/%d/fd" % pid, set()
     try:

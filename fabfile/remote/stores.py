@@ -3,10 +3,14 @@
 from __future__ import absolute_import, print_function
 
 import socket
+import time
 
 from .reach import SECONDS, reach, why
 
 QUEUES = ("newtask_queue", "status_queue", "scheduler2fetcher", "fetcher2processor", "processor2result")
+STILL_SECONDS = 1.0
+FIRST = "local one = redis.call('LINDEX', KEYS[1], 0) return one and redis.sha1hex(one) or ''"
+"""A queue's first entry, told apart from others; the page in it stays where it is."""
 CLIENT_COMMANDS = ("llen", "lpop", "rpush", "blpop", "brpop", "lpush", "rpop")
 
 
@@ -143,7 +147,10 @@ def redis(where, password, guard=None):
         info = dict(line.split(":", 1) for line in server.ask("INFO").splitlines() if ":" in line)
         answer["policy"], answer["role"] = info.get("maxmemory_policy", ""), info.get("role", "")
         answer["queues"] = dict((name, server.ask("LLEN", name)) for name in QUEUES)
-        answer["clients"] = clients(server, answer["db"])
+        users = rows(server, answer["db"])
+        answer["clients"] = clients(users)
+        answer["idle"] = dict((row["addr"], int(row["idle"])) for row in users if row.get("idle", "").isdigit())
+        answer["still"] = still(server)
     except NoTLS as error:
         answer["error"], answer["code"] = str(error), "tls"
     except NoRedis as error:
@@ -179,17 +186,36 @@ def speaks_tls(host, port):
         return False
 
 
-def clients(server, db):
-    """The addresses of the programs that use the queues of this database."""
+def rows(server, db):
+    """The clients of this database, as Redis tells of them."""
     try:
         lines = server.ask("CLIENT", "LIST").splitlines()
     except ValueError:
         return []  # a server that keeps this to itself
-    rows = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
-    return sorted(
-        set(
-            row["addr"].rpartition(":")[0]
-            for row in rows
-            if row.get("db") == str(db) and row.get("cmd") in CLIENT_COMMANDS and row.get("addr")
-        )
-    )
+    found = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+    return [row for row in found if row.get("db") == str(db) and row.get("addr")]
+
+
+def clients(users):
+    """Whose programs use the queues of this database: their addresses."""
+    return sorted(set(row["addr"].rpartition(":")[0] for row in users if row.get("cmd") in CLIENT_COMMANDS))
+
+
+def still(server):
+    """The queues whose first entry is the same a second later; without entries, nothing is waited for."""
+    try:
+        before, deadline = firsts(server, QUEUES), time.time() + STILL_SECONDS
+        while before and time.time() < deadline:
+            time.sleep(0.1)
+            now = firsts(server, before)
+            before = dict((name, first) for name, first in before.items() if now.get(name) == first)
+    except NoRedis:
+        raise
+    except ValueError:
+        return []  # it runs no scripts for this user
+    return sorted(before)
+
+
+def firsts(server, names):
+    found = [(name, server.ask("EVAL", FIRST, 1, name)) for name in names]
+    return dict((name, first) for name, first in found if first)

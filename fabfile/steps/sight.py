@@ -30,6 +30,50 @@ class SupervisordAnswer(Part, frozen=True):
     """Why it does not answer."""
 
 
+class Handled(Part, frozen=True):
+    """How a program fares with the crawl's messages, as its log tells."""
+
+    quiet: float
+    """Seconds since its last message, at least."""
+    done: int
+    failed: int
+    """The failed messages in a row, until now."""
+    fault_s: float | None
+    """Seconds since the last of these."""
+    loops: int
+    """Errors beside messages in its last minute."""
+    loop_s: float | None
+    """Seconds since the last of these."""
+    error: str
+    """The last error's words."""
+
+
+class CallAnswer(Part, frozen=True):
+    """The answer of a program's own RPC server."""
+
+    ok: bool
+    why: str = ""
+
+
+class Work(Part, frozen=True):
+    """The work of a program: RUNNING alone does not tell whether it does anything."""
+
+    role: str | None = None
+    state: str = ""
+    """The letter in /proc of a process that stands still, for a second at least; `T` is stopped."""
+    halted: int | None = None
+    """The pid of that process."""
+    ends: tuple[str, ...] = ()
+    """Its own ends of its connections, `address:port`."""
+    listens: tuple[int, ...] = ()
+    rpc: CallAnswer | None = None
+    """None where no RPC server of its own listens."""
+    log: Handled | None = None
+    """None where its log is none of pyspider's."""
+    exits: tuple[float, ...] = ()
+    """The seconds since each of its ends that nobody wanted, in the last half an hour; the newest last."""
+
+
 class KnownProgram(Part, frozen=True):
     """A program that supervisord knows."""
 
@@ -44,6 +88,8 @@ class KnownProgram(Part, frozen=True):
     """Whether its log file is there."""
     why: str
     """Why it could not be started."""
+    work: Work | None = None
+    """None where it was not looked at."""
 
     @property
     def name(self) -> str:

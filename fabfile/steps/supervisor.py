@@ -53,6 +53,8 @@ class Questions:
 
     webui: Mapping[str, object] = field(default_factory=dict)
     rpc: Mapping[str, str] = field(default_factory=dict)
+    work: bool = False
+    """Whether the work of its programs is looked at as well: with a halted one, that takes a second."""
 
 
 def look(place: Place, questions: Questions | None = None, preflight: Preflight | None = None) -> Probe:
@@ -62,7 +64,7 @@ def look(place: Place, questions: Questions | None = None, preflight: Preflight 
     """
     asked = questions or Questions()
     beside = preflight and preflight.options()
-    options = place.options(webui=dict(asked.webui), rpc=dict(asked.rpc), preflight=beside)
+    options = place.options(webui=dict(asked.webui), rpc=dict(asked.rpc), preflight=beside, work=asked.work)
     whose = f"{place.python}: others than root can change it, and root runs it; make all on the way there root's alone"
     script = lines(
         SOUND,

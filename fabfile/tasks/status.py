@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from dataclasses import replace
 from typing import Any
 
 from invoke.exceptions import Exit
@@ -11,7 +12,9 @@ from invoke.exceptions import Exit
 from .. import plan
 from ..errors import Say, Unreachable
 from ..health import stores
+from ..health.motion import Motion, overdue_tasks, queue_motion
 from ..health.verdict import RUNNING, ClusterView, HostStatus
+from ..health.work import Measures, measures
 from ..inventory import Fleet, Host
 from ..runs.engine import look
 from ..runs.options import Options
@@ -56,10 +59,11 @@ def see(run: Run) -> ClusterView:
         return ClusterView(chosen.fleet, views, complete=False)
     reachable = [view.host for view in views if view.reachable]
     with run.timings.span(chosen.fleet.stores.mysql.host, "ask MySQL"):
-        mysql = _mysql(chosen, reachable)
+        mysql, overdue = _mysql(chosen, reachable)
     with run.timings.span(chosen.fleet.stores.redis.host, "ask Redis"):
-        redis = _redis(chosen, reachable)
-    return ClusterView(chosen.fleet, views, mysql, redis)
+        redis, motion = _redis(chosen, reachable)
+    measured = tuple(replace(view, measures=_measures(chosen.fleet, view, motion)) for view in views)
+    return ClusterView(chosen.fleet, measured, mysql, redis, motion, overdue)
 
 
 def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: Sight | None) -> HostStatus:
@@ -70,18 +74,27 @@ def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: Sight | None) -> Ho
     return HostStatus(host, wanted, outcome.status != "unreachable", outcome.cause, sight)
 
 
-def _mysql(chosen: Target, reachable: list[Host]) -> stores.MySQLReport:
+def _measures(fleet: Fleet, view: HostStatus, motion: Motion) -> Measures:
+    ports = {one.name: one.port for one in fleet.programs(view.host) if one.port} if view.host in fleet.hosts else {}
+    return measures(fleet, ports, motion.idle)
+
+
+def _mysql(chosen: Target, reachable: list[Host]) -> tuple[stores.MySQLReport, dict[str, int]]:
     where = chosen.fleet.stores.mysql
     address = chosen.fleet.mysql_address()
     opener = route(chosen, reachable, address, where.port)
-    return stores.mysql_report(opener, where.user, where.password.reveal(), where.databases.names(), tls=where.tls)
+    login = (where.user, where.password.reveal())
+    report = stores.mysql_report(opener, *login, where.databases.names(), tls=where.tls)
+    names = (where.databases.taskdb, where.databases.projectdb)
+    return report, overdue_tasks(opener, *login, names, tls=where.tls) if report.ok else {}
 
 
-def _redis(chosen: Target, reachable: list[Host]) -> stores.RedisReport:
+def _redis(chosen: Target, reachable: list[Host]) -> tuple[stores.RedisReport, Motion]:
     where = chosen.fleet.stores.redis
     opener = route(chosen, reachable, chosen.fleet.redis_address(), where.port)
     password = where.password.reveal() if where.password else None
-    return stores.redis_report(opener, password, where.db, tls=where.tls)
+    report = stores.redis_report(opener, password, where.db, tls=where.tls)
+    return report, queue_motion(opener, password, where.db, tls=where.tls) if report.ok else Motion()
 
 
 def show(view: ClusterView, timings: Timings | None = None) -> None:

@@ -146,7 +146,7 @@ SHARED = {
     "plain": Shared(
         "none", ("test_boot", "test_doctor_machine", "test_doctor_promises", "test_strangers", "test_supervise")
     ),
-    "systemd": Shared("systemd", ("test_cluster", "test_doctor_mysql", "test_preflight", "test_webui")),
+    "systemd": Shared("systemd", ("test_cluster", "test_doctor_mysql", "test_preflight", "test_webui", "test_working")),
     "systemd-2": Shared(
         "systemd", ("test_choices", "test_doctor_network", "test_host_keys", "test_interrupted", "test_login")
     ),

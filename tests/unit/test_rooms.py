@@ -22,7 +22,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
         "ssh": {"errors", "inventory", "local", "steps"},
     },
     {
-        "doctor": {"inventory", "plan", "steps"},
+        "doctor": {"health", "inventory", "plan", "steps"},
         "runs": {"errors", "inventory", "local", "ssh", "steps"},
     },
     {

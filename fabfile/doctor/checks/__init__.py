@@ -17,6 +17,7 @@ from . import (
     strangers,
     supervisor,
     tls,
+    work,
 )
 
 CHECKS: tuple[Check, ...] = (
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     *strangers.CHECKS,
     *supervisor.CHECKS,
     *programs.CHECKS,
+    *work.CHECKS,
     *runtime.CHECKS,
     *network.CHECKS,
     *config.CHECKS,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
+from ...health import work
 from ...inventory.roles import QUEUES
 from ..answers import RedisAnswer
 from ..facts import Component
 from ..findings import Check, Hit, Patient, View
 from .network import filtered
 from .stores import BOOTSTRAP, DEPENDENTS, readers_on, server
+from .work import roles as not_working
 
 NO_TLS = "tls"
 """The code of an answer of Redis without TLS, on one side or the other."""
@@ -66,10 +68,14 @@ def strangers(view: View) -> Iterator[Hit]:
 
 
 def stuck(view: View) -> Iterator[Hit]:
+    """Queues out of which nobody takes; one that is full may just be busy."""
     limit = view.fleet.pyspider.queue_maxsize or 100
+    programs = [one for host in view.seen for one in host.programs]
     for host, answer, where in _once(view):
+        waiting = work.waiting(answer.queues, answer.still, programs)
         for queue, role in QUEUES.items():
-            if answer.queues.get(queue, 0) >= limit:
+            full = answer.queues.get(queue, 0) >= limit and not _alive(view, role)
+            if (full or queue in waiting) and role not in not_working(view):
                 yield Hit(
                     _consumer(view, role) or host.name,
                     f"{queue} at {where} holds {answer.queues[queue]}; {_how(view, role)}",
@@ -77,7 +83,8 @@ def stuck(view: View) -> Iterator[Hit]:
 
 
 def _alive(view: View, role: str) -> list[tuple[Patient, Component]]:
-    return [(host, one) for host in view.seen for one in host.components if one.role == role]
+    wanted = (role, "all", "one")
+    return [(host, one) for host in view.seen for one in host.components if one.role in wanted]
 
 
 def _consumer(view: View, role: str) -> str | None:

@@ -11,6 +11,7 @@ from ..known import option
 from .config import RESTART, readers
 from .network import filtered
 from .programs import taken_roles
+from .work import roles as not_working
 
 MARKS = {role.name: role.rpc_method for role in ROLES.values() if role.rpc_method}
 """A method that only this component has."""
@@ -69,7 +70,7 @@ def down(view: View) -> Iterator[Hit]:
 
 def _explained(view: View, role: str) -> bool:
     """Whether a program of that role is known not to run well; that program is then the finding, on its own host."""
-    if role in taken_roles(view):
+    if role in taken_roles(view) | not_working(view):
         return True
     wanted = [host for host in view.hosts if any(one.role == role for one in view.fleet.programs(host.host))]
     return any(isinstance(host, Unseen) or not _runs(host, role) for host in wanted)

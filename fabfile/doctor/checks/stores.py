@@ -6,7 +6,7 @@ from ..findings import Patient, View
 from .config import readers
 
 BOOTSTRAP = "fab bootstrap, then fab deploy"
-DEPENDENTS = frozenset({"backoff", "rpc-down", "port-closed"})
+DEPENDENTS = frozenset({"backoff", "rpc-down", "port-closed", "failing", "restarting", "hung"})
 
 
 def readers_on(view: View, name: str) -> tuple[str, ...]:

@@ -1,0 +1,124 @@
+"""Programs that are RUNNING and do not work; a crawl that stands still though its programs seem well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from ...health import work
+from ...inventory.roles import SCHEDULER
+from ...steps.sight import KnownProgram
+from ..facts import ProgramLog
+from ..findings import Check, Hit, Patient, View
+from .programs import port_of
+
+RESTART = "fab -H {host} doctor --fix"
+
+
+def troubles(view: View) -> Iterator[tuple[Patient, KnownProgram, work.Trouble]]:
+    """The programs of all hosts that are RUNNING and do not work."""
+    idle = {
+        end: age for host in view.seen for asked in host.asked if asked.redis for end, age in asked.redis.idle.items()
+    }
+    for host in view.seen:
+        ports = {one.name: port for one in host.configured if (port := port_of(host, one))}
+        measures = work.measures(view.fleet, ports, idle)
+        for program in host.programs:
+            if found := work.trouble(program, measures):
+                yield host, program, found
+
+
+def roles(view: View) -> set[str]:
+    """The roles with a program that does not work: the answers of those that call it say nothing more."""
+    return {program.work.role for _, program, _ in troubles(view) if program.work and program.work.role}
+
+
+def _found(kind: work.Kind) -> Callable[[View], Iterable[Hit]]:
+    def find(view: View) -> Iterator[Hit]:
+        for host, program, trouble in troubles(view):
+            if trouble.kind == kind:
+                yield Hit(host.name, str(trouble), fix=_fix(host, program, kind), items=(program.name,))
+
+    return find
+
+
+def _fix(host: Patient, program: KnownProgram, kind: work.Kind) -> str:
+    """The command for this very program; empty where the check's own is right."""
+    if kind == "halted" and program.work and program.work.state == "T":
+        return f"as root on {host.name}: kill -CONT {program.work.halted}"
+    if kind in ("restarting", "failing"):
+        log = host.facts.logs.get(program.name, ProgramLog()).files
+        where = f"on {host.name}: tail -n 50 {log[-1].path}" if log else ""
+        return f"{where}; mend what it names" if where else ""
+    return ""
+
+
+def lost(view: View) -> Iterator[Hit]:
+    overdue = {name: count for host in view.seen for asked in host.asked for name, count in asked.overdue.items()}
+    queues = next((asked.redis.queues for host in view.seen for asked in host.asked if asked.redis), {})
+    programs = [(host, one) for host in view.seen for one in host.programs]
+    if not queues or any(True for _ in troubles(view)):
+        return
+    if text := work.stalled(overdue, queues, [one for _, one in programs]):
+        for host, one in programs:
+            if one.work and one.work.role == SCHEDULER.name:
+                yield Hit(host.name, text, items=(one.name,))
+
+
+CHECKS = (
+    Check(
+        id="halted",
+        title="RUNNING, and nothing happens: the process is stopped (SIGSTOP, state T), or waits for a disk (D)",
+        cause="supervisord calls a process RUNNING as long as it has not ended, also one that somebody stopped or that "
+        "waits for a disk that does not answer",
+        fix="on {host}: dmesg | tail names the disk or the network file system that it waits for",
+        find=_found("halted"),
+        hides=frozenset({"webui-empty-reply", "rpc-down", "phantomjs-down", "queue-stuck"}),
+    ),
+    Check(
+        id="restarting",
+        title="RUNNING, with an uptime of seconds, again and again",
+        cause="the program ends a while after it was started, and supervisord starts it again: what it held in between "
+        "waits for ten minutes",
+        fix="read the program's log, and mend what it names",
+        find=_found("restarting"),
+        hides=frozenset({"rpc-down"}),
+    ),
+    Check(
+        id="failing",
+        title="RUNNING, and each page or result ends with an error",
+        cause="the program takes its messages and fails at each of them; the last error line says why",
+        fix="read the program's log, and mend what it names",
+        find=_found("failing"),
+    ),
+    Check(
+        id="rpc-mute",
+        title="webui: connect to scheduler rpc error, though the scheduler is RUNNING; a project does not start",
+        cause="a scheduler's or fetcher's RPC server is a thread of its own: when that ends, the rest goes on",
+        fix=RESTART,
+        find=_found("rpc-mute"),
+        fixes=("restart",),
+        foreign_fix="supervisorctl restart the program",
+        hides=frozenset({"rpc-down"}),
+    ),
+    Check(
+        id="hung",
+        title="RUNNING, and it takes nothing out of its queue any more",
+        cause="a component asks Redis for work some times a second; this one has not for long: it waits for something "
+        "that does not come, or runs in circles",
+        fix=RESTART,
+        find=_found("hung"),
+        fixes=("restart",),
+        foreign_fix="supervisorctl restart the program",
+        hides=frozenset({"queue-stuck"}),
+    ),
+    Check(
+        id="tasks-lost",
+        title="tasks are ACTIVE for ever, the queues are empty, and no result comes",
+        cause="the scheduler waits for tasks that nobody has any more: a program ended with them, Redis lost them, or "
+        "they were never loaded since a store was away when the scheduler began",
+        fix=RESTART,
+        find=lost,
+        fixes=("restart",),
+        foreign_fix="supervisorctl restart the scheduler: it loads them again",
+    ),
+)

@@ -1,0 +1,124 @@
+"""RUNNING is not working: programs that do nothing, caused for real, are named by status and doctor; a crawl is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from fabfile.demo.crawl import PROJECT, documentation, web_ui
+from fabfile.inventory import load
+
+from ..waiting import until
+from .conftest import PROJECT as FOLDER
+from .conftest import Cluster
+from .faults import SHELL, found, healthy_again, silent
+
+pytestmark = pytest.mark.e2e
+
+HELD = """$CTL stop fetcher1
+setsid python3 -c 'import socket, time
+s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 24444)); s.listen(1)
+time.sleep(600)' >/dev/null 2>&1 </dev/null &
+holder=$!; settled 'grep -q :5F7C /proc/net/tcp'
+$CTL start fetcher1; settled '$CTL status fetcher1 | grep -q RUNNING'; sleep 8; kill $holder"""
+"""A fetcher that began while its port was taken: its RPC thread has ended, and the port is free by now."""
+
+
+def told(cluster: Cluster, id: str, *hosts: str) -> list[str]:
+    """The problems of status, while doctor names exactly this fault on these hosts."""
+    seen = found(cluster)
+    assert {(one["id"], one["host"]) for one in seen} == {(id, host) for host in hosts}, seen
+    problems: list[str] = cluster.status()["problems"]
+    return problems
+
+
+@contextmanager
+def caused(cluster: Cluster, hosts: tuple[str, ...], cause: str, mend: str) -> Iterator[None]:
+    with healthy_again(cluster):
+        try:
+            for host in hosts:
+                cluster.on(host, SHELL + cause)
+            yield
+        finally:
+            for host in hosts:
+                cluster.on(host, SHELL + mend)
+        until(lambda: cluster.status()["healthy"], 60)
+        silent(cluster)
+
+
+def crawling(cluster: Cluster) -> None:
+    """Every page of the documentation is fetched, processed and stored from now on."""
+    fleet = load(cluster.hosts_toml)
+    start = cluster.sandbox.serve(documentation(print)) + "/"
+    webui = web_ui(fleet)
+    script = (FOLDER / "examples" / "python_docs.py").read_text()
+    webui.save(PROJECT, script.replace("@START@", start).replace("@RUN@", start))
+    webui.update(PROJECT, "rate", "100/100")
+    webui.update(PROJECT, "status", "RUNNING")
+    webui.start(PROJECT)
+
+
+def test_stopped_processors_are_named_at_once(cluster: Cluster) -> None:
+    both = ("node2", "node3")
+    stop = "kill -STOP $(pid processor1) $(pid processor2)"
+    with caused(cluster, both, stop, "kill -CONT $(pid processor1) $(pid processor2)"):
+        problems = told(cluster, "halted", *both)
+        assert len(problems) == 4
+        assert "processor1 is RUNNING, but its process (pid" in problems[0]
+        (first, *_) = (one for one in found(cluster) if one["host"] == "node2")
+        assert first["fix"].startswith("as root on node2: kill -CONT ")
+        cluster.on("node2", first["fix"].partition(": ")[2])
+        assert len(cluster.status()["problems"]) == 3
+
+
+@pytest.mark.parametrize("name", ["scheduler", "webui1"])
+def test_any_stopped_program_is_the_one_finding(cluster: Cluster, name: str) -> None:
+    with caused(cluster, ("node1",), f"kill -STOP $(pid {name})", f"kill -CONT $(pid {name})"):
+        assert any(name in problem and "SIGSTOP" in problem for problem in told(cluster, "halted", "node1"))
+
+
+def test_a_fetcher_without_its_rpc_thread_is_named_and_mended(cluster: Cluster) -> None:
+    with caused(cluster, ("node3",), HELD, ":"):
+        until(lambda: [one["id"] for one in found(cluster)] == ["rpc-mute"], 20)
+        (problem,) = told(cluster, "rpc-mute", "node3")
+        assert "fetcher1 is RUNNING, but its RPC server has ended" in problem
+        cluster.fab("doctor", "--fix")
+
+
+def test_a_program_that_ends_over_and_over_is_named(cluster: Cluster) -> None:
+    again = "for i in 1 2 3; do kill $(pid processor1); sleep 4; done"
+    with caused(cluster, ("node2",), again, ":"):
+        (problem,) = told(cluster, "restarting", "node2")
+        assert "processor1 is RUNNING, but it has ended 3 times" in problem
+
+
+def test_a_crawl_is_well_while_it_runs_and_when_it_rests_and_not_where_each_result_fails(cluster: Cluster) -> None:
+    workers = ("node2", "node3")
+    again = "kill $(pid result_worker1); settled '$CTL status result_worker1 | grep -q RUNNING'"
+    with healthy_again(cluster):
+        silent(cluster)
+        crawling(cluster)
+        busy = 0
+        for _ in range(4):
+            status = cluster.status()
+            assert status["healthy"], status["problems"]
+            busy += sum(status["queues"].values())
+            assert found(cluster) == []
+        assert busy, "it crawled nothing meanwhile"
+        cluster.on("node1", SHELL + "sql \"REVOKE INSERT, UPDATE ON resultdb.* FROM 'pyspider'@'%'\"")
+        try:
+            for host in workers:
+                cluster.on(host, SHELL + again)
+            failing = {("failing", host) for host in workers}
+            until(lambda: {(one["id"], one["host"]) for one in found(cluster)} == failing, 60)
+            assert all("it fails at every message" in problem for problem in cluster.status()["problems"])
+        finally:
+            cluster.on("node1", SHELL + "sql \"GRANT ALL ON resultdb.* TO 'pyspider'@'%'\"")
+            for host in workers:
+                cluster.on(host, SHELL + again)
+        silent(cluster)
+        until(lambda: not sum(cluster.status()["queues"].values()), 300)
+        assert cluster.status()["healthy"]
+        assert found(cluster) == []
