@@ -12,7 +12,8 @@ from ..runs.options import Options
 from ..runs.run import Run
 from ..runs.target import Target, target
 from ..steps.base import Step
-from .bootstrap import distribute, library_steps, phantomjs_steps
+from .bootstrap import library_steps, phantomjs_steps
+from .distribution import distribute
 
 
 class Choice:

@@ -10,7 +10,7 @@ import pytest
 from fabfile.errors import Unreachable
 from fabfile.runs.outcomes import on_host
 from fabfile.steps.runtime import Ship
-from fabfile.tasks.bootstrap import promised
+from fabfile.tasks.distribution import promised
 
 SHIP = Ship(Path("runtime.tar.gz"), "a" * 64, "b" * 64)
 
