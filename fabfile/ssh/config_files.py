@@ -17,11 +17,13 @@ _DEEPEST = 16
 """As OpenSSH has it."""
 _INCLUDE = re.compile(r"\s*include(?:\s+|\s*=\s*)(.*)", re.IGNORECASE)
 _LINE = re.compile(r"\s*([A-Za-z]+)(?:\s*=\s*|\s+)(.*?)\s*$")
-_WANTED = {
-    *("hostname", "user", "port", "identityfile", "identitiesonly", "hostkeyalias", "proxyjump", "proxycommand"),
-    *("match", "canonicalizehostname"),
+_HARMLESS = {
+    *("host", "sendenv", "setenv", "hashknownhosts", "forwardagent", "addkeystoagent", "loglevel", "compression"),
+    *("gssapiauthentication", "gssapidelegatecredentials", "forwardx11", "forwardx11trusted", "visualhostkey"),
+    *("serveraliveinterval", "serveralivecountmax", "tcpkeepalive", "connecttimeout", "connectionattempts"),
+    *("controlmaster", "controlpath", "controlpersist", "stricthostkeychecking", "userknownhostsfile"),
 }
-"""Without any of these keywords a login is as hosts.toml says."""
+"""Where there is nothing but these, a login is as hosts.toml says."""
 
 
 @dataclass
@@ -63,6 +65,8 @@ class ConfigFiles:
             if include is None:
                 if found := _LINE.match(line):
                     self.lines.append((found[1].lower(), found[2]))
+                elif line.strip() and not line.lstrip().startswith("#"):
+                    self.lines.append(("", line))
                 yield f"{line}\n"
             else:
                 copies = [self.add(path, base, depth + 1) for path in _named(include[1], base) if depth < _DEEPEST]
@@ -70,8 +74,8 @@ class ConfigFiles:
 
     @cached_property
     def matters(self) -> bool:
-        """Whether anything in them could change a login."""
-        return any(keyword in _WANTED for keyword, _ in self.lines)
+        """Whether anything in them could change a login, or can't be read."""
+        return any(keyword not in _HARMLESS or arguments.count('"') % 2 for keyword, arguments in self.lines)
 
     def like(self, address: str) -> tuple[object, ...]:
         """A value that is equal for addresses which the files can't tell apart."""

@@ -273,11 +273,8 @@ def _candidates(way: WayIn, keys: Keys, unusable: list[UnusableKey]) -> Iterator
         except LockedKey as error:
             # The agent may hold it unlocked.
             locked = error
-    only = way.settings.only_these_keys
-    files = way.key_files if only and way.key_files else (*way.key_files, *DEFAULT_KEYS)
-    wanted = public_halves(files if way.host.key is None else (str(way.host.key),)) if only else None
-    yield from of_agent(wanted)
-    for path in files if way.host.key is None else ():
+    yield from of_agent(public_halves(_files(way)) if way.settings.only_these_keys else None)
+    for path in _files(way) if way.host.key is None else ():
         try:
             yield keys.private(Path(path).expanduser(), way.flags.passphrase)
         except LockedKey as error:
@@ -288,3 +285,10 @@ def _candidates(way: WayIn, keys: Keys, unusable: list[UnusableKey]) -> Iterator
                 unusable.append(error)
     if locked:
         raise locked
+
+
+def _files(way: WayIn) -> tuple[str, ...]:
+    """The files of private keys: hosts.toml's, or else those of flags, ssh_config and ~/.ssh."""
+    if way.host.key is not None:
+        return (str(way.host.key),)
+    return way.key_files if way.settings.only_these_keys and way.key_files else (*way.key_files, *DEFAULT_KEYS)

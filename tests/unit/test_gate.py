@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ STARTUPS = {
     "exit is a function": (f"{ONCE}exit() {{ :; }}; export -f exit; exec bash", FOREIGN),
     "exit is an alias": ('shopt -s expand_aliases; alias exit=:; while read -r line; do eval "$line"; done', FOREIGN),
     "one question": ("read -p 'project? ' project", EATEN),
-    "questions without an end": ("while read -r x; do :; done", EATEN),
+    "questions without an end": ("while read -r -t 2 x; do :; done", EATEN),
     "a question, then another shell": (f"{ONCE}read a; read b; exec bash", FOREIGN),
     "some bytes": ("head -c 5 >/dev/null", EATEN),
     "everything": ("cat >/dev/null", EATEN),
@@ -41,22 +42,30 @@ STARTUPS = {
 ANSWERED = ("nothing", "words", "bytes that are no text")
 
 
-def login(startup: str, folder: Path, sent: Message, command: str = "") -> tuple[int, Reader]:
+def login(startup: str, folder: Path, sent: Message) -> tuple[int, Reader]:
     """A shell with that start-up file gets a message; its exit status, and what was heard of it."""
     (folder / "startup").write_text(startup)
     environment = {**os.environ, "BASH_ENV": str(folder / "startup"), "LC_ALL": "C"}
-    done = subprocess.run(
-        ["bash", "-c", command or receiver()],
-        input=WARD + sent.head() + sent.tail(),
-        env=environment,
+    reader = Reader(sent)
+    with subprocess.Popen(
+        ["bash", "-c", receiver()],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=20,
-        check=False,
-    )
-    reader = Reader(sent)
-    reader.feed(done.stdout)
-    return done.returncode, reader
+        env=environment,
+    ) as shell:
+        assert shell.stdin and shell.stdout
+        with suppress(BrokenPipeError):
+            shell.stdin.write(WARD + sent.head() + sent.tail())
+            shell.stdin.flush()
+        # The input stays open until all is answered; one that eats it waits for its end.
+        if "cat >" in startup:
+            shell.stdin.close()
+        while not reader.done and (data := shell.stdout.read1(65536)):
+            reader.feed(data)
+        with suppress(BrokenPipeError):
+            shell.stdin.close()
+        return shell.wait(20), reader
 
 
 @pytest.mark.parametrize("kind", STARTUPS)

@@ -145,11 +145,12 @@ def test_tokens_are_filled_in(home: Path) -> None:
         ("Host a\n Prot 22\n", "line 2: Bad configuration option: prot"),
         ("Host a\n Port x\n", "line 2"),
         ("Host a\n User\n", "line 2"),
+        ("Host *\n HashKnownHosts yes\nProt\n", "line 3"),
     ],
 )
 def test_a_bad_line_is_one_sentence_with_file_and_line(home: Path, text: str, words: str) -> None:
     with pytest.raises(WrongInput) as error:
-        settings(home, f"{text}\nUser x\n")
+        settings(home, text)
     assert str(home / "config") in str(error.value) and words in str(error.value)
     assert "\n" not in str(error.value) and "mend it" in str(error.value)
 
