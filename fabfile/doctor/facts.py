@@ -21,6 +21,25 @@ class ProgramSection(Fact, frozen=True):
     name: str
     role: str
     words: tuple[str, ...] = ()
+    section: str = ""
+    """Its section is [program:…] of this; several processes may have one section."""
+    file: str = ""
+    """The file that the section is in."""
+
+
+class Layout(Fact, frozen=True):
+    """How a host's supervisord is started and asked; paths are empty where none was found."""
+
+    supervisord: str = ""
+    supervisorctl: str = ""
+    user: str = ""
+    """The user that it runs as, or would be started as."""
+    unit: str = ""
+    """The systemd unit that it runs in; where it does not run, the one that starts it."""
+    rooted: bool = True
+    """Whether only root can change supervisorctl and the configuration."""
+    lost: tuple[str, ...] = ()
+    """The folders of its files that a reboot took away."""
 
 
 class OpenPort(Fact, frozen=True):
@@ -49,6 +68,7 @@ class Pidfile(Fact, frozen=True):
 
     pid: int
     alive: bool = False
+    path: str = ""
 
 
 class Component(Fact, frozen=True):
@@ -62,6 +82,7 @@ class Component(Fact, frozen=True):
     words: tuple[str, ...] = ()
     held: bool = True
     """Whether a supervisord is among its ancestors."""
+    user: str = ""
     nofile: int | None = None
     """The files that it may open."""
     state: str = ""
@@ -130,6 +151,7 @@ class Facts(Fact, frozen=True):
     from_here: Mapping[int, str] = {}
     """How connections from this machine to its web UIs end, by port; measured here."""
     conf: Conf | None = None
+    layout: Layout = Layout()
     socket: FileSeen | None = None
     socket_path: str = ""
     pidfile: Pidfile | None = None

@@ -11,6 +11,7 @@ from ..inventory.roles import MYSQL
 from ..steps.sight import KnownProgram
 from .answers import Asked
 from .facts import Component, Facts, ProgramSection
+from .layout import filled
 
 Fix = Literal["owner", "stores", "conf", "release", "boot", "supervision", "restart"]
 """Something that `--fix` may do: one of fix.py's steps."""
@@ -97,8 +98,11 @@ class View:
 
     @property
     def manned(self) -> list[Patient]:
-        """The hosts with facts on which hosts.toml puts programs."""
-        return [host for host in self.seen if self.fleet.programs(host.host)]
+        """The hosts with facts on which hosts.toml puts programs; of others, those that are set up for some."""
+        listed = self.fleet.hosts
+        return [
+            one for one in self.seen if self.fleet.programs(one.host) or (one.host not in listed and one.configured)
+        ]
 
     def known(self, address: str) -> Patient | None:
         """The host with facts that has this address."""
@@ -113,6 +117,8 @@ class Hit:
     evidence: str
     cause: str = ""
     fix: str = ""
+    foreign_fix: str = ""
+    """The same where this project did not deploy the host."""
     by_hand: bool = False
     """`--fix` leaves this one alone, though it may fix others of its kind."""
     items: tuple[str, ...] = ()
@@ -130,7 +136,7 @@ class Check:
     """The error text that the operator sees and searches for."""
     cause: str
     fix: str
-    """The command; {host} and {user} are filled in."""
+    """The command; its words in braces are filled in by layout.py, for the host where the fault is."""
     find: Callable[[View], Iterable[Hit]] = field(repr=False)
     fixes: tuple[Fix, ...] = ()
     """The fixes that `--fix` makes; empty where a person has to decide."""
@@ -175,15 +181,27 @@ def findings(view: View, checks: Sequence[Check]) -> list[Finding]:
 
 def _finding(view: View, check: Check, hit: Hit) -> Finding:
     patient = next((host for host in view.seen if host.name == hit.host), None)
-    managed = _managed(view.fleet, check)
-    unseen = hit.host in [host.name for host in view.unseen]
-    ours = not check.foreign_fix or (patient.ours and managed if patient else not unseen)
-    fix = hit.fix or (check.fix if ours else check.foreign_fix)
+    ours, managed = deployed(view, hit.host), _managed(view.fleet, check)
     # A host that somebody set up by hand is never overwritten, nor a store that bootstrap has not made.
-    fixes = () if hit.by_hand or not (patient and patient.ours and managed) else check.fixes
-    text = fix.replace("{host}", hit.host).replace("{user}", view.fleet.cluster.user)
+    fixes = check.fixes if ours and managed and patient and not hit.by_hand else ()
+    facts = patient.facts if patient else None
+    fix = filled(_text(check, hit, ours, managed), hit.host, view.fleet.cluster.user, facts, hit.items)
     cause = hit.cause or check.cause
-    return Finding(check.id, hit.host, hit.evidence, cause, text, bool(fixes), fixes, hit.items, check.warning)
+    return Finding(check.id, hit.host, hit.evidence, cause, fix, bool(fixes), fixes, hit.items, check.warning)
+
+
+def _text(check: Check, hit: Hit, ours: bool, managed: bool) -> str:
+    """The fix in its own words, of which layout.py knows those in braces."""
+    own = hit.fix or check.fix
+    if ours:
+        return own if managed else check.foreign_fix or own
+    return hit.foreign_fix or check.foreign_fix or own
+
+
+def deployed(view: View, name: str) -> bool:
+    """Whether this project has deployed a host, and may again: deploy refuses one that hosts.toml does not list."""
+    listed = [host.name for host in view.fleet.hosts]
+    return any(host.ours for host in view.seen if host.name == name and name in listed)
 
 
 def _managed(fleet: Fleet, check: Check) -> bool:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import plan
 from ..inventory import Fleet, Host
-from ..steps.base import Action, Found, Payload, Probe
-from ..steps.ground import SOUND
-from ..steps.shell import cmd
-from ..steps.shipped import shipped
+from ..steps.anywhere import by_any_python
+from ..steps.base import Action, Found, Probe
 from .facts import Facts
 
-PYTHONS = ("python2.7", "python3", "python2", "python", "/usr/libexec/platform-python")
-"""A host that was set up by hand has one of these, if it has pyspider."""
-
 REACH_SECONDS = 4.0
-
-_SCRIPT = """\
-for python in {pythons}; do
-  # A file that others can change is no Python for root.
-  python=$(command -v "$python") && sound "$python" || continue
-  "$real" -c 'import sys, zlib; assert sys.version_info >= (2, 7)' >/dev/null 2>&1 || continue
-  exec "$real" -B "$1" doctor "$2"
-done
-echo null"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +28,7 @@ class Examination:
         where = plan.place(self.fleet)
         files = [path for path, _, _ in plan.boot_files(self.fleet, self.host)]
         options = where.options(user=cluster.user, home=cluster.home, site=self.fleet.doctor.site, files=files)
-        script = SOUND + _SCRIPT.format(pythons=cmd(where.python, *PYTHONS))
-        return Probe(script, (shipped(), Payload(json.dumps(options).encode())), limit=60)
+        return by_any_python(where, "doctor", options, limit=60)
 
     def diff(self, _found: Found) -> Sequence[Action]:
         return []

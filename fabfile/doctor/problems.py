@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .checks import CHECKS
 from .findings import Check
+from .layout import filled
 
 PATH = Path(__file__).parent.parent.parent / "docs" / "problems.md"
 HEAD = """\
@@ -37,7 +38,7 @@ def _section(check: Check) -> str:
 
 
 def _shown(fix: str) -> str:
-    return fix.replace("{host}", "HOST").replace("{user}", "work")
+    return filled(fix, "HOST", "work")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,11 +12,14 @@ import msgspec
 from ..inventory import Fleet, Host
 from ..inventory.roles import MYSQL, REDIS, WEBUI, Role
 from ..steps.sight import KnownProgram, ServiceAnswer, Sight
+from ..steps.supervisor import REFUSED
 from . import work
 from .motion import Motion
 from .stores import MySQLReport, RedisReport
 
 RUNNING = "RUNNING"
+BOOTSTRAP = "run `fab bootstrap`, or "
+"""The advice in a store's problem that is for a store of this project's only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +32,42 @@ class HostStatus:
     reachable: bool
     why: str = ""
     sight: Sight | None = None
+    listed: bool = True
+    """Whether hosts.toml lists it."""
     measures: work.Measures = field(default_factory=work.Measures)
     """The measures for its programs' work."""
 
     @property
     def programs(self) -> list[KnownProgram]:
         """The programs that supervisord knows, in the order of hosts.toml, strangers last."""
-        known = {program.name: program for program in (self.sight.programs if self.sight else ())}
+        seen = self.sight.programs if self.sight else ()
+        known = {program.name: program for program in seen if program.role or not self.by_hand}
         order = [*self.wanted, *(name for name in known if name not in self.wanted)]
         return [known[name] for name in order if name in known]
+
+    @property
+    def bare(self) -> bool:
+        """Whether nothing of pyspider was found there, by a look that was not kept from seeing it."""
+        if not self.reachable or self.why:
+            return False
+        return self.sight is None or (self.sight.situation is not None and self.sight.situation.bare)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody else set it up."""
+        found = self.sight.situation if self.sight else None
+        return found is not None and not found.deployed and not found.bare
+
+    @property
+    def unseen(self) -> bool:
+        """Whether nothing can be said of it: it could not be looked at, or nothing of pyspider was found."""
+        return bool(self.why) or not self.reachable or (self.bare and not self.listed)
+
+    @property
+    def _advice(self) -> str:
+        if self.listed and not self.by_hand:
+            return "run `fab deploy`"
+        return f"`fab -H {self.host.name} doctor` tells what to do"
 
     def problems(self) -> list[str]:
         """The problems of this host, each as one sentence that begins with its name."""
@@ -68,22 +99,29 @@ class HostStatus:
             return [self.why]
         if self.why:
             return [self.why]
-        if not self.wanted and self.sight is None:
+        if not self.wanted and self.listed and (self.sight is None or self.bare):
             return []
-        if self.sight is None:
-            return ["there is no Python for pyspider; run `fab bootstrap`"]
-        return [*self._supervisord(self.sight), *self._running(self.sight)]
+        if self.sight is None or self.bare:
+            return [self._nothing()]
+        running = _by_hand(self.wanted, self.sight) if self.by_hand else self._running(self.sight)
+        return [*self._supervisord(self.sight), *running]
+
+    def _nothing(self) -> str:
+        if not self.listed:
+            return "nothing of pyspider was found here, so nothing is known of how it is"
+        if self.sight and self.sight.situation and self.sight.situation.runtime:
+            return "bootstrapped, but nothing is deployed yet; run `fab deploy`"
+        return "nothing is set up here yet; run `fab bootstrap`, then `fab deploy`"
 
     def _supervisord(self, sight: Sight) -> list[str]:
         found = []
-        if self.wanted and not sight.supervisord.answers:
-            reason = "its socket is stale" if sight.socket else "it is not running"
-            found.append(f"supervisord does not answer ({reason}); run `fab deploy`")
+        if (self.wanted or self.by_hand) and not sight.supervisord.answers:
+            found.append(f"supervisord does not answer ({_silence(sight)}); {self._advice}")
         if left := sight.leftovers:
             names = ", ".join(sorted(item.name for item in left))
-            found.append(f"processes run without a supervisord: {names}; run `fab deploy`")
+            found.append(f"processes run without a supervisord: {names}; {self._advice}")
         if len(sight.supervisords) > 1:
-            found.append(f"{len(sight.supervisords)} supervisords run at once; run `fab deploy`")
+            found.append(f"{len(sight.supervisords)} supervisords run at once; {self._advice}")
         return found
 
     def _running(self, sight: Sight) -> list[str]:
@@ -93,7 +131,7 @@ class HostStatus:
         found = []
         for name in self.wanted:
             if name not in known:
-                found.append(f"{name} is missing; run `fab deploy`")
+                found.append(f"{name} is missing; {self._advice}")
             elif known[name].state != RUNNING:
                 why = f" ({known[name].why})" if known[name].why else ""
                 found.append(f"{name} is {known[name].state}{why}")
@@ -103,6 +141,36 @@ class HostStatus:
                 found.append(f"{name} has no log file")
         found += [f"{name} runs, but hosts.toml does not put it there" for name in known if name not in self.wanted]
         return found
+
+
+def _silence(sight: Sight) -> str:
+    """Why no supervisord answers, by what was seen of it."""
+    server, found = sight.supervisord, sight.situation
+    live = [one.pid for one in sight.supervisords] or [one.pid for one in (found.daemons if found else ())]
+    if live:
+        return f"it lives, pid {live[0]}: {server.why if sight.socket else 'its socket is gone'}"
+    if sight.socket:
+        return "its socket is stale" if server.errno == REFUSED else f"at its socket: {server.why}"
+    return "it is not running"
+
+
+def _by_hand(wanted: tuple[str, ...], sight: Sight) -> list[str]:
+    """The problems of programs that somebody else set up: their names are their own, their number is hosts.toml's."""
+    if not sight.supervisord.answers:
+        return []
+    own = [one for one in sight.programs if one.role]
+    found = [f"{one.name} is {one.state}{f' ({one.why})' if one.why else ''}" for one in own if one.state != RUNNING]
+    known = Counter(one.role for one in own)
+    for role, count in Counter(name.rstrip("0123456789") for name in wanted).items():
+        if known[role] < count:
+            found.append(f"supervisord knows {known[role]} {role} of {count} in hosts.toml")
+    return found
+
+
+def nothing_yet(views: Sequence[HostStatus]) -> bool:
+    """Whether no host that is to have programs has any yet."""
+    wanted = [view for view in views if view.wanted]
+    return bool(wanted) and all(view.bare for view in wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +205,17 @@ class ClusterView:
             found += self._services()
         return found
 
+    def verdict(self) -> str:
+        """The cluster's state in a few words: `unknown` where nothing but silence was seen."""
+        problems = self.problems()
+        if not problems:
+            return "healthy"
+        if nothing_yet(self.hosts):
+            return "nothing is set up yet"
+        if all(view.unseen for view in self.hosts):
+            return "unknown: nothing could be seen"
+        return f"NOT healthy: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
+
     def warnings(self) -> list[str]:
         """Things that were seen and are not judged."""
         return [warning for view in self.hosts for warning in view.warnings()]
@@ -145,7 +224,7 @@ class ClusterView:
         found = []
         for name, report in self._stores().items():
             if report is None or not report.ok:
-                found.append(f"{name}: {report.problem if report else 'it could not be asked'}")
+                found.append(f"{name}: {self._of_store(name, report.problem) if report else 'it could not be asked'}")
         for name in self.fleet.asked:
             answer = self.answers(name)
             if answer is None:
@@ -167,6 +246,12 @@ class ClusterView:
         lost = work.stalled(self.overdue, queues, programs) if self.redis and self.redis.ok else ""
         return [*found, *filter(None, (lost,))]
 
+    def _of_store(self, name: str, problem: str | None) -> str:
+        """A store's problem; where somebody else set it up, bootstrap would refuse to touch it."""
+        keepers = [view for view in self.hosts if name in view.host.roles]
+        text = str(problem)
+        return text.replace(BOOTSTRAP, "") if any(view.by_hand for view in keepers) else text
+
     def _stores(self) -> dict[str, MySQLReport | RedisReport | None]:
         return {MYSQL.name: self.mysql, REDIS.name: self.redis}
 
@@ -175,6 +260,7 @@ class ClusterView:
         problems = self.problems()
         return {
             "healthy": not problems,
+            "verdict": self.verdict(),
             "hosts": {view.host.name: _host_data(view) for view in self.hosts},
             "stores": {name: _data(report) for name, report in self._stores().items()},
             "queues": dict(self.redis.queues) if self.redis else {},

@@ -11,7 +11,7 @@ import re
 import shlex
 import stat
 
-from . import files, ground, processes, rights
+from . import daemons, files, ground, processes, rights, whose
 
 CONFS = (
     "/etc/supervisord.conf",
@@ -37,7 +37,7 @@ TAIL_BYTES = 16384
 
 
 def sections(path, by=0):
-    """{section: {key: value}} of an INI file as supervisor reads it, its includes too; and {section: its writer}.
+    """{section: {key: value}} of an INI file as supervisor reads it, its includes too; and {section: (writer, file)}.
 
     `by` is the user who named the file. A file that somebody but root wrote names paths with that user's rights only.
     """
@@ -50,7 +50,8 @@ def sections(path, by=0):
             found.setdefault(name, {}).update(
                 (key, value.replace("%(here)s", here).replace("%%", "%")) for key, value in values.items()
             )
-            writers[name] = writers.get(name) or writer
+            before, first = writers.get(name, (0, one))
+            writers[name] = before or writer, first
             if name == "include" and one == path:
                 for pattern in found[name].get("files", "").split():
                     pending += [(each, writer) for each in files.glob(os.path.join(here, pattern), writer)]
@@ -96,6 +97,8 @@ def programs(found, writers):
             if kind:
                 yield {
                     "name": one.get("process_name", name[8:]),
+                    "section": name,
+                    "file": writers[name][1],
                     "role": kind,
                     "words": words,
                     "user": one.get("user"),
@@ -103,8 +106,8 @@ def programs(found, writers):
                     "log": one.get("stdout_logfile"),
                     "err": one.get("stderr_logfile"),
                     "merged": one.get("redirect_stderr", "").lower() in ("true", "1", "yes", "on"),
-                    "by": writers[name],
-                    "uid": writers[name] or rights.user_of(one.get("user")) or 0,
+                    "by": writers[name][0],
+                    "uid": writers[name][0] or rights.user_of(one.get("user")) or 0,
                 }
 
 
@@ -128,7 +131,8 @@ def conf_facts(path, by=0):
         "path": path,
         "sections": sorted(found),
         "programs": list(programs(found, writers)),
-        "by": writers.get("supervisord", by),
+        "by": writers.get("supervisord", (by, path))[0],
+        "user": found.get("supervisord", {}).get("user"),
         "socket": found.get("unix_http_server", {}).get("file"),
         "ctl": ctl[7:] if ctl.startswith("unix://") else ctl,
         "pidfile": found.get("supervisord", {}).get("pidfile"),
@@ -140,14 +144,13 @@ def conf_facts(path, by=0):
 def confs(options, table):
     """The configurations that a supervisord runs with, hosts.toml's, and the usual ones that name pyspider."""
     running = [
-        (processes.after(process.words, "-c", "--configuration"), processes.uid_of(process.pid))
+        (daemons.configuration(process), process.uid)
         for process in table.values()
-        if processes.is_supervisord(process)
+        if processes.is_supervisord(process) and whose.theirs(process, options) and not processes.elsewhere(process.pid)
     ]
     paths = dict((path, 0) for path in (options["conf"],) + CONFS)
     for path, by in running:
-        if path and path.startswith("/"):
-            paths.setdefault(path, by)
+        paths.setdefault(path, by)
     order = [path for path, _ in running if path in paths] + [options["conf"]] + list(CONFS)
     once = [path for index, path in enumerate(order) if path not in order[:index]]
     found = [conf_facts(path, paths[path]) for path in once if regular(path, paths[path])]
@@ -160,8 +163,25 @@ def regular(path, by):
 
 
 def effective(found, options):
-    """The configuration that counts: hosts.toml's where it is there, else the first that names pyspider."""
-    return next((one for one in found if one["path"] == options["conf"]), found[0] if found else None)
+    """The configuration that counts: hosts.toml's where this project wrote it or none names pyspider, else that one."""
+    wanted = next((one for one in found if one["path"] == options["conf"]), None)
+    if wanted and (wanted["programs"] or deployed(options)):
+        return wanted
+    return next((one for one in found if one["programs"]), wanted)
+
+
+def deployed(options):
+    """Whether this project has deployed the host."""
+    return ground.kind(os.path.join(options["home"], "current")) == "a link"
+
+
+def where(options, own):
+    """The options of a look at the supervisord that was found, wherever hosts.toml expects it."""
+    # A file that somebody but root can write names anybody.
+    named = [one["user"] for one in [own] + own["programs"] if one.get("user")] if own and not own["by"] else []
+    own = own or {}
+    place = {"conf": own.get("path") or options["conf"], "socket": own.get("socket") or options["socket"]}
+    return dict(options, users=sorted(set(named)), **place)
 
 
 def boots(path):

@@ -73,6 +73,15 @@ def running(table, options):
     return found
 
 
+def script(process):
+    """The path of a supervisord's own program."""
+    word = processes.program(process.words) or ""
+    try:
+        return os.path.normpath(os.path.join(os.readlink("/proc/%d/cwd" % process.pid), word))
+    except OSError:
+        return word
+
+
 def configuration(process):
     """The path of the configuration that a supervisord runs with."""
     word = processes.program(process.words) or ""

@@ -16,7 +16,7 @@ import stat
 import sys
 import time
 
-from . import clients, conf, files, ground, interpreters, look, machine, ports, processes, rights, whose
+from . import clients, conf, files, interpreters, layout, look, machine, ports, processes, rights, whose
 from .pythons import httplib
 from .reach import SECONDS
 
@@ -26,10 +26,6 @@ MOST_FILES = 20000
 def limit(pid):
     match = re.search(r"Max open files\s+(\d+)", processes.kernel("/proc/%d/limits" % pid))
     return int(match.group(1)) if match else None
-
-
-def state(pid):
-    return (processes.kernel("/proc/%d/stat" % pid).rpartition(")")[2].split() or [""])[0]
 
 
 def components(table, options):
@@ -53,7 +49,7 @@ def components(table, options):
                 "name": process.environment.get("SUPERVISOR_PROCESS_NAME"),
                 "held": held,
                 "nofile": limit(pid),
-                "state": state(pid),
+                "state": processes.state(pid),
                 "directory": directory(pid),
                 "uid": process.uid,
                 "kb": kilobytes(pid, table),
@@ -122,14 +118,14 @@ def doctor(options):
     table = processes.table()
     found = conf.confs(options, table)
     own = conf.effective(found, options) or {}
-    where = dict(options, conf=own.get("path") or options["conf"], socket=own.get("socket") or options["socket"])
-    where["work"] = True
+    where = dict(conf.where(options, own), work=True)
     answer = {"sight": look.look(where), "conf": own or None, "confs": found, "socket_path": where["socket"]}
     table = processes.table()
     listeners = ports.listeners(table)
     answer.update(python=list(sys.version_info[:3]), clock=time.time())
     answer.update(files_of(options, where, own, table))
-    answer.update(running(options, where, answer, table, listeners))
+    answer.update(running(where, answer, table, listeners))
+    answer["layout"] = layout.layout(own, where, answer["daemons"], answer["boot"])
     # Only now: all of the above has taken its time.
     answer["listeners"] = standing(listeners, ports.listeners(processes.table()))
     return answer
@@ -139,7 +135,7 @@ def files_of(options, where, own, table):
     """Files of supervisord and of this project."""
     by = own.get("by", 0)
     return {
-        "ours": ground.kind(os.path.join(options["home"], "current")) == "a link",
+        "ours": conf.deployed(options),
         "socket": machine.at(where["socket"], by),
         "pidfile": pidfile(own.get("pidfile"), table, by),
         "foreign": foreign([options["home"], options["logs"]], options["user"]),
@@ -149,21 +145,21 @@ def files_of(options, where, own, table):
     }
 
 
-def running(options, where, answer, table, listeners):
+def running(where, answer, table, listeners):
     """The processes, their own ports and logs, and the answers of the interpreter of each program."""
-    live = components(table, options)
+    live = components(table, where)
     configured = [program for one in answer["confs"] for program in one["programs"]]
     mine = set(one["pid"] for one in live if one["role"] == "webui")
     webuis = [one for one in listeners if mine.intersection(one["line"])]
     return {
-        "daemons": machine.daemons(table, [one["path"] for one in answer["confs"]], options),
+        "daemons": machine.daemons(table, [one["path"] for one in answer["confs"]], where),
         "components": live,
         "clients": clients.clients(answer["sight"], where, table),
         "webuis": [dict(http(local(one["address"]), one["port"]), **one) for one in webuis],
-        "disks": machine.disks([options["home"], options["logs"], "/tmp", "/var/tmp", "/"]),
+        "disks": machine.disks([where["home"], where["logs"], "/tmp", "/var/tmp", "/"]),
         "memory": machine.memory(),
         "logs": conf.logs(configured),
-        "asked": interpreters.asked(configured + live, options.get("site")),
+        "asked": interpreters.asked(configured + live, where.get("site")),
     }
 
 

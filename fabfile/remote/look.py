@@ -7,10 +7,12 @@ from __future__ import absolute_import, print_function
 
 import os
 
-from . import daemons, files, ground, leftovers, logs, machine, processes, questions, strangers, whose, work
+from . import conf, daemons, files, ground, leftovers, logs, machine, processes, questions, strangers, whose, work
 
 
 def look(options):
+    if options.get("anywhere"):
+        return look_anywhere(options)
     server, infos = daemons.asked(options)
     # After the supervisor's answer: a pid that it names must be in the table.
     table = processes.table()
@@ -42,6 +44,29 @@ def look(options):
     return answer
 
 
+def look_anywhere(options):
+    """The look at the supervisord that is found, and how the host was set up."""
+    table = processes.table()
+    found = conf.confs(options, table)
+    own = conf.effective(found, options)
+    where = dict(conf.where(options, own), anywhere=None, roles=roles(own))
+    answer = look(where)
+    live = [one for one in table.values() if one.alive and one.role() and whose.judged(one, table, where)]
+    answer["situation"] = {
+        "deployed": conf.deployed(options),
+        "runtime": ground.stands(options["python"]) is not None,
+        "conf": own["path"] if own else "",
+        "socket": where["socket"],
+        "daemons": machine.daemons(table, [one["path"] for one in found], where),
+        "processes": len(live),
+    }
+    return answer
+
+
+def roles(own):
+    return dict((one["name"], one["role"]) for one in own["programs"]) if own else {}
+
+
 def programs(infos, table, options):
     found = []
     for info in infos:
@@ -55,6 +80,7 @@ def programs(infos, table, options):
                 "release": process.environment.get("PYSPIDER_RELEASE") if process else None,
                 "log": ground.stands(os.path.join(options["logs"], info["name"] + ".log")) is not None,
                 "why": info["spawnerr"],
+                "role": options.get("roles", {}).get(info["name"]) or (process.role() if process else None),
             }
         )
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import absolute_import, print_function
 
+import os
 import re
 import socket
 import stat
 
+from . import daemons as supervisords
 from . import files, ports, processes, rights, whose, writable
 from .reach import reach
 
@@ -33,7 +35,7 @@ def daemons(table, paths, options):
         forked = process.parent in table and processes.is_supervisord(table[process.parent])
         if not processes.is_supervisord(process) or forked or not whose.theirs(process, options):
             continue
-        path = processes.after(process.words, "-c", "--configuration")
+        path = supervisords.configuration(process)
         holds = sum(1 for one in table.values() if one.parent == pid and one.role())
         if holds or path in paths:
             found.append(
@@ -42,6 +44,8 @@ def daemons(table, paths, options):
                     "ticks": process.ticks,
                     "user": rights.name_of(process.uid),
                     "conf": path,
+                    "state": processes.state(pid),
+                    "program": supervisords.script(process),
                     "programs": holds,
                 }
             )
@@ -55,7 +59,7 @@ def disks(paths):
         found.setdefault(
             device,
             {
-                "path": path,
+                "path": top(path, device),
                 "bytes": seen.f_blocks * seen.f_frsize,
                 "free": seen.f_bavail * seen.f_frsize,
                 "inodes": seen.f_files,
@@ -63,6 +67,13 @@ def disks(paths):
             },
         )
     return sorted(found.values(), key=lambda one: one["path"])
+
+
+def top(path, device):
+    """The directory on which a path's file system is mounted: all that may fill it is below that one."""
+    while path != "/" and os.lstat(os.path.dirname(path)).st_dev == device:
+        path = os.path.dirname(path)
+    return path
 
 
 def memory():

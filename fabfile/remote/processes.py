@@ -99,6 +99,11 @@ def elsewhere(pid):
     return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
 
 
+def state(pid):
+    """Its letter in /proc; empty where it has ended."""
+    return (kernel("/proc/%d/stat" % pid).rpartition(")")[2].split() or [""])[0]
+
+
 def user(pid):
     uid = uid_of(pid)
     return "?" if uid < 0 else rights.name_of(uid)

@@ -90,6 +90,8 @@ class KnownProgram(Part, frozen=True):
     """Why it could not be started."""
     work: Work | None = None
     """None where it was not looked at."""
+    role: str | None = None
+    """Its role by what it runs; None where it is no program of pyspider's, or was not looked for."""
 
     @property
     def name(self) -> str:
@@ -197,6 +199,8 @@ class LiveSupervisord(Part, frozen=True):
     pid: int
     user: str
     conf: str | None
+    state: str = ""
+    """Its letter in /proc; `T` is stopped."""
 
 
 class Listener(Part, frozen=True):
@@ -235,6 +239,26 @@ class Machine(Part, frozen=True):
     unwritable: tuple[Unwritable, ...]
 
 
+class Situation(Part, frozen=True):
+    """How a host was set up, by this project or by somebody else."""
+
+    deployed: bool
+    """Whether this project has deployed it."""
+    runtime: bool
+    """Whether this project has set up its Python."""
+    conf: str
+    """The supervisord.conf that counts; empty where there is none."""
+    socket: str
+    daemons: tuple[LiveSupervisord, ...]
+    processes: int
+    """pyspider's live processes."""
+
+    @property
+    def bare(self) -> bool:
+        """Whether nothing of pyspider is there but a Python, perhaps."""
+        return not (self.deployed or self.conf or self.daemons or self.processes)
+
+
 @parsed_in_threads
 class Sight(Part, frozen=True):
     """Everything about supervisord and its programs on one host."""
@@ -262,6 +286,8 @@ class Sight(Part, frozen=True):
     answers: Mapping[str, ServiceAnswer]
     """The answers to the questions of status, by the name of the role."""
     others: tuple[OtherProcess, ...] = ()
+    situation: Situation | None = None
+    """Asked by status only, which may meet any host."""
     preflight: Machine | None = None
 
 

@@ -13,7 +13,7 @@ from .. import plan
 from ..errors import Say, Unreachable
 from ..health import stores
 from ..health.motion import Motion, overdue_tasks, queue_motion
-from ..health.verdict import RUNNING, ClusterView, HostStatus
+from ..health.verdict import RUNNING, ClusterView, HostStatus, nothing_yet
 from ..health.work import Measures, measures
 from ..inventory import Fleet, Host
 from ..runs.engine import look
@@ -23,8 +23,8 @@ from ..runs.report import show_timings
 from ..runs.run import Run
 from ..runs.target import Target, route, target
 from ..runs.timings import Timings
+from ..steps.anywhere import LookAnywhere
 from ..steps.sight import Sight, parsed
-from ..steps.supervisor import Look
 
 
 def status(c: Any, options: Options) -> None:
@@ -49,13 +49,13 @@ def see(run: Run) -> ClusterView:
     chosen = run.target
 
     def sight(host: Host, _say: Say) -> Sight | None:
-        asked = Look(plan.place(chosen.fleet), plan.questions(chosen.fleet, host))
+        asked = LookAnywhere(plan.place(chosen.fleet), plan.questions(chosen.fleet, host))
         return parsed(*look(chosen.links[host], [asked]))
 
     sights = run.ask(sight)
     outcomes = zip(chosen.hosts, run.recorder.outcomes(chosen.hosts), strict=True)
     views = tuple(_view(chosen.fleet, host, outcome, sights.get(host.name)) for host, outcome in outcomes)
-    if not set(chosen.fleet.hosts) <= set(chosen.hosts):
+    if not set(chosen.fleet.hosts) <= set(chosen.hosts) or nothing_yet(views):
         return ClusterView(chosen.fleet, views, complete=False)
     reachable = [view.host for view in views if view.reachable]
     with run.timings.span(chosen.fleet.stores.mysql.host, "ask MySQL"):
@@ -67,11 +67,11 @@ def see(run: Run) -> ClusterView:
 
 
 def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: Sight | None) -> HostStatus:
-    wanted = tuple(program.name for program in fleet.programs(host))
-    if host not in fleet.hosts:
+    wanted, listed = tuple(program.name for program in fleet.programs(host)), host in fleet.hosts
+    if not listed and sight and sight.situation and sight.situation.deployed:
         # hosts.toml does not say which programs should run there; those that do should run well.
-        wanted = tuple(program.name for program in (sight.programs if sight else ()))
-    return HostStatus(host, wanted, outcome.status != "unreachable", outcome.cause, sight)
+        wanted = tuple(program.name for program in sight.programs)
+    return HostStatus(host, wanted, outcome.status != "unreachable", outcome.cause, sight, listed)
 
 
 def _measures(fleet: Fleet, view: HostStatus, motion: Motion) -> Measures:
@@ -132,9 +132,10 @@ def show(view: ClusterView, timings: Timings | None = None) -> None:
         console.print(f"! {problem}", style="bold red", markup=False, highlight=False)
     for warning in view.warnings():
         console.print(f"? {warning}", style="yellow", markup=False, highlight=False)
-    verdict = "healthy" if not problems else f"NOT healthy: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
     console.print(
-        f"{view.fleet.cluster.name}: {verdict}", style="bold green" if not problems else "bold red", highlight=False
+        f"{view.fleet.cluster.name}: {view.verdict()}",
+        style="bold green" if not problems else "bold red",
+        highlight=False,
     )
 
 

@@ -22,6 +22,7 @@ PROJECT = Path(__file__).parent.parent.parent
 Answer = dict[str, Any]
 CONF = "/etc/supervisord.conf"
 SOCKET = "/home/work/supervisor/supervisor.sock"
+BIN = "/opt/pyspider/current/bin"
 CONFIG = "/home/work/distri_pyspider/current/config.json"
 RPC = {"scheduler": ["newtask", "size"], "fetcher": ["fetch", "size"]}
 
@@ -96,6 +97,10 @@ def facts_of(fleet: Fleet, host: Host) -> Answer:
     return {
         "ours": True, "clock": 1000.0, "clock_off": 0.1, "conf": conf, "socket_path": SOCKET,
         "socket": {"path": SOCKET, "owner": "work", "mode": 0o700, "kind": "socket"},
+        "layout": {
+            "supervisord": f"{BIN}/supervisord", "supervisorctl": f"{BIN}/supervisorctl", "user": "work", "unit": "",
+            "rooted": True, "lost": [],
+        },
         "pidfile": {"path": "p", "pid": 50, "alive": True},
         "sight": {
             "supervisord": {"answers": True, "pid": 50, "errno": None, "why": ""}, "programs": programs,

@@ -9,6 +9,9 @@ from fabfile.steps.base import Found
 from fabfile.steps.sight import Sight, sighted
 
 PROGRAM = {"state": "RUNNING", "pid": 7, "uptime_s": 9, "release": "r", "log": True, "why": ""}
+SITUATION = {
+    "deployed": True, "runtime": True, "conf": "/etc/supervisord.conf", "socket": "/s", "daemons": [], "processes": 5,
+}  # fmt: skip
 PARTS: dict[str, dict[str, Any]] = {
     "programs": PROGRAM,
     "leftovers": {"ticks": 1, "name": "?", "ours": True},
@@ -47,6 +50,8 @@ def answer(**given: Any) -> dict[str, Any]:
     whole = ANSWER | _parts(given)
     if whole["unit"]:
         whole["unit"] = {"state": "running", "stale": False} | whole["unit"]
+    if whole.get("situation"):
+        whole["situation"] = SITUATION | whole["situation"]
     if "preflight" in whole:
         whole["preflight"] = MACHINE | _parts(whole["preflight"])
     return whole

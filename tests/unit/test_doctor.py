@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from fabfile.doctor.checks import CHECKS
 from fabfile.doctor.checks.programs import last_error
 from fabfile.doctor.checks.runtime import numbers
 from fabfile.doctor.facts import Facts, parsed
-from fabfile.doctor.findings import Finding, Unseen, View, findings
+from fabfile.doctor.findings import Finding, Patient, Unseen, View, findings
 from fabfile.doctor.fix import Ownership, needs_stores, steps
 from fabfile.doctor.known import unknown_keys
 from fabfile.inventory import Fleet, Host
@@ -26,7 +27,9 @@ from fabfile.steps.boot import Boot
 from . import sights
 from .patients import (
     CONF,
+    CONFIG,
     RPC,
+    SOCKET,
     Answer,
     both,
     diagnosis,
@@ -68,7 +71,16 @@ def site(code: int, says: str, *, named: bool = True) -> Answer:
 
 
 def second(seen: Answer) -> None:
-    seen["components"].append(seen["components"][0] | {"role": "scheduler"})
+    """A second scheduler, which supervisord holds."""
+    seen["components"].append(seen["components"][0] | {"role": "scheduler", "name": "extra"})
+    seen["conf"]["programs"].append(
+        {"name": "extra", "role": "scheduler", "words": [], "section": "extra", "file": "/etc/x.ini"}
+    )
+
+
+def typed(fix: str) -> str:
+    """The part of a fix that is typed on the host."""
+    return re.split(r" as root[^:]*: ", fix, maxsplit=1)[-1]
 
 
 def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
@@ -292,12 +304,12 @@ def test_a_unit_that_deploy_would_write_anew_is_a_finding(fleet: Fleet, change: 
     assert [name for name, _ in diagnosis(fleet, node2=systemd(fleet, change))] == wanted
 
 
-@pytest.mark.parametrize(("change", "words"), [(GONE, "rm the socket as root, then "), (ABSENT, "")])
-def test_what_starts_supervisord_by_hand_is_its_unit_where_there_is_one(fleet: Fleet, change: Any, words: str) -> None:
+@pytest.mark.parametrize("change", [GONE, ABSENT])
+def test_what_starts_supervisord_by_hand_is_its_unit_where_there_is_one(fleet: Fleet, change: Any) -> None:
     unit = set_in("boot", ["/etc/systemd/system/multi-user.target.wants/crawler.service"])
     foreign = both(change, unit, set_in("ours", False))
     (one,) = findings(view(fleet, {"node2": foreign}), CHECKS)
-    assert one.fix == f"{words}systemctl start crawler.service"
+    assert one.fix == "on node2 as root: systemctl restart crawler.service"
 
 
 def test_the_steps_of_a_host_mend_its_findings_and_no_others(fleet: Fleet) -> None:
@@ -414,3 +426,116 @@ def test_every_check_can_be_found_in_the_problem_list() -> None:
     known = {check.id for check in CHECKS}
     assert all(check.hides <= known for check in CHECKS), "a check hides what does not exist"
     assert problems.PATH.read_text(encoding="utf-8") == problems.page(), "run: python -m fabfile.doctor.problems"
+
+
+def test_no_fix_of_a_host_made_by_hand_is_a_command_of_fab(fleet: Fleet) -> None:
+    """Each fault of the tables above, on a host that this project did not deploy, and on one outside hosts.toml."""
+    for check in CHECKS:
+        text = check.foreign_fix or check.fix
+        if check.id not in ("foreign-conf", "bare", "unreachable", "unseen"):
+            assert "fab -H" not in text and "fab deploy" not in text and "fab bootstrap" not in text, check.id
+
+
+def by_hand(fleet: Fleet, *changes: Callable[[Answer], Any], host: str = "node2") -> Finding:
+    """The one finding of a fault on a host that somebody set up by hand, with root's supervisord."""
+    by_root = both(
+        set_in("ours", False), set_in("layout/user", "root"), set_in("daemons/0/user", "root"),
+        set_in("socket/owner", "root"),
+    )  # fmt: skip
+    (one,) = findings(view(fleet, {host: both(by_root, *changes)}), CHECKS)
+    assert not one.fixable
+    return one
+
+
+def test_roots_supervisord_on_a_host_made_by_hand_is_no_finding(fleet: Fleet) -> None:
+    by_root = both(
+        set_in("ours", False), set_in("layout/user", "root"), set_in("daemons/0/user", "root"),
+        set_in("socket/owner", "root"), set_in("foreign", {"count": 1, "paths": [{"path": "/l", "owner": "root"}]}),
+    )  # fmt: skip
+    assert diagnosis(fleet, node2=by_root) == []
+    # After a reboot nothing of it runs, and its logs are root's as before.
+    gone = both(by_root, ABSENT)
+    assert diagnosis(fleet, node2=gone) == [("socket-missing", "node2")]
+
+
+CTL = f"/opt/pyspider/current/bin/supervisorctl -c {CONF}"
+START = f"/opt/pyspider/current/bin/supervisord -c {CONF}"
+LEFT = {"pid": 9, "name": "fetcher1"}
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (GONE, f"rm -f {SOCKET} /run/s.pid; {START}"),
+        (ABSENT, f"rm -f /run/s.pid; {START}"),
+        (both(ABSENT, set_in("layout/lost", ["/run/x"])),
+         f"mkdir -p /run/x && chown root /run/x; rm -f /run/s.pid; {START}"),
+        (both(GONE, set_in("layout/user", "spider")),
+         f"rm -f {SOCKET} /run/s.pid; su -s /bin/sh spider -c '{START}'"),
+        (both(set_in("sight/supervisord", DEAD | {"errno": 2}), set_in("socket", None)), "kill -HUP 50"),
+        (set_in("sight/supervisord", DEAD | {"errno": None}), "kill -HUP 50"),
+        (both(set_in("sight/supervisord", DEAD | {"errno": None}), set_in("daemons/0/state", "T")), "kill -CONT 50"),
+        (set_in("conf/ctl", "/tmp/x.sock"),
+         rf"sed -i '/^\[supervisorctl]/,/^\[/s|^serverurl *[=:].*|serverurl=unix://{SOCKET}|' {CONF}"),
+        (both(GONE, set_in("sight/leftovers", [LEFT])),
+         f"kill -INT 9; sleep 2; kill 9 2>/dev/null; rm -f {SOCKET} /run/s.pid; {START}"),
+        (both(set_in("components/0/held", False), set_in("components/0/parent", 1)),
+         "kill -INT 100; sleep 2; kill 100 2>/dev/null"),
+        (set_in("socket/owner", "work"), f"chown -h root {SOCKET} && chmod 700 {SOCKET}"),
+        (state(1, "STOPPED"), f"{CTL} start processor1"),
+        (both(state(1, "STOPPED"), set_in("layout/rooted", False), set_in("layout/user", "work"),
+              set_in("daemons/0/user", "work"), set_in("socket/owner", "work")),
+         f"su -s /bin/sh work -c 'exec \"$@\"' -- ctl {CTL} start processor1"),
+        (lambda seen: seen["sight"]["programs"].pop(1), f"{CTL} reread; {CTL} update"),
+        (set_in("logs/fetcher1/files/0/size", None), f"{CTL} restart fetcher1"),
+        (set_in("boot", []),
+         f"echo '@reboot root {START}' >/etc/cron.d/pyspider-by-hand"),
+        (lambda seen: seen["daemons"].append({"pid": 51, "user": "root", "conf": "/x"}), "kill 51"),
+        (second, f"sed -i '/^\\[program:extra\\]/,/^\\[/{{/^\\[program:extra\\]/d;/^\\[/!d}}' /etc/x.ini; "
+                 f"{CTL} reread; {CTL} update"),
+        (both(second, set_in("components/-1/held", False)), "kill 100"),
+        (set_in("components/1/nofile", 512), "kill 50; while kill -0 50 2>/dev/null; do sleep 1; done; " + START),
+        (both(set_in("components/1/nofile", 512), set_in("layout/unit", "c.service")), "systemctl restart c.service"),
+        (set_in("asked/0/file/mode", 0o644),
+         f"chown -h work {CONFIG}; su -s /bin/sh work -c 'chmod 600 {CONFIG}'"),
+        (set_in("asked/0/config/oops", 1), None),
+        (set_in("disks/0", {"path": "/srv/x y", "bytes": 9 << 30, "free": 9, "inodes": 0, "inodes_free": 0}),
+         "du -x -h -d 2 '/srv/x y' | sort -h | tail"),
+        (set_in("conf/sections", ["supervisord", "unix_http_server", "rpcinterface:supervisor"]),
+         f"printf '%s\\n' '[supervisorctl]' serverurl=unix://{SOCKET} >>{CONF}"),
+        (set_in("conf/sections", ["supervisord", "unix_http_server", "supervisorctl"]),
+         "printf '%s\\n' '[rpcinterface:supervisor]' 'supervisor.rpcinterface_factory = "
+         f"supervisor.rpcinterface:make_main_rpcinterface' >>{CONF}; kill -HUP 50"),
+    ],
+)  # fmt: skip
+def test_a_fix_by_hand_is_phrased_for_the_layout_found(fleet: Fleet, change: Any, wanted: str | None) -> None:
+    named = set_in("pidfile", {"path": "/run/s.pid", "pid": 50, "alive": False})
+    one = by_hand(fleet, named, change)
+    assert "fab " not in one.fix
+    if wanted:
+        assert typed(one.fix) == wanted
+
+
+def test_what_somebody_called_his_program_is_quoted_in_a_command(fleet: Fleet) -> None:
+    evil = both(
+        state(1, "STOPPED"), set_in("sight/programs/1/name", "a;reboot"), set_in("conf/programs/1/name", "a;reboot")
+    )
+    told = findings(view(fleet, {"node2": both(evil, set_in("ours", False))}), CHECKS)
+    assert f"{CTL} start 'a;reboot'" in [typed(one.fix) for one in told if one.id == "stopped"]
+
+
+def test_a_password_that_differs_from_the_other_hosts_is_copied(fleet: Fleet) -> None:
+    one = by_hand(fleet, set_in("asked/0/mysql/taskdb", DENIED))
+    assert one.fix.startswith(f"copy the password of taskdb from node1's {CONFIG}: that store takes it")
+    no_auth = both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "NOAUTH"))
+    assert by_hand(fleet, no_auth).fix.startswith(f"copy the password of message-queue from node1's {CONFIG}")
+
+
+def test_a_host_outside_hosts_toml_gets_no_command_that_fab_refuses(fleet: Fleet) -> None:
+    stranger = Host("root@192.0.2.9", "192.0.2.9")
+    seen = facts_of(fleet, fleet.hosts[1])
+    both(state(1, "STOPPED"))(seen)
+    (one,) = findings(View(fleet, (Patient(stranger, understood(seen)),)), CHECKS)
+    assert (one.fixable, typed(one.fix)) == (False, f"{CTL} start processor1")
+    (bare,) = findings(View(fleet, (), (Unseen(stranger),)), CHECKS)
+    assert bare.id == "bare" and "fab" not in bare.fix

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from fabfile.health.stores import MySQLReport, RedisReport
-from fabfile.health.verdict import ClusterView, HostStatus
+from fabfile.health.verdict import ClusterView, HostStatus, nothing_yet
 from fabfile.inventory import Fleet, Host, load
 from fabfile.inventory.roles import QUEUES
 from fabfile.steps.sight import Sight
@@ -76,8 +76,22 @@ def test_a_program_that_is_not_running_is_a_problem(fleet: Fleet, state: str) ->
         ({"programs": []}, "is missing; run `fab deploy`"),
         ({"leftovers": [{"pid": 9, "ticks": 1, "name": "fetcher1"}]}, "run without a supervisord: fetcher1"),
         ({"supervisords": [{"pid": 1}, {"pid": 2}]}, "2 supervisords run at once"),
-        ({"supervisord": {"answers": False, "errno": 111}}, "does not answer (its socket is stale)"),
-        ({"supervisord": {"answers": False, "errno": 2}, "socket": False}, "does not answer (it is not running)"),
+        (
+            {"supervisord": {"answers": False, "errno": 111}, "supervisords": []},
+            "does not answer (its socket is stale)",
+        ),
+        (
+            {"supervisord": {"answers": False, "errno": 2}, "socket": False, "supervisords": []},
+            "does not answer (it is not running); run `fab deploy`",
+        ),
+        (
+            {"supervisord": {"answers": False, "errno": 2}, "socket": False},
+            "does not answer (it lives, pid 1: its socket is gone)",
+        ),
+        (
+            {"supervisord": {"answers": False, "why": "<ProtocolError 404>"}},
+            "does not answer (it lives, pid 1: <ProtocolError 404>)",
+        ),
     ],
 )
 def test_each_fault_of_a_host_is_named(fleet: Fleet, seen: dict[str, Any], says: str) -> None:
@@ -147,3 +161,74 @@ def test_after_a_change_of_some_programs_only_these_count() -> None:
         "webui1 is FATAL",
         "the web UI: no answer",
     ]
+
+
+NOTHING = {"deployed": False, "conf": "", "processes": 0}
+DEAD = {"answers": False, "errno": 2}
+DAEMON = {"pid": 78, "user": "root", "conf": "/etc/supervisord.conf"}
+
+
+def seen_as(one: HostStatus, situation: dict[str, Any], listed: bool = True, **more: Any) -> HostStatus:
+    changed_sight = changed(one, situation=situation, **more).sight
+    return HostStatus(one.host, one.wanted if listed else (), True, sight=changed_sight, listed=listed)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "says"),
+    [
+        (False, "node2: nothing is set up here yet; run `fab bootstrap`, then `fab deploy`"),
+        (True, "node2: bootstrapped, but nothing is deployed yet; run `fab deploy`"),
+    ],
+)
+def test_before_its_first_deploy_a_host_is_said_to_have_nothing_yet(fleet: Fleet, runtime: bool, says: str) -> None:
+    nothing = {"programs": [], "supervisords": [], "supervisord": DEAD, "schedulers": [], "answers": {}}
+    hosts = well(fleet)
+    hosts["node2"] = seen_as(hosts["node2"], NOTHING | {"runtime": runtime}, **nothing)
+    assert view(fleet, hosts).problems() == [says]
+    assert view(fleet, hosts).verdict() == "NOT healthy: 1 problem"
+    fresh = {name: seen_as(one, NOTHING | {"runtime": runtime}, **nothing) for name, one in well(fleet).items()}
+    # Stores and services are not asked of a cluster that is not there.
+    seen = view(fleet, fresh, mysql=None, redis=None, complete=False)
+    assert nothing_yet(seen.hosts)
+    assert seen.verdict() == "nothing is set up yet"
+    assert len(seen.problems()) == 3 and seen.as_data()["healthy"] is False
+
+
+def test_without_a_python_a_host_has_nothing_yet_and_a_strangers_is_unknown(fleet: Fleet) -> None:
+    node2 = well(fleet)["node2"]
+    bare = HostStatus(node2.host, node2.wanted, True)
+    assert bare.problems() == ["node2: nothing is set up here yet; run `fab bootstrap`, then `fab deploy`"]
+    stranger = HostStatus(Host("root@192.0.2.9", "192.0.2.9"), (), True, listed=False)
+    for one in (stranger, seen_as(stranger_of(node2), NOTHING, listed=False, programs=[], supervisords=[])):
+        seen = view(fleet, {"x": one}, mysql=None, redis=None, complete=False)
+        assert (seen.verdict(), len(seen.problems())) == ("unknown: nothing could be seen", 1)
+
+
+def stranger_of(one: HostStatus) -> HostStatus:
+    return HostStatus(Host("root@192.0.2.9", "192.0.2.9"), (), True, sight=one.sight, listed=False)
+
+
+def by_hand(one: HostStatus, *programs: dict[str, Any], **more: Any) -> HostStatus:
+    return seen_as(one, {"deployed": False, "daemons": [DAEMON]}, programs=programs, **more)
+
+
+def test_a_cluster_made_by_hand_is_judged_by_its_roles_and_never_told_to_deploy(fleet: Fleet) -> None:
+    hosts = well(fleet)
+    roles = [name.rstrip("0123456789") for name in hosts["node2"].wanted]
+    own = [program(f"my-{index}", role=role, log=False) for index, role in enumerate(roles)]
+    hosts["node2"] = by_hand(hosts["node2"], *own, program("shop", state="FATAL"))
+    assert view(fleet, hosts).problems() == []
+    hosts["node2"] = by_hand(hosts["node2"], *own[1:], program("odd", role=roles[0], state="FATAL"))
+    assert view(fleet, hosts).problems() == ["node2: odd is FATAL"]
+    for more in ({"supervisord": DEAD, "socket": False}, {"leftovers": [{"pid": 9, "ticks": 1, "name": "x"}]}):
+        hosts["node2"] = by_hand(hosts["node2"], **more)
+        assert not [text for text in view(fleet, hosts).problems() if "fab deploy" in text or "not running" in text]
+
+
+def test_the_store_of_a_cluster_made_by_hand_is_not_to_be_bootstrapped(fleet: Fleet) -> None:
+    hosts = well(fleet)
+    refused = MySQLReport(False, problem="MySQL refuses the user; run `fab bootstrap`, or correct stores.mysql")
+    assert "fab bootstrap" in view(fleet, hosts, mysql=refused).problems()[0]
+    own = [program(name, role=name.rstrip("0123456789")) for name in hosts["node1"].wanted]
+    hosts["node1"] = by_hand(hosts["node1"], *own)
+    assert view(fleet, hosts, mysql=refused).problems()[0] == "mysql: MySQL refuses the user; correct stores.mysql"

@@ -110,10 +110,7 @@ def odd_passwords(view: View) -> Iterator[Hit]:
                 if address and address.bad:
                     yield _hit(host, asked, f": {name} can't be taken apart: {address.bad}")
                 elif address and address.odd_password and _refused(asked, name):
-                    yield Hit(
-                        host.name,
-                        f"{asked.path}: the password in {name} holds other signs than letters, digits, _ and -",
-                    )
+                    yield _hit(host, asked, f": the password in {name} holds other signs than letters, digits, _ and -")
 
 
 def _refused(asked: Asked, name: str) -> bool:
@@ -130,7 +127,7 @@ CHECKS = (
         fix=RESTART,
         find=unreadable,
         fixes=("release", "restart"),
-        foreign_fix="python -m json.tool config.json shows the place",
+        foreign_fix="mend the file that is named above (python -m json.tool FILE shows the place){restarted}",
         hides=frozenset({"backoff"}),
     ),
     Check(
@@ -141,7 +138,7 @@ CHECKS = (
         fix=RESTART,
         find=odd_passwords,
         fixes=("release", "restart"),
-        foreign_fix="give the store's user a password of letters, digits, _ and -, then restart pyspider",
+        foreign_fix="give the store's user a password of letters, digits, _ and -, and write it there{restarted}",
         hides=frozenset({"mysql-denied", "mysql-refused", "redis-refused", "redis-noauth", "island", "backoff"}),
     ),
     Check(
@@ -152,7 +149,7 @@ CHECKS = (
         fix=RESTART,
         find=islands,
         fixes=("release", "restart"),
-        foreign_fix="make taskdb, projectdb, resultdb and message-queue the same on every host, then restart pyspider",
+        foreign_fix="write there the taskdb, projectdb, resultdb and message-queue of the other hosts{restarted}",
     ),
     Check(
         id="config-unknown-key",
@@ -161,7 +158,7 @@ CHECKS = (
         fix=RESTART,
         find=ignored,
         fixes=("release", "restart"),
-        foreign_fix="correct or remove the key, then restart pyspider",
+        foreign_fix="correct or remove the key{restarted}",
     ),
     Check(
         id="config-redis-db",
@@ -170,6 +167,6 @@ CHECKS = (
         fix=RESTART,
         find=redis_numbers,
         fixes=("release", "restart"),
-        foreign_fix="write redis://HOST:PORT/0 (or another number), then restart pyspider",
+        foreign_fix="write a number at the end of that address, as in redis://HOST:PORT/0{restarted}",
     ),
 )

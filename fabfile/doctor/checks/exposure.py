@@ -6,12 +6,20 @@ import ipaddress
 from collections.abc import Iterator
 
 from ...inventory.roles import WEBUI
+from ...steps.shell import as_user, cmd
 from ...steps.sight import Listener
+from ..answers import FileSeen
 from ..findings import Check, Hit, Patient, View
 from ..known import option
 from .config import RESTART, readers
+from .sockets import AGAIN
 
 RELOAD = "fab -H {host} deploy, then fab -H {host} reload"
+LOGIN = (
+    'write "need-auth": true, "username" and "password" into the section webui of its config.json, or let it listen on '
+    "127.0.0.1{restarted}"
+)
+INET = f"write port=127.0.0.1:9001, or username and password, below [inet_http_server] of {{conf}}; {AGAIN}{{hup}}"
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -22,7 +30,20 @@ def readable_configs(view: View) -> Iterator[Hit]:
             file = asked.file
             if file and file.mode & 0o044 and file.path not in seen:
                 seen.add(file.path)
-                yield Hit(host.name, f"{file.path} holds passwords and has mode {file.mode:04o}")
+                text = f"{file.path} holds passwords and has mode {file.mode:04o}"
+                yield Hit(host.name, text, foreign_fix=_closed(host, file))
+
+
+def _closed(host: Patient, file: FileSeen) -> str:
+    """The file for the users of its programs alone; more than one of them needs a group, which a person chooses."""
+    words = [one for one in host.components if file.path in one.words] or list(host.components)
+    users = sorted({one.user for one in words}) or [file.owner]
+    if len(users) > 1:
+        return f"let only {' and '.join(users)} read {file.path}: chgrp to a group of theirs, chmod 640"
+    owned = cmd("chown", "-h", users[0], file.path)
+    closed = cmd("chmod", "600", file.path)
+    # In a folder of its user, root would follow a link.
+    return f"on {{host}} as root: {owned}; {closed if users == ['root'] else as_user(users[0], closed)}"
 
 
 def open_webuis(view: View) -> Iterator[Hit]:
@@ -32,7 +53,7 @@ def open_webuis(view: View) -> Iterator[Hit]:
                 place = f"{webui.address}:{webui.port}"
                 text = f"the web UI at {place} asks for no password; anybody who reaches it runs code here"
                 names = tuple(one.name for one in host.programs if one.pid in webui.line)
-                yield Hit(host.name, text, fix=RESTART, by_hand=not names, items=names)
+                yield Hit(host.name, text, fix=RESTART, foreign_fix=LOGIN, by_hand=not names, items=names)
         yield from _any_login(host)
 
 
@@ -41,7 +62,7 @@ def _any_login(host: Patient) -> Iterator[Hit]:
         section = asked.section(WEBUI.name)
         if option(section, "need_auth") and not option(section, "username"):
             text = f"{asked.path}: need-auth without a username lets in anybody with any password"
-            yield Hit(host.name, text, fix=RESTART, items=readers(host, asked))
+            yield Hit(host.name, text, fix=RESTART, foreign_fix=LOGIN, items=readers(host, asked))
 
 
 def open_supervisors(view: View) -> Iterator[Hit]:
@@ -50,10 +71,11 @@ def open_supervisors(view: View) -> Iterator[Hit]:
         inet = conf.inet if conf else None
         if conf and inet and not inet.password and not inet.port.startswith(LOOPBACK):
             text = f"{conf.path}: [inet_http_server] {inet.port} has no password"
-            yield Hit(host.name, text, fix=RELOAD if live else "", by_hand=bool(live))
+            yield Hit(host.name, text, fix=RELOAD if live else "", foreign_fix=INET, by_hand=bool(live))
         elif live and not inet:
             text = f"supervisord (pid {live.pid}) listens on {live.address}:{live.port}"
-            yield Hit(host.name, f"{text}, of which its configuration knows nothing any more", fix=RELOAD, by_hand=True)
+            seen = f"{text}, of which its configuration knows nothing any more"
+            yield Hit(host.name, seen, fix=RELOAD, foreign_fix=f"{AGAIN}{{hup}}", by_hand=True)
 
 
 def _listening(host: Patient) -> Listener | None:
@@ -95,7 +117,6 @@ CHECKS = (
         fix="fab -H {host} deploy",
         find=exposed,
         fixes=("conf", "release", "restart"),
-        foreign_fix="chmod 600 config.json; need-auth with username and password; bind to 127.0.0.1 or an inner "
-        "address",
+        foreign_fix="let it listen on 127.0.0.1 or an inner address, or let a filter keep strangers from that port",
     ),
 )

@@ -17,8 +17,12 @@ def unseen(view: View) -> Iterator[Hit]:
 
 def bare(view: View) -> Iterator[Hit]:
     for host in view.unseen:
-        if host.reachable and not host.why and view.fleet.programs(host.host):
-            yield Hit(host.name, "no Python 2.7 or 3 starts here")
+        listed = host.host in view.fleet.hosts
+        if host.reachable and not host.why and (view.fleet.programs(host.host) or not listed):
+            seen = "no Python 2.7 or 3 starts here, so nothing could be looked at"
+            yield Hit(
+                host.name, seen, fix="" if listed else "install a Python 2.7 or 3 there, or list it in hosts.toml"
+            )
 
 
 CHECKS = (

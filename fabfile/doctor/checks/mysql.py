@@ -9,7 +9,7 @@ from ..answers import MySQLAnswer
 from ..findings import Check, Hit, Patient, View
 from .network import filtered
 from .runtime import numbers
-from .stores import BOOTSTRAP, DEPENDENTS, readers_on, server
+from .stores import BOOTSTRAP, COPY, DEPENDENTS, STARTED, readers_on, server
 
 DENIED = (1044, 1045, 1130, 1129, 1698, 1142, 1227)
 FULL = 1040
@@ -42,15 +42,29 @@ def mysql_errors(matches: Callable[[int], bool]) -> Callable[[View], Iterable[Hi
     """One hit per host: a fault of one database is mostly a fault of all three."""
 
     def find(view: View) -> Iterator[Hit]:
-        by_error: dict[tuple[str, str], list[str]] = {}
+        by_error: dict[tuple[str, str, str], list[str]] = {}
         for host, name, answer, where in _mysql(view):
             if answer.error and matches(answer.errno or 0) and not filtered(view, host, where, answer):
                 place, _, _ = where.rpartition("/")
-                by_error.setdefault((host.name, f"{place}: {answer.error}"), []).append(name)
-        for (host_name, error), names in by_error.items():
-            yield Hit(host_name, f"{', '.join(names)} at {error}", items=readers_on(view, host_name))
+                same = _let_in(view, host, name, where) if answer.errno in DENIED else ""
+                by_error.setdefault((host.name, f"{place}: {answer.error}", same), []).append(name)
+        for (host_name, error, same), names in by_error.items():
+            copied = same.replace("{names}", ", ".join(names))
+            yield Hit(
+                host_name, f"{', '.join(names)} at {error}", foreign_fix=copied, items=readers_on(view, host_name)
+            )
 
     return find
+
+
+def _let_in(view: View, host: Patient, name: str, where: str) -> str:
+    """The way on where another host is let in by that MySQL: its user and password are the right ones."""
+    for other in view.seen:
+        for asked in other.asked:
+            answer = asked.mysql.get(name)
+            if other is not host and answer and not answer.error and asked.places.get(name) == where:
+                return COPY.format("{names}", other.name, asked.path)
+    return ""
 
 
 def full(view: View) -> Iterator[Hit]:
@@ -118,7 +132,7 @@ CHECKS = (
         fix="fab bootstrap (starts it and sets where it listens), then fab deploy",
         find=mysql_errors(lambda number: number in NETWORK and number not in (*STRANGE, *TLS)),
         fixes=("stores",),
-        foreign_fix="start MySQL; set bind-address to an address that the other hosts reach",
+        foreign_fix="start MySQL, and let it listen (bind-address) at the address above" + STARTED,
         hides=DEPENDENTS,
     ),
     Check(
@@ -128,7 +142,8 @@ CHECKS = (
         fix=BOOTSTRAP,
         find=mysql_errors(lambda number: number in DENIED),
         fixes=("stores", "release", "restart"),
-        foreign_fix="CREATE USER and GRANT ALL on taskdb, projectdb and resultdb for the user at '%'",
+        foreign_fix="in MySQL: CREATE USER, or ALTER USER where its password is not that in config.json, and GRANT ALL "
+        "on the databases above, for the user at '%'",
         hides=DEPENDENTS,
     ),
     Check(
@@ -137,7 +152,7 @@ CHECKS = (
         cause="each pyspider process holds about three connections; the server allows too few",
         fix="fab bootstrap sets max_connections to 500; a server that is full may have to be stopped by hand first",
         find=full,
-        foreign_fix="set max_connections in [mysqld] to 500",
+        foreign_fix="in MySQL: SET GLOBAL max_connections = 500; and max_connections = 500 below [mysqld] for later",
         hides=DEPENDENTS,
     ),
     Check(
@@ -147,7 +162,7 @@ CHECKS = (
         fix=BOOTSTRAP,
         find=packets,
         fixes=("stores",),
-        foreign_fix="set max_allowed_packet in [mysqld] to 64M",
+        foreign_fix="in MySQL: SET GLOBAL max_allowed_packet = 67108864; and the same below [mysqld] for later",
     ),
     Check(
         id="mysql-charset",

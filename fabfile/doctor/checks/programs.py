@@ -1,4 +1,4 @@
-"""The programs that supervisord runs: states, schedulers, ports, logs."""
+"""The programs that supervisord runs: states, schedulers, logs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, SCHEDULER, WEBUI
+from ...inventory.roles import SCHEDULER
+from ...steps.shell import cmd
 from ...steps.sight import KnownProgram
-from ..answers import Asked
-from ..facts import AnsweringPort, Component, ProgramLog, ProgramSection
-from ..findings import Check, Hit, Patient, View
-from ..known import option
-from .supervisor import DEPLOY
+from ..facts import Component, ProgramLog
+from ..findings import Check, Hit, Patient, View, deployed
+from .sockets import DEPLOY
 
 ERROR = re.compile(r"^(\S*(Error|Exception|Fault|Interrupt)\b.*|run\.py: .*|Error: .*|\S+: (can't open|No such) .*)$")
 OUTAGE = re.compile(
@@ -20,8 +19,6 @@ OUTAGE = re.compile(
 )
 SCHEDULERS = (SCHEDULER.name, "all", "one")
 """pyspider's commands that start a scheduler."""
-SETTLED = 10.0
-"""Seconds that a program has to open its port."""
 
 
 def last_error(lines: Sequence[str]) -> str:
@@ -45,8 +42,22 @@ def many_schedulers(view: View) -> Iterator[Hit]:
     if len(where) > 1:
         places = ", ".join(f"{host.name} (pid {one.pid})" for host, one in where)
         home = view.fleet.scheduler_host.name
-        strangers = [host.name for host, _ in where if host.name != home]
-        yield Hit(strangers[0] if strangers else home, f"{len(where)} schedulers run at once: {places}")
+        # Of two on the host that hosts.toml names, the one without a supervisord is nobody's wish.
+        odd = sorted(where, key=lambda pair: (pair[0].name == home, pair[1].held, -pair[1].pid))
+        host, one = odd[0]
+        yield Hit(host.name, f"{len(where)} schedulers run at once: {places}", fix=_end(view, host, one))
+
+
+def _end(view: View, host: Patient, one: Component) -> str:
+    """The end of a program that is one too many: its supervisord would start it again as long as it has its section."""
+    section = next((each for each in host.configured if one.name and each.name == one.name), None)
+    if not one.held or section is None:
+        return f"on {{host}} as root: kill {one.pid}"
+    if deployed(view, host.name):
+        return DEPLOY
+    header = re.escape(f"[program:{section.section}]")
+    gone = cmd("sed", "-i", f"/^{header}/,/^\\[/{{/^{header}/d;/^\\[/!d}}", section.file)
+    return f"on {{host}} as root: {gone}; {{ctl}} reread; {{ctl}} update"
 
 
 def _failing(view: View) -> Iterator[tuple[Patient, KnownProgram, str]]:
@@ -78,13 +89,13 @@ def backoffs(view: View) -> Iterator[Hit]:
         if program.state != "EXITED" and not _after_outage(host, program, error):
             why = program.why or error
             seen = f"{program.name} is {program.state}: {error if why.startswith('Exited') else why}"
-            yield Hit(host.name, seen, _cause(error))
+            yield Hit(host.name, seen, _cause(error), items=(program.name,))
 
 
 CAUSES = (
     (
         r"ImportError|ModuleNotFoundError",
-        "a Python package is missing or broken in this interpreter; run fab bootstrap",
+        "a Python package is missing or broken in this interpreter",
     ),
     (r"SyntaxError", "a package is of a version that is not for this Python"),
     (r"is not JSON|lacks |can't be read", "config.json is damaged or can't be read by the program's user"),
@@ -101,7 +112,8 @@ def _cause(error: str) -> str:
 def given_up(view: View) -> Iterator[Hit]:
     for host, program, error in _failing(view):
         if _after_outage(host, program, error):
-            yield Hit(host.name, f"{program.name} is {program.state}: {error}; the store answers again")
+            seen = f"{program.name} is {program.state}: {error}; the store answers again"
+            yield Hit(host.name, seen, items=(program.name,))
 
 
 def stopped(view: View) -> Iterator[Hit]:
@@ -114,7 +126,7 @@ def stopped(view: View) -> Iterator[Hit]:
             error = _error(host, program.name)
             exited = program.state == "EXITED" and not _after_outage(host, program, error)
             if program.state == "STOPPED" or exited:
-                yield Hit(host.name, f"{program.name} is {program.state}")
+                yield Hit(host.name, f"{program.name} is {program.state}", items=(program.name,))
         yield from _absent(view, host)
 
 
@@ -126,88 +138,11 @@ def _absent(view: View, host: Patient) -> Iterator[Hit]:
     known.update(one.role for one in host.components if not one.held)
     for role, count in wanted.items():
         if known[role] < count:
-            yield Hit(host.name, f"supervisord knows {known[role]} {role} of {count} in hosts.toml")
-
-
-def port_of(host: Patient, program: ProgramSection) -> int | None:
-    """A program's port: from its command line, else from config.json, else pyspider's default."""
-    role, words = ROLES.get(program.role), program.words
-    if role is None or not role.port_option:
-        return None
-    name = f"--{role.port_option}"
-    if name in words[:-1]:
-        return int(words[words.index(name) + 1])
-    if role is PHANTOMJS and (match := re.search(r":(\d+)$", words[-1])):
-        return int(match[1])
-    section = next((asked.section(role.name) for asked in host.asked_as(role.name) if asked.config), {})
-    if role is FETCHER and not option(section, "xmlrpc") and "--xmlrpc" not in words:
-        return None
-    number = str(option(section, role.port_option.replace("-", "_")))
-    return int(number) if number.isdigit() else role.port
-
-
-def taken_ports(view: View) -> Iterator[Hit]:
-    for host, program, port, holders in _taken(view):
-        yield Hit(host.name, f"{program.name} wants port {port}, which {holders} holds")
-
-
-def taken_roles(view: View) -> set[str]:
-    """The roles with a program whose port a stranger holds: the stranger's answers count for nothing."""
-    return {program.role for _, program, _, _ in _taken(view)}
-
-
-def _taken(view: View) -> Iterator[tuple[Patient, ProgramSection, int, str]]:
-    for host in view.seen:
-        pids = {program.name: program.pid for program in host.programs}
-        for program in host.configured:
-            if program.name not in pids or not (port := port_of(host, program)):
-                continue
-            listeners = [one for one in host.facts.listeners if one.port == port and one.pid]
-            holders = {one.pid: one.name for one in listeners}
-            if holders and not any(pids[program.name] in one.line for one in listeners):
-                yield host, program, port, ", ".join(f"{name} (pid {pid})" for pid, name in holders.items())
-
-
-def empty_replies(view: View) -> Iterator[Hit]:
-    for host in view.seen:
-        for webui in host.facts.webuis:
-            if webui.kind == "empty":
-                process = next(one for one in host.components if one.pid in webui.line)
-                yield _empty(host, webui, process)
-
-
-def _empty(host: Patient, webui: AnsweringPort, process: Component) -> Hit:
-    seen = f"{webui.address}:{webui.port} (pid {webui.pid}) takes the connection and answers nothing"
-    old = [one for one in host.asked_as(WEBUI.name) if _version(one) and _version(one) < (2, 7)]
-    if old:
-        version = ".".join(map(str, _version(old[0])))
-        return Hit(
-            host.name, f"{seen}; its interpreter {old[0].python} is {version}",
-            "the interpreter behind the web UI is older than 2.7; this is not the firewall",
-            "fab -H {host} bootstrap, then fab -H {host} deploy", by_hand=True,
-        )  # fmt: skip
-    stopped = "; the process is stopped (SIGSTOP)" if process.state == "T" else ""
-    return Hit(host.name, seen + stopped, items=(process.name,) if process.name else (), by_hand=not process.name)
-
-
-def _version(asked: Asked) -> tuple[int, ...]:
-    return asked.interpreter.version if asked.interpreter else ()
-
-
-def closed_ports(view: View) -> Iterator[Hit]:
-    for host in view.manned:
-        live = {one.name: one for one in host.programs}
-        heard = {one.port: one for one in host.facts.listeners}
-        for program in view.fleet.programs(host.host):
-            one = live.get(program.name)
-            if program.role != WEBUI.name or not one or one.state != "RUNNING" or (one.uptime_s or 0) < SETTLED:
-                continue
-            if program.port not in heard:
-                other = sorted(one.port for one in heard.values() if live[program.name].pid in one.line)
-                where = f"; it listens on {', '.join(map(str, other))}" if other else ""
-                place = f"{view.fleet.bind_address(host.host)}:{program.port}"
-                seen = f"nothing listens on {place}, though {program.name} is RUNNING"
-                yield Hit(host.name, seen + where, items=(program.name,))
+            written = sum(program.role == role for program in host.configured)
+            unread = "on {host} as root: {ctl} reread; {ctl} update"
+            fewer = f"give {{host}} {written} {role} in hosts.toml, or write more sections for it, then {unread}"
+            seen = f"supervisord knows {known[role]} {role} of {count} in hosts.toml"
+            yield Hit(host.name, seen, foreign_fix=unread if written >= count else fewer)
 
 
 def missing_logs(view: View) -> Iterator[Hit]:
@@ -215,7 +150,7 @@ def missing_logs(view: View) -> Iterator[Hit]:
         for name, log in host.facts.logs.items():
             gone = [file.path for file in log.files if file.size is None]
             if gone and any(one.name == name and one.state == "RUNNING" for one in host.programs):
-                yield Hit(host.name, f"{name} is RUNNING, but {', '.join(gone)} is not there")
+                yield Hit(host.name, f"{name} is RUNNING, but {', '.join(gone)} is not there", items=(name,))
 
 
 CHECKS = (
@@ -223,27 +158,20 @@ CHECKS = (
         id="two-schedulers",
         title="the crawl stalls; `unknown project` in the scheduler's log",
         cause="pyspider allows one scheduler in a whole cluster and does not check it: two steal each other's tasks",
-        fix="end the one that hosts.toml does not name, then fab deploy",
+        fix="end the one that hosts.toml does not name; where a supervisord holds it: take its section out of {conf}, "
+        "then on {host} as root: {ctl} reread; {ctl} update",
         find=many_schedulers,
-    ),
-    Check(
-        id="port-in-use",
-        title="[Errno 98] Address already in use",
-        cause="another process holds the program's port. A scheduler or fetcher says so in one line of its log and "
-        "stays RUNNING without its RPC; a web UI ends",
-        fix="end the process that holds the port, or set another one in hosts.toml; then fab -H {host} deploy --reload",
-        find=taken_ports,
-        hides=frozenset({"backoff", "rpc-down", "rpc-wrong", "port-closed"}),
     ),
     Check(
         id="fatal-after-outage",
         title="programs are FATAL or EXITED, long after MySQL or Redis came back",
         cause="MySQL or Redis was away for longer than supervisord went on trying (startretries, "
-        "autorestart=unexpected): it gave up and does not try again by itself",
+        "autorestart=unexpected): it gave up and does not try again by itself; next time autorestart=true and a "
+        "high startretries help",
         fix=DEPLOY,
         find=given_up,
         fixes=("supervision",),
-        foreign_fix="supervisorctl start all; set autorestart=true and a high startretries",
+        foreign_fix="on {host} as root: {ctl} start {items}",
         hides=frozenset({"port-closed", "rpc-down"}),
     ),
     Check(
@@ -251,6 +179,7 @@ CHECKS = (
         title="RUNNING is missing: BACKOFF, FATAL",
         cause="the program ends as soon as it is started; its last error line says why",
         fix="read the log, mend what it names, then fab -H {host} deploy",
+        foreign_fix="read the log, mend what it names, then on {host} as root: {ctl} restart {items}",
         find=backoffs,
         hides=frozenset({"port-closed", "rpc-down", "phantomjs-down"}),
     ),
@@ -261,27 +190,8 @@ CHECKS = (
         fix=DEPLOY,
         find=stopped,
         fixes=("supervision",),
-        foreign_fix="supervisorctl reread; supervisorctl update; supervisorctl start all",
+        foreign_fix="on {host} as root: {ctl} start {items}",
         hides=frozenset({"port-closed", "rpc-down", "phantomjs-down"}),
-    ),
-    Check(
-        id="webui-empty-reply",
-        title="curl: (52) Empty reply from server, though the port is open",
-        cause="the web UI's process hangs: it is alive, its port is open, it answers nobody; this is not the firewall",
-        fix="fab -H {host} doctor --fix",
-        find=empty_replies,
-        fixes=("restart",),
-        foreign_fix="supervisorctl restart the web UI",
-    ),
-    Check(
-        id="port-closed",
-        title="Connection refused at the web UI's port",
-        cause="nothing listens on the port that hosts.toml names; this is not the firewall. "
-        "(`nc -z HOST PORT; echo $?`: 0 means open, 1 closed)",
-        fix="fab -H {host} deploy, then fab -H {host} reload",
-        find=closed_ports,
-        fixes=("release", "restart"),
-        foreign_fix="look at the web UI's --host and --port, then supervisorctl restart it",
     ),
     Check(
         id="log-missing",
@@ -291,6 +201,6 @@ CHECKS = (
         fix=DEPLOY,
         find=missing_logs,
         fixes=("supervision",),
-        foreign_fix="supervisorctl restart the program",
+        foreign_fix="on {host} as root: {ctl} restart {items}",
     ),
 )

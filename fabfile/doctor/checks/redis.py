@@ -11,7 +11,7 @@ from ..answers import RedisAnswer
 from ..facts import Component
 from ..findings import Check, Hit, Patient, View
 from .network import filtered
-from .stores import BOOTSTRAP, DEPENDENTS, readers_on, server
+from .stores import BOOTSTRAP, COPY, DEPENDENTS, STARTED, readers_on, server
 from .work import roles as not_working
 
 NO_TLS = "tls"
@@ -29,9 +29,20 @@ def redis_errors(matches: Callable[[str], bool]) -> Callable[[View], Iterable[Hi
     def find(view: View) -> Iterator[Hit]:
         for host, answer, where in _redis(view):
             if answer.error and matches(answer.code) and not filtered(view, host, where, answer):
-                yield Hit(host.name, f"{where}: {answer.error}", items=readers_on(view, host.name))
+                same = _let_in(view, host, where) if _no_login(answer.code) else ""
+                seen = f"{where}: {answer.error}"
+                yield Hit(host.name, seen, foreign_fix=same, items=readers_on(view, host.name))
 
     return find
+
+
+def _let_in(view: View, host: Patient, where: str) -> str:
+    """The way on where another host is let in by that Redis: its password is the right one."""
+    for other in view.seen:
+        for asked in other.asked:
+            if other is not host and asked.redis and not asked.redis.error and asked.places["message_queue"] == where:
+                return COPY.format("message-queue", other.name, asked.path)
+    return ""
 
 
 def _no_login(code: str) -> bool:
@@ -76,10 +87,11 @@ def stuck(view: View) -> Iterator[Hit]:
         for queue, role in QUEUES.items():
             full = answer.queues.get(queue, 0) >= limit and not _alive(view, role)
             if (full or queue in waiting) and role not in not_working(view):
-                yield Hit(
-                    _consumer(view, role) or host.name,
-                    f"{queue} at {where} holds {answer.queues[queue]}; {_how(view, role)}",
-                )
+                name = _consumer(view, role) or host.name
+                names = tuple(one.name for each, one in _alive(view, role) if each.name == name and one.name)
+                seen = f"{queue} at {where} holds {answer.queues[queue]}; {_how(view, role)}"
+                none = "" if names else f"start a {role}: by its supervisord where it has a section"
+                yield Hit(name, seen, foreign_fix=none, items=names)
 
 
 def _alive(view: View, role: str) -> list[tuple[Patient, Component]]:
@@ -108,7 +120,7 @@ CHECKS = (
         fix="fab bootstrap (starts it and sets where it listens), then fab deploy",
         find=redis_errors(lambda code: not _no_login(code) and code != NO_TLS),
         fixes=("stores",),
-        foreign_fix="start Redis; set bind to an address that the other hosts reach",
+        foreign_fix="start Redis, and let it listen (bind) at the address above" + STARTED,
         hides=DEPENDENTS,
     ),
     Check(
@@ -119,7 +131,7 @@ CHECKS = (
         find=redis_errors(_no_login),
         fixes=("stores", "release", "restart"),
         foreign_fix="write redis://:PASSWORD@HOST:PORT/0 as message-queue, with the password in redis.conf's "
-        "requirepass",
+        "requirepass{restarted}",
         hides=DEPENDENTS,
     ),
     Check(
@@ -147,6 +159,6 @@ CHECKS = (
         "scheduler2fetcher, fetcher2processor, processor2result, status_queue",
         fix="fab -H {host} reload",
         find=stuck,
-        foreign_fix="supervisorctl restart the consumer",
+        foreign_fix="on {host} as root: {ctl} restart {items}",
     ),
 )

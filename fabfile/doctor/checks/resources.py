@@ -22,14 +22,17 @@ def disks(view: View) -> Iterator[Hit]:
     for host in view.seen:
         for one in host.facts.disks:
             if one.bytes and one.free < min(ENOUGH, one.bytes * FREE):
-                yield Hit(host.name, f"{one.path}: {one.free >> 20} of {one.bytes >> 20} MB are free")
+                yield Hit(
+                    host.name, f"{one.path}: {one.free >> 20} of {one.bytes >> 20} MB are free", items=(one.path,)
+                )
 
 
 def inodes(view: View) -> Iterator[Hit]:
     for host in view.seen:
         for one in host.facts.disks:
             if one.inodes and one.inodes_free < min(ENOUGH_INODES, one.inodes * FREE):
-                yield Hit(host.name, f"{one.path}: {one.inodes_free} of {one.inodes} inodes are free")
+                seen = f"{one.path}: {one.inodes_free} of {one.inodes} inodes are free"
+                yield Hit(host.name, seen, items=(one.path,))
 
 
 def memory(view: View) -> Iterator[Hit]:
@@ -41,10 +44,10 @@ def memory(view: View) -> Iterator[Hit]:
 
 def logs(view: View) -> Iterator[Hit]:
     for host in view.seen:
-        for log in host.facts.logs.values():
+        for name, log in host.facts.logs.items():
             for file in log.files:
                 if file.size and file.size > LOG_BYTES:
-                    yield Hit(host.name, f"{file.path} is {file.size / (1 << 30):.1f} GB")
+                    yield Hit(host.name, f"{file.path} is {file.size / (1 << 30):.1f} GB", items=(name,))
 
 
 def files(view: View) -> Iterator[Hit]:
@@ -72,7 +75,8 @@ def strange_files(view: View) -> Iterator[Hit]:
     for host in view.seen:
         foreign = host.facts.foreign
         runs_as = {one.user for one in host.facts.daemons}
-        if not foreign or not foreign.count or (runs_as and user not in runs_as):
+        # Where root starts supervisord, files of root's are as they should be.
+        if not foreign or not foreign.count or (runs_as or {host.facts.layout.user or user}) - {user}:
             continue
         paths = [one.path for one in foreign.paths if one.path != host.facts.socket_path]
         if paths:
@@ -86,7 +90,7 @@ CHECKS = (
         id="disk-full",
         title="[Errno 28] No space left on device",
         cause="the disk is full, or nearly: logs and queues can't be written, programs end",
-        fix="look what fills it: du -x -h -d 2 / | sort -h | tail",
+        fix="look what fills it, on {host} as root: du -x -h -d 2 {items} | sort -h | tail",
         find=disks,
         hides=frozenset({"backoff"}),
     ),
@@ -94,7 +98,7 @@ CHECKS = (
         id="inodes",
         title="[Errno 28] No space left on device, though df shows space",
         cause="the file system has room but can hold no more files",
-        fix="df -i names it; find the directory with the most files: du -x --inodes -d 3 / | sort -n | tail",
+        fix="find the directory with the most files, on {host} as root: du -x --inodes -d 3 {items} | sort -n | tail",
         find=inodes,
         hides=frozenset({"backoff"}),
     ),
@@ -102,7 +106,7 @@ CHECKS = (
         id="memory",
         title="programs vanish and come back; Out of memory: Killed process … in the kernel's log",
         cause="the host has hardly any memory left: Linux ends whichever process it finds largest",
-        fix="on {host}: ps -eo rss,pid,args --sort=-rss | head names who holds it",
+        fix="look who holds it, on {host} as root: ps -eo rss,pid,args --sort=-rss | head",
         find=memory,
     ),
     Check(
@@ -110,7 +114,7 @@ CHECKS = (
         title="a log file of gigabytes",
         cause="the log is not rotated: stdout_logfile_maxbytes is 0, or a program loops (a result_worker without "
         "Redis)",
-        fix="set stdout_logfile_maxbytes, then supervisorctl clear the program",
+        fix="set stdout_logfile_maxbytes, then on {host} as root: {ctl} clear {items}",
         find=logs,
     ),
     Check(
@@ -119,7 +123,7 @@ CHECKS = (
         cause="the limit of open files that the program was started with is too low",
         fix="fab -H {host} reload",
         find=files,
-        foreign_fix="set minfds=4096 in [supervisord], and the hard limit in limits.conf, then restart supervisord",
+        foreign_fix="write minfds=4096 below [supervisord] in {conf}; then on {host} as root: {again}",
     ),
     Check(
         id="clock",
@@ -136,7 +140,7 @@ CHECKS = (
         fix="fab -H {host} doctor --fix",
         find=strange_files,
         fixes=("owner",),
-        foreign_fix="chown -R {user}: the cluster's directories",
+        foreign_fix="on {host} as root: chown -h {user} {items}",
         hides=frozenset({"backoff", "config-unreadable"}),
     ),
 )

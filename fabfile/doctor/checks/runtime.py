@@ -30,6 +30,10 @@ def _interpreters(view: View) -> Iterator[tuple[Patient, Asked, Interpreter]]:
                 yield host, asked, asked.interpreter
 
 
+def _hit(host: Patient, asked: Asked, text: str) -> Hit:
+    return Hit(host.name, f"{asked.python}{text}", items=(asked.python,))
+
+
 def broken(view: View) -> Iterator[Hit]:
     for host in view.seen:
         for asked in host.asked:
@@ -57,7 +61,7 @@ def misfits(view: View) -> Iterator[Hit]:
         for package, first, breaks in BREAKS:
             version = inside.versions.get(package)
             if version and inside.version[:1] == (2,) and numbers(version) >= first:
-                yield Hit(host.name, f"{asked.python} has {package} {version}: {breaks}")
+                yield _hit(host, asked, f" has {package} {version}: {breaks}")
 
 
 def cext(view: View) -> Iterator[Hit]:
@@ -74,7 +78,7 @@ def _lacks(module: str) -> Callable[[View], Iterable[Hit]]:
     def find(view: View) -> Iterator[Hit]:
         for host, asked, inside in _interpreters(view):
             if reason := inside.modules.get(module):
-                yield Hit(host.name, f"{asked.python}: {reason}")
+                yield _hit(host, asked, f": {reason}")
 
     return find
 
@@ -82,9 +86,9 @@ def _lacks(module: str) -> Callable[[View], Iterable[Hit]]:
 def pycurl(view: View) -> Iterator[Hit]:
     for host, asked, inside in _interpreters(view):
         if reason := inside.modules.get("pycurl"):
-            yield Hit(host.name, f"{asked.python}: {reason}")
+            yield _hit(host, asked, f": {reason}")
         elif not inside.curl_https:
-            yield Hit(host.name, f"{asked.python}: {inside.curl} has no https")
+            yield _hit(host, asked, f": {inside.curl} has no https")
 
 
 CHECKS = (
@@ -93,6 +97,7 @@ CHECKS = (
         title="programs end at once: can't load library, No such file or directory",
         cause="the interpreter that a program names is not there or does not start",
         fix=BOOTSTRAP,
+        foreign_fix="let the section name a Python 2.7 that starts, then on {host} as root: {ctl} reread; {ctl} update",
         find=broken,
         hides=frozenset({"backoff", "fatal-after-outage"}),
     ),
@@ -103,7 +108,8 @@ CHECKS = (
         cause="a package is newer than pyspider 0.3.10 can bear; pyspider itself names no upper versions",
         fix=REBUILD,
         find=misfits,
-        foreign_fix="pip install 'click<7' 'tornado<5' 'Werkzeug<1' 'WsgiDAV<3' 'pyquery<1.4.2'",
+        foreign_fix="on {host} as root: {items} -m pip install 'click<7' 'tornado<5' 'Werkzeug<1' 'WsgiDAV<3' "
+        "'pyquery<1.4.2'; {ctl} restart all",
         hides=frozenset({"backoff", "no-pyspider"}),
     ),
     Check(
@@ -113,7 +119,8 @@ CHECKS = (
         "not",
         fix=REBUILD,
         find=cext,
-        foreign_fix="pip install --force-reinstall the py2.py3-none-any wheel of mysql-connector-python 8.0.23",
+        foreign_fix="install the py2.py3-none-any wheel of mysql-connector-python 8.0.23 in its place (pip download "
+        "--no-deps --platform any --implementation py --abi none), then on {host} as root: {ctl} restart all",
         hides=frozenset({"mysql-denied"}),
     ),
     Check(
@@ -122,7 +129,8 @@ CHECKS = (
         cause="pycurl can't be imported, or its libcurl has no TLS",
         fix=REBUILD,
         find=pycurl,
-        foreign_fix="install libcurl's headers, then PYCURL_SSL_LIBRARY=openssl pip install --force-reinstall pycurl",
+        foreign_fix="install libcurl's headers, then on {host} as root: PYCURL_SSL_LIBRARY=openssl {items} -m pip "
+        "install --force-reinstall --no-binary :all: pycurl; {ctl} restart all",
         hides=frozenset({"backoff", "no-pyspider"}),
     ),
     Check(
@@ -131,7 +139,8 @@ CHECKS = (
         cause="Python was built on a host without OpenSSL's headers",
         fix=REBUILD,
         find=_lacks("ssl"),
-        foreign_fix="install openssl-devel or libssl-dev, then build Python again",
+        foreign_fix="install openssl-devel or libssl-dev, build Python again, then on {host} as root: {ctl} restart "
+        "all",
         hides=frozenset({"backoff", "no-pyspider", "pycurl-ssl", "no-hashlib"}),
     ),
     Check(
@@ -140,7 +149,7 @@ CHECKS = (
         cause="Python was built without OpenSSL's hashes: with OpenSSL 3, Python 2.7's setup.py leaves them out",
         fix=REBUILD,
         find=_lacks("_hashlib"),
-        foreign_fix="build Python again, with OpenSSL's headers",
+        foreign_fix="build Python again, with OpenSSL's headers, then on {host} as root: {ctl} restart all",
         hides=frozenset({"backoff", "no-pyspider"}),
     ),
     Check(
@@ -149,7 +158,7 @@ CHECKS = (
         cause="the interpreter that the programs run on has no pyspider, or one that can't be imported",
         fix=REBUILD,
         find=_lacks("pyspider"),
-        foreign_fix="pip install pyspider==0.3.10 with that very interpreter",
+        foreign_fix="on {host} as root: {items} -m pip install pyspider==0.3.10; {ctl} restart all",
         hides=frozenset({"backoff"}),
     ),
 )

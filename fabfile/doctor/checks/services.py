@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, WEBUI
 from ..answers import Asked, RPCAnswer
+from ..facts import Component
 from ..findings import Check, Hit, Patient, Unseen, View
 from ..known import option
+from ..layout import filled
 from .config import RESTART, readers
 from .network import filtered
-from .programs import taken_roles
+from .ports import taken_roles
 from .work import roles as not_working
 
 MARKS = {role.name: role.rpc_method for role in ROLES.values() if role.rpc_method}
@@ -29,15 +31,18 @@ def wrong(view: View) -> Iterator[Hit]:
             continue
         if answer.methods and MARKS[role] not in answer.methods:
             other = next((name for name, mark in MARKS.items() if mark in answer.methods), "something else")
-            yield _hit(host, f"webui's {role}-rpc {answer.url} is answered by the {other}")
+            yield _hit(view, host, role, f"webui's {role}-rpc {answer.url} is answered by the {other}")
         elif answer.error and (answer.kind == "other" or _elsewhere(view, role, answer)):
             where = ", ".join(_listening(view, role)) or "elsewhere"
-            yield _hit(host, f"webui's {role}-rpc {answer.url}: {answer.error}; the {role} listens on {where}")
+            text = f"webui's {role}-rpc {answer.url}: {answer.error}; the {role} listens on {where}"
+            yield _hit(view, host, role, text)
 
 
-def _hit(host: Patient, text: str) -> Hit:
+def _hit(view: View, host: Patient, role: str, text: str) -> Hit:
     names = (name for asked in host.asked_as(WEBUI.name) for name in readers(host, asked))
-    return Hit(host.name, text, items=tuple(names))
+    place = next(iter(_listening(view, role)), f"HOST:{ROLES[role].port}")
+    foreign = f'write "{role}-rpc": "http://{place}/" into the section webui of config.json{{restarted}}'
+    return Hit(host.name, text, foreign_fix=foreign, items=tuple(names))
 
 
 def _elsewhere(view: View, role: str, answer: RPCAnswer) -> bool:
@@ -65,7 +70,17 @@ def down(view: View) -> Iterator[Hit]:
         alive = [(one_host, one) for one_host in view.seen for one in one_host.components if one.role == role]
         names = [f"{h.name} (pid {one.pid}{', stopped' if one.state == 'T' else ''})" for h, one in alive]
         who = f"the {role} runs on {', '.join(names)}" if names else f"no {role} runs"
-        yield Hit(host.name, f"webui's {role}-rpc {answer.url}: {answer.error}; {who}")
+        seen = f"webui's {role}-rpc {answer.url}: {answer.error}; {who}"
+        yield Hit(host.name, seen, foreign_fix=_restarting(alive))
+
+
+def _restarting(alive: list[tuple[Patient, Component]]) -> str:
+    """The restart of the component that does not answer, on the host where it runs."""
+    for host, one in alive:
+        if one.held and one.name:
+            text = f"on {host.name} as root: {{ctl}} restart {{items}}"
+            return filled(text, host.name, one.name, host.facts, (one.name,))
+    return ""
 
 
 def _explained(view: View, role: str) -> bool:
@@ -87,7 +102,9 @@ def phantomjs_down(view: View) -> Iterator[Hit]:
         for asked in host.asked_as(FETCHER.name):
             answer = asked.phantomjs
             if answer and answer.error and not filtered(view, host, answer.place, answer):
-                yield Hit(host.name, f"phantomjs-proxy {answer.where}: {answer.error}")
+                alive = [(one, each) for one in view.seen for each in one.components if each.role == PHANTOMJS.name]
+                seen = f"phantomjs-proxy {answer.where}: {answer.error}"
+                yield Hit(host.name, seen, foreign_fix=_restarting(alive))
 
 
 def leaking(view: View) -> Iterator[Hit]:
@@ -107,7 +124,9 @@ def phantomjs_unset(view: View) -> Iterator[Hit]:
         for asked in host.asked_as(FETCHER.name):
             if asked.config is not None and not asked.option("phantomjs_proxy") and not _endpoint(asked):
                 seen = f"{asked.path} has no phantomjs-proxy, though the cluster has a phantomjs"
-                yield Hit(host.name, seen, items=readers(host, asked))
+                place = next(iter(_listening(view, PHANTOMJS.name)), f"HOST:{PHANTOMJS.port}")
+                foreign = f'write "phantomjs-proxy": "{place}" into {asked.path}{{restarted}}'
+                yield Hit(host.name, seen, foreign_fix=foreign, items=readers(host, asked))
 
 
 def _endpoint(asked: Asked) -> bool:
@@ -124,7 +143,7 @@ CHECKS = (
         fix=RESTART,
         find=wrong,
         fixes=("release", "restart"),
-        foreign_fix='write "scheduler-rpc": "http://HOST:23333/" into the section webui, then restart the web UI',
+        foreign_fix='write "scheduler-rpc": "http://HOST:23333/" into the section webui{restarted}',
     ),
     Check(
         id="rpc-down",
@@ -133,7 +152,8 @@ CHECKS = (
         "connection",
         fix="fab deploy --reload",
         find=down,
-        foreign_fix="restart the scheduler with --xmlrpc-host 0.0.0.0 or its own address",
+        foreign_fix="let it listen where the web UI's host reaches it (--xmlrpc-host), and restart it by its "
+        "supervisord",
     ),
     Check(
         id="phantomjs-down",
@@ -141,7 +161,7 @@ CHECKS = (
         cause="nothing answers at phantomjs-proxy from this fetcher's host",
         fix="fab deploy --reload",
         find=phantomjs_down,
-        foreign_fix="start phantomjs (pyspider phantomjs) and correct phantomjs-proxy",
+        foreign_fix="start phantomjs (pyspider phantomjs) where phantomjs-proxy says, or correct that",
     ),
     Check(
         id="phantomjs-leaking",
@@ -151,7 +171,7 @@ CHECKS = (
         fix="fab -H {host} doctor --fix",
         find=leaking,
         fixes=("restart",),
-        foreign_fix="supervisorctl restart phantomjs; superlance's memmon does it by itself",
+        foreign_fix="on {host} as root: {ctl} restart {items}",
     ),
     Check(
         id="phantomjs-501",
@@ -160,6 +180,6 @@ CHECKS = (
         fix=RESTART,
         find=phantomjs_unset,
         fixes=("release", "restart"),
-        foreign_fix='write "phantomjs-proxy": "HOST:25555" into config.json, then restart the fetchers',
+        foreign_fix='write "phantomjs-proxy": "HOST:PORT" into config.json{restarted}',
     ),
 )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...steps.shell import cmd
 from ...steps.supervisor import REFUSED
-from ..findings import Hit, Patient, View
-from .units import by_hand, start_command
+from ..facts import Conf
+from ..findings import Hit, Patient, View, deployed
+
+AGAIN = "on {host} as root (its programs start again too): "
+DEPLOY = "fab -H {host} deploy"
 
 
 def _errno(host: Patient) -> int | None:
@@ -25,10 +29,8 @@ def stale_sockets(view: View) -> Iterator[Hit]:
         if _errno(host) == REFUSED and not live_supervisords(host):
             pidfile = host.facts.pidfile
             gone = f"; its pidfile names pid {pidfile.pid}, which is gone" if pidfile and not pidfile.alive else ""
-            fix = by_hand(host, "rm the socket as root, then ")
-            yield Hit(
-                host.name, f"unix://{host.facts.socket_path} refused connection, and no supervisord runs{gone}", fix=fix
-            )
+            seen = f"unix://{host.facts.socket_path} refused connection, and no supervisord runs{gone}"
+            yield Hit(host.name, seen)
 
 
 def missing_sockets(view: View) -> Iterator[Hit]:
@@ -39,6 +41,7 @@ def missing_sockets(view: View) -> Iterator[Hit]:
                 host.name,
                 f"{conf.path}: supervisord listens on {conf.socket}, supervisorctl asks {conf.ctl}",
                 "[unix_http_server] file and [supervisorctl] serverurl name two different sockets",
+                foreign_fix=f"on {{host}} as root: {_other_url(conf)}",
             )
         elif host.facts.socket is None and not host.supervised:
             yield _missing(host, live_supervisords(host))
@@ -52,28 +55,42 @@ def _missing(host: Patient, alive: list[str]) -> Hit:
             f"{seen}, but a supervisord lives: {', '.join(alive)}",
             "the socket was deleted under a live supervisord, or that one runs with another configuration; "
             "a second supervisord would now start everything twice",
+            foreign_fix=f"{AGAIN}{{hup}}",
         )
-    return Hit(host.name, f"{seen}, and no supervisord runs", fix=by_hand(host, ""))
+    return Hit(host.name, f"{seen}, and no supervisord runs")
+
+
+def _other_url(conf: Conf) -> str:
+    """The path that supervisord listens on, as the one that supervisorctl asks; nothing needs to start again."""
+    wanted = f"/^\\[supervisorctl]/,/^\\[/s|^serverurl *[=:].*|serverurl=unix://{conf.socket}|"
+    return str(cmd("sed", "-i", wanted, conf.path))
 
 
 def denied_sockets(view: View) -> Iterator[Hit]:
-    user = view.fleet.cluster.user
     for host in view.manned:
-        socket, daemons = host.facts.socket, host.facts.daemons
+        socket = host.facts.socket
         if not socket or socket.kind != "socket" or not host.supervised:
             continue
-        bits = socket.mode & (0o200 if socket.owner == user else 0o022)
-        if not bits:
+        user = _user(view, host)
+        if not socket.mode & (0o200 if socket.owner == user else 0o022):
             seen = f"{socket.path} belongs to {socket.owner}, mode {socket.mode:04o}"
-            root = next((one for one in daemons if one.user != user), None)
-            runs = f"; supervisord (pid {root.pid}) runs as {root.user}" if root else ""
-            start = start_command(host) or f"as {user}: supervisord -c {root and root.conf}"
-            fix = "" if not root else f"end pid {root.pid}, then {start}"
-            yield Hit(host.name, seen + runs, fix=fix, by_hand=bool(root), items=(socket.path,))
+            other = next((one for one in host.facts.daemons if one.user != user), None)
+            runs = f"; supervisord (pid {other.pid}) runs as {other.user}" if other else ""
+            fix = DEPLOY if other else ""
+            yield Hit(host.name, seen + runs, fix=fix, by_hand=bool(other), items=(socket.path,))
+
+
+def _user(view: View, host: Patient) -> str:
+    """The user that asks supervisord: the one that it runs as, on a host that somebody set up by hand."""
+    return view.fleet.cluster.user if deployed(view, host.name) else host.facts.layout.user
 
 
 def hung_supervisords(view: View) -> Iterator[Hit]:
     for host in view.manned:
         alive = live_supervisords(host)
         if alive and host.facts.socket and not host.supervised:
-            yield Hit(host.name, f"{', '.join(alive)}: {host.facts.sight.supervisord.why}")
+            stopped = [one.pid for one in host.facts.daemons if one.state == "T"]
+            # One that runs, and does not answer, may lack what its configuration has by now.
+            fix = f"on {{host}} as root: kill -CONT {stopped[0]}" if stopped else f"{AGAIN}{{hup}}"
+            seen = f"{', '.join(alive)}: {host.facts.sight.supervisord.why}"
+            yield Hit(host.name, seen, foreign_fix=fix)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..findings import Check, Hit, View
-from .sockets import denied_sockets, hung_supervisords, live_supervisords, missing_sockets, stale_sockets
-from .units import by_hand, changed_units, outside, without_boot
+from ...steps.shell import cmd
+from ..facts import Conf
+from ..findings import Check, Hit, Patient, View
+from ..layout import LINES
+from .sockets import AGAIN, DEPLOY, denied_sockets, hung_supervisords, live_supervisords, missing_sockets, stale_sockets
+from .units import changed_units, outside, without_boot
 
 MISMATCH = (3, 5)
 """supervisorctl's exit status where supervisord does not know its commands, or has another API."""
 NEEDED = ("unix_http_server", "rpcinterface:supervisor", "supervisorctl")
-DEPLOY = "fab -H {host} deploy"
+FACTORY = "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface"
+SOCKET = "/var/tmp/supervisor.sock"  # noqa: S108  where nothing else names one
 FOLLOWS = frozenset({"stopped", "port-closed", "webui-empty-reply", "rpc-down", "phantomjs-down", "log-missing"})
 """Faults that a host with a dead supervisord shows as well."""
 
@@ -24,25 +28,40 @@ def lacking_sections(view: View) -> Iterator[Hit]:
         if conf.inet:
             needed = [name for name in needed if name != "unix_http_server"]
         if needed:
-            fix = by_hand(host, "echo_supervisord_conf shows the sections; add them, then ", "restart")
-            yield Hit(host.name, f"{conf.path} lacks {', '.join(f'[{name}]' for name in needed)}", fix=fix)
+            seen = f"{conf.path} lacks {', '.join(f'[{name}]' for name in needed)}"
+            yield Hit(host.name, seen, foreign_fix=_adding(host, conf, needed))
+
+
+def _adding(host: Patient, conf: Conf, needed: list[str]) -> str:
+    """The sections at the end of the file; supervisord reads its own two when it starts again."""
+    socket = conf.socket or conf.ctl or SOCKET
+    url = f"http://127.0.0.1:{conf.inet.port.rpartition(':')[2]}" if conf.inet else f"unix://{socket}"
+    bodies = {NEEDED[0]: f"file={socket}", NEEDED[1]: FACTORY, NEEDED[2]: f"serverurl={url}"}
+    lines = [line for name in needed for line in (f"[{name}]", bodies[name])]
+    added = f"{cmd('printf', LINES, *lines)} >>{{conf}}"
+    if needed == [NEEDED[2]]:
+        return f"on {{host}} as root: {added}"
+    return f"{AGAIN}{added}; {{hup}}" if live_supervisords(host) else f"on {{host}} as root: {added}; {{start}}"
 
 
 def many_supervisords(view: View) -> Iterator[Hit]:
     for host in view.seen:
         if len(alive := live_supervisords(host)) > 1:
-            yield Hit(host.name, f"{len(alive)} supervisords run: {', '.join(alive)}")
+            pids = [one.pid for one in host.facts.daemons]
+            kept = host.facts.sight.supervisord.pid if host.supervised else pids[0]
+            ended = " ".join(str(pid) for pid in pids if pid != kept)
+            foreign = f"if pid {kept} is the one that is wanted, on {{host}} as root: kill {ended}"
+            yield Hit(host.name, f"{len(alive)} supervisords run: {', '.join(alive)}", foreign_fix=foreign)
 
 
 def strange_clients(view: View) -> Iterator[Hit]:
     for host in view.manned:
         for client in host.facts.clients:
             if client.status in MISMATCH:
-                yield Hit(
-                    host.name,
-                    f"{client.path}: {client.says}",
-                    fix=f"use {client.beside}, or remove {client.path}",
-                )
+                other = f"use {client.beside}, or remove {client.path}"
+                # One that is younger than the supervisord beside it was upgraded under it.
+                foreign = "on {host} as root: {again}" if client.path == client.beside else other
+                yield Hit(host.name, f"{client.path}: {client.says}", fix=other, foreign_fix=foreign)
 
 
 def orphans(view: View) -> Iterator[Hit]:
@@ -52,8 +71,16 @@ def orphans(view: View) -> Iterator[Hit]:
         strays = {one.pid: one.role for one in host.components if one.parent == 1 and not one.held}
         names = [f"{name} (pid {pid})" for pid, name in sorted((strays | left).items())]
         if names:
-            fix = by_hand(host, "kill -INT the pids, then ")
-            yield Hit(host.name, f"no supervisord holds {', '.join(names)}", "", fix, not set(strays) <= set(left))
+            by_hand = not set(strays) <= set(left)
+            seen = f"no supervisord holds {', '.join(names)}"
+            yield Hit(host.name, seen, foreign_fix=_ending(host, sorted(strays | left)), by_hand=by_hand)
+
+
+def _ending(host: Patient, pids: list[int]) -> str:
+    """The end of processes, gently first: the shell that began one in the background may have it ignore SIGINT."""
+    named = " ".join(map(str, pids))
+    ended = f"on {{host}} as root: kill -INT {named}; sleep 2; kill {named} 2>/dev/null"
+    return ended if live_supervisords(host) else f"{ended}; {{start}}"
 
 
 CHECKS = (
@@ -65,7 +92,7 @@ CHECKS = (
         fix=DEPLOY,
         find=orphans,
         fixes=("supervision",),
-        foreign_fix="kill -INT the pids, then start supervisord",
+        foreign_fix="on {host} as root: kill -INT the pids; {start}",
         hides=FOLLOWS | {"socket-stale", "socket-missing"},
     ),
     Check(
@@ -76,8 +103,8 @@ CHECKS = (
         fix="fab -H {host} step.supervisord-conf",
         find=lacking_sections,
         fixes=("conf",),
-        foreign_fix="echo_supervisord_conf shows the sections; add them, then restart supervisord",
-        hides=FOLLOWS | {"socket-missing", "socket-denied"},
+        foreign_fix="echo_supervisord_conf shows the sections: add them to {conf}; on {host} as root: {hup}",
+        hides=FOLLOWS | {"socket-missing", "socket-denied", "supervisord-hung"},
     ),
     Check(
         id="socket-stale",
@@ -86,7 +113,7 @@ CHECKS = (
         fix=DEPLOY,
         find=stale_sockets,
         fixes=("supervision",),
-        foreign_fix="rm the socket as root, then as {user}: supervisord -c the configuration",
+        foreign_fix="on {host} as root: {start}",
         hides=FOLLOWS,
     ),
     Check(
@@ -96,23 +123,25 @@ CHECKS = (
         fix=DEPLOY,
         find=missing_sockets,
         fixes=("supervision",),
-        foreign_fix="as {user}: supervisord -c the configuration; where one lives already, end that one first",
+        foreign_fix="on {host} as root: {start}",
         hides=FOLLOWS,
     ),
     Check(
         id="socket-denied",
         title="[Errno 13] Permission denied (of the socket)",
-        cause="the socket belongs to another user: supervisord was started as root, or somebody changed the file",
+        cause="the socket belongs to another user than the one that asks: supervisord was started as somebody else, or "
+        "somebody changed the file",
         fix="fab -H {host} doctor --fix",
         find=denied_sockets,
         fixes=("owner",),
-        foreign_fix="chown {user} the socket; start supervisord as {user} from now on",
+        foreign_fix="on {host} as root: chown -h {layout_user} {socket} && chmod 700 {socket}",
     ),
     Check(
         id="two-supervisords",
         title="duplicate programs; programs that come back after they were stopped",
         cause="more than one supervisord runs pyspider's programs here: each restarts its own copy of them",
         fix="end the one that is not wanted (kill -TERM its pid), then fab -H {host} deploy",
+        foreign_fix="on {host} as root: kill the pid of the one that is not wanted",
         find=many_supervisords,
     ),
     Check(
@@ -130,8 +159,7 @@ CHECKS = (
         fix=DEPLOY,
         find=without_boot,
         fixes=("boot",),
-        foreign_fix="write a systemd unit, or into root's crontab: @reboot su {user} -c 'supervisord -c the "
-        "configuration'",
+        foreign_fix="on {host} as root: {boot}",
     ),
     Check(
         id="supervisord-outside",
@@ -141,6 +169,7 @@ CHECKS = (
         fix=DEPLOY,
         find=outside,
         fixes=("boot", "supervision"),
+        foreign_fix="on {host} as root: {again}",
     ),
     Check(
         id="unit-changed",
@@ -150,6 +179,7 @@ CHECKS = (
         fix=DEPLOY,
         find=changed_units,
         fixes=("boot",),
+        foreign_fix="on {host} as root: systemctl daemon-reload",
     ),
     Check(
         id="supervisord-hung",
@@ -157,7 +187,7 @@ CHECKS = (
         cause="supervisord lives, but does not answer: it was stopped (SIGSTOP), or it hangs on its disk",
         fix="on {host}: kill -CONT its pid; if that does not help, fab -H {host} deploy",
         find=hung_supervisords,
-        foreign_fix="kill -CONT its pid; if that does not help, kill -TERM, then start it again",
+        foreign_fix="kill -CONT its pid; if that does not help, on {host} as root: {hup}",
         hides=FOLLOWS | {"socket-missing", "socket-denied"},
     ),
 )

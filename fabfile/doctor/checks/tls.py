@@ -12,12 +12,17 @@ CAUSE = (
     "from no CA that is trusted, or no longer valid"
 )
 FIX = "fab status tells which it is: correct tls, ca or host in [stores.{}] of hosts.toml and fab deploy, or renew it"
+FOREIGN = (
+    "let server and config.json agree: the server with a certificate for that address that is valid and trusted, or "
+    "without TLS{restarted}"
+)
 CHECKS = (
     Check(
         id="mysql-tls",
         title="2026: no TLS; certificate verify failed; SSL is required but the server doesn't support it",
         cause=CAUSE,
         fix=FIX.format("mysql"),
+        foreign_fix=FOREIGN,
         find=mysql_errors(lambda number: number in TLS),
         hides=DEPENDENTS,
     ),
@@ -26,6 +31,7 @@ CHECKS = (
         title="certificate verify failed; Connection reset by peer, or closed by server, though Redis runs",
         cause=CAUSE,
         fix=FIX.format("redis"),
+        foreign_fix=FOREIGN,
         find=redis_errors(lambda code: code == NO_TLS),
         hides=DEPENDENTS,
     ),

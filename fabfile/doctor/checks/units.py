@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from ... import plan
 from ...steps.sight import Unit
 from ..findings import Hit, Patient, View
-
-
-def start_command(host: Patient, verb: str = "start") -> str:
-    """How supervisord is started there by hand; empty where no unit does it."""
-    units = [PurePosixPath(path).name for path in host.facts.boot if path.endswith(".service")]
-    return f"systemctl {verb} {units[0]}" if units else ""
-
-
-def by_hand(host: Patient, before: str, verb: str = "start") -> str:
-    """The fix on a host that somebody set up by hand with a unit; empty elsewhere, where the check has the fix."""
-    start = "" if host.ours else start_command(host, verb)
-    return f"{before}{start}" if start else ""
 
 
 def _systemd(host: Patient) -> Unit | None:

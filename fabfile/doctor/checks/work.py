@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ...health import work
 from ...inventory.roles import SCHEDULER
+from ...steps.shell import cmd
 from ...steps.sight import KnownProgram
 from ..facts import ProgramLog
 from ..findings import Check, Hit, Patient, View
-from .programs import port_of
+from .ports import port_of
 
 RESTART = "fab -H {host} doctor --fix"
 
@@ -44,11 +45,10 @@ def _found(kind: work.Kind) -> Callable[[View], Iterable[Hit]]:
 def _fix(host: Patient, program: KnownProgram, kind: work.Kind) -> str:
     """The command for this very program; empty where the check's own is right."""
     if kind == "halted" and program.work and program.work.state == "T":
-        return f"as root on {host.name}: kill -CONT {program.work.halted}"
+        return f"on {{host}} as root: kill -CONT {program.work.halted}"
     if kind in ("restarting", "failing"):
         log = host.facts.logs.get(program.name, ProgramLog()).files
-        where = f"on {host.name}: tail -n 50 {log[-1].path}" if log else ""
-        return f"{where}; mend what it names" if where else ""
+        return f"mend what it names, on {{host}} as root: {cmd('tail', '-n', '50', log[-1].path)}" if log else ""
     return ""
 
 
@@ -70,7 +70,7 @@ CHECKS = (
         title="RUNNING, and nothing happens: the process is stopped (SIGSTOP, state T), or waits for a disk (D)",
         cause="supervisord calls a process RUNNING as long as it has not ended, also one that somebody stopped or that "
         "waits for a disk that does not answer",
-        fix="on {host}: dmesg | tail names the disk or the network file system that it waits for",
+        fix="find the disk or the network file system that it waits for, on {host} as root: dmesg | tail",
         find=_found("halted"),
         hides=frozenset({"webui-empty-reply", "rpc-down", "phantomjs-down", "queue-stuck"}),
     ),
@@ -97,7 +97,7 @@ CHECKS = (
         fix=RESTART,
         find=_found("rpc-mute"),
         fixes=("restart",),
-        foreign_fix="supervisorctl restart the program",
+        foreign_fix="on {host} as root: {ctl} restart {items}",
         hides=frozenset({"rpc-down"}),
     ),
     Check(
@@ -108,7 +108,7 @@ CHECKS = (
         fix=RESTART,
         find=_found("hung"),
         fixes=("restart",),
-        foreign_fix="supervisorctl restart the program",
+        foreign_fix="on {host} as root: {ctl} restart {items}",
         hides=frozenset({"queue-stuck"}),
     ),
     Check(
@@ -119,6 +119,6 @@ CHECKS = (
         fix=RESTART,
         find=lost,
         fixes=("restart",),
-        foreign_fix="supervisorctl restart the scheduler: it loads them again",
+        foreign_fix="on {host} as root: {ctl} restart {items}",
     ),
 )

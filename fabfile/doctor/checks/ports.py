@@ -1,0 +1,136 @@
+"""The ports of programs: in other hands, closed, or open and silent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, WEBUI
+from ..answers import Asked
+from ..facts import AnsweringPort, Component, ProgramSection
+from ..findings import Check, Hit, Patient, View
+from ..known import option
+
+SETTLED = 10.0
+"""Seconds that a program has to open its port."""
+
+
+def port_of(host: Patient, program: ProgramSection) -> int | None:
+    """A program's port: from its command line, else from config.json, else pyspider's default."""
+    role, words = ROLES.get(program.role), program.words
+    if role is None or not role.port_option:
+        return None
+    name = f"--{role.port_option}"
+    if name in words[:-1]:
+        return int(words[words.index(name) + 1])
+    if role is PHANTOMJS and (match := re.search(r":(\d+)$", words[-1])):
+        return int(match[1])
+    section = next((asked.section(role.name) for asked in host.asked_as(role.name) if asked.config), {})
+    if role is FETCHER and not option(section, "xmlrpc") and "--xmlrpc" not in words:
+        return None
+    number = str(option(section, role.port_option.replace("-", "_")))
+    return int(number) if number.isdigit() else role.port
+
+
+def taken_ports(view: View) -> Iterator[Hit]:
+    for host, program, port, holders in _taken(view):
+        ended = f"{{host}} as root: kill {' '.join(str(pid) for pid in holders)}; {{ctl}} restart {{items}}"
+        names = ", ".join(f"{name} (pid {pid})" for pid, name in holders.items())
+        seen = f"{program.name} wants port {port}, which {names} holds"
+        foreign = f"name another port, or, if nobody needs the process that holds it, on {ended}"
+        yield Hit(host.name, seen, foreign_fix=foreign, items=(program.name,))
+
+
+def taken_roles(view: View) -> set[str]:
+    """The roles with a program whose port a stranger holds: the stranger's answers count for nothing."""
+    return {program.role for _, program, _, _ in _taken(view)}
+
+
+def _taken(view: View) -> Iterator[tuple[Patient, ProgramSection, int, dict[int, str]]]:
+    for host in view.seen:
+        pids = {program.name: program.pid for program in host.programs}
+        for program in host.configured:
+            if program.name not in pids or not (port := port_of(host, program)):
+                continue
+            listeners = [one for one in host.facts.listeners if one.port == port and one.pid]
+            holders = {one.pid or 0: one.name for one in listeners}
+            if holders and not any(pids[program.name] in one.line for one in listeners):
+                yield host, program, port, holders
+
+
+def empty_replies(view: View) -> Iterator[Hit]:
+    for host in view.seen:
+        for webui in host.facts.webuis:
+            if webui.kind == "empty":
+                process = next(one for one in host.components if one.pid in webui.line)
+                yield _empty(host, webui, process)
+
+
+def _empty(host: Patient, webui: AnsweringPort, process: Component) -> Hit:
+    seen = f"{webui.address}:{webui.port} (pid {webui.pid}) takes the connection and answers nothing"
+    old = [one for one in host.asked_as(WEBUI.name) if _version(one) and _version(one) < (2, 7)]
+    if old:
+        version = ".".join(map(str, _version(old[0])))
+        return Hit(
+            host.name, f"{seen}; its interpreter {old[0].python} is {version}",
+            "the interpreter behind the web UI is older than 2.7; this is not the firewall",
+            "fab -H {host} bootstrap, then fab -H {host} deploy",
+            "let the web UI's section name a Python 2.7, then on {host} as root: {ctl} update", by_hand=True,
+        )  # fmt: skip
+    stopped = "; the process is stopped (SIGSTOP)" if process.state == "T" else ""
+    foreign = "" if process.name else f"on {{host}} as root: kill -CONT {process.pid}"
+    named = (process.name,) if process.name else ()
+    return Hit(host.name, seen + stopped, foreign_fix=foreign, items=named, by_hand=not process.name)
+
+
+def _version(asked: Asked) -> tuple[int, ...]:
+    return asked.interpreter.version if asked.interpreter else ()
+
+
+def closed_ports(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        live = {one.name: one for one in host.programs}
+        heard = {one.port: one for one in host.facts.listeners}
+        for program in view.fleet.programs(host.host):
+            one = live.get(program.name)
+            if program.role != WEBUI.name or not one or one.state != "RUNNING" or (one.uptime_s or 0) < SETTLED:
+                continue
+            if program.port not in heard:
+                other = sorted(one.port for one in heard.values() if live[program.name].pid in one.line)
+                where = f"; it listens on {', '.join(map(str, other))}" if other else ""
+                place = f"{view.fleet.bind_address(host.host)}:{program.port}"
+                seen = f"nothing listens on {place}, though {program.name} is RUNNING"
+                yield Hit(host.name, seen + where, items=(program.name,))
+
+
+CHECKS = (
+    Check(
+        id="port-in-use",
+        title="[Errno 98] Address already in use",
+        cause="another process holds the program's port. A scheduler or fetcher says so in one line of its log and "
+        "stays RUNNING without its RPC; a web UI ends",
+        fix="end the process that holds the port, or set another one in hosts.toml; then fab -H {host} deploy --reload",
+        foreign_fix="end the process that holds the port, then on {host} as root: {ctl} restart {items}",
+        find=taken_ports,
+        hides=frozenset({"backoff", "rpc-down", "rpc-wrong", "port-closed"}),
+    ),
+    Check(
+        id="webui-empty-reply",
+        title="curl: (52) Empty reply from server, though the port is open",
+        cause="the web UI's process hangs: it is alive, its port is open, it answers nobody; this is not the firewall",
+        fix="fab -H {host} doctor --fix",
+        find=empty_replies,
+        fixes=("restart",),
+        foreign_fix="on {host} as root: {ctl} restart {items}",
+    ),
+    Check(
+        id="port-closed",
+        title="Connection refused at the web UI's port",
+        cause="nothing listens on the port that hosts.toml names; this is not the firewall. "
+        "(`nc -z HOST PORT; echo $?`: 0 means open, 1 closed)",
+        fix="fab -H {host} deploy, then fab -H {host} reload",
+        find=closed_ports,
+        fixes=("release", "restart"),
+        foreign_fix="let --port of the web UI and hosts.toml say the same, then on {host} as root: {ctl} update",
+    ),
+)

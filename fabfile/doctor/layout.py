@@ -1,0 +1,120 @@
+"""The one place where a fix is phrased for the layout found: its supervisord, its user, its configuration, its unit.
+
+A fix names commands by words in braces; all that follows `on HOST as root …:` can be typed there as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..steps.shell import as_user, cmd
+from ..steps.sight import LiveSupervisord
+from .facts import Facts
+
+LINES = "%s\\n"
+"""printf's word for one line after the other."""
+BOOT = "pyspider-by-hand"
+"""The name of a boot file of a host that was set up by hand."""
+GENERAL = {
+    "conf": "CONF",
+    "socket": "SOCKET",
+    "ctl": "supervisorctl -c CONF",
+    "start": "supervisord -c CONF (as the user it ran as, or by its unit)",
+    "boot": "write a systemd unit, or into /etc/cron.d: @reboot root supervisord -c CONF",
+    "hup": "kill -HUP PID",
+    "again": "kill PID; supervisord -c CONF",
+    "layout_user": "USER",
+    "items": "NAME",
+    "restarted": ", then on {host} as root: supervisorctl -c CONF restart PROGRAM",
+}
+"""The words as a page shows them, which knows no host."""
+
+
+def filled(text: str, host: str, user: str, facts: Facts | None = None, items: Sequence[str] = ()) -> str:
+    """A fix for that host, with its own commands, about these programs or paths."""
+    words = {**GENERAL, **commands(facts)} if facts else dict(GENERAL)
+    if facts:
+        words["items"] = str(cmd(*items)) if items else "all"
+        words["restarted"] = f", then on {{host}} as root: {words['ctl']} restart {words['items']}" if items else ""
+    pattern = "|".join(map(re.escape, [*words, "host", "user"]))
+    values = {**{key: re.sub(r"\{host\}", host, value) for key, value in words.items()}, "host": host, "user": user}
+    # In one go: a name that somebody chose there is no word of ours.
+    return re.sub(rf"\{{({pattern})\}}", lambda match: values[match[1]], text)
+
+
+def commands(facts: Facts) -> dict[str, str]:
+    """The words of one host's layout; only those that it has."""
+    conf = facts.conf.path if facts.conf else ""
+    found = {"socket": str(cmd(facts.socket_path)), "conf": conf and str(cmd(conf))}
+    found["layout_user"] = facts.layout.user
+    if conf:
+        pid = next((one.pid for one in _mine(facts)), None)
+        found.update(ctl=_ctl(facts, conf), start=start(facts), boot=boot(facts, conf))
+        if pid:
+            gone = f"while kill -0 {pid} 2>/dev/null; do sleep 1; done"
+            # It reads its configuration again, opens its socket again, and starts all of its programs again.
+            found["hup"] = f"kill -HUP {pid}"
+            found["again"] = f"kill {pid}; {gone}; {start(facts)}"
+            if facts.layout.unit:
+                found["again"] = f"systemctl restart {facts.layout.unit}"
+    return {key: value for key, value in found.items() if value}
+
+
+def start(facts: Facts) -> str:
+    """The start of a supervisord that does not run: by its unit, or as the user that it ran as."""
+    if unit := _starter(facts):
+        # One that died may be active in systemd's eyes still.
+        return f"systemctl restart {unit}"
+    conf = facts.conf.path if facts.conf else ""
+    return "; ".join([*_cleared(facts), as_its_user(facts, _daemon(facts, conf))])
+
+
+def boot(facts: Facts, conf: str) -> str:
+    """A file that starts it when the host starts, as the user that it runs as."""
+    if facts.sight.unit is None:
+        line = f"@reboot root {as_its_user(facts, _daemon(facts, conf))}"
+        return f"{cmd('echo', line)} >/etc/cron.d/{BOOT}"
+    user = facts.layout.user or "root"
+    unit = ("[Unit]", "After=network-online.target", "[Service]", "Type=forking", f"User={user}",
+            f"ExecStart={_daemon(facts, conf)}", "[Install]", "WantedBy=multi-user.target")  # fmt: skip
+    written = f"{cmd('printf', LINES, *unit)} >/etc/systemd/system/{BOOT}.service"
+    return f"{written}; systemctl daemon-reload; systemctl enable {BOOT}"
+
+
+def as_its_user(facts: Facts, command: str) -> str:
+    """A command with the rights of the user that supervisord runs as there: root runs no file of that user's."""
+    user = facts.layout.user
+    return command if user in ("root", "") else str(as_user(user, command))
+
+
+def _ctl(facts: Facts, conf: str) -> str:
+    words = [facts.layout.supervisorctl or "supervisorctl", "-c", conf]
+    user = facts.layout.user
+    if user in ("root", "") or facts.layout.rooted:
+        return str(cmd(*words))
+    # The words after it are added by the fix: they are names of programs, and need no quotes.
+    return f"su -s /bin/sh {user} -c 'exec \"$@\"' -- ctl {cmd(*words)}"
+
+
+def _daemon(facts: Facts, conf: str) -> str:
+    return str(cmd(facts.layout.supervisord or "supervisord", "-c", conf))
+
+
+def _mine(facts: Facts) -> list[LiveSupervisord]:
+    conf = facts.conf.path if facts.conf else ""
+    return [one for one in facts.daemons if one.conf == conf] or list(facts.daemons)
+
+
+def _starter(facts: Facts) -> str:
+    """The unit that starts it when the host starts."""
+    return facts.layout.unit or next((path.rpartition("/")[2] for path in facts.boot if path.endswith(".service")), "")
+
+
+def _cleared(facts: Facts) -> list[str]:
+    """What a dead supervisord left in the way, and what a reboot took away."""
+    user = facts.layout.user or "root"
+    made = [f"{cmd('mkdir', '-p', path)} && {cmd('chown', user, path)}" for path in facts.layout.lost]
+    pidfile = facts.pidfile.path if facts.pidfile and not facts.pidfile.alive else ""
+    left = [path for path in (facts.socket_path if facts.socket else "", pidfile) if path]
+    return made + ([str(cmd("rm", "-f", *left))] if left and not facts.daemons else [])
