@@ -112,7 +112,8 @@ class SSHLink:
             keep = reader.message.keep_open
             return reader.found
         except Problem as error:
-            if on_kept_channel and not reader.heard and not self._ended_by_us():
+            timed_out = isinstance(error.__cause__, TimeoutError)
+            if on_kept_channel and not (reader.heard or timed_out or self._ended_by_us()):
                 raise _NothingBegan from error
             raise
         finally:

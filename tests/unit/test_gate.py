@@ -32,7 +32,7 @@ STARTUPS = {
     "exit is a function": (f"{ONCE}exit() {{ :; }}; export -f exit; exec bash", FOREIGN),
     "exit is an alias": ('shopt -s expand_aliases; alias exit=:; while read -r line; do eval "$line"; done', FOREIGN),
     "one question": ("read -p 'project? ' project", EATEN),
-    "questions without an end": ("while read -r -t 2 x; do :; done", EATEN),
+    "questions without an end": ("while read -r x; do :; done", EATEN),
     "a question, then another shell": (f"{ONCE}read a; read b; exec bash", FOREIGN),
     "some bytes": ("head -c 5 >/dev/null", EATEN),
     "everything": ("cat >/dev/null", EATEN),
@@ -58,8 +58,8 @@ def login(startup: str, folder: Path, sent: Message) -> tuple[int, Reader]:
         with suppress(BrokenPipeError):
             shell.stdin.write(WARD + sent.head() + sent.tail())
             shell.stdin.flush()
-        # The input stays open until all is answered; one that eats it waits for its end.
-        if "cat >" in startup:
+        # The input stays open until all is answered; a shell that gives no answer may wait for its end.
+        if startup not in [STARTUPS[kind][0] for kind in ANSWERED]:
             shell.stdin.close()
         while not reader.done and (data := shell.stdout.read1(65536)):
             reader.feed(data)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
+from fabfile.errors import Unreachable
 from fabfile.inventory import Host
 from fabfile.ssh.config import SSHConfig
 from fabfile.ssh.connect import Flags, login
@@ -70,3 +73,12 @@ def test_a_beat_never_falls_into_a_message() -> None:
     channel.go_on.set()
     upload.join(10)
     assert [data for data, _ in channel.sent].count(b"\n") == 1
+
+
+def test_a_host_that_is_late_on_a_kept_channel_is_not_waited_for_once_more() -> None:
+    class Stuck(Channel):
+        def sendall(self, data: bytes) -> None:
+            raise TimeoutError
+
+    with pytest.raises(Unreachable, match="no answer within 20 s"):
+        link_with(Stuck()).exchange(UPLOAD, lambda _: None)
