@@ -60,7 +60,8 @@ def login(startup: str, folder: Path, sent: Message) -> tuple[int, Reader]:
             shell.stdin.flush()
         # The input stays open until all is answered; a shell that gives no answer may wait for its end.
         if startup not in [STARTUPS[kind][0] for kind in ANSWERED]:
-            shell.stdin.close()
+            with suppress(BrokenPipeError):
+                shell.stdin.close()
         while not reader.done and (data := shell.stdout.read1(65536)):
             reader.feed(data)
         with suppress(BrokenPipeError):
