@@ -61,7 +61,7 @@ class Visit:
 def browser(webui: WebUIClient, another: str = "") -> Iterator[Visit]:
     """Chromium with the web UI's login; the password is in no command line and in no address.
 
-    It finds `another` host as well, if a route of the test lets it through.
+    It finds `another` host as well, once a test has taken the route away.
     """
     # What Chromium asks for by itself takes no route of a page: it finds nobody else either.
     found = [host for host in (urlsplit(webui.address).hostname, another) if host]
