@@ -103,7 +103,7 @@ class HostStatus:
             return []
         if self.sight is None or self.bare:
             return [self._nothing()]
-        running = _by_hand(self.wanted, self.sight) if self.by_hand else self._running(self.sight)
+        running = self._run_by_hand(self.sight) if self.by_hand else self._running(self.sight)
         return [*self._supervisord(self.sight), *running]
 
     def _nothing(self) -> str:
@@ -124,6 +124,24 @@ class HostStatus:
             found.append(f"{len(sight.supervisords)} supervisords run at once; {self._advice}")
         return found
 
+    def _run_by_hand(self, sight: Sight) -> list[str]:
+        """The problems of somebody else's programs: their names are their own, their number is hosts.toml's."""
+        if not sight.supervisord.answers:
+            return []
+        found = [text for one in self.programs if (text := self._stands(one))]
+        known = Counter(one.role for one in self.programs)
+        for role, count in Counter(name.rstrip("0123456789") for name in self.wanted).items():
+            if known[role] < count:
+                found.append(f"supervisord knows {known[role]} {role} of {count} in hosts.toml")
+        return found
+
+    def _stands(self, one: KnownProgram) -> str:
+        """Why a program is not well; empty where it is."""
+        if one.state != RUNNING:
+            return f"{one.name} is {one.state}{f' ({one.why})' if one.why else ''}"
+        trouble = work.trouble(one, self.measures)
+        return str(trouble) if trouble else ""
+
     def _running(self, sight: Sight) -> list[str]:
         if not sight.supervisord.answers:
             return []
@@ -132,11 +150,8 @@ class HostStatus:
         for name in self.wanted:
             if name not in known:
                 found.append(f"{name} is missing; {self._advice}")
-            elif known[name].state != RUNNING:
-                why = f" ({known[name].why})" if known[name].why else ""
-                found.append(f"{name} is {known[name].state}{why}")
-            elif trouble := work.trouble(known[name], self.measures):
-                found.append(str(trouble))
+            elif text := self._stands(known[name]):
+                found.append(text)
             elif not known[name].log:
                 found.append(f"{name} has no log file")
         found += [f"{name} runs, but hosts.toml does not put it there" for name in known if name not in self.wanted]
@@ -152,19 +167,6 @@ def _silence(sight: Sight) -> str:
     if sight.socket:
         return "its socket is stale" if server.errno == REFUSED else f"at its socket: {server.why}"
     return "it is not running"
-
-
-def _by_hand(wanted: tuple[str, ...], sight: Sight) -> list[str]:
-    """The problems of programs that somebody else set up: their names are their own, their number is hosts.toml's."""
-    if not sight.supervisord.answers:
-        return []
-    own = [one for one in sight.programs if one.role]
-    found = [f"{one.name} is {one.state}{f' ({one.why})' if one.why else ''}" for one in own if one.state != RUNNING]
-    known = Counter(one.role for one in own)
-    for role, count in Counter(name.rstrip("0123456789") for name in wanted).items():
-        if known[role] < count:
-            found.append(f"supervisord knows {known[role]} {role} of {count} in hosts.toml")
-    return found
 
 
 def nothing_yet(views: Sequence[HostStatus]) -> bool:

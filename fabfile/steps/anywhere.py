@@ -39,8 +39,10 @@ class LookAnywhere:
     name: str = "look anywhere"
 
     def probe(self) -> Probe:
-        asked = {"webui": dict(self.questions.webui), "rpc": dict(self.questions.rpc)}
-        options = self.place.options(**asked, anywhere=True, python=self.place.python, work=self.questions.work)
+        asked = self.questions
+        options = self.place.options(
+            webui=dict(asked.webui), rpc=dict(asked.rpc), work=asked.work, anywhere=True, python=self.place.python
+        )
         return by_any_python(self.place, "look", options, limit=45)
 
     def diff(self, _found: Found) -> Sequence[Action]:

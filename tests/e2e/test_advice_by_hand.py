@@ -5,6 +5,7 @@ A fix that doctor prints is typed there as it stands; afterwards doctor is silen
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from ..waiting import until
-from .by_hand import BIN, CONF, ByHand, start_again
+from .by_hand import BIN, CONF, PROGRAMS, ByHand, start_again
 from .faults import SHELL, Fault, found
 
 pytestmark = pytest.mark.e2e
@@ -176,3 +177,62 @@ def test_a_fault_is_named_and_its_fix_works_as_it_is_printed(hand: ByHand, fault
     except BaseException:
         start_again(hand)
         raise
+
+
+def told(hand: ByHand, *words: str) -> list[str]:
+    """What status calls a problem, but for the stores' own accounts, which hosts.toml does not know."""
+    stdout = hand.fab(*words, "status", "--json", status=None).stdout
+    problems: list[str] = json.loads(stdout)["problems"]
+    assert not [one for one in problems if "fab deploy" in one or "fab bootstrap" in one], problems
+    return [one for one in problems if one.startswith(("node1:", "root@"))]
+
+
+def test_status_tells_of_a_cluster_made_by_hand_what_it_sees(hand: ByHand) -> None:
+    before = hand.alive()
+    seen = hand.status()["hosts"]["node1"]
+    assert {one["name"]: one["state"] for one in seen["programs"]} == dict.fromkeys(PROGRAMS, "RUNNING")
+    assert told(hand) == []
+    assert hand.alive() == before
+
+
+def test_status_of_a_host_outside_hosts_toml_tells_what_runs_there_and_nothing_where_nothing_was_seen(
+    hand: ByHand,
+) -> None:
+    stranger = f"root@{hand.sandbox.address('node1')}"
+    elsewhere = hand.folder / "elsewhere.toml"
+    elsewhere.write_text(hand.hosts_toml.read_text().replace(hand.sandbox.address("node1"), "192.0.2.1"))
+    seen = json.loads(hand.fab("-H", stranger, "status", "--json", hosts_toml=elsewhere).stdout)
+    assert seen["verdict"] == "healthy"
+    assert len(seen["hosts"][stranger]["programs"]) == len(PROGRAMS)
+    assert "tells what to do" not in hand.fab("-H", stranger, "doctor", status=None, hosts_toml=elsewhere).stdout
+    hand.on("node1", f"{DAEMON}; {CTL} shutdown; while [ -d /proc/$p ]; do sleep 0.1; done; mv {CONF} /root/kept.conf")
+    try:
+        nothing = hand.fab("-H", stranger, "status", status=1, hosts_toml=elsewhere).stdout
+        assert "nothing of pyspider was found here" in nothing and "unknown" in nothing
+        assert "healthy" not in nothing
+        # On the host that hosts.toml lists, its Python is there, and nothing else.
+        fresh = hand.fab("status", status=1).stdout
+        assert "! node1: bootstrapped, but nothing is deployed yet; run `fab deploy`" in fresh
+        assert "demo: nothing is set up yet" in fresh and "healthy" not in fresh
+    finally:
+        start_again(hand)
+
+
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [
+        (f"rm {SOCK}", "its socket is gone"),
+        (rf"sed -i '/^\[rpcinterface/,/^supervisor.rpc/d' {CONF}; {DAEMON}; kill -HUP $p; sleep 5", "UNKNOWN_METHOD"),
+        (f"{DAEMON}; kill -STOP $p", "timed out"),
+    ],
+)
+def test_a_supervisord_that_lives_is_not_said_to_be_gone(hand: ByHand, cause: str, says: str) -> None:
+    hand.on("node1", f"cp -p {CONF} /root/kept.conf")
+    try:
+        hand.on("node1", SHELL + cause)
+        pid = hand.on("node1", f"cat {PIDFILE}").strip()
+        (problem,) = [one for one in told(hand) if "supervisord" in one]
+        assert f"it lives, pid {pid}: " in problem and says in problem
+        assert "`fab -H node1 doctor` tells what to do" in problem
+    finally:
+        start_again(hand)
