@@ -432,7 +432,7 @@ def test_no_fix_of_a_host_made_by_hand_is_a_command_of_fab(fleet: Fleet) -> None
     """Each fault of the tables above, on a host that this project did not deploy, and on one outside hosts.toml."""
     for check in CHECKS:
         text = check.foreign_fix or check.fix
-        if check.id not in ("foreign-conf", "bare", "unreachable", "unseen"):
+        if check.id not in ("foreign-conf", "bare", "not-set-up"):
             assert "fab -H" not in text and "fab deploy" not in text and "fab bootstrap" not in text, check.id
 
 
@@ -445,6 +445,20 @@ def by_hand(fleet: Fleet, *changes: Callable[[Answer], Any], host: str = "node2"
     (one,) = findings(view(fleet, {host: both(by_root, *changes)}), CHECKS)
     assert not one.fixable
     return one
+
+
+def test_a_host_that_nobody_has_set_up_has_that_one_finding(fleet: Fleet) -> None:
+    fresh = both(
+        ABSENT, set_in("ours", False), set_in("conf", None), set_in("boot", []), set_in("asked", []),
+        set_in("logs", {}), set_in("sight/supervisords", []),
+    )  # fmt: skip
+    (one,) = findings(view(fleet, {"node2": fresh}), CHECKS)
+    assert (one.id, one.fix) == ("not-set-up", "fab -H node2 bootstrap, then fab -H node2 deploy")
+    # A supervisord of somebody else is in the way: a deploy would be refused.
+    shop = both(fresh, set_in("sight/strangers", [SHOP]), set_in("sight/foreign_conf", ["shop"]))
+    (one,) = findings(view(fleet, {"node2": shop}), CHECKS)
+    assert one.id == "not-set-up" and "somebody else's" in one.evidence
+    assert '[cluster] supervisord_conf = "/etc/pyspider-supervisord.conf"' in one.fix
 
 
 def test_roots_supervisord_on_a_host_made_by_hand_is_no_finding(fleet: Fleet) -> None:

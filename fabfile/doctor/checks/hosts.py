@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ... import plan
+from ...steps.supervisor import claimed
 from ..findings import Check, Hit, View
+from .strangers import SUPERVISORDS
+from .supervisor import FOLLOWS
+
+BOOTSTRAP = "fab -H {host} bootstrap, then fab -H {host} deploy"
 
 
 def unreachable(view: View) -> Iterator[Hit]:
@@ -23,6 +29,17 @@ def bare(view: View) -> Iterator[Hit]:
             yield Hit(
                 host.name, seen, fix="" if listed else "install a Python 2.7 or 3 there, or list it in hosts.toml"
             )
+
+
+def fresh(view: View) -> Iterator[Hit]:
+    """Hosts with a Python, and nothing of pyspider."""
+    place = plan.place(view.fleet)
+    for host in view.seen:
+        there = host.ours or host.configured or host.components
+        if not there and view.fleet.programs(host.host):
+            why = claimed(place, host.facts.sight)
+            fix = f"{why[1]}; then {BOOTSTRAP}" if why else ""
+            yield Hit(host.name, f"nothing of pyspider is set up here yet{f'; {why[0]}' if why else ''}", fix=fix)
 
 
 CHECKS = (
@@ -44,7 +61,15 @@ CHECKS = (
         id="bare",
         title="pyspider: command not found; bad interpreter: No such file or directory",
         cause="the host has never been set up, or its Python is gone",
-        fix="fab -H {host} bootstrap, then fab -H {host} deploy",
+        fix=BOOTSTRAP,
         find=bare,
+    ),
+    Check(
+        id="not-set-up",
+        title="nothing of pyspider runs on a host of hosts.toml",
+        cause="the host is in hosts.toml, and nobody has set it up: neither this project nor somebody by hand",
+        fix=BOOTSTRAP,
+        find=fresh,
+        hides=FOLLOWS | SUPERVISORDS | {"two-supervisords", "supervisor-mismatch", "no-boot-unit", "supervisord-hung"},
     ),
 )

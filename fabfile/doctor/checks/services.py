@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, WEBUI
 from ..answers import Asked, RPCAnswer
 from ..facts import Component
-from ..findings import Check, Hit, Patient, Unseen, View
+from ..findings import Check, Hit, Patient, Unseen, View, deployed
 from ..known import option
 from ..layout import filled
 from .config import RESTART, readers
@@ -71,12 +71,14 @@ def down(view: View) -> Iterator[Hit]:
         names = [f"{h.name} (pid {one.pid}{', stopped' if one.state == 'T' else ''})" for h, one in alive]
         who = f"the {role} runs on {', '.join(names)}" if names else f"no {role} runs"
         seen = f"webui's {role}-rpc {answer.url}: {answer.error}; {who}"
-        yield Hit(host.name, seen, foreign_fix=_restarting(alive))
+        yield Hit(host.name, seen, fix=(restart := _restarting(view, alive)), foreign_fix=restart)
 
 
-def _restarting(alive: list[tuple[Patient, Component]]) -> str:
+def _restarting(view: View, alive: list[tuple[Patient, Component]]) -> str:
     """The restart of the component that does not answer, on the host where it runs."""
     for host, one in alive:
+        if deployed(view, host.name):
+            return f"fab -H {host.name} deploy --reload"
         if one.held and one.name:
             text = f"on {host.name} as root: {{ctl}} restart {{items}}"
             return filled(text, host.name, one.name, host.facts, (one.name,))
@@ -104,7 +106,7 @@ def phantomjs_down(view: View) -> Iterator[Hit]:
             if answer and answer.error and not filtered(view, host, answer.place, answer):
                 alive = [(one, each) for one in view.seen for each in one.components if each.role == PHANTOMJS.name]
                 seen = f"phantomjs-proxy {answer.where}: {answer.error}"
-                yield Hit(host.name, seen, foreign_fix=_restarting(alive))
+                yield Hit(host.name, seen, fix=(restart := _restarting(view, alive)), foreign_fix=restart)
 
 
 def leaking(view: View) -> Iterator[Hit]:
