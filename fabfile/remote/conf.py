@@ -97,7 +97,7 @@ def programs(found, writers):
             if kind:
                 yield {
                     "name": one.get("process_name", name[8:]),
-                    "section": name,
+                    "section": name[8:],
                     "file": writers[name][1],
                     "role": kind,
                     "words": words,

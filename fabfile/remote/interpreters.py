@@ -5,9 +5,9 @@ from __future__ import absolute_import, print_function
 import json
 import os
 import re
+import select
 import signal
 import subprocess
-import tempfile
 import time
 
 from . import files, ground, machine, processes, rights
@@ -62,18 +62,18 @@ def asked(found, site):
 
 
 def begin(words, uid):
-    """A process of that user and its output, or why there is none.
-
-    The zip is its stdin: a user can't read where root keeps it. Its output goes into a file: a pipe may stay open.
-    """
+    """A process of that user, or why there is none. The zip is its stdin: a user can't read where root keeps it."""
     try:
-        out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  told() closes them
         with open(ARCHIVE, "rb") as program:
             os.fchmod(program.fileno(), 0o644)
-            process = subprocess.Popen(
-                words, stdin=program, stdout=out, stderr=err, cwd="/", preexec_fn=lambda: begun_as(uid)
+            return subprocess.Popen(
+                words,
+                stdin=program,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                preexec_fn=lambda: begun_as(uid),
             )
-            return process, out, err
     except (IOError, OSError) as error:
         return error
 
@@ -83,23 +83,33 @@ def begun_as(uid):
     rights.become(uid)
 
 
-def said(asked, deadline):
-    if isinstance(asked, EnvironmentError):
-        return {"broken": str(asked)[-300:]}
-    process, out, err = asked
-    while process.poll() is None and time.time() < deadline:
-        time.sleep(0.02)
-    if process.returncode is None:
+def said(process, deadline):
+    if isinstance(process, EnvironmentError):
+        return {"broken": str(process)[-300:]}
+    out, err = heard(process, deadline)
+    if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         return {"broken": "it says nothing within %d s" % ASK_SECONDS}
-    out, err = [told(part) for part in (out, err)]
     try:
         return json.loads(out)
     except ValueError:
         return {"broken": (err or out).strip()[-300:]}
 
 
-def told(stream):
-    stream.seek(0)
-    with stream:
-        return stream.read(MOST).decode("utf-8", "replace")
+def heard(process, deadline):
+    """Its output and its complaints until it ends: a child of it that goes on may keep them open for ever."""
+    heard_of = dict((stream.fileno(), []) for stream in (process.stdout, process.stderr))
+    pending = set(heard_of)
+    while pending and time.time() < deadline:
+        ready = select.select(list(pending), [], [], 0.1)[0]
+        if not ready and process.poll() is not None:
+            break
+        for fd in ready:
+            chunk = os.read(fd, 1 << 16)
+            heard_of[fd].append(chunk)
+            if not chunk or sum(map(len, heard_of[fd])) > MOST:
+                pending.discard(fd)
+    while process.poll() is None and time.time() < deadline:
+        time.sleep(0.02)
+    return [b"".join(heard_of[one.fileno()]).decode("utf-8", "replace") for one in (process.stdout, process.stderr)]

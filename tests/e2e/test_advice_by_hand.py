@@ -117,11 +117,10 @@ FAULTS = [
         "node1",
         f"""service mariadb stop; sed -i 's/^autorestart=true/autorestart=true\\nstartretries=0/' {CONF}
         {CTL} update results; settled '{CTL} status results | grep -q FATAL'; service mariadb start
-        sed -i /^startretries/d {CONF}; {CTL} update""",
+        sed -i /^startretries/d {CONF}""",
     ),
     Fault("log-missing", "node1", "rm /home/work/supervisor/processor3.log"),
-    Fault("webui-empty-reply", "node1", f"kill -STOP $({CTL} pid webui)"),
-    Fault("rpc-down", "node1", f"kill -STOP $({CTL} pid scheduler)"),
+    Fault("halted", "node1", f"kill -STOP $({CTL} pid webui)"),
     Fault("nofile", "node1", f"prlimit --pid $({CTL} pid fetcher) --nofile=512:"),
     Fault("exposed", "node1", "chmod 644 /srv/crawl/config.json", note="config"),
     Fault("no-boot-unit", "node1", "systemctl disable pyspider-by-hand"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from fabfile.doctor.facts import parsed
 from fabfile.inventory.roles import QUEUES
-from fabfile.remote import answers, ask, clients, conf, doctor, processes, stores, tls
+from fabfile.remote import answers, ask, clients, conf, doctor, interpreters, processes, stores, tls
 from fabfile.steps.base import Found
 from fabfile.steps.shipped import shipped
 
@@ -53,6 +54,7 @@ def test_a_configuration_by_hand_is_read_as_supervisor_reads_it(by_hand: Any) ->
     assert set(programs) == {"proc_00", "proc_01", "webui"}
     assert programs["proc_01"]["log"] == "/var/log/proc_01.log"
     assert programs["proc_01"]["role"] == "processor"
+    assert programs["proc_01"]["section"] == "proc" and programs["webui"]["file"].endswith("/more/webui.ini")
     assert programs["webui"]["words"][1].endswith("/more/run.py")
 
 
@@ -161,3 +163,24 @@ def test_a_host_asks_for_the_queues_that_the_cluster_has() -> None:
 def test_the_password_of_a_phantomjs_proxy_is_not_shown() -> None:
     seen = answers.phantomjs(f"http://u:{SECRET}@127.0.0.1:9/")
     assert seen["where"] == "127.0.0.1:9/" and SECRET not in json.dumps(seen)
+
+
+@pytest.mark.parametrize(
+    ("script", "wanted"),
+    [
+        ("echo '{\"a\": 1}'", {"a": 1}),
+        # A child that goes on holds the output open.
+        ("sleep 30 & echo '{\"a\": 1}'", {"a": 1}),
+        ("sleep 30", {"broken": f"it says nothing within {interpreters.ASK_SECONDS} s"}),
+        ("echo no Python >&2; exit 1", {"broken": "no Python"}),
+        ("yes | head -c 3000000 >&2; echo '{\"a\": 1}'", {"a": 1}),
+    ],
+)
+def test_an_interpreter_that_never_answers_is_waited_for_no_longer(
+    script: str, wanted: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "zip").write_bytes(b"")
+    monkeypatch.setattr(interpreters, "ARCHIVE", str(tmp_path / "zip"))
+    begun = time.time()
+    assert interpreters.said(interpreters.begin(["/bin/sh", "-c", script], 0), begun + 3) == wanted
+    assert time.time() - begun < 10
