@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import socket
 from contextlib import closing
 
@@ -213,6 +215,40 @@ def test_a_healthy_cluster_has_no_finding(cluster: Cluster) -> None:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.label)
 def test_a_fault_is_named_alone_and_mended(cluster: Cluster, fault: Fault) -> None:
     named_alone_and_mended(cluster, fault)
+
+
+PRINTED = (
+    "socket-stale",
+    "socket-missing-deleted",
+    "orphans",
+    "no-boot-unit",
+    "supervisord-hung",
+    "two-schedulers",
+    "stopped",
+    "config-unreadable",
+    "exposed-config",
+    "root-owned",
+)
+
+
+@pytest.mark.parametrize("fault", [one for one in FAULTS if one.label in PRINTED], ids=lambda fault: fault.label)
+def test_a_fix_works_as_it_is_printed(cluster: Cluster, fault: Fault) -> None:
+    with healthy_again(cluster):
+        cluster.on(fault.host, SHELL + fault.cause)
+        for one in found(cluster):
+            typed(cluster, one["fix"])
+        silent(cluster)
+
+
+def typed(cluster: Cluster, fix: str) -> None:
+    """Type a fix as it stands: commands of fab here, those for root on the host that it names."""
+    for part in fix.split(", then "):
+        if match := re.fullmatch(r"on (\S+) as root[^:]*: (.*)", part):
+            cluster.on(match[1], match[2])
+        else:
+            fab, *words = shlex.split(part)
+            assert fab == "fab", fix
+            cluster.fab(*words)
 
 
 def test_programs_that_gave_up_while_mysql_was_away_are_started_again(cluster: Cluster) -> None:

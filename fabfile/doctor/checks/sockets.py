@@ -91,6 +91,6 @@ def hung_supervisords(view: View) -> Iterator[Hit]:
         if alive and host.facts.socket and not host.supervised:
             stopped = [one.pid for one in host.facts.daemons if one.state == "T"]
             # One that runs, and does not answer, may lack what its configuration has by now.
-            fix = f"on {{host}} as root: kill -CONT {stopped[0]}" if stopped else f"{AGAIN}{{hup}}"
+            fix = f"on {{host}} as root: kill -CONT {stopped[0]}" if stopped else ""
             seen = f"{', '.join(alive)}: {host.facts.sight.supervisord.why}"
-            yield Hit(host.name, seen, foreign_fix=fix)
+            yield Hit(host.name, seen, fix=fix, foreign_fix=fix or f"{AGAIN}{{hup}}")
