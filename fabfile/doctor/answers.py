@@ -110,8 +110,11 @@ class StoreAddress(Fact, frozen=True):
     """The address of a store in a config.json, without its password."""
 
     scheme: str = "mysql"
+    host: str | None = None
     path: str = ""
     odd_password: bool = False
+    sign: str = ""
+    """The first sign of its password that an address can't hold."""
     bad: str = ""
     """Why it can't be taken apart."""
 

@@ -40,7 +40,10 @@ def load(path: Path | None = None) -> Fleet:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if text.startswith("\ufeff"):
+            raise WrongInput(f"{path.name}: begins with a byte order mark (BOM), which is no TOML; save it without one")
+        data = tomllib.loads(text)
     except FileNotFoundError as error:
         raise WrongInput(
             f"{path}: there is no such file; describe your cluster there, or name it by HOSTS_TOML"

@@ -6,6 +6,7 @@ host: it gets the same answers as the component. It must run under any Python fr
 
 from __future__ import absolute_import, print_function
 
+import codecs
 import json
 import os
 import stat
@@ -78,11 +79,27 @@ def split(url):
         port = parsed.port
     except ValueError:
         # The reason quotes the text in place of the port: perhaps a part of the password.
-        return {"scheme": url.partition(":")[0], "bad": "its port is no number", "host": None, "path": ""}, None
+        found = {
+            "scheme": url.partition(":")[0],
+            "bad": "its port is no number",
+            "host": None,
+            "port": None,
+            "path": "",
+        }
+        return dict(found, sign=sign(url)), None
     path = parsed.path.lstrip("/")
     found = {"scheme": parsed.scheme, "host": parsed.hostname, "port": port, "user": parsed.username, "path": path}
+    if parsed.scheme == "redis" and port is None and "," not in parsed.netloc:
+        found["bad"] = "the address has no port"
+    found["sign"] = sign(url)
     found["odd_password"] = sorted(set(parsed.password or "") - SAFE) != [] or bool(parsed.query or parsed.fragment)
     return found, parsed.password
+
+
+def sign(url):
+    """The first sign of the password that an address can't hold; empty where all are safe."""
+    login, at, _ = url.partition("://")[2].rpartition("@")
+    return next((one for one in login.partition(":")[2] if one not in SAFE), "") if at else ""
 
 
 def shown(config):
@@ -107,7 +124,10 @@ def text(path):
     try:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise ValueError("it is no regular file")
-        return stream.read().decode("utf-8")
+        content = stream.read()
+        if content.startswith(codecs.BOM_UTF8):
+            raise ValueError("it begins with a byte order mark (BOM), which is no JSON; save it without")
+        return content.decode("utf-8")
     finally:
         stream.close()
 
@@ -135,7 +155,11 @@ def ask(options):
 def asked_stores(flat, roles, secured, missing):
     databases = dict((name, split(flat[name])) for name in DATABASES if flat.get(name))
     answer = {
-        "places": dict((name, "%s/%s" % (place(where, 3306), where["path"])) for name, (where, _) in databases.items())
+        "places": dict(
+            (name, "%s/%s" % (place(where, 3306), where["path"]))
+            for name, (where, _) in databases.items()
+            if not where.get("bad")
+        )
     }
     # A fetcher has nothing to do with MySQL.
     if set(roles) != set(["fetcher"]) and not missing["mysql.connector"]:
@@ -146,7 +170,8 @@ def asked_stores(flat, roles, secured, missing):
         where, password = split(flat["message_queue"])
         answer["redis"] = stores.redis(where, password, tls.guard(secured.get("redis")))
         database = (answer["redis"] or {}).get("db", where["path"])
-        answer["places"]["message_queue"] = "%s/%s" % (place(where, 6379), database)
+        if not where.get("bad"):
+            answer["places"]["message_queue"] = "%s/%s" % (place(where, 6379), database)
     return answer
 
 

@@ -13,15 +13,15 @@ from fabfile.inventory import load
 from ..waiting import until
 from .conftest import PROJECT as FOLDER
 from .conftest import Cluster
-from .faults import SHELL, found, healthy_again, silent
+from .faults import BIN, SHELL, found, healthy_again, silent
 
 pytestmark = pytest.mark.e2e
 
-HELD = """$CTL stop fetcher1
-setsid python3 -c 'import socket, time
+HELD = f"""$CTL stop fetcher1
+setsid {BIN}/python -c 'import socket, time
 s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 24444)); s.listen(1)
 time.sleep(600)' >/dev/null 2>&1 </dev/null &
-holder=$!; settled 'grep -q :5F7C /proc/net/tcp'
+holder=$!; settled 'grep -q ":5F7C 00000000:0000 0A" /proc/net/tcp'
 $CTL start fetcher1; settled '$CTL status fetcher1 | grep -q RUNNING'; sleep 8; kill $holder"""
 """A fetcher that began while its port was taken: its RPC thread has ended, and the port is free by now."""
 

@@ -83,6 +83,12 @@ def typed(fix: str) -> str:
     return re.split(r" as root[^:]*: ", fix, maxsplit=1)[-1]
 
 
+def test_the_key_and_the_sign_of_a_password_are_named(fleet: Fleet) -> None:
+    bad = {"scheme": "redis", "bad": "its port is no number", "sign": "#"}
+    (one,) = findings(view(fleet, {"node2": set_in("asked/0/config/message-queue", bad)}), CHECKS)
+    assert "the password in message_queue holds '#'" in one.evidence
+
+
 def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
     assert diagnosis(fleet) == []
 
@@ -126,6 +132,14 @@ SUPERVISORD = {"address": "0.0.0.0", "port": 9001, "pid": 50, "name": "superviso
         ("node2", set_in("asked/0/config/message-queue/path", "db"), "config-redis-db"),
         ("node2", both(set_in("asked/0/config/taskdb/odd_password", True), set_in("asked/0/mysql/taskdb", DENIED)),
          "config-password"),
+        ("node2", set_in("asked/0/config/taskdb", {"scheme": "mysql+taskdb", "bad": "its port", "sign": "/"}),
+         "config-password"),
+        ("node2", set_in("asked/0/config/message-queue",
+                         {"scheme": "redis", "host": "h", "path": "0", "bad": "the address has no port"}),
+         "config-address"),
+        ("node2", both(set_in("conf/sections", ["supervisord", "unix_http_server", "supervisorctl"]),
+                       set_in("sight/supervisord", DEAD | {"errno": None})), "conf-sections"),
+        ("node1", set_in("listeners/1/address", "127.0.0.1"), "port-closed"),
         ("node2", set_in("asked/0/mysql/taskdb", DENIED), "mysql-denied"),
         ("node2", both(set_in("asked/0/mysql/taskdb", LOST), state(1, "BACKOFF")), "mysql-refused"),
         ("node2", set_in("asked/0/mysql/taskdb/connected", 490), "mysql-max-connections"),

@@ -66,12 +66,36 @@ def test_a_configuration_by_hand_is_read_as_supervisor_reads_it(by_hand: Any) ->
         (f"mysql+taskdb://u:{SECRET}/x@h:3306/taskdb", {"host": None, "bad": "its port is no number"}),
         ("sqlite+taskdb:////tmp/task.db", {"scheme": "sqlite+taskdb", "host": None}),
         ("redis://h:6379/db", {"scheme": "redis", "path": "db", "odd_password": False}),
+        ("mysql+taskdb://u:pa/ss@h:3306/taskdb", {"host": None, "sign": "/", "port": None}),
+        ("redis://:pa#ss@h:6379/0", {"host": None, "sign": "#"}),
+        ("mysql+taskdb://u:p@h/taskdb", {"host": "h", "port": None, "sign": ""}),
+        ("redis://h", {"host": "h", "bad": "the address has no port"}),
     ],
 )
 def test_an_address_is_taken_apart_as_pyspider_does(url: str, wanted: dict[str, Any]) -> None:
     found, _ = ask.split(url)
     assert {name: found[name] for name in wanted} == wanted
     assert SECRET not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        """{"taskdb": "mysql+taskdb://crawl:pa/ss@127.0.0.1:1/taskdb", "message_queue": "redis://:pa#ss@127.0.0.1:1/0"}""",
+        """{"taskdb": "mysql+taskdb://crawl:pw@127.0.0.1/taskdb", "message_queue": "redis://127.0.0.1"}""",
+    ],
+)
+def test_no_address_ends_the_questions(tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    found = ask.ask({"config": str(tmp_path / "config.json"), "roles": ["scheduler"], "site": None})
+    assert "message_queue" not in found["places"]
+    assert found["redis"] is None
+
+
+def test_a_byte_order_mark_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("\ufeff{}", encoding="utf-8")
+    found = ask.ask({"config": str(tmp_path / "config.json"), "roles": ["webui"], "site": None})
+    assert "begins with a byte order mark" in found["bad_config"]
 
 
 def test_no_password_of_a_configuration_is_shown() -> None:

@@ -255,6 +255,7 @@ def test_a_webui_port_past_the_last_one_is_a_fault(tmp_path: Path) -> None:
         (b"[cluster\n", "hosts.toml: line 1, column 9: not TOML: expected ']' at the end of a table declaration; correct that line"),
         (b"a = 1\na = 2\n", "hosts.toml: line 2, column 6: not TOML: cannot overwrite a value"),
         (b"a = \n", "hosts.toml: line 1, column 5: not TOML: invalid value"),
+        (b"\xef\xbb\xbf[cluster]", "hosts.toml: begins with a byte order mark (BOM)"),
         (b"\xff", "hosts.toml: not UTF-8 text"),
     ],
 )  # fmt: skip

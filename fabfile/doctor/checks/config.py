@@ -107,10 +107,25 @@ def odd_passwords(view: View) -> Iterator[Hit]:
         for asked in _configs(host):
             for name in (*DATABASES, "message_queue"):
                 address = asked.address(name)
-                if address and address.bad:
-                    yield _hit(host, asked, f": {name} can't be taken apart: {address.bad}")
+                if address and address.bad and (address.sign or address.host is None):
+                    yield _hit(host, asked, f": {_sign(name, address)}: the address can't be taken apart")
                 elif address and address.odd_password and _refused(asked, name):
-                    yield _hit(host, asked, f": the password in {name} holds other signs than letters, digits, _ and -")
+                    yield _hit(host, asked, f": {_sign(name, address)}")
+
+
+def _sign(name: str, address: StoreAddress) -> str:
+    if not address.sign:
+        return f"{name}: {address.bad}"
+    return f"the password in {name} holds '{address.sign}'; letters, digits, _ and - are safe"
+
+
+def portless(view: View) -> Iterator[Hit]:
+    """Addresses of Redis without a port: pyspider takes none for it, as it does for MySQL."""
+    for host in view.seen:
+        for asked in _configs(host):
+            address = asked.address("message_queue")
+            if address and address.bad and address.host is not None and not address.sign:
+                yield _hit(host, asked, f": message_queue: {address.bad}")
 
 
 def _refused(asked: Asked, name: str) -> bool:
@@ -140,6 +155,16 @@ CHECKS = (
         fixes=("release", "restart"),
         foreign_fix="give the store's user a password of letters, digits, _ and -, and write it there{restarted}",
         hides=frozenset({"mysql-denied", "mysql-refused", "redis-refused", "redis-noauth", "island", "backoff"}),
+    ),
+    Check(
+        id="config-address",
+        title="TypeError: int() argument must be a string or a number, not 'NoneType'; every program ends at once",
+        cause="pyspider takes 3306 for a MySQL address without a port; for one of Redis it takes nothing",
+        fix=RESTART,
+        find=portless,
+        fixes=("release", "restart"),
+        foreign_fix="write redis://HOST:6379/0 as message_queue{restarted}",
+        hides=frozenset({"redis-refused", "island", "backoff", "restarting"}),
     ),
     Check(
         id="island",

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 
 from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, WEBUI
+from ...steps.sight import Listener
 from ..answers import Asked
 from ..facts import AnsweringPort, Component, ProgramSection
 from ..findings import Check, Hit, Patient, View
 from ..known import option
 
+LOOPBACK = ("127.", "::1", "localhost")
 SETTLED = 10.0
 """Seconds that a program has to open its port."""
 
@@ -95,12 +97,23 @@ def closed_ports(view: View) -> Iterator[Hit]:
             one = live.get(program.name)
             if program.role != WEBUI.name or not one or one.state != "RUNNING" or (one.uptime_s or 0) < SETTLED:
                 continue
+            if inner := _only_inside(view, host, heard.get(program.port or 0)):
+                yield Hit(host.name, f"{program.name} is RUNNING, but {inner}", items=(program.name,))
             if program.port not in heard:
                 other = sorted(one.port for one in heard.values() if live[program.name].pid in one.line)
                 where = f"; it listens on {', '.join(map(str, other))}" if other else ""
                 place = f"{view.fleet.bind_address(host.host)}:{program.port}"
                 seen = f"nothing listens on {place}, though {program.name} is RUNNING"
                 yield Hit(host.name, seen + where, items=(program.name,))
+
+
+def _only_inside(view: View, host: Patient, one: Listener | None) -> str:
+    """The address to which a web UI keeps, though hosts.toml has it listen where others reach it."""
+    wanted = view.fleet.bind_address(host.host)
+    if one is None or not one.address.startswith(LOOPBACK) or wanted.startswith(LOOPBACK):
+        return ""
+    both = any(other.port == one.port and other.address != one.address for other in host.facts.listeners)
+    return "" if both else f"it listens on {one.address}:{one.port} only, not on {wanted}"
 
 
 CHECKS = (
@@ -131,6 +144,6 @@ CHECKS = (
         fix="fab -H {host} deploy, then fab -H {host} reload",
         find=closed_ports,
         fixes=("release", "restart"),
-        foreign_fix="let --port of the web UI and hosts.toml say the same, then on {host} as root: {ctl} update",
+        foreign_fix="let --host and --port of the web UI and hosts.toml say the same, then on {host} as root: {ctl} update",
     ),
 )
