@@ -8,10 +8,9 @@ from __future__ import absolute_import, print_function
 import glob
 import os
 import re
-import shlex
 import stat
 
-from . import daemons, files, ground, processes, rights, whose
+from . import commands, daemons, files, ground, processes, rights, whose
 
 CONFS = (
     "/etc/supervisord.conf",
@@ -76,33 +75,29 @@ def parse(text):
     return found
 
 
-def role(words):
-    process = object.__new__(processes.Process)
-    process.words = words
-    return process.role()
+def programs(found, writers, live):
+    """The pyspider programs of a supervisord.conf: command, user, logs of each, and the user who wrote it.
 
-
-def programs(found, writers):
-    """The pyspider programs of a supervisord.conf: command, user, logs of each, and the user who wrote it."""
+    `live` are the roles of those that run, by their names: a script may start anything.
+    """
     for name, values in sorted(found.items()):
         if not name.startswith("program:"):
             continue
         for number in numbers(values):
             one = dict((key, expand(value, name[8:], number)) for key, value in values.items())
-            try:
-                words = shlex.split(str(one.get("command", "")))
-            except ValueError:
-                continue
-            kind = role(words)
+            title = one.get("process_name", name[8:])
+            words = commands.split(one.get("command", ""))
+            known = commands.component(words, writers[name][0]) or (live.get(title), words, None)
+            kind, words, inner = known
             if kind:
                 yield {
-                    "name": one.get("process_name", name[8:]),
-                    "section": name[8:],
+                    "name": title,
+                    "section": name,
                     "file": writers[name][1],
                     "role": kind,
                     "words": words,
                     "user": one.get("user"),
-                    "directory": one.get("directory"),
+                    "directory": inner or one.get("directory"),
                     "log": one.get("stdout_logfile"),
                     "err": one.get("stderr_logfile"),
                     "merged": one.get("redirect_stderr", "").lower() in ("true", "1", "yes", "on"),
@@ -122,7 +117,7 @@ def expand(value, name, number):
     return re.sub(r"%\(process_num\)(\d*d)", lambda match: ("%" + match.group(1)) % number, value)
 
 
-def conf_facts(path, by=0):
+def conf_facts(path, by=0, live=None):
     """One supervisord.conf; its programs are only those of pyspider."""
     found, writers = sections(path, by)
     http = found.get("inet_http_server")
@@ -130,7 +125,7 @@ def conf_facts(path, by=0):
     return {
         "path": path,
         "sections": sorted(found),
-        "programs": list(programs(found, writers)),
+        "programs": list(programs(found, writers, live or {})),
         "by": writers.get("supervisord", (by, path))[0],
         "user": found.get("supervisord", {}).get("user"),
         "socket": found.get("unix_http_server", {}).get("file"),
@@ -153,7 +148,9 @@ def confs(options, table):
         paths.setdefault(path, by)
     order = [path for path, _ in running if path in paths] + [options["conf"]] + list(CONFS)
     once = [path for index, path in enumerate(order) if path not in order[:index]]
-    found = [conf_facts(path, paths[path]) for path in once if regular(path, paths[path])]
+    mine = [one for one in table.values() if one.role() and whose.judged(one, table, options)]
+    live = dict((one.environment.get("SUPERVISOR_PROCESS_NAME"), one.role()) for one in mine)
+    found = [conf_facts(path, paths[path], live) for path in once if regular(path, paths[path])]
     return [one for one in found if one["path"] == options["conf"] or one["programs"]]
 
 

@@ -58,6 +58,46 @@ def test_a_configuration_by_hand_is_read_as_supervisor_reads_it(by_hand: Any) ->
     assert programs["webui"]["words"][1].endswith("/more/run.py")
 
 
+WRAPPED = """\
+[program:processor-a]
+command=/bin/bash -c "cd /srv/crawl && exec /usr/bin/python run.py -c config.json processor"
+[program:processor-b]
+command=%(here)s/start.sh processor
+[program:everything]
+command=/usr/local/bin/pyspider -c /srv/crawl/config.json
+[program:worker]
+command=/usr/bin/env A=b nice -n 5 /usr/bin/python %(here)s/run.py -c %(here)s/config.json result_worker
+process_name=%(program_name)s_%(process_num)02d
+numprocs=2
+[program:own-script]
+command=/srv/crawl/crawl
+[program:shop]
+command=/bin/sleep 987654
+[program:watch]
+command=/usr/bin/tail -F /var/log/pyspider
+"""
+"""Programs behind a shell, a script, one name for all, and two of a kind."""
+
+
+def test_programs_are_recognised_behind_shells_and_scripts(tmp_path: Path) -> None:
+    (tmp_path / "s.conf").write_text(WRAPPED)
+    (tmp_path / "start.sh").write_text('#!/bin/sh\ncd /srv/crawl\nexec python run.py -c config.json "$1"\n')
+    found = {
+        one["name"]: one
+        for one in conf.conf_facts(str(tmp_path / "s.conf"), live={"own-script": "fetcher"})["programs"]
+    }
+    assert {name: one["role"] for name, one in found.items()} == {
+        "processor-a": "processor",
+        "processor-b": "processor",
+        "everything": "all",
+        "worker_00": "result_worker",
+        "worker_01": "result_worker",
+        "own-script": "fetcher",
+    }
+    assert found["processor-a"]["words"][-1] == "processor"
+    assert found["processor-a"]["directory"] == "/srv/crawl"
+
+
 @pytest.mark.parametrize(
     ("url", "wanted"),
     [

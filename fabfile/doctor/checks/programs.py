@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ...inventory.roles import SCHEDULER
+from ...inventory.roles import PHANTOMJS, SCHEDULER
 from ...steps.shell import cmd
 from ...steps.sight import KnownProgram
 from ..facts import Component, ProgramLog
@@ -136,6 +136,8 @@ def _absent(view: View, host: Patient) -> Iterator[Hit]:
     names = {program.name for program in host.programs}
     known = Counter(program.role for program in host.configured if program.name in names)
     known.update(one.role for one in host.components if not one.held)
+    # pyspider without a component's name runs one of each.
+    known.update({role: known["all"] + known["one"] for role in wanted if role != PHANTOMJS.name})
     for role, count in wanted.items():
         if known[role] < count:
             written = sum(program.role == role for program in host.configured)
