@@ -123,6 +123,8 @@ class Hit:
     """`--fix` leaves this one alone, though it may fix others of its kind."""
     items: tuple[str, ...] = ()
     """The programs to restart, or the paths to give to the cluster's user."""
+    others: tuple[str, ...] = ()
+    """Further hosts on which its check's faults may follow from this one, and which its fixes are for."""
     hides: bool = True
     """Whether the faults that its check hides may follow from this one."""
 
@@ -164,6 +166,7 @@ class Finding:
     fixable: bool
     fixes: tuple[Fix, ...] = ()
     items: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     warning: bool = False
 
     def as_data(self) -> dict[str, str | bool]:
@@ -175,7 +178,14 @@ class Finding:
 def findings(view: View, checks: Sequence[Check]) -> list[Finding]:
     """Everything that is wrong, in the checks' order, without the faults that only follow from another one."""
     found = [(check, hit) for check in checks for hit in check.find(view)]
-    hidden = {(name, hit.host) for check, hit in found if hit.hides for name in check.hides if name != check.id}
+    hidden = {
+        (name, host)
+        for check, hit in found
+        if hit.hides
+        for host in (hit.host, *hit.others)
+        for name in check.hides
+        if name != check.id
+    }
     return [_finding(view, check, hit) for check, hit in found if (check.id, hit.host) not in hidden]
 
 
@@ -187,7 +197,8 @@ def _finding(view: View, check: Check, hit: Hit) -> Finding:
     facts = patient.facts if patient else None
     fix = filled(_text(check, hit, ours, managed), hit.host, view.fleet.cluster.user, facts, hit.items)
     cause = hit.cause or check.cause
-    return Finding(check.id, hit.host, hit.evidence, cause, fix, bool(fixes), fixes, hit.items, check.warning)
+    known = (check.id, hit.host, hit.evidence, cause, fix, bool(fixes))
+    return Finding(*known, fixes, hit.items, hit.others, check.warning)
 
 
 def _text(check: Check, hit: Hit, ours: bool, managed: bool) -> str:

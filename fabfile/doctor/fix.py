@@ -74,7 +74,7 @@ def steps(fleet: Fleet, host: Host, found: Sequence[Finding], pids: frozenset[in
     """The steps for one host's fixable findings; `pids` are the processes that ran when they were found."""
     items: dict[Fix, dict[str, None]] = {}
     for finding in found:
-        for fix in finding.fixes if finding.host == host.name else ():
+        for fix in finding.fixes if host.name in (finding.host, *finding.others) else ():
             items.setdefault(fix, {}).update(dict.fromkeys(finding.items))
     if needs_stores(found):
         # Programs on every host end when a store is restarted.

@@ -39,7 +39,8 @@ class Process(object):
         python = bool(self.words) and os.path.basename(self.words[0]).startswith("python")
         for index, word in enumerate(self.words[:3]):
             found = component(self.words[index + 1 :])
-            if os.path.basename(word) == "pyspider" and (found or "all") in COMPONENTS:
+            own = os.path.basename(word) == "pyspider" and (python or not index)
+            if own and (found or "all") in COMPONENTS:
                 return found or "all"
             # Ours, or one that follows pyspider's manual.
             if os.path.basename(word) == "run.py" and index and python and found in COMPONENTS:

@@ -30,7 +30,6 @@ FAULTS = [
         "node1",
         "sql \"INSTALL SONAME 'auth_ed25519'; ALTER USER pyspider@'%' IDENTIFIED VIA ed25519 USING PASSWORD('x')\"",
         note="plugin",
-        also=("node2", "node3"),
         evidence="client_ed25519",
     ),
     # MariaDB can call itself what it likes: what is shown here is that doctor reads it, not what a real 5.1 breaks.

@@ -83,6 +83,14 @@ def typed(fix: str) -> str:
     return re.split(r" as root[^:]*: ", fix, maxsplit=1)[-1]
 
 
+def test_a_store_that_refuses_everybody_is_one_finding_at_its_own_host(fleet: Fleet) -> None:
+    away = both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "refused"))
+    denied = both(set_in("asked/0/mysql/taskdb", DENIED), state(1, "BACKOFF"))
+    assert diagnosis(fleet, node1=away, node2=away, node3=away) == [("redis-refused", "node1")]
+    assert diagnosis(fleet, node1=away, node3=away) == [("redis-refused", "node1"), ("redis-refused", "node3")]
+    assert diagnosis(fleet, node1=denied, node2=denied, node3=denied) == [("mysql-denied", "node1")]
+
+
 def test_the_key_and_the_sign_of_a_password_are_named(fleet: Fleet) -> None:
     bad = {"scheme": "redis", "bad": "its port is no number", "sign": "#"}
     (one,) = findings(view(fleet, {"node2": set_in("asked/0/config/message-queue", bad)}), CHECKS)
@@ -142,8 +150,8 @@ SUPERVISORD = {"address": "0.0.0.0", "port": 9001, "pid": 50, "name": "superviso
         ("node1", set_in("listeners/1/address", "127.0.0.1"), "port-closed"),
         ("node2", set_in("asked/0/mysql/taskdb", DENIED), "mysql-denied"),
         ("node2", both(set_in("asked/0/mysql/taskdb", LOST), state(1, "BACKOFF")), "mysql-refused"),
-        ("node2", set_in("asked/0/mysql/taskdb/connected", 490), "mysql-max-connections"),
-        ("node2", set_in("asked/0/mysql/resultdb/max_allowed_packet", 65536), "mysql-packet"),
+        ("node1", set_in("asked/0/mysql/taskdb/connected", 490), "mysql-max-connections"),
+        ("node1", set_in("asked/0/mysql/resultdb/max_allowed_packet", 65536), "mysql-packet"),
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "refused")), "redis-refused"),
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "NOAUTH")), "redis-noauth"),
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "tls")), "redis-tls"),

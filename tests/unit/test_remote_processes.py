@@ -18,6 +18,7 @@ from fabfile.remote.processes import Process
         ("/usr/bin/python /usr/bin/pyspider -c config.json result_worker", "result_worker"),
         ("/usr/bin/python /usr/bin/pyspider", "all"),
         ("/opt/pyspider/bin/phantomjs --disk-cache=true /x/phantomjs_fetcher.js 192.0.2.1:25555", "phantomjs"),
+        ("tail -F /var/log/pyspider", None),
         ("python run.py", None),
         ("python run.py serve", None),
         ("vim run.py scheduler", None),

@@ -9,7 +9,7 @@ from ..answers import MySQLAnswer
 from ..findings import Check, Hit, Patient, View
 from .network import filtered
 from .runtime import numbers
-from .stores import BOOTSTRAP, COPY, DEPENDENTS, STARTED, readers_on, server
+from .stores import BOOTSTRAP, COPY, DEPENDENTS, STARTED, Reply, blamed, server
 
 DENIED = (1044, 1045, 1130, 1129, 1698, 1142, 1227)
 FULL = 1040
@@ -39,20 +39,16 @@ def _mysql(view: View) -> Iterator[tuple[Patient, str, MySQLAnswer, str]]:
 
 
 def mysql_errors(matches: Callable[[int], bool]) -> Callable[[View], Iterable[Hit]]:
-    """One hit per host: a fault of one database is mostly a fault of all three."""
+    """One hit per asker or store: a fault of one database is mostly a fault of all three."""
 
     def find(view: View) -> Iterator[Hit]:
-        by_error: dict[tuple[str, str, str], list[str]] = {}
+        replies: dict[tuple[str, str, str, str], list[tuple[Patient, str, str]]] = {}
         for host, name, answer, where in _mysql(view):
-            if answer.error and matches(answer.errno or 0) and not filtered(view, host, where, answer):
-                place, _, _ = where.rpartition("/")
-                same = _let_in(view, host, name, where) if answer.errno in DENIED else ""
-                by_error.setdefault((host.name, f"{place}: {answer.error}", same), []).append(name)
-        for (host_name, error, same), names in by_error.items():
-            copied = same.replace("{names}", ", ".join(names))
-            yield Hit(
-                host_name, f"{', '.join(names)} at {error}", foreign_fix=copied, items=readers_on(view, host_name)
-            )
+            own = answer.error and matches(answer.errno or 0) and not filtered(view, host, where, answer)
+            same = _let_in(view, host, name, where) if own and answer.errno in DENIED else ""
+            place, error = where.rpartition("/")[0], answer.error if own else None
+            replies.setdefault((host.name, place, error or "", same), []).append((host, name, place))
+        yield from blamed(view, (_reply(error, same, several) for (_, _, error, same), several in replies.items()))
 
     return find
 
@@ -67,17 +63,33 @@ def _let_in(view: View, host: Patient, name: str, where: str) -> str:
     return ""
 
 
+def _reply(error: str, same: str, several: list[tuple[Patient, str, str]]) -> Reply:
+    host, _, place = several[0]
+    names = ", ".join(name for _, name, _ in several)
+    return Reply(host, place, f"{names} at {place}: {error}" if error else "", same.replace("{names}", names))
+
+
 def full(view: View) -> Iterator[Hit]:
     yield from mysql_errors(lambda number: number == FULL)(view)
-    for host, name, answer, where in _mysql(view):
-        if name == "taskdb" and not answer.error and answer.connected > answer.max_connections * 0.9 > 0:
-            yield Hit(host.name, f"{where}: {answer.connected} of {answer.max_connections} connections are in use")
+    for host, answer, where in _servers(view, "taskdb"):
+        if answer.connected > answer.max_connections * 0.9 > 0:
+            yield Hit(host, f"{where}: {answer.connected} of {answer.max_connections} connections are in use")
+
+
+def _servers(view: View, database: str) -> Iterator[tuple[str, MySQLAnswer, str]]:
+    """Each server of this database once, also where several hosts ask it: its host, its answer, its address."""
+    seen = set()
+    for host, name, answer, place in _mysql(view):
+        where = place.replace("this host", host.host.address)
+        if name == database and not answer.error and where not in seen:
+            seen.add(where)
+            yield server(view, host, where), answer, where
 
 
 def packets(view: View) -> Iterator[Hit]:
-    for host, name, answer, where in _mysql(view):
-        if name == "resultdb" and not answer.error and 0 < answer.max_allowed_packet < PACKET:
-            yield Hit(host.name, f"{where}: max_allowed_packet is {answer.max_allowed_packet} bytes")
+    for host, answer, where in _servers(view, "resultdb"):
+        if 0 < answer.max_allowed_packet < PACKET:
+            yield Hit(host, f"{where}: max_allowed_packet is {answer.max_allowed_packet} bytes")
 
 
 def charsets(view: View) -> Iterator[Hit]:

@@ -144,6 +144,6 @@ CHECKS = (
         fix="fab -H {host} deploy, then fab -H {host} reload",
         find=closed_ports,
         fixes=("release", "restart"),
-        foreign_fix="let --host and --port of the web UI and hosts.toml say the same, then on {host} as root: {ctl} update",
+        foreign_fix="let --host and --port of the web UI agree with hosts.toml, then on {host} as root: {ctl} update",
     ),
 )

@@ -11,7 +11,7 @@ from ..answers import RedisAnswer
 from ..facts import Component
 from ..findings import Check, Hit, Patient, View
 from .network import filtered
-from .stores import BOOTSTRAP, COPY, DEPENDENTS, STARTED, readers_on, server
+from .stores import BOOTSTRAP, COPY, DEPENDENTS, STARTED, Reply, blamed, server
 from .work import roles as not_working
 
 NO_TLS = "tls"
@@ -27,11 +27,7 @@ def _redis(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
 
 def redis_errors(matches: Callable[[str], bool]) -> Callable[[View], Iterable[Hit]]:
     def find(view: View) -> Iterator[Hit]:
-        for host, answer, where in _redis(view):
-            if answer.error and matches(answer.code) and not filtered(view, host, where, answer):
-                same = _let_in(view, host, where) if _no_login(answer.code) else ""
-                seen = f"{where}: {answer.error}"
-                yield Hit(host.name, seen, foreign_fix=same, items=readers_on(view, host.name))
+        yield from blamed(view, (_reply(view, matches, *one) for one in _redis(view)))
 
     return find
 
@@ -40,9 +36,20 @@ def _let_in(view: View, host: Patient, where: str) -> str:
     """The way on where another host is let in by that Redis: its password is the right one."""
     for other in view.seen:
         for asked in other.asked:
-            if other is not host and asked.redis and not asked.redis.error and asked.places["message_queue"] == where:
+            if (
+                other is not host
+                and asked.redis
+                and not asked.redis.error
+                and asked.places.get("message_queue") == where
+            ):
                 return COPY.format("message-queue", other.name, asked.path)
     return ""
+
+
+def _reply(view: View, matches: Callable[[str], bool], host: Patient, answer: RedisAnswer, where: str) -> Reply:
+    own = answer.error and matches(answer.code) and not filtered(view, host, where, answer)
+    same = _let_in(view, host, where) if own and _no_login(answer.code) else ""
+    return Reply(host, where, f"{where}: {answer.error}" if own else "", same)
 
 
 def _no_login(code: str) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ..findings import Patient, View
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..findings import Hit, Patient, View
 from .config import readers
 
 BOOTSTRAP = "fab bootstrap, then fab deploy"
@@ -21,3 +25,43 @@ def server(view: View, asker: Patient, where: str) -> str:
     """The host that the store runs on, if it is one of the cluster's."""
     address = where.partition(":")[0]
     return next((host.name for host in view.hosts if host.host.address == address), asker.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The reply of a store to one asker."""
+
+    host: Patient
+    where: str
+    """`address:port`, with or without a database; `this host` for the asker itself."""
+    fault: str = ""
+    """Empty where it let the asker in, or where something else is to blame."""
+    foreign_fix: str = ""
+    """The way on for this asker alone, on a host that this project did not deploy."""
+
+    @property
+    def place(self) -> str:
+        return self.where.replace("this host", self.host.host.address).partition("/")[0]
+
+
+def blamed(view: View, replies: Iterable[Reply]) -> Iterator[Hit]:
+    """One finding of a store that refuses all of several askers, at its own host; else one of each asker's."""
+    by_place: dict[str, list[Reply]] = defaultdict(list)
+    for reply in replies:
+        by_place[reply.place].append(reply)
+    for place, several in by_place.items():
+        refused = [reply for reply in several if reply.fault]
+        askers = list(dict.fromkeys(reply.host.name for reply in refused))
+        if len(askers) > 1 and set(askers) == {reply.host.name for reply in several}:
+            yield _store(view, place, refused, askers)
+        else:
+            for one in refused:
+                items = readers_on(view, one.host.name)
+                yield Hit(one.host.name, one.fault, foreign_fix=one.foreign_fix, items=items)
+
+
+def _store(view: View, place: str, refused: list[Reply], askers: list[str]) -> Hit:
+    host = server(view, refused[0].host, place)
+    items = dict.fromkeys(name for asker in askers for name in readers_on(view, asker))
+    others = tuple(name for name in askers if name != host)
+    return Hit(host, f"{refused[0].fault} (asked from {', '.join(askers)})", items=tuple(items), others=others)
