@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import fabric
@@ -19,6 +20,8 @@ from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 from .errors import INTERRUPTED, WrongInput
+
+PROJECT = Path(__file__).parent.parent
 
 
 @contextmanager
@@ -47,8 +50,16 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
             super().parse_core(argv)
 
     def load_collection(self) -> None:
-        """The project with its fabric.yaml, also where only a command follows `--`."""
-        Program.load_collection(self)
+        """The project with its fabric.yaml, also where only a command follows `--`, and from any other folder."""
+        given = self.args["search-root"].value is not None or self.args.collection.value is not None
+        try:
+            Program.load_collection(self)
+        except Exit as error:
+            if given:
+                raise Exit(f"fab: {str(error.message).rstrip('!')}", WrongInput.exit_status) from error
+            # No project of its own begins above that folder.
+            self.args["search-root"].value = str(PROJECT)
+            Program.load_collection(self)
 
     def parse_tasks(self) -> None:
         with _input():
@@ -61,6 +72,9 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
 
 def main() -> None:
     """Run the command line; leaves with its exit status."""
+    if any("\udc80" <= sign <= "\udcff" for word in sys.argv for sign in word):
+        sys.stderr.write("fab: a word of the command line is not UTF-8 text\n")
+        os._exit(WrongInput.exit_status)
     program = ClusterFab(
         name="Fabric",
         version=fabric.__version__,

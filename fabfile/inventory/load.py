@@ -128,7 +128,8 @@ class _References:
         for name in ENDPOINTS:
             value: str | PasswordRef | None = getattr(file.pyspider.fetcher, name.replace("-", "_"))
             try:
-                url = passwords.usable_url(value) if isinstance(value, str) else self._one(value, passwords.usable_url)
+                checked = passwords.usable_proxy if name == "proxy" else passwords.usable_url
+                url = checked(value) if isinstance(value, str) else self._one(value, checked)
             except WrongInput as error:
                 faults.append(Fault(("pyspider", "fetcher", name), str(error)))
             else:

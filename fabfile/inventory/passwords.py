@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 
 from ..errors import Problem, WrongInput
 from ..local import hand_over, only_writer, write_whole
+from .address import possible
 
 LENGTH = 32
 MASK = "***"
 _ALPHABET = string.ascii_letters + string.digits
 _USABLE = re.compile(r"[A-Za-z0-9_-]+")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 """The characters that a URL may have (RFC 3986)."""
 
@@ -90,7 +92,27 @@ def usable_url(value: str) -> SecretURL:
         whole = False
     if not whole:
         raise WrongInput("the address can't be taken apart into host and port: does its password hold a / ? or #?")
+    if parsed.scheme not in ("http", "https"):
+        raise WrongInput("the address is of another kind than http://host:port; pyspider's fetcher knows no other")
+    if not _names_a_host(parsed.hostname or ""):
+        raise WrongInput("the address names no host; write http://host:port")
     return SecretURL(value)
+
+
+def _names_a_host(word: str) -> bool:
+    # urlsplit has held an address in brackets against the rules for IPv6.
+    return ":" in word or (_HOST.fullmatch(word) is not None and not word.isdigit() and possible(word))
+
+
+def usable_proxy(value: str) -> SecretURL:
+    """The same for a proxy, of which pyspider takes no more than login, host and port, and speaks HTTP to it."""
+    proxy = usable_url(value)
+    parsed = urlsplit(value if "://" in value else f"http://{value}")
+    if parsed.scheme != "http":
+        raise WrongInput("pyspider's fetcher speaks http to its proxy; write http://host:port")
+    if parsed.path not in ("", "/") or parsed.query or parsed.fragment:
+        raise WrongInput("the address of a proxy is http://host:port, with nothing behind; is this one a page's?")
+    return proxy
 
 
 def usable(value: str) -> Password:

@@ -65,7 +65,7 @@ def download(pins: Path, folder: Path, say: Say) -> None:
     except subprocess.TimeoutExpired as error:
         raise Problem(f"{pins.name}: pip takes longer than {LIMIT:.0f} s") from error
     if done.returncode != 0:
-        raise Problem(f"{pins.name}: pip can't fetch it: {_cause(done.stderr)}", detail=done.stderr[-2000:])
+        raise Problem(f"{pins.name}: pip can't fetch it: {_cause(done.stderr)}", detail=done.stderr)
 
 
 def _cause(text: str) -> str:

@@ -49,6 +49,41 @@ def test_wrong_input_is_one_sentence_and_exit_status_2(words: tuple[str, ...], m
     assert len(result.stderr.splitlines()) == 1
 
 
+SHIM = Path(sys.executable).with_name("fab")
+
+
+def own(*words: str | bytes, folder: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The project's own `fab`, as `./run` puts it beside its Python."""
+    return subprocess.run(
+        [str(SHIM), *words], cwd=folder, env={**os.environ, **NOWHERE, **environment}, capture_output=True,
+        encoding="utf-8", check=False, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.ISO-8859-1", "no_SUCH"])
+def test_words_are_utf8_whatever_the_locale_says(tmp_path: Path, locale: str) -> None:
+    (tmp_path / "hosts.toml").write_text((PROJECT / "hosts.toml").read_text())
+    where = {
+        "HOSTS_TOML": str(tmp_path / "hosts.toml"),
+        "LC_ALL": locale,
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+    }
+    result = own("-H", "中文", "status", **where)
+    assert (result.returncode, result.stderr) == (2, "fab: hosts.toml: unknown host '中文'\n")
+    other = own("run", b"echo \xe9", **where)
+    assert (other.returncode, other.stderr) == (2, "fab: a word of the command line is not UTF-8 text\n")
+
+
+def test_fab_works_in_a_folder_without_a_project_of_its_own(tmp_path: Path) -> None:
+    result = own("status", folder=tmp_path)
+    assert (result.returncode, result.stderr.partition(":")[0]) == (2, "fab")
+    assert "/nowhere/hosts.toml: there is no such file" in result.stderr
+    assert "deploy" in own("--list", folder=tmp_path).stdout
+    given = own("-r", str(tmp_path), "--list", folder=tmp_path)
+    assert (given.returncode, given.stderr) == (2, "fab: Can't find any collection named 'fabfile'\n")
+
+
 def test_what_fabric_answers_by_itself_stays() -> None:
     assert "Paramiko" in fab("--version").stdout
     assert "deploy" in fab("--list").stdout
