@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from . import ground, processes, rpc
+from . import ground, processes, rpc, texts
 from .pythons import httplib, xmlrpclib
 
 SYSTEMCTL_SECONDS = 10
@@ -48,7 +48,7 @@ def asked(options):
         state, pid, now = server.getState()["statename"], server.getPID(), time.time()
         infos = server.getAllProcessInfo()
         keys = ("name", "group", "statename", "pid", "start", "now", "exitstatus", "spawnerr")
-        found = [dict((k, info[k]) for k in keys) for info in infos]
+        found = [texts.native(dict((k, info[k]) for k in keys)) for info in infos]
         if not all(str(info["name"]).isdigit() or NAME.match(info["name"]) for info in infos):
             raise ValueError("names of programs that supervisord does not allow")
     except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error) as error:

@@ -7,7 +7,7 @@ import glob as globs
 import os
 import stat
 
-from . import ground, rights
+from . import ground, rights, texts
 
 MOST = 4 << 20
 
@@ -33,7 +33,7 @@ def read(path, by=0, most=MOST):
     """The text of a regular file, its first bytes at least; empty where there is none that may be read."""
     try:
         with os.fdopen(opened(path, by), "rb") as stream:
-            return stream.read(most).decode("utf-8", "replace")
+            return texts.text(stream.read(most))
     except (IOError, OSError, TypeError, AttributeError):
         return ""
 
@@ -45,7 +45,7 @@ def tail(path, most, by=0, since=0):
             stream.seek(0, 2)
             size = stream.tell()
             stream.seek(max(0, size - most, since if since <= size else 0))
-            return stream.read(most).decode("utf-8", "replace")
+            return texts.text(stream.read(most))
     except (IOError, OSError, TypeError, AttributeError):
         return ""
 

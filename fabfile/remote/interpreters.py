@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from . import files, ground, machine, processes, rights
+from . import files, ground, machine, processes, rights, texts
 
 ARCHIVE = os.path.dirname(os.path.dirname(__file__))
 """The zip that all of this is in."""
@@ -53,7 +53,8 @@ def asked(found, site):
     begun = []
     for (path, config, uid), roles in sorted(pairs(found).items(), key=str):
         options = {"config": config or "/nonexistent", "roles": sorted(roles), "site": site}
-        begun.append((path, config, uid, sorted(roles), begin([path, "-B", STDIN, "ask", json.dumps(options)], uid)))
+        words = [path, "-B", STDIN, "ask", json.dumps(texts.told(options))]
+        begun.append((path, config, uid, sorted(roles), begin(words, uid)))
     answer, deadline = [], time.time() + ASK_SECONDS
     for path, config, uid, roles, process in begun:
         seen = machine.at(config, uid) if config else None

@@ -5,7 +5,7 @@ from __future__ import absolute_import, print_function
 import os
 import re
 
-from . import rights
+from . import rights, texts
 
 PYTHON = re.compile(r"(platform-)?(python|pypy)[\d.]*$")
 COMPONENTS = ("scheduler", "fetcher", "processor", "result_worker", "webui", "phantomjs", "all", "one", "bench")
@@ -15,7 +15,7 @@ def kernel(path):
     """A file of the kernel's, as it is."""
     try:
         with open(path, "rb") as stream:
-            return stream.read().decode("utf-8", "replace")
+            return texts.text(stream.read())
     except (IOError, OSError):
         return ""
 

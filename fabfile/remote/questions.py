@@ -5,7 +5,7 @@ from __future__ import absolute_import, print_function
 import json
 import socket
 
-from . import rpc
+from . import rpc, texts
 from .pythons import httplib, xmlrpclib
 
 
@@ -22,7 +22,7 @@ def webui_answer(ask):
     headers = {}
     if ask.get("username"):
         pair = "%s:%s" % (ask["username"], ask["password"])
-        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode("utf-8")).decode("ascii")
+        headers["Authorization"] = "Basic " + base64.b64encode(texts.told(pair).encode("utf-8")).decode("ascii")
     try:
         connection.request("GET", "/queues", headers=headers)
         response = connection.getresponse()

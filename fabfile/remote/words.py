@@ -21,7 +21,7 @@ from __future__ import absolute_import, print_function
 
 import json
 
-from . import files
+from . import files, texts
 
 MODULES = {
     "look": "look",
@@ -42,11 +42,11 @@ MODULES = {
 
 def main(word, text):
     """Exit status of the word."""
-    options = json.loads(text if text.startswith("{") else files.read(text))
+    options = texts.native(json.loads(text if text.startswith("{") else files.read(text)))
     package = __name__.rpartition(".")[0]
     module = __import__("%s.%s" % (package, MODULES[word]), fromlist=[word], level=0)
     answer = getattr(module, word)(options)
     if not isinstance(answer, dict):
         return answer
-    print(json.dumps(answer))
+    print(json.dumps(texts.told(answer)))
     return 0
