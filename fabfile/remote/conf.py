@@ -92,7 +92,7 @@ def programs(found, writers, live):
             if kind:
                 yield {
                     "name": title,
-                    "section": name,
+                    "section": name[8:],
                     "file": writers[name][1],
                     "role": kind,
                     "words": words,
