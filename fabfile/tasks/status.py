@@ -99,30 +99,10 @@ def _redis(chosen: Target, reachable: list[Host]) -> tuple[stores.RedisReport, M
 
 def show(view: ClusterView, timings: Timings | None = None) -> None:
     """Print the tables for a person."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     console = Console(soft_wrap=True)
-    table = Table("HOST", "PROGRAM", "STATE", "PID", "UPTIME", box=box.SIMPLE_HEAD, pad_edge=False)
-    for host in view.hosts:
-        name = host.host.name
-        if not host.reachable:
-            table.add_row(name, "-", Text("unreachable", "bold magenta"), "", "")
-        elif not host.programs:
-            table.add_row(name, "-", Text("no programs", "bold red" if host.wanted else "dim"), "", "")
-        for program in host.programs:
-            style = "green" if program.state == RUNNING else "bold red"
-            table.add_row(
-                name,
-                program.name,
-                Text(program.state, style),
-                str(program.pid or "-"),
-                _uptime(program.uptime_s),
-            )
-            name = ""
-    console.print(table)
+    console.print(_programs(view))
     if view.complete:
         _show_services(console, view)
     if timings:
@@ -132,11 +112,27 @@ def show(view: ClusterView, timings: Timings | None = None) -> None:
         console.print(f"! {problem}", style="bold red", markup=False, highlight=False)
     for warning in view.warnings():
         console.print(f"? {warning}", style="yellow", markup=False, highlight=False)
-    console.print(
-        f"{view.fleet.cluster.name}: {view.verdict()}",
-        style="bold green" if not problems else "bold red",
-        highlight=False,
-    )
+    style = "bold red" if problems else "bold green"
+    console.print(f"{view.fleet.cluster.name}: {view.verdict()}", style=style, highlight=False)
+
+
+def _programs(view: ClusterView) -> Any:
+    """The table of all programs; a host without any has a line as well."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("HOST", "PROGRAM", "STATE", "PID", "UPTIME", box=box.SIMPLE_HEAD, pad_edge=False)
+    for host in view.hosts:
+        name = host.host.name
+        if not host.reachable:
+            table.add_row(name, "-", Text("unreachable", "bold magenta"), "", "")
+        elif not host.programs:
+            table.add_row(name, "-", Text("no programs", "bold red" if host.wanted else "dim"), "", "")
+        for number, one in enumerate(host.programs):
+            state = Text(one.state, "green" if one.state == RUNNING else "bold red")
+            table.add_row("" if number else name, one.name, state, str(one.pid or "-"), _uptime(one.uptime_s))
+    return table
 
 
 def _show_services(console: Any, view: ClusterView) -> None:
