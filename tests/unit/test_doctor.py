@@ -97,6 +97,15 @@ def test_the_key_and_the_sign_of_a_password_are_named(fleet: Fleet) -> None:
     assert "the password in message_queue holds '#'" in one.evidence
 
 
+def test_roots_files_are_found_as_well_where_our_own_supervisord_is_dead(fleet: Fleet) -> None:
+    # The configuration names the user, so that root may start it too; this project starts it as that user.
+    owned = set_in("foreign", {"count": 1, "paths": [{"path": "/x", "owner": "root"}]})
+    dead = both(GONE, owned, set_in("daemons", []), set_in("layout", {"user": "root"}))
+    assert ("root-owned", "node2") in diagnosis(fleet, node2=dead)
+    by_hand = both(dead, set_in("ours", False))
+    assert ("root-owned", "node2") not in diagnosis(fleet, node2=by_hand)
+
+
 def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
     assert diagnosis(fleet) == []
 

@@ -74,9 +74,10 @@ def strange_files(view: View) -> Iterator[Hit]:
     user = view.fleet.cluster.user
     for host in view.seen:
         foreign = host.facts.foreign
-        runs_as = {one.user for one in host.facts.daemons}
+        starter = user if host.ours else host.facts.layout.user or user
+        runs_as = {one.user for one in host.facts.daemons} or {starter}
         # Where root starts supervisord, files of root's are as they should be.
-        if not foreign or not foreign.count or (runs_as or {host.facts.layout.user or user}) - {user}:
+        if not foreign or not foreign.count or runs_as - {user}:
             continue
         paths = [one.path for one in foreign.paths if one.path != host.facts.socket_path]
         if paths:
