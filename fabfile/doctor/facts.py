@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import msgspec
 
 from ..steps.base import CannotLook, Found, parsed_in_threads
-from ..steps.sight import Disk, Listener, LiveSupervisord, Memory, Sight
+from ..steps.sight import Disk, Listener, Memory, Sight
+from ..steps.situation import LiveSupervisord
 from .answers import Asked, Fact, FileSeen
 
 

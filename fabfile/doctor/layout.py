@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from ..steps.shell import as_user, cmd
-from ..steps.sight import LiveSupervisord
+from ..steps.situation import LiveSupervisord
 from .facts import Facts
 
 LINES = "%s\\n"

@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, UnsetType, field
 
 from .base import CannotLook, Found, parsed_in_threads
-
-
-class Part(Struct, frozen=True):
-    """A part of a host's answer."""
+from .situation import LiveSupervisord, OtherProcess, Part, Situation
 
 
 class SupervisordAnswer(Part, frozen=True):
@@ -139,14 +136,6 @@ class Stranger(Part, frozen=True):
     running: tuple[str, ...]
 
 
-class OtherProcess(Part, frozen=True):
-    """A process of another user that looks like pyspider's or its supervisord: it is not judged."""
-
-    pid: int
-    role: str
-    user: str
-
-
 class Unit(Part, frozen=True):
     """systemd's unit for supervisord."""
 
@@ -193,16 +182,6 @@ class Memory(Part, frozen=True):
     free: int
 
 
-class LiveSupervisord(Part, frozen=True):
-    """A supervisord that holds a pyspider program, or runs with a configuration that names one."""
-
-    pid: int
-    user: str
-    conf: str | None
-    state: str = ""
-    """Its letter in /proc; `T` is stopped."""
-
-
 class Listener(Part, frozen=True):
     """A TCP port with its listener."""
 
@@ -237,26 +216,6 @@ class Machine(Part, frozen=True):
     stores: Mapping[str, Literal["open", "refused", "silent", "unknown"]]
     """How a connection to each store ends."""
     unwritable: tuple[Unwritable, ...]
-
-
-class Situation(Part, frozen=True):
-    """How a host was set up, by this project or by somebody else."""
-
-    deployed: bool
-    """Whether this project has deployed it."""
-    runtime: bool
-    """Whether this project has set up its Python."""
-    conf: str
-    """The supervisord.conf that counts; empty where there is none."""
-    socket: str
-    daemons: tuple[LiveSupervisord, ...]
-    processes: int
-    """pyspider's live processes."""
-
-    @property
-    def bare(self) -> bool:
-        """Whether nothing of pyspider is there but a Python, perhaps."""
-        return not (self.deployed or self.conf or self.daemons or self.processes)
 
 
 @parsed_in_threads
