@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,7 @@ def _settings(pairs: Iterable[tuple[str, str]], host: Host, address: str) -> Set
     keys = [value for key, value in pairs if key == "identityfile" and value not in (_NO_KEY, "none")]
     jump = said.get("proxyjump", "none")
     alias = said.get("hostkeyalias")
+    command = "none" if _jump_forbids_command(pairs) else said.get("proxycommand", "none")
     return Settings(
         address,
         known_user,
@@ -144,10 +145,16 @@ def _settings(pairs: Iterable[tuple[str, str]], host: Host, address: str) -> Set
         tuple(os.path.expandvars(filled(key)) for key in keys),
         said.get("identitiesonly") == "yes",
         filled(alias) if alias else None,
-        filled(said["proxycommand"]) if said.get("proxycommand", "none") != "none" else None,
+        filled(command) if command != "none" else None,
         # ssh prints an IPv4 address in brackets.
         () if jump == "none" else tuple(re.sub(r"\[([^]:]+)\]", r"\1", hop) for hop in filled(jump).split(",")),
     )
+
+
+def _jump_forbids_command(pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether a `ProxyJump none` stands before the ProxyCommand: of the two, OpenSSH takes the first."""
+    named = [(key, value) for key, value in pairs if key in ("proxyjump", "proxycommand")]
+    return named[:1] == [("proxyjump", "none")]
 
 
 def _tokens(host: Host, address: str, user: str, port: int) -> Mapping[str, str]:

@@ -24,6 +24,9 @@ from ..runs.outcomes import Outcome
 from ..runs.run import Run
 from ..runs.target import Target, target
 
+SETTLE_SECONDS = 45.0
+POLL_SECONDS = 2.0
+
 
 def doctor(c: Any, fix: bool, json: bool) -> None:
     """Look, judge, fix if that is wanted, and tell."""
@@ -32,7 +35,7 @@ def doctor(c: Any, fix: bool, json: bool) -> None:
     found = findings(view, CHECKS)
     if fix and any(one.fixable for one in found):
         _fix(chosen, view, found)
-        found = findings(examine(chosen), CHECKS)
+        found = _afterwards(chosen)
     if json:
         print(json_module.dumps({"findings": [one.as_data() for one in found]}, indent=2))
     else:
@@ -79,6 +82,16 @@ def _fix(chosen: Target, view: View, found: Sequence[Finding]) -> None:
     for outcome in run.recorder.outcomes(chosen.hosts):
         for line in (*outcome.changes, *filter(None, (outcome.cause,))):
             print(f"{outcome.host} | {line}", file=sys.stderr)
+
+
+def _afterwards(chosen: Target) -> list[Finding]:
+    """The findings after a fix. Programs that ended again and again before it get time to show that they live."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        found = findings(examine(chosen), CHECKS)
+        if time.monotonic() > deadline or all(one.id != "restarting" for one in found):
+            return found
+        time.sleep(POLL_SECONDS)
 
 
 def _show(found: Sequence[Finding], hosts: Sequence[Host]) -> None:
