@@ -190,6 +190,6 @@ def _by_paramiko(files: ConfigFiles, host: Host) -> Settings:
         tuple(found.get("identityfile", ())),
         found.get("identitiesonly") == "yes",
         found.get("hostkeyalias"),
-        found.get("proxycommand"),
+        None if _jump_forbids_command(list(found.items())) else found.get("proxycommand"),
         () if jump == "none" else tuple(hop.strip() for hop in jump.split(",")),
     )
