@@ -16,7 +16,7 @@ HANDLED = re.compile(
     r"|(new task|task done|task failed|task retry \S+|select|restart task) \S+:\S+ "
 )
 """A line about one message: of a processor, a fetcher, a result_worker, the scheduler."""
-SAID = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \w+ (?:exited: (\S+) \()?")
+SAID = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \w+ (?:(exited|stopped|gave up): (\S+) )?")
 """A line of supervisord's, and the program that it says has ended."""
 NO_PAGE = re.compile(r"-> \[(?!200\])\d+\] ")
 """A processor's line about an answer of a site that is no page: the site failed, not the program."""
@@ -103,7 +103,10 @@ def zone(written, last):
 
 
 def exits(path, by=0):
-    """The seconds since each end in the last while of a program that supervisord did not stop, by its name."""
+    """The seconds since each end in the last while of a program that supervisord did not stop, by its name.
+
+    Ends before it was stopped or given up are past: somebody has started it since.
+    """
     found = {}
     seen = files.seen(path, by)
     lines = files.tail(path, TAIL_BYTES, by).splitlines() if seen else []
@@ -111,6 +114,8 @@ def exits(path, by=0):
     times = [seconds(match.group(1), "%Y-%m-%d %H:%M:%S") for match in ends]
     since = time.time() - zone(seen.st_mtime, times[-1]) if times else 0
     for match, when in zip(ends, times):
-        if match.group(2) and 0 <= since - when < WHILE:
-            found.setdefault(match.group(2), []).append(round(since - when, 1))
+        if match.group(2) == "exited" and 0 <= since - when < WHILE:
+            found.setdefault(match.group(3), []).append(round(since - when, 1))
+        elif match.group(2):
+            found.pop(match.group(3), None)
     return found

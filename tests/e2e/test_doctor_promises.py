@@ -39,7 +39,7 @@ def test_the_exit_status_tells_and_json_is_one_object(cluster: Cluster) -> None:
         cluster.on("node2", SHELL + "$CTL stop processor1")
         result = cluster.fab("-H", "node2", "doctor", "--json", status=1)
         (one,) = json.loads(result.stdout)["findings"]
-        assert list(one) == ["id", "host", "evidence", "cause", "fix", "fixable"]
+        assert list(one) == ["id", "host", "evidence", "cause", "fix", "fixable", "warning"]
         assert (one["id"], one["fixable"]) == ("stopped", True)
         assert cluster.fab("-H", "node1", "doctor", status=0).returncode == 0
         assert "nod2" in cluster.fab("-H", "nod2", "doctor", status=2).stderr

@@ -206,9 +206,14 @@ def test_the_ends_of_programs_are_taken_from_supervisords_log(tmp_path: Path) ->
         f"{now},200 INFO spawned: 'processor1' with pid 9\n"
         f"{now},300 WARN exited: processor1 (terminated by SIGKILL; not expected)\n"
         f"{now},400 WARN stopped: fetcher1 (exit status 0)\n"
+        f"{now},500 INFO exited: fetcher2 (exit status 1; not expected)\n"
+        f"{now},500 INFO gave up: fetcher2 entered FATAL state, too many start retries too quickly\n"
+        f"{now},600 INFO exited: fetcher3 (exit status 1; not expected)\n"
+        f"{now},600 INFO stopped: fetcher3 (exit status 0)\n"
+        f"{now},700 INFO exited: fetcher3 (exit status 1; not expected)\n"
     )
     found = messages.exits(str(path), os.getuid())
-    assert {name: len(ages) for name, ages in found.items()} == {"processor1": 2}
+    assert {name: len(ages) for name, ages in found.items()} == {"processor1": 2, "fetcher3": 1}
     assert messages.exits(str(tmp_path / "none"), os.getuid()) == {}
 
 
