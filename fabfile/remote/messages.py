@@ -16,7 +16,7 @@ HANDLED = re.compile(
     r"|(new task|task done|task failed|task retry \S+|select|restart task) \S+:\S+ "
 )
 """A line about one message: of a processor, a fetcher, a result_worker, the scheduler."""
-SAID = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \w+ (?:(exited|stopped|gave up): (\S+) )?")
+SAID = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \w+ (?:(exited|stopped|gave up|success): (\S+) )?")
 """A line of supervisord's, and the program that it says has ended."""
 NO_PAGE = re.compile(r"-> \[(?!200\])\d+\] ")
 """A processor's line about an answer of a site that is no page: the site failed, not the program."""
@@ -105,17 +105,31 @@ def zone(written, last):
 def exits(path, by=0):
     """The seconds since each end in the last while of a program that supervisord did not stop, by its name.
 
-    Ends before it was stopped or given up are past: somebody has started it since.
+    Past are those before it was stopped or given up, since somebody has started it again, and those of its start, as
+    soon as it has come up.
     """
+    lived, tried, up = {}, {}, set()
+    for kind, name, age in told(path, by):
+        if kind == "exited":
+            (lived if name in up else tried).setdefault(name, []).append(age)
+        else:
+            tried.pop(name, None)
+            if kind != "success":
+                lived.pop(name, None)
+        (up.add if kind == "success" else up.discard)(name)
     found = {}
+    for name in set(lived) | set(tried):
+        ages = [age for age in lived.get(name, []) + tried.get(name, []) if 0 <= age < WHILE]
+        if ages:
+            found[name] = ages
+    return found
+
+
+def told(path, by):
+    """(word, program, seconds since then) of supervisord's log: exited, stopped, gave up, success."""
     seen = files.seen(path, by)
     lines = files.tail(path, TAIL_BYTES, by).splitlines() if seen else []
-    ends = [match for match in map(SAID.match, lines) if match]
-    times = [seconds(match.group(1), "%Y-%m-%d %H:%M:%S") for match in ends]
-    since = time.time() - zone(seen.st_mtime, times[-1]) if times else 0
-    for match, when in zip(ends, times):
-        if match.group(2) == "exited" and 0 <= since - when < WHILE:
-            found.setdefault(match.group(3), []).append(round(since - when, 1))
-        elif match.group(2):
-            found.pop(match.group(3), None)
-    return found
+    said = [match for match in map(SAID.match, lines) if match]
+    times = [seconds(match.group(1), "%Y-%m-%d %H:%M:%S") for match in said]
+    now = time.time() - zone(seen.st_mtime, times[-1]) if times else 0
+    return [(one.group(2), one.group(3), round(now - when, 1)) for one, when in zip(said, times) if one.group(2)]

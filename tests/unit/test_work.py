@@ -211,9 +211,14 @@ def test_the_ends_of_programs_are_taken_from_supervisords_log(tmp_path: Path) ->
         f"{now},600 INFO exited: fetcher3 (exit status 1; not expected)\n"
         f"{now},600 INFO stopped: fetcher3 (exit status 0)\n"
         f"{now},700 INFO exited: fetcher3 (exit status 1; not expected)\n"
+        f"{now},800 INFO exited: webui (exit status 1; not expected)\n"
+        f"{now},800 INFO success: webui entered RUNNING state, process has stayed up for > than 3 seconds (startsecs)\n"
+        f"{now},900 INFO success: scheduler entered RUNNING state, process has stayed up for > than 3 seconds\n"
+        f"{now},900 INFO exited: scheduler (exit status 1; not expected)\n"
+        f"{now},900 INFO success: scheduler entered RUNNING state, process has stayed up for > than 3 seconds\n"
     )
     found = messages.exits(str(path), os.getuid())
-    assert {name: len(ages) for name, ages in found.items()} == {"processor1": 2, "fetcher3": 1}
+    assert {name: len(ages) for name, ages in found.items()} == {"processor1": 2, "fetcher3": 1, "scheduler": 1}
     assert messages.exits(str(tmp_path / "none"), os.getuid()) == {}
 
 
