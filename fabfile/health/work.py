@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import median
 from typing import Literal
 
 from ..inventory import Fleet
@@ -107,7 +108,8 @@ def _restarting(seen: Work) -> str:
     """It has ended again and again, and has not lived for longer since then."""
     ages = sorted(seen.exits)
     quickly = len(ages) >= ENDS and ages[ENDS - 1] < QUICKLY and ages[0] < QUICKLY / ENDS
-    apart = max((older - newer for newer, older in pairwise(ages)), default=0.0)
+    # The usual time between two: that between two outages of a store tells nothing of a program.
+    apart = median([older - newer for newer, older in pairwise(ages)] or [0.0])
     if not quickly and (len(ages) < MANY_ENDS or ages[0] > apart + SETTLED):
         return ""
     says = f"; its log says: {seen.log.error}" if seen.log and seen.log.error else ""

@@ -58,6 +58,8 @@ def program(name: str = "processor1", *, uptime: float = 900, **work: Any) -> Kn
         ({"exits": [240.0, 100.0, 60.0]}, ""),
         ({"exits": [700.0, 520.0, 350.0, 170.0, 40.0]}, "has ended 5 times in the last 700 s"),
         ({"exits": [900.0, 890.0, 880.0, 870.0, 860.0]}, ""),
+        # Two outages of a store, and ten minutes between them.
+        ({"exits": [640.0, 635.0, 630.0, 41.0, 36.0, 31.0]}, ""),
         ({"ends": ["10.0.0.2:5000", "10.0.0.2:5001"]}, "hangs: it has not asked Redis for work for 80 s"),
         ({"ends": ["10.0.0.2:5000", "10.0.0.2:5002"]}, ""),
         ({"ends": ["10.0.0.2:6000"]}, ""),
