@@ -38,7 +38,8 @@ def secured(connection, host, store):
         connection.close()
         raise socket.error("this Python was built without ssl")
     lines = store["ca"]
-    context = ssl.create_default_context(cadata="\n".join(lines + [""]) if lines else None)
+    # Python 2.7 takes bytes for DER, and only unicode for PEM.
+    context = ssl.create_default_context(cadata=u"\n".join(lines + [""]) if lines else None)
     context.verify_flags = context.verify_flags & NOT_STRICT | PARTIAL_CHAIN
     # Python 2.7 compares a certificate with names only, and in none with an address.
     numeric = re.match(r"\d+(\.\d+){3}$", host) is not None

@@ -18,9 +18,10 @@ def start(options):
     told = started(options)
     if told is None:
         return 0
-    print("no supervisord answers on %s" % options["socket"])
     for line in told:
-        print("  | " + line)
+        print("| " + line)
+    # Below its words: of a long output the end is shown.
+    print("no supervisord answers on %s" % options["socket"])
     if options.get("before"):
         fall_back(options, options["before"])
     return 1

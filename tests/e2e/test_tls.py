@@ -163,4 +163,4 @@ def test_a_certificate_of_another_name_or_of_yesterday_is_told(
             assert ids(cluster, insisting) == {"mysql-tls"}
     finally:
         serve(cluster, authority.issued(address))
-    until(lambda: healthy(cluster, insisting), 60)
+    until(lambda: healthy(cluster, insisting), 90)

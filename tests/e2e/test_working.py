@@ -68,7 +68,7 @@ def test_stopped_processors_are_named_at_once(cluster: Cluster) -> None:
         assert len(problems) == 4
         assert "processor1 is RUNNING, but its process (pid" in problems[0]
         (first, *_) = (one for one in found(cluster) if one["host"] == "node2")
-        assert first["fix"].startswith("as root on node2: kill -CONT ")
+        assert first["fix"].startswith("on node2 as root: kill -CONT ")
         cluster.on("node2", first["fix"].partition(": ")[2])
         assert len(cluster.status()["problems"]) == 3
 

@@ -583,4 +583,4 @@ def test_a_host_outside_hosts_toml_gets_no_command_that_fab_refuses(fleet: Fleet
     (one,) = findings(View(fleet, (Patient(stranger, understood(seen)),)), CHECKS)
     assert (one.fixable, typed(one.fix)) == (False, f"{CTL} start processor1")
     (bare,) = findings(View(fleet, (), (Unseen(stranger),)), CHECKS)
-    assert bare.id == "bare" and "fab" not in bare.fix
+    assert bare.id == "bare" and bare.fix == f"fab -H {stranger.name} bootstrap, or list it in hosts.toml first"

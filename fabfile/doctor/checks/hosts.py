@@ -26,9 +26,7 @@ def bare(view: View) -> Iterator[Hit]:
         listed = host.host in view.fleet.hosts
         if host.reachable and not host.why and (view.fleet.programs(host.host) or not listed):
             seen = "no Python 2.7 or 3 starts here, so nothing could be looked at"
-            yield Hit(
-                host.name, seen, fix="" if listed else "install a Python 2.7 or 3 there, or list it in hosts.toml"
-            )
+            yield Hit(host.name, seen, fix="" if listed else "fab -H {host} bootstrap, or list it in hosts.toml first")
 
 
 def fresh(view: View) -> Iterator[Hit]:

@@ -62,6 +62,13 @@ def filters(view: View) -> Iterator[Hit]:
                 yield _hit(host, f"{name} at {place}: {HOW[answer.tcp]}", *behind, host.host.address)
 
 
+def behind(view: View) -> set[tuple[str, int]]:
+    """The (host, port) of servers that a filter keeps from a component of the cluster."""
+    ways = [(host, place, answer) for host in view.seen for _, place, answer in _ways(host) if answer.tcp in HOW]
+    found = (listener(view, host, place) for host, place, _ in ways)
+    return {(server.name, one.port) for server, one in filter(None, found)}
+
+
 def _from_here(host: Patient) -> Iterator[Hit]:
     """Web UIs that answer on their own host, and not this machine."""
     for webui in host.facts.webuis:

@@ -86,7 +86,7 @@ def strange_files(view: View) -> Iterator[Hit]:
             # A name that is not UTF-8 can't be given back to the host.
             odd = any("\ufffd" in path for path in paths)
             places = f"{view.fleet.cluster.home} {view.fleet.cluster.logs}"
-            fix = f"as root on {host.name}: chown -hR {user}: {places}" if odd else ""
+            fix = f"on {host.name} as root: chown -hR {user}: {places}" if odd else ""
             text = f"{paths[0]}{more} belong to {owners}, not to {user}"
             yield Hit(host.name, text, fix=fix, by_hand=odd, items=tuple(paths))
 

@@ -8,7 +8,7 @@ from ..answers import Asked, Interpreter
 from ..findings import Check, Hit, Patient, View
 
 BOOTSTRAP = "fab -H {host} bootstrap, then fab -H {host} deploy --reload"
-REBUILD = "as root on {host}: rm /opt/pyspider/current; then fab -H {host} bootstrap and fab -H {host} deploy --reload"
+REBUILD = "on {host} as root: rm /opt/pyspider/current; then fab -H {host} bootstrap and fab -H {host} deploy --reload"
 
 BREAKS = (
     ("click", (7,), "the command result_worker becomes result-worker, and its section in config.json is ignored"),

@@ -10,6 +10,7 @@ from ...steps.shell import cmd
 from ...steps.sight import KnownProgram
 from ..facts import ProgramLog
 from ..findings import Check, Hit, Patient, View
+from .network import behind
 from .ports import port_of
 
 RESTART = "fab -H {host} doctor --fix"
@@ -26,6 +27,15 @@ def troubles(view: View) -> Iterator[tuple[Patient, KnownProgram, work.Trouble]]
         for program in host.programs:
             if found := work.trouble(program, measures):
                 yield host, program, found
+
+
+def _mute(view: View) -> Iterator[Hit]:
+    """Programs whose RPC server does not answer, though no filter keeps it from its callers."""
+    filtered = behind(view)
+    for host, program, trouble in troubles(view):
+        ports = program.work.listens if program.work else ()
+        if trouble.kind == "rpc-mute" and not any((host.name, port) in filtered for port in ports):
+            yield Hit(host.name, str(trouble), items=(program.name,))
 
 
 def roles(view: View) -> set[str]:
@@ -95,7 +105,7 @@ CHECKS = (
         title="webui: connect to scheduler rpc error, though the scheduler is RUNNING; a project does not start",
         cause="a scheduler's or fetcher's RPC server is a thread of its own: when that ends, the rest goes on",
         fix=RESTART,
-        find=_found("rpc-mute"),
+        find=_mute,
         fixes=("restart",),
         foreign_fix="on {host} as root: {ctl} restart {items}",
         hides=frozenset({"rpc-down"}),
