@@ -27,6 +27,9 @@ from ..runs.target import Target, target
 SETTLE_SECONDS = 45.0
 POLL_SECONDS = 2.0
 
+UNTIL_THEY_WORK = ("restarting", "failing")
+"""Findings that tell of a program's last seconds, also of those before the fix."""
+
 
 def doctor(c: Any, fix: bool, json: bool) -> None:
     """Look, judge, fix if that is wanted, and tell."""
@@ -85,11 +88,11 @@ def _fix(chosen: Target, view: View, found: Sequence[Finding]) -> None:
 
 
 def _afterwards(chosen: Target) -> list[Finding]:
-    """The findings after a fix. Programs that ended again and again before it get time to show that they live."""
+    """The findings after a fix. Programs that ended, or failed, again and again get time to show that they work."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         found = findings(examine(chosen), CHECKS)
-        if time.monotonic() > deadline or all(one.id != "restarting" for one in found):
+        if time.monotonic() > deadline or all(one.id not in UNTIL_THEY_WORK for one in found):
             return found
         time.sleep(POLL_SECONDS)
 
