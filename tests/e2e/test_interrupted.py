@@ -190,7 +190,7 @@ def test_silence_in_the_middle_of_an_upload_ends_the_run_soon_and_frees_the_lock
     finally:
         command.kill()
         {"cut": cluster.sandbox.heal, "pause": cluster.sandbox.resume}[way]("node3")
-    assert command.returncode == 3 and "Traceback (most recent" not in output + errors
+    assert command.returncode == 3 and "Traceback (most recent" not in output + errors, output + errors
     until(lambda: nothing_of_fab(cluster, "node3"), 20)
     cluster.on("node3", "pkill -KILL -x head || true")
     assert "install" in cluster.fab("-H", "node3", "step.phantomjs").stdout
