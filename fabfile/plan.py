@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from . import render
-from .inventory import Fleet, Host, Program
-from .inventory.roles import MYSQL, REDIS, ROLES, STORES, WEBUI
+from .inventory import Fleet, Host, Program, commands, doors
+from .inventory.roles import MYSQL, PHANTOMJS, REDIS, ROLES, STORES, WEBUI
 from .sources import kept_runtimes, lock_digest
 from .steps.account import Account
 from .steps.base import Step
@@ -19,6 +19,7 @@ from .steps.boot import Boot
 from .steps.daemon import Supervisord
 from .steps.directory import Directory
 from .steps.files import File
+from .steps.firewall import Firewall
 from .steps.logins import Logins
 from .steps.mysql import ManagedMySQL
 from .steps.package_names import package_names
@@ -26,6 +27,7 @@ from .steps.packages import Packages
 from .steps.preflight import Preflight
 from .steps.redis import ManagedRedis
 from .steps.release import CurrentRelease
+from .steps.renderer import Renderer
 from .steps.runtime import PYTHON, Runtime
 from .steps.runtime_spec import RuntimeSpec
 from .steps.supervision import Supervision
@@ -83,10 +85,36 @@ def _writes(fleet: Fleet, chosen: Sequence[Program]) -> dict[str, object]:
     return {"files": files, "folders": list(dict.fromkeys(folders)), "data": data}
 
 
-def packages(host: Host) -> Packages:
-    """The runtime's libraries, and the packages of the host's roles."""
+def packages(fleet: Fleet, host: Host) -> Packages:
+    """The runtime's libraries, and the packages of the host's roles and of its firewall."""
     wanted = [role.packages for role in ROLES.values() if role.packages and host.has(role)]
-    return Packages(package_names("runtime", *wanted))
+    filters = ["firewall"] if fleet.cluster.firewall and doors.ports(fleet, host) else []
+    return Packages(package_names("runtime", *wanted, *filters))
+
+
+def doors_of(fleet: Fleet, host: Host) -> list[Step]:
+    """All that closes a host's doors: the firewall, and first the user whom it keeps in."""
+    confined: list[Step] = [Account(fleet.phantomjs.user)] if host.has(PHANTOMJS) else []
+    return [*confined, firewall(fleet, host)]
+
+
+def renderer(fleet: Fleet, host: Host) -> list[Step]:
+    """What starts PhantomJS, on its hosts."""
+    cluster = fleet.cluster
+    folder = commands.render_folder(cluster.name)
+    programs = ((f"{folder}/renderer.py", "renderer.py"), (f"{folder}/{commands.FETCHER_SCRIPT}", "phantomjs.js"))
+    user, hidden = fleet.phantomjs.user, (cluster.home, cluster.logs)
+    made = Renderer(cluster.name, user, cluster.user, hidden, PYTHON, programs)
+    return [made] if host.has(PHANTOMJS) else []
+
+
+def firewall(fleet: Fleet, host: Host) -> Firewall:
+    """The rules for a host's ports; none where hosts.toml wants none."""
+    name, ports = fleet.cluster.name, doors.ports(fleet, host) if fleet.cluster.firewall else ()
+    if not host.has(PHANTOMJS):
+        return Firewall(name, ports, doors.sources(fleet))
+    every = (doors.all_ports(fleet), doors.all_pages(fleet))
+    return Firewall(name, ports, doors.sources(fleet), fleet.phantomjs.user, *every)
 
 
 def account(fleet: Fleet) -> list[Step]:
@@ -191,8 +219,9 @@ def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """A host's release, and its programs."""
     running = supervision(fleet, host, roles, take_files=True)
+    before = [*doors_of(fleet, host), *renderer(fleet, host)]
     # Where /etc can't be written, the release before stays current, as its programs run on.
-    return [_conf(fleet), _boot(fleet, host), release(fleet, host), running]
+    return [*before, _conf(fleet), _boot(fleet, host), release(fleet, host), running]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .inventory import Fleet, Host, Program, Redis
+from .inventory import Fleet, Host, Program, Redis, doors
 from .inventory.passwords import Password
-from .inventory.roles import FETCHER, MYSQL, PROGRAMS, REDIS, ROLES, STORES, WEBUI
+from .inventory.roles import FETCHER, MYSQL, PHANTOMJS, PROGRAMS, REDIS, ROLES, STORES, WEBUI
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -45,6 +45,7 @@ class Release:
 def release(fleet: Fleet, host: Host, runtime: str) -> Release:
     """The host's release; `runtime` names the Python that its programs run on. The id gives no hint at a password."""
     texts = {"run.py": launcher(), "programs.conf": program_sections(fleet, host, runtime)} | _tls(fleet)
+    texts |= _peers(fleet)
     texts |= {"guard.py": guard()} if host.has(WEBUI) else {}
     files = {name: RenderedFile(text.encode(), 0o644, text) for name, text in texts.items()}
     masked = config_json_masked(fleet)
@@ -78,7 +79,19 @@ def _tls(fleet: Fleet) -> dict[str, str]:
     """The files by which run.py speaks TLS to the stores; none where hosts.toml asks for no TLS."""
     if not (wanted := tls(fleet)):
         return {}
-    return {"tls.json": _json(wanted), "tls.py": _as_it_is("tls.py")}
+    return {"tls.json": _json(wanted), "tls.py": plain("tls.py")}
+
+
+def _peers(fleet: Fleet) -> dict[str, str]:
+    """The files by which run.py hangs up on strangers; none where hosts.toml turns the firewall off."""
+    if not fleet.cluster.firewall:
+        return {}
+    # The program is a part of what its server runs; the list is read while that runs.
+    return {"peers.json": _json(doors.sources(fleet)), "peers.py": _peers_program(fleet)}
+
+
+def _peers_program(fleet: Fleet) -> str:
+    return plain("peers.py") if fleet.cluster.firewall else ""
 
 
 def _json(value: Any) -> str:
@@ -168,15 +181,16 @@ def stop_seconds(fleet: Fleet, host: Host) -> int:
 
 def launcher() -> str:
     """run.py, which starts every component of pyspider."""
-    return _as_it_is("run.py")
+    return plain("run.py")
 
 
 def guard() -> str:
     """guard.py, which run.py puts around the web UI."""
-    return _as_it_is("guard.py")
+    return plain("guard.py")
 
 
-def _as_it_is(name: str) -> str:
+def plain(name: str) -> str:
+    """A template without any value to fill in, as it is."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
@@ -199,10 +213,11 @@ def _inputs(fleet: Fleet, host: Host, program: Program, config: dict[str, Any], 
     settings = "\n".join(line for line in section.splitlines() if not line.startswith(";"))
     role = ROLES[program.role]
     if role.kind != "component":
-        return [settings, runtime, *role.made_of(fleet)]
+        return [settings, runtime, *role.made_of(fleet), plain("renderer.py"), plain("phantomjs.js")]
     shared = {name: value for name, value in config.items() if not isinstance(value, dict)}
     ways = [part for name_and_text in sorted(_tls(fleet).items()) for part in name_and_text]
     own = [guard()] if role == WEBUI else []
+    own += [_peers_program(fleet)] if role.asked == "rpc" and fleet.cluster.firewall else []
     return [settings, runtime, launcher(), _json(shared), _json(config.get(program.role, {})), *ways, *own]
 
 
@@ -213,13 +228,22 @@ def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dic
     return {
         "name": program.name,
         "command": " ".join(role.command(fleet, host, program)),
-        "environment": environment | dict(role.environment),
+        "environment": environment | dict(role.environment) | (_confined(fleet) if role is PHANTOMJS else {}),
         "priority": role.priority,
         "stopsignal": role.stop_signal,
         "stopasgroup": "true" if role.stop_group else "false",
         "stop_seconds": role.stop_seconds,
         "log": program.log,
     }
+
+
+def _confined(fleet: Fleet) -> dict[str, str]:
+    """The places that no page gets to: see templates/phantomjs.js."""
+    hosts = dict.fromkeys(
+        [*(host.address for host in fleet.hosts), *(fleet.stores.of(role).address for role in STORES)]
+    )
+    ports = [*doors.all_ports(fleet), *doors.all_pages(fleet)]
+    return {"PYSPIDER_HOSTS": " ".join(hosts), "PYSPIDER_PORTS": " ".join(map(str, ports))}
 
 
 def _sections(fleet: Fleet, host: Host, programs: list[dict[str, Any]]) -> str:

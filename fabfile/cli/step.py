@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TABLE: dict[str, tuple[str, Steps]] = {
     "packages": (
         "Install the libraries that Python needs, and the stores' servers on their hosts.",
-        lambda choice, host: [choice.plan.packages(host)],
+        lambda choice, host: [choice.plan.packages(choice.fleet, host)],
     ),
     "python": (
         "Build or ship Python 2.7 with the pinned pyspider and supervisor.",
@@ -32,6 +32,10 @@ TABLE: dict[str, tuple[str, Steps]] = {
     "account": (
         "Make the user `work`, its home and the log directory.",
         lambda choice, _: choice.plan.account(choice.fleet),
+    ),
+    "firewall": (
+        "Let only the cluster's hosts reach its ports, now and at boot; with `firewall = false` take the rules away.",
+        lambda choice, host: choice.plan.doors_of(choice.fleet, host),
     ),
     "stores": (
         "Set up the managed MySQL and Redis on the hosts that have their role.",

@@ -151,6 +151,9 @@ class Facts(Fact, frozen=True):
     """Seconds that its clock is ahead of this machine's; measured here."""
     from_here: Mapping[int, str] = {}
     """How connections from this machine to its web UIs end, by port; measured here."""
+    doors: Mapping[int, str] = {}
+    """How a request of this machine ends at the ports that are for the cluster alone; empty where this machine is no
+    stranger, or can't tell. Measured here."""
     conf: Conf | None = None
     layout: Layout = Layout()
     socket: FileSeen | None = None

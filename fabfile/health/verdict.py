@@ -104,7 +104,7 @@ class HostStatus:
         if self.sight is None or self.bare:
             return [self._nothing()]
         running = self._run_by_hand(self.sight) if self.by_hand else self._running(self.sight)
-        return [*self._supervisord(self.sight), *running]
+        return [*self._supervisord(self.sight), *running, *self._firewall(self.sight)]
 
     def _nothing(self) -> str:
         if not self.listed:
@@ -112,6 +112,12 @@ class HostStatus:
         if self.sight and self.sight.situation and self.sight.situation.runtime:
             return "bootstrapped, but nothing is deployed yet; run `fab deploy`"
         return "nothing is set up here yet; run `fab bootstrap`, then `fab deploy`"
+
+    def _firewall(self, sight: Sight) -> list[str]:
+        if sight.firewall is None or sight.firewall.holds:
+            return []
+        mend = f"fab -H {self.host.name} step.firewall"
+        return [f"the rules of its firewall are not in force as they were set; run `{mend}`"]
 
     def _supervisord(self, sight: Sight) -> list[str]:
         found = []
@@ -194,6 +200,14 @@ class ClusterView:
         seen = [view.sight.answers[name] for view in self.hosts if view.sight and name in view.sight.answers]
         return min(seen, key=lambda answer: answer.ok, default=None)
 
+    def firewalls(self) -> dict[str, list[str]]:
+        """By mechanism, the hosts whose firewall works by it."""
+        found: dict[str, list[str]] = {}
+        for view in self.hosts:
+            if view.sight and view.sight.firewall:
+                found.setdefault(view.sight.firewall.mechanism, []).append(view.host.name)
+        return found
+
     def schedulers(self) -> list[str]:
         """`host (pid)` of every live scheduler, also of one that no supervisord started."""
         return [f"{v.host.name} (pid {pid})" for v in self.hosts if v.sight for pid in v.sight.schedulers]
@@ -275,7 +289,9 @@ class ClusterView:
 def _host_data(view: HostStatus) -> dict[str, Any]:
     programs = [program.as_data() for program in view.programs]
     supervisord = bool(view.sight and view.sight.supervisord.answers)
-    return {"reachable": view.reachable, "programs": programs, "supervisord": supervisord, "problems": view.problems()}
+    firewall = view.sight.firewall.as_data() if view.sight and view.sight.firewall else None
+    seen = {"reachable": view.reachable, "programs": programs, "supervisord": supervisord, "firewall": firewall}
+    return {**seen, "problems": view.problems()}
 
 
 def _data(report: MySQLReport | RedisReport | None) -> dict[str, Any]:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 PYTHON = "/opt/pyspider/current/bin/python"
 PHANTOMJS_BINARY = "/opt/pyspider/bin/phantomjs"
+FETCHER_SCRIPT = "phantomjs_fetcher.js"
+"""The name of pyspider's script, and of the one that goes before it: by it hosts know the process."""
 PHANTOMJS_SCRIPT = "/opt/pyspider/current/lib/python2.7/site-packages/pyspider/fetcher/phantomjs_fetcher.js"
 
 
@@ -32,8 +34,17 @@ def webui(fleet: Fleet, host: Host, program: Program) -> list[str]:
 def phantomjs(fleet: Fleet, host: Host, program: Program) -> list[str]:
     """PhantomJS as `pyspider phantomjs` would call it, but without that wrapper.
 
-    The wrapper listens on every address, exits with 0 when it fails and leaves its child behind.
+    The wrapper listens on every address, exits with 0 when it fails and leaves its child behind. Another user runs it
+    on demand of this command: see templates/renderer.py.
     """
     options = fleet.pyspider.phantomjs
+    name = fleet.cluster.name
+    folder = render_folder(name)
+    asked = [PYTHON, f"{folder}/renderer.py", "run", f"/run/pyspider-{name}-render/socket"]
     words = [options.phantomjs_path or PHANTOMJS_BINARY, "--ssl-protocol=any", "--disk-cache=true", *options.args]
-    return [*words, PHANTOMJS_SCRIPT, f"{host.address}:{program.port}"]
+    return [*asked, *words, f"{folder}/{FETCHER_SCRIPT}", f"{host.address}:{program.port}"]
+
+
+def render_folder(cluster: str) -> str:
+    """Where a cluster's programs around PhantomJS are: its user reads nothing in the cluster's home."""
+    return f"/opt/pyspider/render/{cluster}"

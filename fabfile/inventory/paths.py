@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from .faults import Fault, KeyPath
+from .roles import PHANTOMJS
 from .schema import Cluster, HostsFile
 
 SOCKET_PATH_BYTES = 107
@@ -71,10 +72,14 @@ Concern = tuple[Fault, tuple[KeyPath, ...]]
 
 def account_faults(file: HostsFile) -> Iterator[Fault]:
     """A user that is the system's own."""
-    user = file.cluster.user
-    if user in SYSTEM_ACCOUNTS or user.startswith(("_", "systemd-")):
-        text = "is an account or a group of the system, and crawled pages and scripts are strangers' code"
-        yield Fault(("cluster", "user"), f"'{user}' {text}; name a user of its own, like work")
+    users: dict[KeyPath, str] = {("cluster", "user"): file.cluster.user, (PHANTOMJS.name, "user"): file.phantomjs.user}
+    for (path, user), example in zip(users.items(), ("work", "work-render"), strict=True):
+        if user in SYSTEM_ACCOUNTS or user.startswith(("_", "systemd-")):
+            text = "is an account or a group of the system, and crawled pages and scripts are strangers' code"
+            yield Fault(path, f"'{user}' {text}; name a user of its own, like {example}")
+    if file.phantomjs.user == file.cluster.user:
+        text = "is the cluster's own user, who can read its passwords; name another one, like work-render"
+        yield Fault((PHANTOMJS.name, "user"), f"'{file.cluster.user}' {text}")
 
 
 def path_faults(file: HostsFile) -> Iterator[Fault]:

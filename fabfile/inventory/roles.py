@@ -90,7 +90,7 @@ PHANTOMJS = Role(
     # The build from 2016 flushes nothing, and can't read today's openssl.cnf.
     stop_signal="TERM",
     stop_group=True,
-    environment={"OPENSSL_CONF": "/dev/null"},
+    environment={"OPENSSL_CONF": "/dev/null", "PYSPIDER_FETCHER": commands.PHANTOMJS_SCRIPT},
     command=commands.phantomjs,
     on_command_line=("port", "args", "phantomjs-path"),
     made_of=lambda fleet: (fleet.phantomjs.sha256,),

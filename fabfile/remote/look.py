@@ -7,7 +7,21 @@ from __future__ import absolute_import, print_function
 
 import os
 
-from . import conf, daemons, files, ground, leftovers, logs, machine, processes, questions, strangers, whose, work
+from . import (
+    conf,
+    daemons,
+    files,
+    firewall,
+    ground,
+    leftovers,
+    logs,
+    machine,
+    processes,
+    questions,
+    strangers,
+    whose,
+    work,
+)
 
 
 def look(options):
@@ -35,6 +49,7 @@ def look(options):
         "others": whose.others(table, options),
         "log_sizes": logs.log_sizes(options["logs"]),
         "current": files.link(options.get("home", "") + "/current"),
+        "firewall": firewall.firewall(options),
         "answers": {"webui": questions.webui_answer(options["webui"])} if options.get("webui") else {},
     }
     for name, url in options.get("rpc", {}).items():

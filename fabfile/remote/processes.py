@@ -33,24 +33,44 @@ class Process(object):
         self.words = kernel("/proc/%d/cmdline" % pid).split("\0")[:-1]
         pairs = (item.partition("=") for item in kernel("/proc/%d/environ" % pid).split("\0"))
         self.environment = dict((name, value) for name, _, value in pairs)
+        if self.role() == "phantomjs":
+            self.parent = asker(self) or self.parent
 
     def role(self):
         """The pyspider component that it is, or None: run.py's first word that is no option."""
-        python = bool(self.words) and os.path.basename(self.words[0]).startswith("python")
-        for index, word in enumerate(self.words[:3]):
-            found = component(self.words[index + 1 :])
+        words = rendered(self.words)
+        python = bool(words) and os.path.basename(words[0]).startswith("python")
+        for index, word in enumerate(words[:3]):
+            found = component(words[index + 1 :])
             own = os.path.basename(word) == "pyspider" and (python or not index)
             if own and (found or "all") in COMPONENTS:
                 return found or "all"
             # Ours, or one that follows pyspider's manual.
             if os.path.basename(word) == "run.py" and index and python and found in COMPONENTS:
                 return found
-        if (
-            self.words
-            and os.path.basename(self.words[0]) == "phantomjs"
-            and any("phantomjs_fetcher.js" in w for w in self.words)
-        ):
+        if words and os.path.basename(words[0]) == "phantomjs" and any("phantomjs_fetcher.js" in w for w in words):
             return "phantomjs"
+        return None
+
+
+def rendered(words):
+    """The command line that templates/renderer.py is asked to run; any other one is its own."""
+    asks = [os.path.basename(word) for word in words[1:3]] == ["renderer.py", "run"]
+    return words[4:] if asks else words
+
+
+def asker(process):
+    """The program of supervisord's for which the renderer's user runs a process; None where that is not so.
+
+    Anybody may claim it: so the socket that the program asks has to be in a directory of that very user.
+    """
+    stub = process.environment.get("PYSPIDER_STUB", "")
+    words = kernel("/proc/%s/cmdline" % stub).split("\0")[:-1] if stub.isdigit() else []
+    if rendered(words) == words:
+        return None
+    try:
+        return int(stub) if os.stat(os.path.dirname(words[3])).st_uid == process.uid else None
+    except OSError:
         return None
 
 

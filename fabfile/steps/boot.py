@@ -15,7 +15,7 @@ from .supervisor import Place
 
 FOLDER = "/opt/pyspider/boot"
 
-_WHERE = """\
+WHERE = """\
 hook=
 if [ -d /run/systemd/system ]; then
   kind=systemd; script=$folder/$name; hook=/etc/systemd/system/$name.service
@@ -27,6 +27,7 @@ else
   kind=none; script=
 fi
 """
+"""A script: $kind of start at boot of this host, and the paths $script and $hook of the service $name."""
 _LOOK = """\
 case $kind in
   systemd) set -- "/etc/systemd/system/multi-user.target.wants/$name.service";;
@@ -48,13 +49,14 @@ done 2>/dev/null
 [ -z "$script" ] || { stat -c '%n %a %U' "$script" ${hook:+"$hook"}; sha256sum "$script" ${hook:+"$hook"}; } 2>/dev/null
 :
 """
-_ENABLE = """\
+ENABLE = """\
 case $kind in
   systemd) systemctl daemon-reload; systemctl enable "$name.service";;
   sysv) if command -v update-rc.d >/dev/null; then update-rc.d "$name" defaults; update-rc.d "$name" enable
     else chkconfig --add "$name"; chkconfig "$name" on; fi;;
 esac
 """
+"""A script that makes the service $name, of the kind that WHERE finds, start at boot."""
 # A supervisord that runs through the other unit is moved by the step that starts supervisord.
 _DISABLE = """\
 if [ "$kind" = systemd ]; then
@@ -121,7 +123,7 @@ class Boot:
         if kind is None:
             raise CannotLook(f"the start at boot can't be seen: {found.text[-300:]}")
         files = self.files(kind)
-        wanted = {"boots", *_described(files), *(["NeedDaemonReload=no"] if kind == "systemd" else [])}
+        wanted = {"boots", *described(files), *(["NeedDaemonReload=no"] if kind == "systemd" else [])}
         if kind == "none" or (self.only_unit and kind != "systemd"):
             return []
         others = list(dict.fromkeys(line.removeprefix("other ") for line in seen if line.startswith("other ")))
@@ -153,7 +155,7 @@ class Boot:
 
     def _where(self) -> str:
         conf = assign("conf", self.place.conf)
-        return lines(assign("name", self.service), assign("folder", FOLDER), conf, _WHERE)
+        return lines(assign("name", self.service), assign("folder", FOLDER), conf, WHERE)
 
     def _install(self) -> str:
         return lines(
@@ -161,11 +163,11 @@ class Boot:
             '(umask 022; mkdir -p "$(dirname "$script")")',
             swap_in(Command('"$script"'), "root:root", 0o755, keep=True),
             lines('if [ -n "$hook" ]; then', "shift", swap_in(Command('"$hook"'), "root:root", 0o644, keep=True), "fi"),
-            _ENABLE,
+            ENABLE,
         )
 
 
-def _described(files: Sequence[tuple[str, bytes, int]]) -> set[str]:
+def described(files: Sequence[tuple[str, bytes, int]]) -> set[str]:
     """The lines that the look prints where the files are right."""
     stats = {f"{path} {mode:o} root" for path, _, mode in files}
     return stats | {f"{hashlib.sha256(content).hexdigest()}  {path}" for path, content, _ in files}

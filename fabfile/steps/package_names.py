@@ -22,6 +22,7 @@ NAMES: Mapping[str, Mapping[str, tuple[Name, ...]]] = {
         "mysql": (("mariadb-server", "default-mysql-server", "mysql-server"), ("mariadb-client", "mysql-client")),
         "redis": (("redis-server", "valkey-server"),),
         "phantomjs": ("libfontconfig1", "libfreetype6"),
+        "firewall": (("nftables", "iptables"),),
     },
     "redhat": {
         "runtime": (
@@ -35,10 +36,12 @@ NAMES: Mapping[str, Mapping[str, tuple[Name, ...]]] = {
         "mysql": (("mariadb-server", "mysql-server"), ("mariadb", "mysql")),
         "redis": (("redis", "valkey"),),
         "phantomjs": ("fontconfig", "freetype"),
+        "firewall": (("nftables", "iptables"),),
     },
 }
 """By family and set. `runtime` is the libraries that a runtime is linked with, `build` the packages that the host
-which builds it needs on top, `phantomjs` the libraries of its binary; the stores' sets have their roles' names."""
+which builds it needs on top, `phantomjs` the libraries of its binary, `firewall` the filter; the stores' sets have
+their roles' names."""
 
 
 def package_names(*sets: str) -> dict[str, tuple[Name, ...]]:

@@ -24,6 +24,8 @@ SHOWN = {
     "guard.py": "guard.py",
     "tls.json": "tls.json",
     "tls.py": "tls.py",
+    "peers.json": "peers.json",
+    "peers.py": "peers.py",
 }
 """The texts that a diff compares, and the names it shows."""
 MARK = "@@ the next file"

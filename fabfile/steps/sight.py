@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType, field
 
 from .base import CannotLook, Found, parsed_in_threads
+from .firewall_answer import FirewallAnswer
 from .situation import LiveSupervisord, OtherProcess, Part, Situation
 
 
@@ -244,6 +245,8 @@ class Sight(Part, frozen=True):
     """The release in use."""
     answers: Mapping[str, ServiceAnswer]
     """The answers to the questions of status, by the name of the role."""
+    firewall: FirewallAnswer | None
+    """None where `fab deploy` has set none."""
     others: tuple[OtherProcess, ...] = ()
     situation: Situation | None = None
     """Asked by status only, which may meet any host."""

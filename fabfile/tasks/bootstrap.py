@@ -68,7 +68,8 @@ def running(looked: Looked) -> set[str]:
 
 def steps(fleet: Fleet, host: Host) -> list[Step]:
     """The desired states of a host before anything is deployed to it."""
-    found: list[Step] = [plan.packages(host), *plan.account(fleet), *plan.stores(fleet, host)]
+    found: list[Step] = [plan.packages(fleet, host), *plan.account(fleet), *plan.doors_of(fleet, host)]
+    found += plan.stores(fleet, host)
     # A host without any role is about to join; a host with a store alone runs nothing of pyspider's.
     if fleet.programs(host) or not host.roles:
         found.append(plan.runtime(fleet))

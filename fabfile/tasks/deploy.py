@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from .. import plan
@@ -20,6 +21,7 @@ from ..runs.outcomes import Done
 from ..runs.run import Looked, Run
 from ..runs.target import Target, target
 from ..steps.base import Step
+from ..steps.firewall import Firewall
 from ..steps.sight import Sight, parsed
 from ..steps.supervision import Supervision
 from ..steps.supervisor import Look, Questions, Untouched
@@ -40,6 +42,9 @@ def deploy(c: Any, options: Options, reload: bool) -> None:
 def _deploy(run: Run, reload: bool) -> None:
     chosen = run.target
     looked, strays = look(run)
+    if _let_in(run, looked):
+        # What a host saw of the stores depends on the rules that were set there meanwhile.
+        looked, strays = look(run)
     _heed(run, looked, reload)
     _keep_schedulers(run, strays)
     for hosts in waves(chosen, strays):
@@ -57,6 +62,25 @@ def _deploy(run: Run, reload: bool) -> None:
             run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [new], unfinished=True)
 
 
+def _let_in(run: Run, looked: Mapping[str, Looked]) -> bool:
+    """Set the rules of all firewalls, if one has to change: before a program of a new host needs a store elsewhere."""
+
+    def one(host: Host, say: Say) -> Done:
+        doors = _doors(looked[host.name])
+        return Done(apply(run.target.links[host], doors.steps, missing(doors.steps, doors.found), say))
+
+    hosts = [host for host in run.target.hosts if host.name in looked and _changes(_doors(looked[host.name]))]
+    if hosts and not run.dry:
+        run.each(one, hosts, unfinished=True)
+    return bool(hosts) and not run.dry
+
+
+def _doors(looked: Looked) -> Looked:
+    """The steps up to the firewall with their answers; none of a host that is no part of the deploy."""
+    last = next((index for index, step in enumerate(looked.steps, 1) if isinstance(step, Firewall)), 0)
+    return Looked(looked.steps[:last], looked.found[:last])
+
+
 def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
     """Tell the findings of doctor's preflight; a host on which going on would do harm is left as it is."""
     hosts = [host for host in run.target.hosts if host.name in looked and run.recorder.going_on(host)]
@@ -64,6 +88,7 @@ def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
     roles = () if reload else run.target.roles
     found = {host: _objections(run.target, host, looked[host.name], roles) for host in hosts}
     changing = [host for host in found if reload or _changes(looked[host.name])]
+    _tell_unfiltered(hosts, looked)
     grave = {host: [one for one in found[host] if one.grave] for host in changing}
     for host, several in found.items():
         for one in several:
@@ -74,6 +99,17 @@ def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
     run.each(
         lambda host, say: _log_in(run, host, roles, say), [one for one in changing if not grave[one]], unfinished=True
     )
+
+
+def _tell_unfiltered(hosts: Sequence[Host], looked: Mapping[str, Looked]) -> None:
+    for host in hosts:
+        with suppress(Problem):
+            sight = _sight(looked[host.name])
+            if sight and sight.firewall and sight.firewall.holds and not sight.firewall.filters:
+                text = (
+                    "no rules can be set on this host; the RPC servers keep strangers out, other ports are open to them"
+                )
+                print(f"{host.name} | warning: {text} (fab doctor names them)", file=sys.stderr)
 
 
 def _log_in(run: Run, host: Host, roles: Sequence[str], say: Say) -> None:

@@ -16,7 +16,7 @@ from ..doctor.checks import CHECKS
 from ..doctor.facts import Facts, parsed
 from ..doctor.findings import Finding, Patient, Unseen, View, findings
 from ..doctor.fix import needs_stores, steps
-from ..doctor.look import Examination, from_here
+from ..doctor.look import Examination, from_here, strange
 from ..errors import Say, Unreachable
 from ..inventory import Host
 from ..runs.engine import look
@@ -59,7 +59,7 @@ def examine(chosen: Target) -> View:
             return None
         # Looking takes a while; the far clock is read somewhere in between.
         off = facts.clock - (begun + time.time()) / 2
-        return replace(facts, clock_off=off, from_here=from_here(host, facts))
+        return replace(facts, clock_off=off, from_here=from_here(host, facts), doors=strange(chosen.fleet, host, facts))
 
     seen = {name: facts for name, facts in run.ask(one).items() if facts}
     outcomes = zip(chosen.hosts, run.recorder.outcomes(chosen.hosts), strict=True)

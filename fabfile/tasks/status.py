@@ -26,6 +26,8 @@ from ..runs.timings import Timings
 from ..steps.anywhere import LookAnywhere
 from ..steps.sight import Sight, parsed
 
+FIREWALLS = {"none": "no rules can be set, the RPC servers alone turn strangers away"}
+
 
 def status(c: Any, options: Options) -> None:
     """Ask everything, and show it with the verdict."""
@@ -145,6 +147,8 @@ def _show_services(console: Any, view: ClusterView) -> None:
     for name in view.fleet.asked:
         if (answer := view.answers(name)) and answer.ok:
             lines.append(f"{name:<10} answers")
+    for mechanism, hosts in view.firewalls().items():
+        lines.append(f"firewall   {FIREWALLS.get(mechanism, mechanism)}: {', '.join(hosts)}")
     for line in lines:
         console.print(line, markup=False, highlight=False)
     if lines:

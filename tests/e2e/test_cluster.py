@@ -127,6 +127,7 @@ def test_every_step_runs_by_itself(cluster: Cluster) -> None:
         "phantomjs",
         "libraries",
         "account",
+        "firewall",
         "stores",
         "release",
         "supervisord-conf",

@@ -268,12 +268,16 @@ def test_programs_that_gave_up_while_mysql_was_away_are_started_again(cluster: C
 
 def test_another_clusters_program_on_the_same_queues_is_named(cluster: Cluster) -> None:
     password = cluster.on("node1", "sed -n 's/^requirepass //p' /etc/redis/pyspider.conf").strip()
+    # Any other one would not get as far as that.
+    guest = cluster.variant("guest.toml", (r"^#trusted = .*$", f'trusted = ["{cluster.sandbox.network.address(1)}"]'))
+    cluster.fab("-H", "node1", "step.firewall", hosts_toml=guest)
     with closing(socket.create_connection((cluster.sandbox.address("node1"), 6379), 5)) as stranger:
         stranger.sendall(f"AUTH {password}\r\nLLEN status_queue\r\n".encode())
         stranger.recv(100)
-        (seen,) = found(cluster)
+        (seen,) = found(cluster, hosts_toml=guest)
         assert (seen["id"], seen["host"]) == ("other-cluster", "node1")
         assert stranger.getsockname()[0] in seen["evidence"]
+    cluster.fab("-H", "node1", "step.firewall")
     silent(cluster)
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 NAME = "shop.example"
 TRUSTED = f"/usr/local/share/ca-certificates/{NAME}.crt"
-OPEN = "nft flush ruleset"
+OPEN = "nft delete table inet test"
 
 
 def blocked(hook: str, rule: str) -> str:

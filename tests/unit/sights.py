@@ -34,6 +34,7 @@ ANSWER: dict[str, Any] = {
     "log_sizes": {},
     "current": None,
     "answers": {},
+    "firewall": {"mechanism": "nftables", "holds": True},
 }
 MACHINE: dict[str, Any] = {
     "disks": [],

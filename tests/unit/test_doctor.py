@@ -110,7 +110,26 @@ def test_a_healthy_cluster_has_no_finding(fleet: Fleet) -> None:
     assert diagnosis(fleet) == []
 
 
+NO_RULES = set_in("sight/firewall", None)
 SUPERVISORD = {"address": "0.0.0.0", "port": 9001, "pid": 50, "name": "supervisord", "line": [50], "waiting": 0}
+
+
+@pytest.mark.parametrize(
+    ("host", "change"),
+    [
+        # Something in between drops what the host does not.
+        ("node2", both(NO_RULES, set_in("doors", {24444: "silent"}))),
+        ("node2", both(NO_RULES, set_in("doors", {24444: "closed"}))),
+        ("node2", both(NO_RULES, set_in("ours", False))),
+        ("node2", both(NO_RULES, lambda seen: seen["listeners"][0].update(address="127.0.0.1"))),
+        ("node1", both(mysqld, lambda seen: seen["listeners"][-1].update(address="20.1.2.3"))),
+        # run.py's own lock.
+        ("node2", set_in("sight/firewall", {"mechanism": "none", "holds": True})),
+        ("node2", set_in("sight/firewall", {"mechanism": "iptables", "holds": True})),
+    ],
+)
+def test_a_closed_door_is_no_finding(fleet: Fleet, host: str, change: Callable[[Answer], None]) -> None:
+    assert diagnosis(fleet, **{host: change}) == []
 
 
 @pytest.mark.parametrize(
@@ -183,8 +202,14 @@ SUPERVISORD = {"address": "0.0.0.0", "port": 9001, "pid": 50, "name": "superviso
         ("node2", set_in("asked/0/file/mode", 0o644), "exposed"),
         ("node1", set_in("webuis/0/status", 200), "exposed"),
         ("node2", set_in("conf/inet", {"port": "*:9001", "password": False}), "exposed"),
-        ("node1", both(mysqld, lambda seen: seen["listeners"][-1].update(address="20.1.2.3")), "exposed"),
-        ("node1", lambda seen: seen["listeners"][0].update(address="20.1.2.3"), "exposed"),
+        ("node1", both(NO_RULES, mysqld, lambda seen: seen["listeners"][-1].update(address="20.1.2.3")), "exposed"),
+        ("node1", both(NO_RULES, lambda seen: seen["listeners"][0].update(address="20.1.2.3")), "exposed"),
+        ("node1", both(set_in("doors", {3306: "answered"}), mysqld), "exposed"),
+        ("node2", set_in("doors", {24444: "answered"}), "exposed"),
+        ("node2", set_in("sight/firewall", {"mechanism": "nftables", "holds": False}), "exposed"),
+        ("node2", NO_RULES, "exposed"),
+        ("node1", both(set_in("sight/firewall", {"mechanism": "none", "holds": True}), mysqld), "exposed"),
+        ("node3", set_in("sight/firewall", {"mechanism": "none", "holds": True}), "exposed"),
         ("node2", set_in("boot", []), "no-boot-unit"),
         ("node2", lambda seen: seen["listeners"].append(SUPERVISORD), "exposed"),
         ("node2", set_in("memory", {"bytes": 8 << 30, "free": 20 << 20}), "memory"),

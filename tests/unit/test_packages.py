@@ -22,7 +22,7 @@ DEBIAN = "family debian apt-get\n"
 
 @pytest.mark.parametrize("family", ["debian", "redhat"])
 def test_every_family_has_every_set_that_a_host_may_need(family: str) -> None:
-    assert set(NAMES[family]) == {"runtime", "build"} | ROLES_SETS
+    assert set(NAMES[family]) == {"runtime", "build", "firewall"} | ROLES_SETS
     assert package_names("redis", "phantomjs")[family] == (*NAMES[family]["redis"], *NAMES[family]["phantomjs"])
     assert package_names("redis").keys() == {"debian", "redhat"}
 

@@ -19,6 +19,8 @@ from fabfile.remote.processes import Process
         ("/usr/bin/python /usr/bin/pyspider", "all"),
         ("/opt/pyspider/bin/phantomjs --disk-cache=true /x/phantomjs_fetcher.js 192.0.2.1:25555", "phantomjs"),
         ("tail -F /var/log/pyspider", None),
+        ("python /x/renderer.py run /run/s /opt/bin/phantomjs /x/phantomjs_fetcher.js 192.0.2.1:25555", "phantomjs"),
+        ("python /x/renderer.py serve /run/s work", None),
         ("python run.py", None),
         ("python run.py serve", None),
         ("vim run.py scheduler", None),

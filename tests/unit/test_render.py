@@ -97,6 +97,8 @@ def test_no_password_is_outside_of_config_json(tmp_path: Path) -> None:
         assert {name: file.mode for name, file in made.files.items()} == {
             "config.json": 0o600,
             "config.masked.json": 0o640,
+            "peers.json": 0o644,
+            "peers.py": 0o644,
             "programs.conf": 0o644,
             "run.py": 0o644,
         } | ({"guard.py": 0o644} if host.has(WEBUI) else {})
@@ -221,7 +223,7 @@ def test_the_id_of_a_release_depends_on_a_secret(tmp_path: Path) -> None:
         ("--load-images=false", "--load-images=true", {"phantomjs"}),
         ("queue-maxsize = 200", "queue-maxsize = 201", {"processor", "result_worker", "fetcher", "scheduler", "webui"}),
         ("db = 1", "db = 2", {"processor", "result_worker", "fetcher", "scheduler", "webui"}),
-        ("[pyspider.scheduler]", "[pyspider.scheduler]\nxmlrpc-port = 23334", {"scheduler", "webui"}),
+        ("[pyspider.scheduler]", "[pyspider.scheduler]\nxmlrpc-port = 23334", {"scheduler", "webui", "phantomjs"}),
         ("roles = { fetcher = 2, processor = 2,", "roles = { fetcher = 2, processor = 3,", set()),
         ('gateway = "ops@192.0.2.1:2222"', "", set()),
     ],

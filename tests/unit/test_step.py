@@ -21,6 +21,7 @@ NAMES = {
     "phantomjs": [],
     "libraries": [],
     "account": ["account work", "directory /home/work/distri_pyspider", "directory /home/work/supervisor"],
+    "firewall": ["firewall"],
     "stores": [],
     "release": ["release"],
     "supervisord_conf": [UNTOUCHED, "file /etc/supervisord.conf"],

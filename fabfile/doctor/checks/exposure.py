@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from ...inventory import doors
 from ...inventory.roles import WEBUI
 from ...steps.shell import as_user, cmd
 from ...steps.sight import Listener
@@ -92,7 +93,7 @@ def public_ports(view: View) -> Iterator[Hit]:
         roles = {one.pid: f"the {one.role}'s RPC" for one in host.components if one.role in WEBUI.calls}
         for one in host.facts.listeners:
             server = next((roles[pid] for pid in one.line if pid in roles), None) or ports.get(one.port)
-            if server and _public(one.address, host.host.address):
+            if server and _public(one.address, host.host.address) and not _filtered(host, one.port, view):
                 yield Hit(host.name, f"{server} listens on {one.address}:{one.port}, an address of the internet")
 
 
@@ -103,8 +104,59 @@ def _public(address: str, own: str) -> bool:
         return False
 
 
+def _filtered(host: Patient, port: int, view: View) -> bool:
+    """Whether the host's own firewall keeps strangers from the port."""
+    firewall = host.facts.sight.firewall
+    return bool(firewall and firewall.filters and port in doors.ports(view.fleet, host.host))
+
+
+def open_doors(view: View) -> Iterator[Hit]:
+    """Ports for the cluster alone that strangers reach: that answered this machine, or that no rule closes."""
+    if not view.fleet.cluster.firewall:
+        return
+    for host in view.seen:
+        names = _doors(host, view) if host.ours else {}
+        answered = [port for port in names if host.facts.doors.get(port) == "answered"]
+        for port in answered:
+            yield _door(host, f"{names[port]} answers this machine, which is no host of the cluster")
+        unknown = [port for port in names if port not in host.facts.doors]
+        if unknown and (why := _unfiltered(host)):
+            yield _door(host, f"{', '.join(names[port] for port in unknown)}: {why}")
+
+
+def _doors(host: Patient, view: View) -> dict[int, str]:
+    """The ports for the cluster alone on which something listens for other hosts, with names."""
+    firewall, by_itself = host.facts.sight.firewall, {one.pid for one in host.components if one.role in WEBUI.calls}
+    known = doors.named(view.fleet, host.host)
+    found = {}
+    for one in host.facts.listeners:
+        # Where no rules can be set, run.py's own lock is on the RPC servers.
+        locked = firewall and firewall.mechanism == "none" and by_itself & set(one.line)
+        if one.port in known and not one.address.startswith(LOOPBACK) and not locked:
+            found[one.port] = f"{known[one.port]} at {host.host.address}:{one.port}"
+    return found
+
+
+def _unfiltered(host: Patient) -> str:
+    """Why the rules of the firewall close nothing; empty where they do."""
+    firewall = host.facts.sight.firewall
+    if firewall and firewall.filters:
+        return ""
+    if firewall and firewall.holds:
+        return "no rules can be set on this host (a container without the right or the kernel's support)"
+    return "the rules of the firewall are not in force" if firewall else "no firewall has been set on this host"
+
+
+def _door(host: Patient, text: str) -> Hit:
+    firewall = host.facts.sight.firewall
+    if firewall and firewall.holds:
+        away = "close these ports before the host: on the machine that it runs on, or by a security group"
+        return Hit(host.name, text, fix=away, by_hand=True)
+    return Hit(host.name, text, fix="fab -H {host} step.firewall")
+
+
 def exposed(view: View) -> Iterator[Hit]:
-    for find in (readable_configs, open_webuis, open_supervisors, public_ports):
+    for find in (readable_configs, open_webuis, open_supervisors, public_ports, open_doors):
         yield from find(view)
 
 
@@ -116,7 +168,7 @@ CHECKS = (
         "need-auth",
         fix="fab -H {host} deploy",
         find=exposed,
-        fixes=("conf", "release", "restart"),
+        fixes=("firewall", "conf", "release", "restart"),
         foreign_fix="let it listen on 127.0.0.1 or an inner address, or let a filter keep strangers from that port",
     ),
 )

@@ -1,0 +1,176 @@
+"""The firewall's step: a table of what was found, its script and its rules; and run.py's own lock."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from fabfile import plan
+from fabfile.inventory import Fleet, doors
+from fabfile.steps.base import CannotLook, Found
+from fabfile.steps.boot import described
+from fabfile.steps.firewall import Firewall
+
+from .hosts_toml import changed, faults
+from .local import PROJECT, fleet
+
+FIREWALL = Firewall("demo", (3306, 6379), ("192.0.2.11", "192.0.2.12"))
+PEERS = PROJECT / "templates" / "peers.py"
+
+
+def answer(kind: str, rules: str = "status nftables holds", *, boots: str = "boots", drop: str = "") -> str:
+    """The look's answer on such a host, where all is right but what is told."""
+    rows = sorted(line for line in described(FIREWALL.script.files(kind)) if not drop or drop not in line)
+    reload = ["NeedDaemonReload=no"] if kind == "systemd" else []
+    return "\n".join([boots, f"kind {kind}", *reload, *rows, rules])
+
+
+@pytest.mark.parametrize("kind", ["systemd", "sysv", "cron", "none"])
+@pytest.mark.parametrize(
+    ("changes", "right"),
+    [
+        ({}, True),
+        ({"rules": "status iptables holds"}, True),
+        # A container without the right to set any: run.py's own lock is there.
+        ({"rules": "status none holds"}, True),
+        ({"rules": "status nftables lost"}, False),
+        ({"rules": "status none lost"}, False),
+        ({"rules": "status "}, False),
+        ({"rules": ""}, False),
+        ({"boots": ""}, False),
+        ({"drop": "755 root"}, False),
+        ({"drop": "/pyspider-demo-firewall"}, False),
+    ],
+)
+def test_rules_are_set_unless_they_are_in_force_and_come_back_at_boot(
+    kind: str, changes: dict[str, str], right: bool
+) -> None:
+    actions = FIREWALL.diff(Found(0, answer(kind, **changes)))
+    says = ["let only 2 addresses, the cluster's, reach ports 3306, 6379"]
+    assert [one.says for one in actions] == ([] if right else says)
+
+
+def test_without_ports_a_script_that_is_there_goes_and_none_is_made() -> None:
+    off = replace(FIREWALL, ports=())
+    assert [one.says for one in off.diff(Found(0, answer("sysv")))] == ["filter no port any more"]
+    assert off.diff(Found(0, "kind sysv\n")) == []
+
+
+def test_an_answer_that_is_cut_short_is_none() -> None:
+    with pytest.raises(CannotLook, match="can't be seen"):
+        FIREWALL.diff(Found(0, "boots\n"))
+
+
+def test_each_host_filters_its_own_ports_and_no_web_ui() -> None:
+    one = fleet()
+    assert [doors.ports(one, host) for host in one.hosts] == [(3306, 6379, 23333), (24444,), (24444, 25555)]
+    assert doors.sources(one) == ("10.77.0.11", "10.77.0.12", "10.77.0.13")
+    wanted = plan.firewall(one, one.hosts[2])
+    assert (wanted.confined, wanted.doors, wanted.pages) == (
+        "work-render",
+        (3306, 6379, 23333, 24444, 25555),
+        (5000,),
+    )
+
+
+def turned_off(one: Fleet) -> Fleet:
+    import msgspec
+
+    return replace(one, cluster=msgspec.structs.replace(one.cluster, firewall=False))
+
+
+def test_hosts_toml_turns_it_off() -> None:
+    off = turned_off(fleet())
+    assert plan.firewall(off, off.hosts[0]).ports == ()
+    assert "nftables" not in str(plan.packages(off, off.hosts[0]).names)
+    assert {"peers.json", "peers.py"}.isdisjoint(plan.release(off, off.hosts[0]).files)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('trusted = ["192.0.2.300"]', "'192.0.2.300' is no IPv4 address or network"),
+        ('trusted = ["192.0.2.0/33"]', "'192.0.2.0/33' is no IPv4 address or network"),
+        ('trusted = ["office"]', "an IPv4 address, or a network like 192.0.2.0/24"),
+        ('trusted = ["0.0.0.0/0"]', "'0.0.0.0/0' is everybody; name fewer, or set `firewall = false`"),
+        ('trusted = ["192.0.2.7"]\nfirewall = false', "has no effect with `firewall = false`; remove one of the two"),
+    ],
+)
+def test_a_network_that_makes_no_sense_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    (fault,) = faults(tmp_path, changed('user = "work"\n', f'user = "work"\n{text}\n'))
+    assert "cluster.trusted" in fault and told in fault
+
+
+def rules(firewall: Firewall, by: str = "nft_rules yes") -> list[str]:
+    """The rules that the script would load, made on this machine by its own functions."""
+    text = firewall.script.text.decode()
+    body = text[: text.index('case "$1" in\n  start')]
+    known = "\n".join(f"{one} {one}" for one in firewall.sources)
+    result = subprocess.run(["sh", "-c", f"{body}\nknown='{known}'\n{by}"], capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+    return result.stdout.splitlines()
+
+
+def test_only_named_ports_are_dropped() -> None:
+    made = rules(FIREWALL)
+    assert made[:2] == ["add table inet pyspider-demo", "delete table inet pyspider-demo"]
+    assert [line for line in made if "drop" in line] == ["tcp dport { 3306, 6379 } drop"]
+    assert made.index("iif lo accept") < made.index("tcp dport { 3306, 6379 } drop")
+    assert "ip saddr 192.0.2.12 tcp dport { 3306, 6379 } accept" in made
+    made = rules(FIREWALL, "ipt_rules 127.0.0.0/8 192.0.2.11")
+    assert [line for line in made if "DROP" in line] == [
+        f"-A pyspider-demo -p tcp --dport {port} -j DROP" for port in FIREWALL.ports
+    ]
+
+
+def test_a_long_name_is_one_that_iptables_takes() -> None:
+    first, other = (rules(replace(FIREWALL, cluster="a" * 62 + last))[0].split()[-1] for last in "bc")
+    assert len(first) <= 24 and first != other
+
+
+def test_firewalld_and_ufw_are_told_each_address_and_port() -> None:
+    assert len(rules(FIREWALL, "allowed")) == len(rules(FIREWALL, "ufw_allowed")) == 4
+    assert rules(FIREWALL, "ufw_allowed")[0] == "allow from 192.0.2.11 to any port 3306 proto tcp"
+
+
+@pytest.fixture
+def peers() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("peers", PEERS)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def lets_in(peers: ModuleType, tmp_path: Path) -> Callable[..., list[str]]:
+    """Those of some addresses that come in past a list."""
+    path = tmp_path / "peers.json"
+    guard = peers.Peers(str(path))
+
+    def asked(listed: list[str], *addresses: str) -> list[str]:
+        fresh = tmp_path / "fresh"
+        fresh.write_text(json.dumps(listed))
+        fresh.rename(path)
+        return [one for one in addresses if guard.lets_in(one)]
+
+    return asked
+
+
+def test_an_rpc_server_hears_the_listed_addresses_and_itself_alone(lets_in: Callable[..., list[str]]) -> None:
+    some = ("192.0.2.11", "::ffff:192.0.2.11", "192.0.2.12", "198.51.100.9", "127.0.0.1", "::1", "2001:db8::1")
+    assert lets_in(["192.0.2.11"], *some) == ["192.0.2.11", "::ffff:192.0.2.11", "127.0.0.1", "::1"]
+    assert lets_in(["198.51.100.0/24"], *some) == ["198.51.100.9", "127.0.0.1", "::1"]
+    assert lets_in([], "192.0.2.11") == []
+
+
+def test_a_new_list_counts_at_once(lets_in: Callable[..., list[str]], tmp_path: Path) -> None:
+    assert lets_in(["192.0.2.11"], "192.0.2.12") == []
+    assert lets_in(["192.0.2.12"], "192.0.2.12", "192.0.2.11") == ["192.0.2.12"]

@@ -1,0 +1,170 @@
+"""What starts PhantomJS as another user: its step, and the program itself, which is tried as one and the same user."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from fabfile import plan, render
+from fabfile.inventory.roles import PHANTOMJS
+from fabfile.steps.base import CannotLook, Found
+from fabfile.steps.boot import described
+from fabfile.steps.renderer import Renderer
+
+from ..waiting import until
+from .hosts_toml import changed, faults
+from .local import PROJECT, fleet
+
+HOST = fleet().hosts[2]
+PROGRAM = PROJECT / "templates" / "renderer.py"
+DIGEST = hashlib.sha256(PROGRAM.read_bytes()).hexdigest()[:12]
+
+
+def step() -> Renderer:
+    (one,) = plan.renderer(fleet(), HOST)
+    assert isinstance(one, Renderer)
+    return one
+
+
+def answer(kind: str, drop: str = "", status: str = f"status {DIGEST}") -> Found:
+    one = step()
+    rows = {"boots", *described(one.script.files(kind)), *(["NeedDaemonReload=no"] if kind == "systemd" else [])}
+    rows |= described([(path, content, 0o644) for path, content in one.files])
+    return Found(0, "\n".join([f"kind {kind}", *(row for row in rows if not drop or drop not in row), status]))
+
+
+@pytest.mark.parametrize("kind", ["systemd", "sysv", "cron", "none"])
+@pytest.mark.parametrize(
+    ("drop", "status", "right"),
+    [
+        ("", f"status {DIGEST}", True),
+        ("", "status ", False),
+        ("", "status an-older-one", False),
+        ("", "", False),
+        ("boots", f"status {DIGEST}", False),
+        ("phantomjs_fetcher.js", f"status {DIGEST}", False),
+        ("renderer.py 644 root", f"status {DIGEST}", False),
+        ("demo-render", f"status {DIGEST}", False),
+    ],
+)
+def test_it_is_set_up_unless_it_serves_with_the_present_program(kind: str, drop: str, status: str, right: bool) -> None:
+    says = ["run what starts PhantomJS as work-render"]
+    assert [one.says for one in step().diff(answer(kind, drop, status))] == ([] if right else says)
+
+
+def test_an_answer_that_is_cut_short_is_none() -> None:
+    with pytest.raises(CannotLook):
+        step().diff(Found(0, ""))
+
+
+def test_only_hosts_of_phantomjs_have_it() -> None:
+    one = fleet()
+    assert [len(plan.renderer(one, host)) for host in one.hosts] == [0, 0, 1]
+    names = [step.name for step in plan.deploy(one, HOST)]
+    assert names[:3] == ["account work-render", "firewall", "renderer"]
+
+
+def test_phantomjs_is_asked_for_and_knows_what_no_page_may_reach() -> None:
+    sections = render.program_sections(fleet(), HOST, "rt1")
+    command = next(line for line in sections.splitlines() if "phantomjs_fetcher.js" in line)
+    asked = "/opt/pyspider/render/demo/renderer.py run /run/pyspider-demo-render/socket /opt/pyspider/bin/phantomjs "
+    assert command.startswith(f"command=/opt/pyspider/current/bin/python {asked}")
+    assert 'PYSPIDER_PORTS="3306 6379 23333 24444 25555 5000"' in sections
+    assert 'PYSPIDER_HOSTS="10.77.0.11 10.77.0.12 10.77.0.13"' in sections
+    assert PHANTOMJS.environment["PYSPIDER_FETCHER"].endswith("/pyspider/fetcher/phantomjs_fetcher.js")
+
+
+@pytest.mark.parametrize(
+    ("user", "told"),
+    [
+        ("work", "is the cluster's own user, who can read its passwords; name another one, like work-render"),
+        ("www-data", "is an account or a group of the system"),
+        ("root", "is an account or a group of the system"),
+        ("Render", "a user name of small letters"),
+    ],
+)
+def test_its_user_is_one_of_its_own(tmp_path: Path, user: str, told: str) -> None:
+    (fault,) = faults(tmp_path, changed("[python]\n", f'[phantomjs]\nuser = "{user}"\n\n[python]\n'))
+    assert "phantomjs.user" in fault and told in fault
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """A socket on which the program serves this very user."""
+    path = str(tmp_path / "s")
+    words = [sys.executable, str(PROGRAM), "serve", path, getpass.getuser()]
+    with subprocess.Popen(words, stderr=subprocess.PIPE) as server:
+        until(lambda: Path(path).exists(), 10)
+        yield path
+        with suppress(ProcessLookupError):
+            server.terminate()
+
+
+def asking(path: str, *words: str) -> subprocess.Popen[str]:
+    environment = {"PATH": os.environ["PATH"], "PYSPIDER_PORTS": "1 2", "SECRET": "canary"}
+    command = [sys.executable, str(PROGRAM), "run", path, *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_a_command_runs_there_with_few_variables_and_its_output_comes_back(served: str) -> None:
+    with asking(served, "/bin/sh", "-c", "env; echo oops >&2") as one:
+        out, _ = one.communicate(timeout=20)
+        assert one.returncode == 1, "supervisord has to see that it ended"
+    assert "PYSPIDER_PORTS=1 2" in out and "oops" in out and "canary" not in out
+    assert f"PYSPIDER_STUB={one.pid}" in out
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_a_command_ends_with_who_asked_for_it(served: str, by: signal.Signals) -> None:
+    with asking(served, "/bin/sh", "-c", "echo $$; sleep 99 & wait") as one:
+        assert one.stdout
+        pid = int(one.stdout.readline())
+        assert alive(pid)
+        one.send_signal(by)
+        until(lambda: not alive(pid), 10)
+
+
+def test_a_command_that_is_missing_is_named(served: str) -> None:
+    with asking(served, "/no/such/phantomjs") as one:
+        assert one.communicate(timeout=20)[0] == "/no/such/phantomjs: No such file or directory\n"
+
+
+def test_it_tells_which_program_serves_and_stops_with_all_that_it_runs(served: str) -> None:
+    command = [sys.executable, str(PROGRAM)]
+    assert subprocess.check_output([*command, "ask", served], text=True) == f"{DIGEST}\n"
+    with asking(served, "/bin/sh", "-c", "echo $$; sleep 99") as one:
+        assert one.stdout
+        pid = int(one.stdout.readline())
+        subprocess.check_call([*command, "stop", served])
+        until(lambda: not alive(pid), 10)
+    gone = subprocess.run([*command, "ask", served], capture_output=True, text=True, check=False)
+    assert gone.returncode == 1 and "run fab deploy" in gone.stderr
+
+
+def test_a_request_that_makes_no_sense_ends_nothing(served: str) -> None:
+    for text in (b"", b"{", b"[]\n", json.dumps({"words": ["/bin/true"]}).encode() + b"\n"):
+        with socket.socket(socket.AF_UNIX) as way:
+            way.connect(served)
+            way.sendall(text)
+            way.shutdown(socket.SHUT_WR)
+            assert way.recv(9) == b""
+    with asking(served, "/bin/echo", "yes") as one:
+        assert one.communicate(timeout=20)[0] == "yes\n"
