@@ -156,6 +156,8 @@ class Facts(Fact, frozen=True):
     stranger, or can't tell. Measured here."""
     conf: Conf | None = None
     layout: Layout = Layout()
+    refusal: str = ""
+    """The words by which a supervisord that does not run would refuse its configuration; empty where it would not."""
     socket: FileSeen | None = None
     socket_path: str = ""
     pidfile: Pidfile | None = None

@@ -13,7 +13,7 @@ from .answers import Asked
 from .facts import Component, Facts, ProgramSection
 from .layout import filled
 
-Fix = Literal["owner", "stores", "conf", "release", "boot", "supervision", "restart", "firewall"]
+Fix = Literal["owner", "stores", "conf", "release", "boot", "supervision", "restart", "firewall", "folders"]
 """Something that `--fix` may do: one of fix.py's steps."""
 
 

@@ -14,7 +14,7 @@ from ..steps.sight import parsed
 from ..steps.supervisor import Place, look
 from .findings import Finding, Fix
 
-ORDER: tuple[Fix, ...] = ("owner", "firewall", "conf", "release", "boot", "supervision", "restart")
+ORDER: tuple[Fix, ...] = ("owner", "folders", "firewall", "conf", "release", "boot", "supervision", "restart")
 """A fix comes after those that it needs: programs can only start with their files in order."""
 
 
@@ -92,6 +92,7 @@ def _steps(fleet: Fleet, host: Host, fix: Fix, items: tuple[str, ...], pids: fro
     """The steps of one fix; `boots` tells that another one sees to the unit that starts supervisord."""
     by_fix: dict[Fix, Callable[[], list[Step]]] = {
         "owner": lambda: [Ownership(items, plan.place(fleet))],
+        "folders": lambda: plan.account(fleet),
         "firewall": lambda: plan.doors_of(fleet, host),
         "conf": lambda: plan.supervisord_conf(fleet),
         "release": lambda: [plan.release(fleet, host)],

@@ -16,7 +16,7 @@ import stat
 import sys
 import time
 
-from . import clients, conf, files, interpreters, layout, look, machine, ports, processes, rights, whose
+from . import clients, conf, files, interpreters, layout, look, machine, ports, processes, refusal, rights, whose
 from .pythons import httplib
 from .reach import SECONDS
 
@@ -126,6 +126,8 @@ def doctor(options):
     answer.update(files_of(options, where, own, table))
     answer.update(running(where, answer, table, listeners))
     answer["layout"] = layout.layout(own, where, answer["daemons"], answer["boot"])
+    alone = not answer["daemons"] and not answer["sight"]["supervisord"]["answers"]
+    answer["refusal"] = refusal.refusal(own, answer["layout"]) if alone else ""
     # Only now: all of the above has taken its time.
     answer["listeners"] = standing(listeners, ports.listeners(processes.table()))
     return answer

@@ -65,7 +65,8 @@ def starter(own, where, texts):
 
 
 def lost(own):
-    """The folders of socket and pidfile that are gone: below /run, a reboot takes them away."""
+    """The folders of its files that are gone: a reboot takes those below /run away; without any it does not start."""
     paths = [own.get("socket"), own.get("pidfile"), own.get("logfile")]
+    paths += [one[kind] for one in own.get("programs", []) for kind in ("log", "err")]
     folders = set(os.path.dirname(path) for path in paths if path and path.startswith("/"))
     return [folder for folder in folders if ground.stands(folder) is None]

@@ -97,6 +97,12 @@ FAULTS = [
         rf"sed -i '/^\[rpcinterface/,/^supervisor.rpc/d' {CONF}; {DAEMON}; kill -HUP $p; sleep 5",
         note="rpcinterface",
     ),
+    Fault(
+        "conf-refused",
+        "node1",
+        f"{DAEMON}; {CTL} shutdown; settled '[ ! -d /proc/$p ]'; mv /home/work/supervisor /home/work/gone",
+        note="log-directory",
+    ),
     Fault("socket-denied", "node1", f"chmod 0 {SOCK}"),
     Fault("supervisord-hung", "node1", f"{DAEMON}; kill -STOP $p"),
     Fault(

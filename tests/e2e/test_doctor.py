@@ -102,7 +102,22 @@ time.sleep(600)' >/dev/null 2>&1 </dev/null &
         settled '$CTL status processor1 | grep -q BACKOFF'""",
         f"mv /tmp/gone {LIB}/site-packages/pyspider/processor; settled '$CTL status processor1 | grep -q RUNNING'",
     ),
+    Fault(
+        "backoff",
+        "node3",
+        """config 'c["result_worker"] = {"result-cls": "shop.Results"}'; kill $(pid result_worker1)
+        settled '$CTL status result_worker1 | grep -q BACKOFF'""",
+        "config 'del c[\"result_worker\"]'; settled '$CTL status result_worker1 | grep -q RUNNING'",
+        note="own-module",
+        evidence="No module named shop",
+    ),
     Fault("log-missing", "node3", f"rm {LOGS}/processor1.log"),
+    Fault(
+        "conf-refused",
+        "node2",
+        """$CTL shutdown; settled '! $CTL pid'; sed -i 's/^childlogdir=.*/&%/' /etc/supervisord.conf""",
+        evidence="supervisord does not take /etc/supervisord.conf: Error: ",
+    ),
     Fault("config-unreadable", "node2", f"echo oops >>{CURRENT}/config.json"),
     Fault("island", "node3", "config 'del c[\"message-queue\"]'", note="queue"),
     Fault(

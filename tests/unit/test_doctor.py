@@ -253,6 +253,37 @@ def test_three_byte_tables_are_a_finding_only_after_an_emoji_was_refused(fleet: 
     assert "ALTER TABLE `projectdb`.`projectdb` CONVERT TO CHARACTER SET utf8mb4;" in one.fix
 
 
+@pytest.mark.parametrize(
+    ("line", "ours", "words"),
+    [
+        ("ImportError: No module named shop.results", True, "put shop into /home/work/distri_pyspider on node2"),
+        ("ModuleNotFoundError: No module named 'shop'", True, "put shop into"),
+        ("ImportError: No module named shop", False, "-m pip install shop; "),
+        ("ImportError: No module named tornado.gen", True, "read the log"),
+        ("ImportError: No module named sqlite3", True, "read the log"),
+        ("ImportError: cannot import name escape", True, "read the log"),
+    ],
+)
+def test_a_module_of_the_users_own_is_no_fault_of_the_runtime(fleet: Fleet, line: str, ours: bool, words: str) -> None:
+    broken = both(state(1, "BACKOFF"), set_in("logs/processor1/tail", [line]), set_in("ours", ours))
+    (one,) = [one for one in findings(view(fleet, {"node2": broken}), CHECKS) if one.id == "backoff"]
+    assert words in one.fix and "bootstrap" not in one.fix
+    assert line in one.evidence
+
+
+def test_a_supervisord_that_refuses_its_configuration_says_so_itself(fleet: Fleet) -> None:
+    refused = both(
+        set_in("sight/supervisord", DEAD | {"errno": 2}),
+        set_in("daemons", []),
+        set_in("socket", None),
+        set_in("refusal", "Error: Format string '50%' for 'program:a.environment' is badly formatted"),
+    )
+    (one,) = findings(view(fleet, {"node2": refused}), CHECKS)
+    assert one.id == "conf-refused" and "Format string '50%'" in one.evidence
+    (one,) = findings(view(fleet, {"node2": both(refused, set_in("ours", False))}), CHECKS)
+    assert typed(one.fix).startswith("su ") and one.fix.startswith("mend what it names in /etc/supervisord.conf")
+
+
 def test_a_filter_before_the_webui_hides_no_program_that_fails(fleet: Fleet) -> None:
     both_of_them = both(set_in("from_here", {5000: "silent"}), state(0, "BACKOFF"))
     assert set(diagnosis(fleet, node1=both_of_them)) == {("firewall", "node1"), ("backoff", "node1")}

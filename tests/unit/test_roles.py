@@ -18,6 +18,7 @@ OTHER_MEANINGS = {
     "cli/step.py": "a task",
     "doctor/answers.py": "the scheme of an address",
     "doctor/checks/config.py": "the scheme of an address",
+    "doctor/checks/modules.py": "a package of Python",
     "doctor/checks/network.py": "a word of a sentence",
     "doctor/checks/tls.py": "a table of hosts.toml",
     "doctor/known.py": "the sections of pyspider's config.json",

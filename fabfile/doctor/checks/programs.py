@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ...inventory.roles import PHANTOMJS, SCHEDULER
 from ...steps.shell import cmd
 from ...steps.sight import KnownProgram
 from ..facts import Component, ProgramLog
 from ..findings import Check, Hit, Patient, View, deployed
+from . import modules
 from .sockets import DEPLOY
 
 ERROR = re.compile(r"^(\S*(Error|Exception|Fault|Interrupt)\b.*|run\.py: .*|Error: .*|\S+: (can't open|No such) .*)$")
@@ -89,7 +91,16 @@ def backoffs(view: View) -> Iterator[Hit]:
         if program.state != "EXITED" and not _after_outage(host, program, error):
             why = program.why or error
             seen = f"{program.name} is {program.state}: {error if why.startswith('Exited') else why}"
-            yield Hit(host.name, seen, _cause(error), items=(program.name,))
+            yield _lacking(view, host, program, Hit(host.name, seen, _cause(error), items=(program.name,)), error)
+
+
+def _lacking(view: View, host: Patient, program: KnownProgram, hit: Hit, error: str) -> Hit:
+    """The same hit; with the way on where the program lacks a module of its user's own."""
+    if not (module := modules.own(error)):
+        return hit
+    python = next((one.python for one in host.asked_as(_role(host, program.name) or "")), "its Python")
+    fix = modules.fix(module, view.fleet.cluster.home)
+    return replace(hit, cause=modules.cause(module), fix=fix, foreign_fix=modules.foreign_fix(module, python))
 
 
 CAUSES = (

@@ -64,6 +64,15 @@ def strange_clients(view: View) -> Iterator[Hit]:
                 yield Hit(host.name, f"{client.path}: {client.says}", fix=other, foreign_fix=foreign)
 
 
+def refused(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        if says := host.facts.refusal:
+            conf = host.facts.conf.path if host.facts.conf else "its configuration"
+            lost = host.facts.layout.lost
+            seen = f"supervisord does not take {conf}: {says}"
+            yield Hit(host.name, seen, foreign_fix="on {host} as root: {start}" if lost else "")
+
+
 def orphans(view: View) -> Iterator[Hit]:
     for host in view.seen:
         left = {item.pid: item.name for item in host.facts.sight.leftovers}
@@ -105,6 +114,18 @@ CHECKS = (
         fixes=("conf",),
         foreign_fix="echo_supervisord_conf shows the sections: add them to {conf}; on {host} as root: {hup}",
         hides=FOLLOWS | {"socket-missing", "socket-denied", "supervisord-hung"},
+    ),
+    Check(
+        id="conf-refused",
+        title="Error: Format string … contains names which cannot be expanded; The directory named as part of the path "
+        "… does not exist; supervisord does not start",
+        cause="supervisord ends at once where it can't use its configuration: a % that is not written %%, the "
+        "directory of a log file that is missing, a value of another kind",
+        fix="fab -H {host} bootstrap, then fab -H {host} deploy",
+        find=refused,
+        fixes=("folders", "conf", "supervision"),
+        foreign_fix="mend what it names in {conf}, then on {host} as root: {start}",
+        hides=FOLLOWS | {"socket-stale", "socket-missing"},
     ),
     Check(
         id="socket-stale",

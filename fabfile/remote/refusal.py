@@ -1,0 +1,45 @@
+"""The words by which a supervisord that does not run would refuse its own configuration."""
+
+from __future__ import absolute_import, print_function
+
+import os
+import subprocess
+
+from . import ground, interpreters, rights
+from .reach import SECONDS
+
+READ = "import sys; from supervisor.options import ServerOptions; ServerOptions().realize(['-c', sys.argv[1]])"
+"""supervisord's first act: it reads its configuration, and ends with 2 where that can't be used."""
+REFUSED = 2
+
+
+def refusal(own, layout):
+    """The first line of supervisord's complaint; empty where it takes the configuration, or can't be asked."""
+    path = layout["supervisord"]
+    python = interpreters.interpreter([path]) if path else None
+    if not own or not python:
+        return ""
+    # A configuration names plugins, which are any code: nothing runs here with more rights than its writers have.
+    uid = rights.user_of(layout["user"]) or own["by"] or ground.author(own["path"])
+    uid = uid or ground.runner(path) or ground.runner(python)
+    status, says = asked(python, own["path"], uid)
+    return says.partition("\n")[0][:300] if status == REFUSED else ""
+
+
+def asked(python, conf, uid):
+    words = ["timeout", str(SECONDS), python, "-B", "-c", READ, conf]
+    try:
+        with open(os.devnull) as nothing:
+            process = subprocess.Popen(
+                words,
+                stdin=nothing,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=dict(os.environ, HOME="/nonexistent"),
+                cwd="/",
+                preexec_fn=lambda: rights.become(uid),
+            )
+            out = process.communicate()[0].decode("utf-8", "replace")
+    except OSError:
+        return None, ""
+    return process.returncode, out.strip()
