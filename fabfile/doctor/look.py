@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .. import plan
@@ -56,7 +57,8 @@ def strange(fleet: Fleet, host: Host, seen: Facts) -> dict[int, str]:
     ports = heard.intersection(doors.ports(fleet, host))
     if not ports or not (own := _own_address(host)) or _may_come_in(fleet, own):
         return {}
-    return {port: request(host.address, port) for port in ports}
+    with ThreadPoolExecutor(len(ports)) as at_once:
+        return dict(zip(ports, at_once.map(lambda port: request(host.address, port), ports), strict=True))
 
 
 def _own_address(host: Host) -> str:

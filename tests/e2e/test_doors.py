@@ -154,7 +154,7 @@ def knocked(cluster: Cluster, host: str) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in out.splitlines())
 
 
-def shut(cluster: Cluster, how: str = "silent") -> None:
+def shut(cluster: Cluster, how: str = "refused") -> None:
     assert set(knocked(cluster, STRANGER).values()) == {how}
     for host in ("node1", "node2", "node3"):
         assert set(knocked(cluster, host).values()) == {"answered"}, host

@@ -24,6 +24,8 @@ from .local import PROJECT, fleet
 FIREWALL = Firewall("demo", (3306, 6379), ("192.0.2.11", "192.0.2.12"))
 PEERS = PROJECT / "templates" / "peers.py"
 
+REFUSED = "tcp dport { 3306, 6379 } reject with tcp reset"
+
 
 def answer(kind: str, rules: str = "status nftables holds", *, boots: str = "boots", drop: str = "") -> str:
     """The look's answer on such a host, where all is right but what is told."""
@@ -118,16 +120,15 @@ def rules(firewall: Firewall, by: str = "nft_rules yes") -> list[str]:
     return result.stdout.splitlines()
 
 
-def test_only_named_ports_are_dropped() -> None:
+def test_only_named_ports_are_refused() -> None:
     made = rules(FIREWALL)
     assert made[:2] == ["add table inet pyspider-demo", "delete table inet pyspider-demo"]
-    assert [line for line in made if "drop" in line] == ["tcp dport { 3306, 6379 } drop"]
-    assert made.index("iif lo accept") < made.index("tcp dport { 3306, 6379 } drop")
+    assert [line for line in made if "reject" in line and "skuid" not in line] == [REFUSED]
+    assert made.index("iif lo accept") < made.index(REFUSED)
     assert "ip saddr 192.0.2.12 tcp dport { 3306, 6379 } accept" in made
     made = rules(FIREWALL, "ipt_rules 127.0.0.0/8 192.0.2.11")
-    assert [line for line in made if "DROP" in line] == [
-        f"-A pyspider-demo -p tcp --dport {port} -j DROP" for port in FIREWALL.ports
-    ]
+    wanted = [f"-A pyspider-demo -p tcp --dport {port} -j REJECT --reject-with tcp-reset" for port in FIREWALL.ports]
+    assert [line for line in made if "REJECT" in line and "--syn" not in line] == wanted
 
 
 def test_a_long_name_is_one_that_iptables_takes() -> None:
