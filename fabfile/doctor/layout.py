@@ -65,9 +65,9 @@ def start(facts: Facts) -> str:
     """The start of a supervisord that does not run: by its unit, or as the user that it ran as."""
     if unit := _starter(facts):
         # One that died may be active in systemd's eyes still.
-        return f"systemctl restart {unit}"
+        return "; ".join([*_made(facts), f"systemctl restart {unit}"])
     conf = facts.conf.path if facts.conf else ""
-    return "; ".join([*_cleared(facts), as_its_user(facts, _daemon(facts, conf))])
+    return "; ".join([*_made(facts), *_cleared(facts), as_its_user(facts, _daemon(facts, conf))])
 
 
 def boot(facts: Facts, conf: str) -> str:
@@ -111,10 +111,14 @@ def _starter(facts: Facts) -> str:
     return facts.layout.unit or next((path.rpartition("/")[2] for path in facts.boot if path.endswith(".service")), "")
 
 
-def _cleared(facts: Facts) -> list[str]:
-    """What a dead supervisord left in the way, and what a reboot took away."""
+def _made(facts: Facts) -> list[str]:
+    """The folders that supervisord needs, and a reboot or somebody took away."""
     user = facts.layout.user or "root"
-    made = [f"{cmd('mkdir', '-p', path)} && {cmd('chown', user, path)}" for path in facts.layout.lost]
+    return [f"{cmd('mkdir', '-p', path)} && {cmd('chown', user, path)}" for path in facts.layout.lost]
+
+
+def _cleared(facts: Facts) -> list[str]:
+    """The files of a dead supervisord, which are in the way of the next."""
     pidfile = facts.pidfile.path if facts.pidfile and not facts.pidfile.alive else ""
     left = [path for path in (facts.socket_path if facts.socket else "", pidfile) if path]
-    return made + ([str(cmd("rm", "-f", *left))] if left and not facts.daemons else [])
+    return [str(cmd("rm", "-f", *left))] if left and not facts.daemons else []
