@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from .inventory import Fleet, Host, Program, Redis, doors
 from .inventory.passwords import Password
-from .inventory.roles import FETCHER, MYSQL, PHANTOMJS, PROGRAMS, REDIS, ROLES, STORES, WEBUI
+from .inventory.roles import FETCHER, MYSQL, PHANTOMJS, PROGRAMS, REDIS, ROLES, STOP_SECONDS, STORES, WEBUI, Role
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
+LAUNCHER = tuple(sorted(path.stem for path in (TEMPLATES / "launcher").glob("*.py")))
+"""The modules of the launcher."""
+ONLY_SOME = frozenset(name for role in ROLES.values() for name in role.launcher)
 CDN = "/libraries/"
 """The web UI's own path for scripts and styles of its pages; see templates/run.py."""
 
@@ -44,8 +47,8 @@ class Release:
 
 def release(fleet: Fleet, host: Host, runtime: str) -> Release:
     """The host's release; `runtime` names the Python that its programs run on. The id gives no hint at a password."""
-    texts = {"run.py": launcher(), "programs.conf": program_sections(fleet, host, runtime)} | _tls(fleet)
-    texts |= _peers(fleet)
+    texts = {"programs.conf": program_sections(fleet, host, runtime)} | _tls(fleet) | _peers(fleet)
+    texts |= launcher(*PROGRAMS)
     texts |= {"guard.py": guard()} if host.has(WEBUI) else {}
     files = {name: RenderedFile(text.encode(), 0o644, text) for name, text in texts.items()}
     masked = config_json_masked(fleet)
@@ -176,12 +179,20 @@ def boot_unit(fleet: Fleet, host: Host, script: str) -> str:
 
 def stop_seconds(fleet: Fleet, host: Host) -> int:
     """The seconds that a host's supervisord may take until all its programs, and then itself, have ended."""
-    return sum(ROLES[program.role].stop_seconds for program in fleet.programs(host)) + 30
+    return sum(_stop_seconds(fleet, ROLES[program.role]) for program in fleet.programs(host)) + 30
 
 
-def launcher() -> str:
-    """run.py, which starts every component of pyspider."""
-    return plain("run.py")
+def _stop_seconds(fleet: Fleet, role: Role) -> int:
+    """How long a program may take to stop; a fetcher as long as hosts.toml gives its open requests."""
+    own = fleet.pyspider.fetcher.stop_seconds if role is FETCHER else None
+    return own + STOP_SECONDS if own else role.stop_seconds
+
+
+def launcher(*roles: Role) -> dict[str, str]:
+    """run.py, which starts every component of pyspider, and the modules that these roles' programs read by it."""
+    own = {name for role in roles for name in role.launcher}
+    names = [f"launcher/{name}.py" for name in LAUNCHER if name in own or (own and name not in ONLY_SOME)]
+    return {name: plain(name) for name in ("run.py", *names)}
 
 
 def guard() -> str:
@@ -218,13 +229,22 @@ def _inputs(fleet: Fleet, host: Host, program: Program, config: dict[str, Any], 
     ways = [part for name_and_text in sorted(_tls(fleet).items()) for part in name_and_text]
     own = [guard()] if role == WEBUI else []
     own += [_peers_program(fleet)] if role.asked == "rpc" and fleet.cluster.firewall else []
-    return [settings, runtime, launcher(), _json(shared), _json(config.get(program.role, {})), *ways, *own]
+    return [
+        settings,
+        runtime,
+        *launcher(role).values(),
+        _json(shared),
+        _json(config.get(program.role, {})),
+        *ways,
+        *own,
+    ]
 
 
 def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dict[str, Any]:
     role = ROLES[program.role]
     user = fleet.cluster.user
     environment = {"HOME": f"/home/{user}", "USER": user, "LANG": "C.UTF-8", "PYSPIDER_RELEASE": fingerprint}
+    environment |= {"PYSPIDER_HOST": host.name} if role.launcher else {}
     return {
         "name": program.name,
         "command": " ".join(role.command(fleet, host, program)),
@@ -232,7 +252,7 @@ def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dic
         "priority": role.priority,
         "stopsignal": role.stop_signal,
         "stopasgroup": "true" if role.stop_group else "false",
-        "stop_seconds": role.stop_seconds,
+        "stop_seconds": _stop_seconds(fleet, role),
         "log": program.log,
     }
 

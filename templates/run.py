@@ -24,6 +24,10 @@ IGNORED = (
 )
 
 
+# They take messages; the web UI only looks at queues.
+KEEPERS = ("scheduler", "fetcher", "processor", "result_worker")
+
+
 def refuse(text):
     sys.stderr.write("run.py: %s\n" % text)
     sys.exit(2)
@@ -65,7 +69,7 @@ def beside(name):
     # A release holds what was deployed, and nothing that Python would keep of it.
     sys.dont_write_bytecode = True
     try:
-        return __import__(name)
+        return __import__(name, fromlist=["*"])
     finally:
         sys.dont_write_bytecode = False
 
@@ -92,8 +96,14 @@ def guard_rpc(folder):
     peers.guard(path)
 
 
+def keeps(role, queues):
+    """Whether a component takes messages, from queues that can hold what was taken: pyspider's loses it when it dies."""
+    return role in KEEPERS and queues.startswith("redis://") and "," not in queues
+
+
 def main():
-    make_directory(configuration(sys.argv[1:])["data-path"])
+    config = configuration(sys.argv[1:])
+    make_directory(config["data-path"])
     secure_stores(os.path.dirname(sys.argv[2]))
     for name in IGNORED:
         os.environ.pop(name, None)
@@ -103,6 +113,8 @@ def main():
     if sys.argv[3] == "webui":
         serve_libraries()
         beside("guard").stand()
+    if keeps(sys.argv[3], config["message-queue"]):
+        sys.exit(beside("launcher.wiring").run(sys.argv[3], config, pyspider))
     pyspider()
 
 

@@ -54,6 +54,8 @@ class Role:
     on_command_line: tuple[str, ...] = ()
     """Options that differ from one program to the next, and so are not in config.json."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    launcher: tuple[str, ...] = ()
+    """The modules of templates/launcher that only some components read."""
     made_of: Callable[[Fleet], tuple[str, ...]] = lambda _: ()
     """Checksums of the files that a program of another kind than pyspider's runs."""
 
@@ -95,7 +97,7 @@ PHANTOMJS = Role(
     on_command_line=("port", "args", "phantomjs-path"),
     made_of=lambda fleet: (fleet.phantomjs.sha256,),
 )
-# On TERM a component of pyspider dies at once and flushes nothing: hence INT, the default.
+# A component ends what it has in hand: a page takes a fetcher up to 20 s, a script a processor 30 s.
 RESULT_WORKER = Role(
     name="result_worker",
     kind="component",
@@ -103,6 +105,8 @@ RESULT_WORKER = Role(
     stores=("mysql", "redis"),
     takes_from=("processor2result",),
     priority=200,
+    stop_seconds=15,
+    launcher=("database", "saving"),
 )
 PROCESSOR = Role(
     name="processor",
@@ -111,6 +115,8 @@ PROCESSOR = Role(
     stores=("mysql", "redis"),
     takes_from=("fetcher2processor",),
     priority=300,
+    stop_seconds=40,
+    launcher=("database", "processing"),
 )
 FETCHER = Role(
     name="fetcher",
@@ -124,6 +130,8 @@ FETCHER = Role(
     asked="rpc",
     rpc_method="fetch",
     priority=400,
+    stop_seconds=30,
+    launcher=("fetching",),
     command=commands.rpc_server,
     on_command_line=("xmlrpc-port",),
 )
@@ -138,6 +146,8 @@ SCHEDULER = Role(
     asked="rpc",
     rpc_method="newtask",
     priority=500,
+    stop_seconds=15,
+    launcher=("database", "flying", "scheduling"),
     command=commands.rpc_server,
     on_command_line=("xmlrpc-port",),
 )

@@ -184,6 +184,7 @@ class Scheduler(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab")
     fail_pause_num: Whole | None = None
     scheduler_cls: Dotted | None = None
     threads: Positive | None = None
+    processing_timeout: Positive | None = None
 
 
 class Fetcher(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -195,6 +196,7 @@ class Fetcher(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     phantomjs_endpoint: Text | PasswordRef | None = None
     splash_endpoint: Text | PasswordRef | None = None
     fetcher_cls: Dotted | None = None
+    stop_seconds: Positive | None = None
 
 
 class Processor(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):

@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..render import RenderedFile
+from ..render import LAUNCHER, RenderedFile
 from .base import Action, Found, Payload, Probe
 from .files import unified
 from .ground import KIND, ODD
@@ -26,7 +26,7 @@ SHOWN = {
     "tls.py": "tls.py",
     "peers.json": "peers.json",
     "peers.py": "peers.py",
-}
+} | {name: name for name in (f"launcher/{module}.py" for module in LAUNCHER)}
 """The texts that a diff compares, and the names it shows."""
 MARK = "@@ the next file"
 MOST = 64 * 1024

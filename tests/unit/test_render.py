@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from supervisor.options import ServerOptions
 
 from fabfile import render
 from fabfile.inventory import TLS, Fleet, load
-from fabfile.inventory.roles import WEBUI
+from fabfile.inventory.roles import PROGRAMS, WEBUI
 from fabfile.steps.base import Found
 from fabfile.steps.release import MARK, SHOWN, CurrentRelease
 
@@ -100,8 +101,7 @@ def test_no_password_is_outside_of_config_json(tmp_path: Path) -> None:
             "peers.json": 0o644,
             "peers.py": 0o644,
             "programs.conf": 0o644,
-            "run.py": 0o644,
-        } | ({"guard.py": 0o644} if host.has(WEBUI) else {})
+        } | dict.fromkeys(render.launcher(*PROGRAMS), 0o644) | ({"guard.py": 0o644} if host.has(WEBUI) else {})
         shown = [file.content.decode() for name, file in made.files.items() if name != "config.json"]
         shown += [file.masked for file in made.files.values()] + [
             repr(made),
@@ -248,6 +248,51 @@ def test_another_guard_restarts_the_web_ui_alone(tmp_path: Path, monkeypatch: py
     after = prints(one)
     changed = {name.split("/")[1].rstrip("0123456789") for name in before if before[name] != after[name]}
     assert changed == {"webui"}
+
+
+@pytest.mark.parametrize(
+    ("module", "restarted"),
+    [
+        ("queues", {"processor", "result_worker", "fetcher", "scheduler"}),
+        ("database", {"processor", "result_worker", "scheduler"}),
+        ("fetching", {"fetcher"}),
+        ("scheduling", {"scheduler"}),
+        ("flying", {"scheduler"}),
+    ],
+)
+def test_another_launcher_restarts_those_that_read_what_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, restarted: set[str]
+) -> None:
+    one, templates = fleet(tmp_path), tmp_path / "templates"
+    shutil.copytree(PROJECT / "templates", templates)
+    before = prints(one)
+    with (templates / "launcher" / f"{module}.py").open("a") as stream:
+        stream.write("# Another one.\n")
+    monkeypatch.setattr(render, "TEMPLATES", templates)
+    after = prints(one)
+    assert {name.split("/")[1].rstrip("0123456789") for name in before if before[name] != after[name]} == restarted
+
+
+def test_a_component_reads_no_module_of_the_launcher_that_its_digest_leaves_out() -> None:
+    """Each module imports those of its own roles, and those that all read."""
+    for role in PROGRAMS:
+        own = {name.partition("/")[2].removesuffix(".py") for name in render.launcher(role)} - {""}
+        for name in own:
+            text = (PROJECT / "templates" / "launcher" / f"{name}.py").read_text()
+            imported = set(re.findall(r"^from \.(\w+) import", text, re.MULTILINE))
+            imported |= {
+                one
+                for line in re.findall(r"^from \. import (.+)", text, re.MULTILINE)
+                for one in re.findall(r"(\w+)(?: as \w+)?(?:, |$)", line)
+            }
+            assert imported <= own, (role.name, name)
+
+
+def test_a_fetcher_is_given_the_time_that_it_gives_its_requests(tmp_path: Path) -> None:
+    one = fleet(tmp_path, ("[pyspider.fetcher]\n", "[pyspider.fetcher]\nstop-seconds = 55\n"))
+    found = sections(render.program_sections(one, one.host("spider2"), "rt1"))
+    assert {values["stopwaitsecs"] for name, values in found.items() if "fetcher" in name} == {"65"}
+    assert json.loads(render.config_json(one))["fetcher"]["stop-seconds"] == 55
 
 
 def test_one_more_instance_leaves_the_sections_of_its_siblings_alone(tmp_path: Path) -> None:
@@ -443,8 +488,8 @@ def test_the_unit_has_a_tmp_of_its_own_unless_something_is_to_be_found_there(
 def test_systemd_waits_as_long_as_all_programs_may_take_to_stop(tmp_path: Path) -> None:
     one = fleet(tmp_path)
     for host in one.hosts:
-        stops = render.program_sections(one, host, "r").count("stopwaitsecs=10")
-        assert f"TimeoutStopSec={10 * stops + 30}" in render.boot_unit(one, host, "/script")
+        stops = re.findall(r"^stopwaitsecs=(\d+)", render.program_sections(one, host, "r"), re.MULTILINE)
+        assert f"TimeoutStopSec={sum(map(int, stops)) + 30}" in render.boot_unit(one, host, "/script")
 
 
 def test_an_old_systemd_refuses_nothing_for_want_of_a_word(tmp_path: Path) -> None:

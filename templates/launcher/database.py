@@ -1,0 +1,130 @@
+"""MySQL that is away: each statement waits for it, where pyspider drops what the statement was for."""
+
+from __future__ import absolute_import
+
+import mysql.connector
+from mysql.connector import errorcode, errors
+
+ENDED_IN_IT = 3
+"""The times that a connection may be lost at one statement while the server answers others."""
+TROUBLE = (
+    "CON_COUNT_ERROR", "SERVER_SHUTDOWN", "NORMAL_SHUTDOWN", "DISK_FULL", "RECORD_FILE_FULL", "LOCK_WAIT_TIMEOUT",
+    "LOCK_DEADLOCK", "OPTION_PREVENTS_STATEMENT", "READ_ONLY_MODE", "ACCESS_DENIED_ERROR", "DBACCESS_DENIED_ERROR",
+    "TOO_MANY_USER_CONNECTIONS", "HOST_IS_BLOCKED", "HOST_NOT_PRIVILEGED", "OUT_OF_RESOURCES", "OUTOFMEMORY",
+    "USER_LIMIT_REACHED", "QUERY_INTERRUPTED",
+)
+SERVER_TROUBLE = frozenset(getattr(errorcode, "ER_" + name, None) for name in TROUBLE) - frozenset([None])
+
+
+class EndsConnection(Exception):
+    """MySQL ends the connection at a statement, and answers others: too large a packet, mostly."""
+
+
+def cut(error):
+    """Whether a connection was lost, or never made."""
+    if not isinstance(error, errors.Error):
+        return isinstance(error, (IOError, OSError))
+    return error.errno is None or error.errno < 1000 or error.errno // 1000 == 2
+
+
+def lost(error):
+    """Whether MySQL is away, or can't serve now: its own trouble, not the statement's."""
+    return cut(error) or getattr(error, "errno", None) in SERVER_TROUBLE
+
+
+class Statement(object):
+    """One statement, asked until MySQL has answered it."""
+
+    def __init__(self, cursor, db, sql, values):
+        self.cursor, self.db, self.sql, self.values = cursor, db, sql, values
+        self.cuts = 0
+
+    def __call__(self):
+        try:
+            return self.asked()
+        except Exception as error:
+            if not cut(error):
+                raise
+            self.cuts += 1
+            drop(self.db.conn)
+            if self.cuts > ENDED_IN_IT and answers(self.db):
+                raise EndsConnection("MySQL ends the connection at this statement (%s)" % (error,))
+            raise
+
+    def asked(self):
+        # Rows that were still to be read would be lost with the connection: they come with the answer. Only a
+        # project's tasks, which may be millions, come one by one.
+        self.db.conn.buffered = not getattr(self.db, "streams", False)
+        found = self.cursor(self.db)
+        try:
+            found.execute(self.sql, self.values)
+        except errors.IntegrityError as error:
+            # An INSERT whose answer was lost has been done.
+            if not (self.cuts and error.errno == errorcode.ER_DUP_ENTRY):
+                raise
+        except (errors.ProgrammingError, errors.DatabaseError) as error:
+            # The project was deleted; its table will be made anew.
+            if error.errno == errorcode.ER_NO_SUCH_TABLE:
+                self.db._last_update_projects = 0
+            # pyspider looks first and makes it then, and so does another program at that moment.
+            if error.errno not in (errorcode.ER_DB_CREATE_EXISTS, errorcode.ER_TABLE_EXISTS_ERROR):
+                raise
+        return found
+
+
+def stand(store):
+    """From now on statements and new connections wait for MySQL. pyspider's would raise, and drop what they were for."""
+    import pyspider.database
+    from pyspider.database.basedb import BaseDB
+    from pyspider.database.mysql.mysqlbase import MySQLMixin
+    from pyspider.database.mysql.taskdb import TaskDB
+
+    connect, load_tasks = pyspider.database._connect_mysql, TaskDB.load_tasks
+
+    def execute(db, sql, values=()):
+        return store.ask(Statement(MySQLMixin.dbcur.fget, db, sql, list(values)))
+
+    def load(db, *args, **kwargs):
+        db.streams = True
+        try:
+            for task in load_tasks(db, *args, **kwargs):
+                yield task
+        finally:
+            db.streams = False
+
+    MySQLMixin._execute = execute
+    TaskDB.load_tasks = load
+    pyspider.database._connect_mysql = lambda *words: store.ask(lambda: connect(*words))
+    assert TaskDB.__mro__.index(MySQLMixin) < TaskDB.__mro__.index(BaseDB)
+
+
+def drop(connection):
+    """A connection at which something went wrong may still hold an answer that belongs to nothing."""
+    try:
+        connection.shutdown()
+    except Exception:
+        pass
+
+
+def answers(db):
+    try:
+        db.conn.ping(reconnect=True)
+        return True
+    except (errors.Error, IOError, OSError):
+        return False
+
+
+def greet(url):
+    """Asks MySQL at an address of config.json for a row. Raises mysql.connector's errors."""
+    try:
+        from urllib import parse
+    except ImportError:
+        import urlparse as parse
+    place = parse.urlparse(url)
+    connection = mysql.connector.connect(
+        user=place.username, password=place.password, host=place.hostname, port=place.port or 3306
+    )
+    cursor = connection.cursor()
+    cursor.execute("SELECT 1")
+    cursor.fetchall()
+    connection.close()

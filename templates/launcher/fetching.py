@@ -1,0 +1,104 @@
+"""The fetcher: a task stays held until its page is in the processors' queue."""
+
+from __future__ import absolute_import
+
+import logging
+import threading
+import time
+from collections import deque
+
+import umsgpack
+
+from .life import ends_with_it
+from .patience import Ended
+from .queues import POLL
+
+SHARE = 20
+"""Tasks that are taken at once: the others of the cluster want some as well."""
+
+
+class KeepingFetcher(object):
+    """Over pyspider's Fetcher, which pops a task and forgets it when it dies. Redis is asked by a thread of its own.
+
+    So requests that are open go on while Redis is away, and no page is lost in its way to the queue.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super(KeepingFetcher, self).__init__(*args, **kwargs)
+        self.open = {}
+        self.fetched = deque()
+
+    def send_result(self, type, task, result):
+        """Called in the loop's thread when a page is there."""
+        held = self.open.pop(id(task), None)
+        if held is None:
+            # It came by RPC.
+            return super(KeepingFetcher, self).send_result(type, task, result)
+        self.fetched.append((held, task, result))
+
+    def run(self):
+        import tornado.ioloop
+
+        logging.info("fetcher starts, and keeps what it holds")
+        porter = threading.Thread(target=ends_with_it(self.carry), name="porter")
+        porter.daemon = True
+        tornado.ioloop.PeriodicCallback(self.clear_robot_txt_cache, 10000, io_loop=self.ioloop).start()
+        self._running = True
+        self.ioloop.add_callback(porter.start)
+        self.ioloop.start()
+
+    def quit(self):
+        """Takes nothing new. The loop ends when all that is open has ended, or its time is over."""
+        self.ending.begin()
+
+    def carry(self):
+        """Carries tasks from their queue into the loop, and pages out of it."""
+        try:
+            while not (self.ending and (self.ending.over() or not (self.open or self.fetched))):
+                moved = self.send_fetched() + (0 if self.ending else self.take())
+                self.pulse.open(len(self.open))
+                if not moved:
+                    time.sleep(POLL)
+        except Ended:
+            logging.warning("what is open stays held in Redis, which is away")
+        self.ioloop.add_callback(self.ioloop.stop)
+
+    def take(self):
+        room = min(self.poolsize - len(self.open) - len(self.fetched), SHARE)
+        if room <= 0 or self.outqueue.full():
+            return 0
+        taken = self.inqueue.take(room)
+        self.pulse.took(len(taken))
+        for one in taken:
+            self.begin(one)
+        return len(taken)
+
+    def begin(self, taken):
+        from pyspider.libs import utils
+
+        try:
+            task = utils.decode_unicode_obj(taken.message)
+            task.get("url")
+        except Exception as error:
+            self.pulse.failed(error)
+            self.inqueue.fail(taken.number, error)
+            return
+        # The task itself is kept, so that no other object can have its id.
+        self.open[id(task)] = (taken.number, task)
+        self.ioloop.add_callback(self.fetch, task)
+
+    def send_fetched(self):
+        count = 0
+        while self.fetched:
+            (number, _), task, result = self.fetched[0]
+            try:
+                message = umsgpack.packb((task, result))
+            except Exception as error:
+                self.pulse.failed(error)
+                self.inqueue.fail(number, error)
+            else:
+                self.inqueue.commit(number, [(self.outqueue.name, message)])
+                self.pulse.did()
+            self.fetched.popleft()
+            count += 1
+        return count

@@ -1,0 +1,154 @@
+"""What Redis does in one piece, as Lua; for Redis from 6.0 on, and for Valkey.
+
+A message that is taken moves from its list to a hash of its consumer, NAME:held:CONSUMER, under a number. It leaves
+that together with the arrival of its outcome in the next lists: so a consumer that was given up, and wakes up again,
+puts nothing twice. `consumers` says until when each of these hashes is believed to have a living owner.
+"""
+
+CONSUMERS = "pyspider:consumers"
+WATCH = "pyspider:watch"
+LEASE = "pyspider:lease"
+LAST_LEASE = "pyspider:lease:last"
+HOME = "pyspider:home"
+PULSE = "pyspider:pulse"
+
+_NOW = """\
+local clock = redis.call('TIME')
+local now = clock[1] + clock[2] / 1000000
+local function alive(held, seconds)
+    local known = redis.call('ZSCORE', '%s', held)
+    if not known or tonumber(known) < now + seconds then
+        redis.call('ZADD', '%s', now + seconds, held)
+    end
+end
+""" % (CONSUMERS, CONSUMERS)
+
+_FENCE = """\
+if ARGV[1] ~= '' and redis.call('GET', '%s') ~= ARGV[1] then return false end
+""" % LEASE
+
+TAKE = _NOW + _FENCE + """\
+local taken = {}
+for number = tonumber(ARGV[2]), ARGV[2] + ARGV[3] - 1 do
+    local message = redis.call('LPOP', KEYS[1])
+    if not message then break end
+    redis.call('HSET', KEYS[2], string.format('%.0f', number), message)
+    taken[#taken + 1] = message
+end
+if #taken > 0 then alive(KEYS[2], ARGV[4]) end
+return taken
+"""
+"""KEYS list, held; ARGV token, first number, count, seconds of silence. The messages; nil without the lease."""
+
+PUT = _FENCE + "return redis.call('RPUSH', KEYS[1], ARGV[2])"
+"""KEYS list; ARGV token, message. The length; nil without the lease."""
+
+STAGE = """\
+for i = 1, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+"""
+"""KEYS staged; ARGV list, message, list, message... A part of an outcome that is too large for one request."""
+
+COMMIT = """\
+local lengths = {}
+local function put(list, message) lengths[list] = redis.call('RPUSH', list, message) end
+local mine = redis.call('HDEL', KEYS[1], ARGV[1]) == 1
+while mine do
+    local list = redis.call('LPOP', KEYS[2])
+    if not list then break end
+    put(list, redis.call('LPOP', KEYS[2]))
+end
+redis.call('DEL', KEYS[2])
+if mine then
+    for i = 2, #ARGV, 2 do put(ARGV[i], ARGV[i + 1]) end
+end
+if not mine then return false end
+local answer = {}
+for list, length in pairs(lengths) do
+    answer[#answer + 1] = list
+    answer[#answer + 1] = length
+end
+return answer
+"""
+"""KEYS held, staged; ARGV number, list, message, list, message... Lists and lengths; nil if it was not held any more."""
+
+FAIL = """\
+local message = redis.call('HGET', KEYS[1], ARGV[1])
+if not message then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('RPUSH', KEYS[2], ARGV[2] .. '\\n' .. message)
+return 1
+"""
+"""KEYS held, list of failed ones; ARGV number, error in one line."""
+
+GIVE_BACK = _NOW + """\
+if ARGV[1] == 'silent' then
+    local known = redis.call('ZSCORE', '%s', KEYS[1])
+    if not known or tonumber(known) > now then return 0 end
+end
+local numbers = redis.call('HKEYS', KEYS[1])
+table.sort(numbers, function(a, b) return tonumber(a) > tonumber(b) end)
+local last = math.min(#numbers, tonumber(ARGV[2]))
+for i = 1, last do
+    local message = redis.call('HGET', KEYS[1], numbers[i])
+    local ends = 0
+    if ARGV[1] ~= 'handed' and #numbers == 1 then
+        local count = KEYS[2] .. ':ends:' .. redis.sha1hex(message)
+        ends = redis.call('INCR', count)
+        redis.call('EXPIRE', count, 3600)
+        if ends >= tonumber(ARGV[3]) then redis.call('DEL', count) end
+    end
+    if ends >= tonumber(ARGV[3]) then
+        redis.call('RPUSH', KEYS[2] .. ':failed', ARGV[4] .. '\\n' .. message)
+    else
+        redis.call('LPUSH', KEYS[2], message)
+    end
+    redis.call('HDEL', KEYS[1], numbers[i])
+    redis.call('DEL', KEYS[1] .. ':staged:' .. numbers[i])
+end
+if last == #numbers then redis.call('ZREM', '%s', KEYS[1]) end
+return #numbers - last
+""" % (CONSUMERS, CONSUMERS)
+"""KEYS held, list; ARGV why (silent, gone, handed), most, ends that are too many, error. The number that is left.
+
+The last one goes first, each to the head: so a part at a time keeps the order. A consumer that ends again and again
+with one and the same message in its hands has been ended by it.
+"""
+
+BEAT = _NOW + """\
+for i = 2, #ARGV do alive(ARGV[i], ARGV[1]) end
+"""
+"""ARGV seconds, held, held... A sign of life."""
+
+SILENT = _NOW + """\
+local looked = tonumber(redis.call('HGET', KEYS[2], 'looked') or now)
+local since = tonumber(redis.call('HGET', KEYS[2], 'since') or now)
+if now < looked - 1 then
+    for _, held in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now + ARGV[3], '+inf')) do
+        redis.call('ZADD', KEYS[1], now + ARGV[1], held)
+    end
+end
+if now < looked - 1 or now > looked + ARGV[2] then since = now end
+redis.call('HSET', KEYS[2], 'looked', string.format('%.3f', now))
+redis.call('HSET', KEYS[2], 'since', string.format('%.3f', since))
+if now < since + ARGV[1] then return {} end
+return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
+"""
+"""KEYS consumers, watch; ARGV seconds of silence, of a gap, the most that is believed. Those that are given up.
+
+Where nobody has looked for long, Redis itself was away, and nobody could give a sign: all have their time anew.
+"""
+
+HOLD = """\
+local home = redis.call('GET', KEYS[3])
+if home and home ~= ARGV[2] then return {'home', home} end
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] and holder ~= ARGV[4] then return {'held', holder} end
+local last = redis.call('GET', KEYS[2])
+if ARGV[5] == 'renew' and last and last ~= ARGV[1] then return {'held', last} end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+redis.call('SET', KEYS[2], ARGV[1])
+return {'mine', ARGV[1]}
+"""
+"""KEYS lease, last, home; ARGV token, host, milliseconds, a holder that is gone, take or renew."""
+
+RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"

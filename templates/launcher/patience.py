@@ -1,0 +1,101 @@
+"""Waiting for a store that is away: a pause that grows, one line in the log, an end when this process is to end."""
+
+from __future__ import absolute_import
+
+import logging
+import time
+
+LONGEST = 5.0
+"""Seconds of the longest pause."""
+
+TRIES = 5
+PAUSES = (0.2, 1.0, 2.0, 5.0)
+"""Seconds before each further try of a message that fails by something else than a store or its script."""
+
+
+class Ended(Exception):
+    """This process is to end, and the store that it waits for is away."""
+
+
+class Ending(object):
+    """Whether this process was told to end, and until when it may finish what it has begun."""
+
+    def __init__(self, seconds=20.0):
+        self.seconds = seconds
+        self.since = None
+
+    def begin(self):
+        self.since = self.since or time.time()
+
+    def __bool__(self):
+        return self.since is not None
+
+    __nonzero__ = __bool__
+
+    def recent(self):
+        return self.since is not None and time.time() < self.since + 1
+
+    def over(self):
+        return self.since is not None and time.time() > self.since + self.seconds
+
+
+class Store(object):
+    """A store, as this process knows it: whether it answers. `lost` tells an error of its own from a wrong question."""
+
+    def __init__(self, name, lost, ending, patient=True):
+        self.name, self.lost, self.ending, self.patient = name, lost, ending, patient
+        self.away_since = None
+        self.error = ""
+
+    def ask(self, question):
+        """The answer to question(); asked again until there is one. Raises Ended, and errors that are not the store's.
+
+        One that is impatient asks once.
+        """
+        pause = 0.1
+        while True:
+            try:
+                answer = question()
+            except Exception as error:
+                if not self.patient or not self.lost(error):
+                    raise
+                self.away(error)
+                self.wait(pause)
+                pause = min(pause * 2, LONGEST)
+            else:
+                self.back()
+                return answer
+
+    def away(self, error):
+        self.error = u"%s" % (error,)
+        if self.away_since is None:
+            self.away_since = time.time()
+            logging.warning("%s is away (%s); waiting for it, nothing is dropped", self.name, self.error)
+
+    def back(self):
+        since, self.away_since = self.away_since, None
+        if since is not None:
+            logging.warning("%s answers again, after %.0f s", self.name, time.time() - since)
+
+    def wait(self, seconds):
+        """Raises Ended when this process is to end. A process that ends still asks for a second."""
+        until = time.time() + seconds
+        while True:
+            if self.ending and time.time() > self.ending.since + 1:
+                raise Ended("%s is away" % self.name)
+            if time.time() >= until:
+                return
+            time.sleep(min(0.1, seconds))
+
+
+TROUBLE = ("LOADING", "BUSY", "MISCONF", "OOM", "READONLY", "MASTERDOWN", "NOREPLICAS", "NOAUTH", "NOPERM", "WRONGPASS")
+"""The words by which Redis begins when it can't serve anybody now."""
+
+
+def redis_lost(error):
+    """Whether Redis is away, or can't serve now."""
+    import redis
+
+    if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
+        return True
+    return isinstance(error, redis.ResponseError) and str(error).startswith(TROUBLE)

@@ -1,0 +1,99 @@
+"""The processor: all that a task yields goes out in one piece, together with the end of the task."""
+
+from __future__ import absolute_import
+
+import logging
+import time
+
+import umsgpack
+
+from . import queues
+from .patience import PAUSES, TRIES, Ended
+
+BUSY = 30
+"""Seconds that a script may keep all threads of its process from running, longer than the silence."""
+
+
+class Outgoing(object):
+    """One of the processor's queues, as pyspider and scripts see it: puts wait for the end of the task."""
+
+    def __init__(self, queue, outcome):
+        self.queue, self.outcome = queue, outcome
+
+    def __getattr__(self, name):
+        return getattr(self.queue, name)
+
+    def put(self, obj, block=True, timeout=None):
+        # Packed now: a result of a kind that can't be packed is its script's error.
+        self.outcome.append((self.queue.name, umsgpack.packb(obj)))
+        return True
+
+    def put_nowait(self, obj):
+        return self.put(obj)
+
+
+class KeepingProcessor(object):
+    """Over pyspider's Processor, which pops a page first, and puts what came of it one by one."""
+
+    def __init__(self, projectdb, inqueue, status_queue, newtask_queue, result_queue, *args, **kwargs):
+        self.outcome = []
+        self.targets = [status_queue, newtask_queue, result_queue]
+        own = [Outgoing(queue, self.outcome) for queue in self.targets]
+        super(KeepingProcessor, self).__init__(projectdb, inqueue, *(own + list(args)), **kwargs)
+        self.busy = min(kwargs.get("process_time_limit") or BUSY, BUSY)
+
+    def quit(self):
+        self.ending.begin()
+
+    def run(self):
+        logging.info("processor starts, and keeps what it holds")
+        try:
+            while not self.ending:
+                if not self.once():
+                    time.sleep(queues.POLL / 2)
+        except Ended:
+            logging.warning("what is open stays held in Redis, which is away")
+
+    def once(self):
+        """Whether there was a message."""
+        taken = self.inqueue.take(1, busy=self.busy)
+        for one in taken:
+            self.pulse.took(1)
+            self.pulse.open(1)
+            self.tried(one)
+            self.pulse.open(0)
+        return bool(taken)
+
+    def tried(self, taken):
+        for tries in range(TRIES):
+            try:
+                del self.outcome[:]
+                task, response = taken.message
+                self.on_task(task, response)
+            except Ended:
+                raise
+            except Exception as error:
+                logging.exception("a message failed, try %d of %d", tries + 1, TRIES)
+                self.pulse.failed(error)
+                last = error
+                if tries < len(PAUSES):
+                    self.inqueue.store.wait(PAUSES[tries])
+            else:
+                return self.send(taken.number)
+        self.inqueue.fail(taken.number, last)
+
+    def send(self, number):
+        self.wait_for_room()
+        lengths = self.inqueue.commit(number, self.outcome) or {}
+        for queue in self.targets:
+            queue.last_qsize = lengths.get(queue.name, queue.last_qsize)
+        self.pulse.did()
+
+    def wait_for_room(self):
+        """Waits while a queue is full that gets something, as a put of pyspider does. Raises Ended."""
+        names = set(name for name, _ in self.outcome)
+        for queue in self.targets:
+            while queue.name in names and queue.last_qsize >= queue.maxsize and queue.full():
+                if self.ending.over():
+                    raise Ended("%s is full" % queue.name)
+                time.sleep(queues.POLL)

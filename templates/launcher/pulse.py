@@ -1,0 +1,49 @@
+"""What a component does, told in Redis every few seconds: who looks from outside needs to guess nothing."""
+
+from __future__ import absolute_import
+
+import json
+import os
+import time
+
+from . import lua
+from .queues import one_line
+
+
+class Pulse(object):
+    """The counts of one process. Field host/program of one hash; times are this host's seconds since 1970."""
+
+    def __init__(self, role, consumer):
+        self.field = consumer.rpartition("/")[0]
+        self.counts = {
+            "pid": os.getpid(), "role": role, "release": os.environ.get("PYSPIDER_RELEASE", ""), "began": time.time(),
+            "state": "starts", "taken": 0, "done": 0, "failed": 0, "open": 0, "last_error": "", "last_error_at": None,
+            "last_taken_at": None, "last_done_at": None,
+        }
+
+    def state(self, word):
+        self.counts["state"] = word
+
+    def took(self, count):
+        if count:
+            self.counts["taken"] += count
+            self.counts["last_taken_at"] = time.time()
+
+    def did(self, count=1):
+        if count:
+            self.counts["done"] += count
+            self.counts["last_done_at"] = time.time()
+
+    def failed(self, error):
+        """A message that has failed, as often as it is tried."""
+        self.counts["failed"] += 1
+        self.counts["last_error"], self.counts["last_error_at"] = one_line(error), time.time()
+
+    def open(self, count):
+        self.counts["open"] = count
+
+    def text(self):
+        return json.dumps(dict(self.counts, at=time.time()), sort_keys=True)
+
+    def tell(self, client):
+        client.hset(lua.PULSE, self.field, self.text())

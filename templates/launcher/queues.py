@@ -1,0 +1,265 @@
+"""pyspider's five queues with a hand-over: their names, their encoding and their interface are pyspider's own.
+
+`get` and `put` work as pyspider's do, for scripts and the web UI. Components take, and say what came of it.
+"""
+
+from __future__ import absolute_import
+
+import logging
+import threading
+import time
+
+import umsgpack
+
+from . import consumer as consumers
+from . import lua
+
+try:
+    import queue
+except ImportError:
+    import Queue as queue
+
+SILENCE = 15
+"""Seconds without a sign of life after which a consumer is given up."""
+GAP = 10
+"""Seconds without a look at the others, after which Redis itself was away."""
+LONGEST_SILENCE = 60
+PART = 100
+"""Messages that move in one step: Redis does nothing else meanwhile."""
+MOST_BYTES = 8 * 1024 * 1024
+"""Bytes of an outcome that travel in one request."""
+ENDS = 5
+"""The times that a consumer may end with one message, before that message is put aside."""
+POLL = 0.1
+HELD = ":held:"
+FAILED = ":failed"
+
+
+class LeaseLost(Exception):
+    """Another scheduler works now."""
+
+
+class Taken(object):
+    """A message in the hands of this process."""
+
+    __slots__ = ("number", "message", "taken_at")
+
+    def __init__(self, number, message):
+        self.number, self.message, self.taken_at = number, message, time.time()
+
+
+class Scripts(object):
+    """The scripts, registered with one client."""
+
+    def __init__(self, client):
+        for name in ("TAKE", "PUT", "STAGE", "COMMIT", "FAIL", "GIVE_BACK", "BEAT", "SILENT", "HOLD", "RELEASE"):
+            setattr(self, name.lower(), client.register_script(getattr(lua, name)))
+
+
+class HeldQueue(object):
+    """One queue, as one process sees it. `token` is the lease by which a scheduler may take and put."""
+
+    Empty = queue.Empty
+    Full = queue.Full
+    max_timeout = 0.3
+
+    def __init__(self, name, client, consumer, store, maxsize=0, lazy_limit=True):
+        self.name, self.redis, self.store = name, client, store
+        self.held = name + HELD + consumer
+        self.maxsize, self.lazy_limit = maxsize, lazy_limit
+        self.last_qsize = 0
+        self.scripts = Scripts(client)
+        self.token, self.regain = "", None
+        self.numbers = 1
+        self.mine = set()
+        self.unsure = False
+        self.lock = threading.Lock()
+
+    # As pyspider has it.
+
+    def qsize(self):
+        self.last_qsize = self.store.ask(lambda: self.redis.llen(self.name))
+        return self.last_qsize
+
+    def empty(self):
+        return self.qsize() == 0
+
+    def full(self):
+        return bool(self.maxsize) and self.qsize() >= self.maxsize
+
+    def put_nowait(self, obj):
+        if not (self.lazy_limit and self.last_qsize < self.maxsize) and self.full():
+            raise self.Full
+        message = umsgpack.packb(obj)
+        self.last_qsize = self._by_lease(lambda: self.scripts.put(keys=[self.name], args=[self.token, message]))
+        return True
+
+    def _by_lease(self, question):
+        """The answer; a lease that ran out while Redis was away is renewed, unless another one had it since."""
+        answer = self.store.ask(question)
+        if answer is None and self.regain is not None and self.store.ask(self.regain):
+            answer = self.store.ask(question)
+        if answer is None:
+            raise LeaseLost(self.name)
+        return answer
+
+    def put(self, obj, block=True, timeout=None):
+        return self._until(lambda: self.put_nowait(obj), self.Full, block, timeout)
+
+    def get_nowait(self):
+        message = self.store.ask(lambda: self.redis.lpop(self.name))
+        if message is None:
+            raise self.Empty
+        return umsgpack.unpackb(message)
+
+    def get(self, block=True, timeout=None):
+        return self._until(self.get_nowait, self.Empty, block, timeout)
+
+    def _until(self, attempt, refused, block, timeout):
+        until = time.time() + timeout if timeout else None
+        while True:
+            try:
+                return attempt()
+            except refused:
+                left = until - time.time() if until else self.max_timeout
+                if not block or left <= 0:
+                    raise
+                time.sleep(min(self.max_timeout, left))
+
+    # The hand-over.
+
+    def take(self, count=1, busy=0):
+        """Up to `count` messages in order, which stay in Redis until done(), commit() or fail().
+
+        `busy` is how many seconds this process may then be too busy for a sign of life.
+        """
+        with self.lock:
+            return self._readable(self._by_lease(lambda: self._take(count, busy)))
+
+    def _take(self, count, busy):
+        # The answer to an earlier question was lost on its way; what it gave is held.
+        if self.unsure:
+            held = self.redis.hgetall(self.held)
+            known = sorted((int(number), message) for number, message in held.items())
+            lost = [pair for pair in known if pair[0] not in self.mine]
+            self.numbers = max([self.numbers] + [number + 1 for number, _ in known])
+            self.unsure = False
+            if lost:
+                return self._took(lost)
+        self.unsure = True
+        found = self.scripts.take(
+            keys=[self.name, self.held], args=[self.token, self.numbers, count, SILENCE + busy]
+        )
+        self.unsure = False
+        if found is None:
+            return None
+        first, self.numbers = self.numbers, self.numbers + len(found)
+        return self._took(list(zip(range(first, self.numbers), found)))
+
+    def _took(self, pairs):
+        self.mine.update(number for number, _ in pairs)
+        return pairs
+
+    def _readable(self, pairs):
+        """The messages; those that nobody can read are put aside."""
+        read = []
+        for number, message in pairs:
+            try:
+                read.append(Taken(number, umsgpack.unpackb(message)))
+            except Exception as error:
+                self.fail(number, "it can't be read: %s" % (error,))
+        return read
+
+    def commit(self, number, outcomes):
+        """Puts the packed outcomes, pairs (list, message), in place of a message. Their lists' lengths, by name.
+
+        None if the message was not this consumer's any more. All of them arrive, or none: also when the same is asked twice since an answer was lost.
+        """
+        staged = "%s:staged:%d" % (self.held, number)
+        parts = list(portions(outcomes))
+        if len(parts) > 1:
+            self.store.ask(lambda: self._stage(staged, parts[:-1]))
+        args = [number] + (parts[-1] if parts else [])
+        lengths = self.store.ask(lambda: self.scripts.commit(keys=[self.held, staged], args=args))
+        self.mine.discard(number)
+        if lengths is None:
+            logging.warning("%s: a message was given to another consumer meanwhile: only its outcome counts", self.name)
+            return None
+        return dict(zip([text(name) for name in lengths[::2]], lengths[1::2]))
+
+    def _stage(self, staged, parts):
+        self.redis.delete(staged)
+        for part in parts:
+            self.scripts.stage(keys=[staged], args=part)
+
+    def done(self, numbers):
+        """These messages have had their effect."""
+        numbers = list(numbers)
+        for start in range(0, len(numbers), PART):
+            part = numbers[start : start + PART]
+            self.store.ask(lambda part=part: self.redis.hdel(self.held, *part))
+        self.mine.difference_update(numbers)
+
+    def holds(self, number):
+        """Whether a message is still this consumer's."""
+        return bool(self.store.ask(lambda: self.redis.hexists(self.held, number)))
+
+    def fail(self, number, error):
+        """Puts a message aside, with its error: into NAME:failed, where nothing takes it."""
+        text = one_line(error)
+        logging.error("%s: a message was put aside in %s%s: %s", self.name, self.name, FAILED, text)
+        self.store.ask(lambda: self.scripts.fail(keys=[self.held, self.name + FAILED], args=[number, text]))
+        self.mine.discard(number)
+
+    def hand_back(self):
+        """All that this process still holds goes back to the head of the list."""
+        give_back(self.scripts, self.held, "handed", self.store)
+        self.mine.clear()
+
+
+def portions(outcomes):
+    """The arguments of each request, none of them too large by the addition of a second message."""
+    part, size = [], 0
+    for name, message in outcomes:
+        if part and size + len(message) > MOST_BYTES:
+            yield part
+            part, size = [], 0
+        part += [name, message]
+        size += len(message)
+    if part:
+        yield part
+
+
+def give_back(scripts, held, why, store=None):
+    """Puts a consumer's messages back; silent: only if it is still silent, gone: its process has ended."""
+    name = held.partition(HELD)[0]
+    error = "each of %d consumers that took it ended with it" % ENDS
+    ask = store.ask if store else lambda question: question()
+    while ask(lambda: scripts.give_back(keys=[held, name], args=[why, PART, ENDS, error])):
+        pass
+
+
+def give_back_silent(scripts):
+    """Puts back the messages of all consumers that give no sign of life; names them."""
+    keys, times = [lua.CONSUMERS, lua.WATCH], [SILENCE, GAP, LONGEST_SILENCE]
+    found = [text(one) for one in scripts.silent(keys=keys, args=times)]
+    for held in found:
+        give_back(scripts, held, "silent")
+    return found
+
+
+def give_back_gone(client, scripts, mine):
+    """Puts back the messages of processes that have ended on this host; names them."""
+    known = [text(one) for one in client.zrange(lua.CONSUMERS, 0, -1)]
+    found = [held for held in known if consumers.gone(held.partition(HELD)[2], mine)]
+    for held in found:
+        give_back(scripts, held, "gone")
+    return found
+
+
+def one_line(error):
+    return " ".join((u"%s" % (error,)).split())[:500]
+
+
+def text(raw):
+    return raw if isinstance(raw, str) else raw.decode("utf-8")

@@ -1,0 +1,310 @@
+"""The scheduler: what it was told stays held until taskdb has it, and no project waits for ever."""
+
+from __future__ import absolute_import
+
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+
+from .flying import flying
+from .patience import TRIES, Ended
+from .queues import LeaseLost
+
+LOOK_BACK = 300
+"""Seconds by which the clock of a web UI may be behind this one's."""
+ASK_AGAIN = 30.0
+"""Seconds until a project that has not told about itself is asked again; then twice as long each time."""
+LOOK_AGAIN = 5.0
+"""Seconds between two looks at what is on its way: it reads all queues."""
+LONGEST_ASK = 600.0
+
+
+class Hand(object):
+    """A message that the scheduler holds until all of it is in taskdb."""
+
+    def __init__(self, queue, taken):
+        self.queue, self.number, self.message = queue, taken.number, taken.message
+        self.tries, self.error = 0, None
+
+    def tasks(self):
+        return self.message if isinstance(self.message, list) else [self.message]
+
+
+class KeepingScheduler(object):
+    """Over pyspider's ThreadBaseScheduler. Each method names the fault that it mends."""
+
+    def __init__(self, *args, **kwargs):
+        self.hands = []
+        self.of = {}
+        self.flying_now, self.flying_at, self.flying_lock = None, 0.0, threading.Lock()
+        self.asked = {}
+        self.looked = {}
+        self.main = threading.current_thread()
+        super(KeepingScheduler, self).__init__(*args, **kwargs)
+
+    def quit(self):
+        self.ending.begin()
+        super(KeepingScheduler, self).quit()
+
+    # Threads: pyspider drops what fails in one, and takes a queue that is empty for a thread that is done.
+
+    def _thread_worker(self, queue):
+        while True:
+            method, args, kwargs = queue.get()
+            try:
+                method(*args, **kwargs)
+            except LeaseLost:
+                logging.error("the lease went to another scheduler: this one ends")
+                os._exit(1)
+            except Exception as error:
+                self.broke(args[-1], error)
+            finally:
+                queue.task_done()
+
+    def broke(self, task, error):
+        hand = self.of.get(id(task))
+        if hand is not None:
+            hand.error = error
+        elif not isinstance(error, Ended):
+            logging.exception(error)
+
+    def _wait_thread(self):
+        while any(queue.unfinished_tasks for queue in getattr(self, "thread_queues", ())):
+            time.sleep(0.002)
+
+    def run_once(self):
+        self.ask_again()
+        super(KeepingScheduler, self).run_once()
+        self._wait_thread()
+        self.settle()
+
+    # Projects.
+
+    def _update_projects(self):
+        """pyspider forgets an update that is asked for while it looks, and one by a clock that is behind."""
+        now = time.time()
+        if not self._force_update_project and self._last_update_project + self.UPDATE_PROJECT_INTERVAL > now:
+            return
+        self._force_update_project = False
+        self.flying_now = None
+        for project in list(self.projectdb.check_update(max(0, self._last_update_project - LOOK_BACK))):
+            self.refresh(project)
+        self._last_update_project = now
+        # pyspider goes on, and drops the messages of projects that it does not know yet.
+        self._wait_thread()
+
+    def refresh(self, project):
+        known = self.projects.get(project["name"])
+        if known is None or (known.updatetime, known.db_status) != (project["updatetime"], project["status"]):
+            self._update_project(project)
+
+    def task_verify(self, task):
+        """pyspider refuses a task of a project that was saved, or set RUNNING, a moment ago."""
+        name = task.get("project")
+        known = self.projects.get(name)
+        if name and (known is None or not known.active) and self.look_at(name):
+            return all(task.get(each) for each in ("taskid", "project", "url"))
+        return super(KeepingScheduler, self).task_verify(task)
+
+    def look_at(self, name):
+        """Whether projectdb says that a project runs. One that does not is looked at once a second."""
+        if time.time() < self.looked.get(name, 0) + 1:
+            return False
+        found = self.projectdb.get(name)
+        if not found or found["status"] not in ("RUNNING", "DEBUG"):
+            self.looked[name] = time.time()
+            return False
+        if threading.current_thread() is self.main:
+            self._update_project(found)
+            self._wait_thread()
+        else:
+            self._force_update_project = True
+        return True
+
+    def ask_again(self):
+        """pyspider asks a project once for its settings, and selects none of its tasks before the answer."""
+        now = time.time()
+        for name, project in list(self.projects.items()):
+            if not (project.active and project.waiting_get_info):
+                self.asked.pop(name, None)
+                continue
+            since, pause = self.asked.setdefault(name, (now, ASK_AGAIN))
+            if now > since + pause:
+                logging.warning("%s has not told its settings for %.0f s: it is asked again", name, pause)
+                self.asked[name] = (now, min(pause * 2, LONGEST_ASK))
+                project._send_on_get_info = True
+                self._update_project(dict(project.project_info))
+
+    # What is on its way is neither sent again at a start, nor after a time that long queues need.
+
+    def _load_tasks(self, project):
+        on_the_way = self.on_the_way().get(project.name, ())
+        super(KeepingScheduler, self)._load_tasks(project)
+        for taskid in on_the_way:
+            self.in_processing(project.task_queue, taskid, only_known=True)
+
+    def on_the_way(self):
+        with self.flying_lock:
+            if self.flying_now is None:
+                self.flying_now = self.out_queue.store.ask(lambda: flying(self.out_queue.redis))
+                for task in list(self._send_buffer):
+                    self.flying_now.setdefault(task["project"], set()).add(task["taskid"])
+            return self.flying_now
+
+    def in_processing(self, tasks, taskid, only_known=False):
+        from pyspider.scheduler.task_queue import InQueueTask
+
+        with tasks.mutex:
+            if only_known and taskid not in tasks:
+                return
+            tasks.delete(taskid)
+            tasks.processing.put(InQueueTask(taskid, exetime=time.time() + tasks.processing_timeout))
+
+    def _check_select(self):
+        """pyspider sends a task again after processing-timeout, also one that still waits in a queue."""
+        now = time.time()
+        late = [one for one in list(self.projects.values()) if overdue(one.task_queue.processing, now)]
+        if late and now > self.flying_at + LOOK_AGAIN:
+            self.flying_at, self.flying_now = now, None
+            for project in late:
+                self.keep(project, now)
+        return super(KeepingScheduler, self)._check_select()
+
+    def keep(self, project, now):
+        on_the_way = self.on_the_way().get(project.name, ())
+        for taskid in on_the_way:
+            known = project.task_queue.processing.queue_dict.get(taskid)
+            if known is not None and known.exetime < now + LOOK_AGAIN:
+                self.in_processing(project.task_queue, taskid)
+
+    # Messages.
+
+    def take(self, queue):
+        found = queue.take(100)
+        self.pulse.took(len(found))
+        hands = [Hand(queue, taken) for taken in found]
+        self.hands += hands
+        return hands
+
+    def _check_task_done(self):
+        """pyspider pops a status before taskdb has it; a status counts before the new tasks that came with it."""
+        self.new_hands = self.again(self.newtask_queue)
+        count = sum(len(hand.tasks()) for hand in self.new_hands)
+        while count < self.LOOP_LIMIT:
+            hands = self.take(self.newtask_queue)
+            if not hands:
+                break
+            count += sum(len(hand.tasks()) for hand in hands)
+            self.new_hands += hands
+        hands, done = self.again(self.status_queue) or self.take(self.status_queue), 0
+        while hands:
+            for hand in hands:
+                self.guarded(hand, self.hear)
+            done += len(hands)
+            hands = self.take(self.status_queue)
+        return done
+
+    def again(self, queue):
+        """The messages that have failed, to be tried again."""
+        hands = [hand for hand in self.hands if hand.queue is queue and hand.error is not None]
+        for hand in hands:
+            hand.error = None
+        return hands
+
+    def guarded(self, hand, work):
+        try:
+            work(hand)
+        except (Ended, LeaseLost):
+            raise
+        except Exception as error:
+            hand.error = error
+
+    def hear(self, hand):
+        """A status. One that is heard a second time was not done with the first time."""
+        task = hand.message
+        if task.get("taskid") == "_on_get_info" and "project" in task and "track" in task:
+            project = self.projects.get(task["project"])
+            if project is not None:
+                project.on_get_info(task["track"].get("save") or {})
+                logging.info("%s on_get_info %r", task["project"], task["track"].get("save", {}))
+            return
+        if not self.task_verify(task):
+            return
+        self.of[id(task)] = hand
+        if hand.tries:
+            tasks = self.projects[task["project"]].task_queue
+            self.in_processing(tasks, task["taskid"])
+        self.on_task_status(task)
+
+    def _check_request(self):
+        """pyspider pops a task before taskdb has it, and takes those of two projects with one id for one task."""
+        self._wait_thread()
+        self.ask_postponed()
+        tasks = OrderedDict()
+        for hand in self.new_hands:
+            self.guarded(hand, lambda hand: self.gather(hand, tasks))
+        self.new_hands = []
+        for task in tasks.values():
+            self.request(task)
+        return len(tasks)
+
+    def request(self, task):
+        try:
+            self.on_request(task)
+        except Exception as error:
+            self.broke(task, error)
+
+    def ask_postponed(self):
+        waiting, self._postpone_request = self._postpone_request, []
+        for task in waiting:
+            project = self.projects.get(task["project"])
+            if project is not None and project.task_queue.is_processing(task["taskid"]):
+                self._postpone_request.append(task)
+            elif project is not None:
+                self.request(task)
+
+    def gather(self, hand, tasks):
+        for task in hand.tasks():
+            if not self.task_verify(task):
+                continue
+            forced = (task.get("schedule") or {}).get("force_update", False)
+            key = (task["project"], task["taskid"])
+            if not forced and (key in tasks or key[1] in self.projects[key[0]].task_queue):
+                continue
+            tasks[key] = task
+            self.of[id(task)] = hand
+
+    def settle(self):
+        """Gives out of hand whatever taskdb has; a postponed change stays, and so does what failed."""
+        postponed = set(id(self.of[id(task)]) for task in self._postpone_request if id(task) in self.of)
+        done, kept = {}, []
+        for hand in self.hands:
+            if hand.error is not None and self.tried(hand) or id(hand) in postponed:
+                kept.append(hand)
+            elif hand.error is None:
+                done.setdefault(hand.queue, []).append(hand.number)
+        for queue, numbers in done.items():
+            queue.done(numbers)
+            self.pulse.did(len(numbers))
+        self.hands = kept
+        still = set(id(hand) for hand in kept)
+        self.of = dict((key, hand) for key, hand in self.of.items() if id(hand) in still)
+        self.pulse.open(len(kept))
+
+    def tried(self, hand):
+        """Whether a message that has failed is tried again; else it is put aside."""
+        if isinstance(hand.error, Ended):
+            return True
+        hand.tries += 1
+        self.pulse.failed(hand.error)
+        logging.error("a message failed, try %d of %d: %s", hand.tries, TRIES, hand.error)
+        if hand.tries >= TRIES:
+            hand.queue.fail(hand.number, hand.error)
+        return hand.tries < TRIES
+
+
+def overdue(processing, now):
+    top = processing.top
+    return top is not None and top.exetime < now + LOOK_AGAIN
