@@ -77,6 +77,10 @@ class RedisAnswer(Answer, frozen=True):
     """Seconds since it last heard of a client, by the client's `address:port`."""
     still: tuple[str, ...] = ()
     """The queues whose first entry was the same a second later."""
+    pulses: Mapping[str, str] = {}
+    """What components tell of their work, as JSON, by host/program."""
+    aside: Mapping[str, tuple[int, str]] = {}
+    """The queues with messages that were put aside: how many, and the error of the last one."""
 
 
 class RPCAnswer(Answer, frozen=True):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Problem
 from ..inventory import TLS
 from ..inventory.roles import QUEUES
-from . import mysql, redis
+from . import mysql, pulse, redis
 from .deadline import Open
+from .pulse import Pulse
 from .words import SECONDS
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Motion:
     """Seconds since it last heard of a client, by the client's `address:port`."""
     still: tuple[str, ...] = ()
     """The queues whose first entry was the same a second later."""
+    pulses: Mapping[str, Pulse] = field(default_factory=dict)
+    """What the components tell of their work, by host/program."""
 
 
 def queue_motion(
@@ -48,7 +51,8 @@ def queue_motion(
     """What moves in Redis. Never raises; takes a second longer where a queue stands still."""
     try:
         with redis.connected(open, password, db, seconds, tls) as client:
-            return Motion(_idle(client, db), _still(client, tuple(QUEUES)))
+            told: Any = client.hgetall(pulse.KEY)
+            return Motion(_idle(client, db), _still(client, tuple(QUEUES)), pulse.pulses(told))
     except Problem:
         return Motion()
 

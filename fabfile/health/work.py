@@ -15,6 +15,7 @@ from typing import Literal
 from ..inventory import Fleet
 from ..inventory.roles import FETCHER, PROCESSOR, QUEUES, RESULT_WORKER, SCHEDULER
 from ..steps.sight import Handled, KnownProgram, Work
+from .pulse import Pulse
 
 Kind = Literal["halted", "restarting", "failing", "rpc-mute", "hung"]
 STATES = {
@@ -77,12 +78,16 @@ class Measures:
     """The ports that programs should listen on, by their names; empty where nobody knows them."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """Seconds that one message may take, by role."""
+    pulses: Mapping[str, Pulse] = field(default_factory=dict)
+    """What the programs tell of themselves, by their names; empty where nothing was told."""
 
 
-def measures(fleet: Fleet, ports: Mapping[str, int], idle: Mapping[str, float]) -> Measures:
+def measures(
+    fleet: Fleet, ports: Mapping[str, int], idle: Mapping[str, float], pulses: Mapping[str, Pulse] | None = None
+) -> Measures:
     """The measures for the programs of a host."""
     limit = fleet.pyspider.processor.process_time_limit or 0
-    return Measures(idle, ports, {PROCESSOR.name: 30.0 + 2.0 * limit})
+    return Measures(idle, ports, {PROCESSOR.name: 30.0 + 2.0 * limit}, pulses or {})
 
 
 def trouble(program: KnownProgram, by: Measures) -> Trouble | None:
@@ -95,7 +100,7 @@ def trouble(program: KnownProgram, by: Measures) -> Trouble | None:
         ("failing", _failing(seen.log) if seen.log else ""),
         ("restarting", _restarting(seen)),
         ("rpc-mute", _mute(program, seen, by)),
-        ("hung", _hung(seen, by)),
+        ("hung", _hung(program, seen, by)),
     )
     return next((Trouble(kind, program.name, text) for kind, text in found if text), None)
 
@@ -136,13 +141,16 @@ def _mute(program: KnownProgram, seen: Work, by: Measures) -> str:
     return ""
 
 
-def _hung(seen: Work, by: Measures) -> str:
+def _hung(program: KnownProgram, seen: Work, by: Measures) -> str:
     role = seen.role or ""
     ages = [by.idle[end] for end in seen.ends if end in by.idle]
+    age = min(ages, default=0.0)
+    # Another thread of the same process shows that it lives: its own word for its work counts more.
+    told = by.pulses.get(program.name)
+    if told and told.pid == program.pid:
+        age = max(age, told.silent)
     patience = max(PATIENCE.get(role, 0.0), by.limits.get(role, 0.0))
-    if ages and patience and min(ages) > patience:
-        return f"it hangs: it has not asked Redis for work for {min(ages):.0f} s"
-    return ""
+    return f"it hangs: it has not asked Redis for work for {age:.0f} s" if patience and age > patience else ""
 
 
 def waiting(queues: Mapping[str, int], still: Iterable[str], programs: Iterable[KnownProgram]) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ import time
 from .reach import SECONDS, reach, why
 
 QUEUES = ("newtask_queue", "status_queue", "scheduler2fetcher", "fetcher2processor", "processor2result")
+PULSE = "pyspider:pulse"
 STILL_SECONDS = 1.0
 FIRST = "local one = redis.call('LINDEX', KEYS[1], 0) return one and redis.sha1hex(one) or ''"
 """A queue's first entry, told apart from others; the page in it stays where it is."""
@@ -151,6 +152,9 @@ def redis(where, password, guard=None):
         answer["clients"] = clients(users)
         answer["idle"] = dict((row["addr"], int(row["idle"])) for row in users if row.get("idle", "").isdigit())
         answer["still"] = still(server)
+        told = server.ask("HGETALL", PULSE)
+        answer["pulses"] = dict(zip(told[::2], told[1::2]))
+        answer["aside"] = dict((name, found) for name, found in ((one, aside(server, one)) for one in QUEUES) if found)
     except NoTLS as error:
         answer["error"], answer["code"] = str(error), "tls"
     except NoRedis as error:
@@ -164,6 +168,12 @@ def redis(where, password, guard=None):
     if odd and not guard and speaks_tls(where["host"], where["port"] or 6379):
         answer["error"], answer["code"] = "it is to be spoken to by TLS", "tls"
     return answer
+
+
+def aside(server, queue):
+    """[number, error of the last one] of a queue's messages that were put aside; nothing where there are none."""
+    last = server.ask("LINDEX", queue + ":failed", -1)
+    return [server.ask("LLEN", queue + ":failed"), last.partition("\n")[0]] if last else None
 
 
 def speaks_tls(host, port):

@@ -13,6 +13,7 @@ from .. import plan
 from ..errors import Say, Unreachable
 from ..health import stores
 from ..health.motion import Motion, overdue_tasks, queue_motion
+from ..health.pulse import of_host
 from ..health.verdict import RUNNING, ClusterView, HostStatus, nothing_yet
 from ..health.work import Measures, measures
 from ..inventory import Fleet, Host
@@ -78,7 +79,7 @@ def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: Sight | None) -> Ho
 
 def _measures(fleet: Fleet, view: HostStatus, motion: Motion) -> Measures:
     ports = {one.name: one.port for one in fleet.programs(view.host) if one.port} if view.host in fleet.hosts else {}
-    return measures(fleet, ports, motion.idle)
+    return measures(fleet, ports, motion.idle, of_host(motion.pulses, view.host.name))
 
 
 def _mysql(chosen: Target, reachable: list[Host]) -> tuple[stores.MySQLReport, dict[str, int]]:

@@ -55,6 +55,7 @@ class KeepingFetcher(object):
         """Carries tasks from their queue into the loop, and pages out of it."""
         try:
             while not (self.ending and (self.ending.over() or not (self.open or self.fetched))):
+                self.pulse.took(0)
                 moved = self.send_fetched() + (0 if self.ending else self.take())
                 self.pulse.open(len(self.open))
                 if not moved:

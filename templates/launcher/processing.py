@@ -10,7 +10,7 @@ import umsgpack
 from . import queues
 from .patience import PAUSES, TRIES, Ended
 
-BUSY = 30
+BUSY = 15
 """Seconds that a script may keep all threads of its process from running, longer than the silence."""
 
 
@@ -57,8 +57,8 @@ class KeepingProcessor(object):
     def once(self):
         """Whether there was a message."""
         taken = self.inqueue.take(1, busy=self.busy)
+        self.pulse.took(len(taken))
         for one in taken:
-            self.pulse.took(1)
             self.pulse.open(1)
             self.tried(one)
             self.pulse.open(0)

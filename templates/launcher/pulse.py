@@ -18,13 +18,16 @@ class Pulse(object):
         self.counts = {
             "pid": os.getpid(), "role": role, "release": os.environ.get("PYSPIDER_RELEASE", ""), "began": time.time(),
             "state": "starts", "taken": 0, "done": 0, "failed": 0, "open": 0, "last_error": "", "last_error_at": None,
-            "last_taken_at": None, "last_done_at": None,
+            "last_taken_at": None, "last_done_at": None, "asked_at": time.time(),
         }
+        self.stores = []
 
     def state(self, word):
         self.counts["state"] = word
 
     def took(self, count):
+        """So many messages, or none: it has asked for some."""
+        self.counts["asked_at"] = time.time()
         if count:
             self.counts["taken"] += count
             self.counts["last_taken_at"] = time.time()
@@ -43,7 +46,8 @@ class Pulse(object):
         self.counts["open"] = count
 
     def text(self):
-        return json.dumps(dict(self.counts, at=time.time()), sort_keys=True)
+        away = [store.name for store in self.stores if store.away_since is not None]
+        return json.dumps(dict(self.counts, at=time.time(), away=away), sort_keys=True)
 
     def tell(self, client):
         client.hset(lua.PULSE, self.field, self.text())

@@ -75,6 +75,7 @@ class KeepingScheduler(object):
             time.sleep(0.002)
 
     def run_once(self):
+        self.pulse.took(0)
         self.ask_again()
         super(KeepingScheduler, self).run_once()
         self._wait_thread()

@@ -43,6 +43,7 @@ class Component(object):
         self.redis_store = Store("Redis", redis_lost, self.ending)
         self.consumer = consumers.here()
         self.pulse = Pulse(role, self.consumer)
+        self.pulse.stores.append(self.redis_store)
         self.client = connected(config["message-queue"])
         self.scripts = queues.Scripts(self.client)
         self.life = Life(connected(config["message-queue"]), self.consumer, self.pulse)
@@ -89,6 +90,7 @@ class Component(object):
             return
         database = part("database")
         store = Store("MySQL", database.lost, self.ending)
+        self.pulse.stores.append(store)
         for url in sorted(set(urls)):
             store.ask(lambda url=url: database.greet(url))
         database.stand(store)

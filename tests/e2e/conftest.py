@@ -148,7 +148,15 @@ SHARED = {
     ),
     "systemd": Shared("systemd", ("test_cluster", "test_doctor_mysql", "test_preflight", "test_webui", "test_working")),
     "systemd-2": Shared(
-        "systemd", ("test_choices", "test_doctor_network", "test_host_keys", "test_interrupted", "test_login")
+        "systemd",
+        (
+            "test_choices",
+            "test_doctor_network",
+            "test_host_keys",
+            "test_interrupted",
+            "test_login",
+            "test_no_page_lost",
+        ),
     ),
     "systemd-3": Shared("systemd", ("test_systemd",)),
     # Made by hand, on one host; the second of them ends what was made.

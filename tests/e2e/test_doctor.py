@@ -147,6 +147,13 @@ time.sleep(600)' >/dev/null 2>&1 </dev/null &
     Fault("mysql-packet", "node1", "sql 'SET GLOBAL max_allowed_packet = 65536'"),
     Fault("redis-refused", "node1", "service redis-server stop"),
     Fault("redis-noauth", "node1", "redis 'CONFIG SET requirepass another'"),
+    Fault(
+        "put-aside",
+        "node1",
+        "redis 'RPUSH processor2result:failed \"1406 (22001): Data too long\"'",
+        "redis 'DEL processor2result:failed'",
+        evidence="processor2result:failed in Redis holds 1, the last with: 1406 (22001): Data too long",
+    ),
     Fault("redis-evicting", "node1", "redis 'CONFIG SET maxmemory-policy allkeys-lru'"),
     Fault("rpc-wrong", "node1", 'config \'c["webui"]["scheduler-rpc"] = c["webui"]["fetcher-rpc"]\''),
     Fault("phantomjs-501", "node2", "config 'del c[\"phantomjs-proxy\"]'"),

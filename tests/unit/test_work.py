@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from fabfile.health.motion import Motion, overdue_tasks, queue_motion
+from fabfile.health.pulse import Pulse, of_host, pulses
 from fabfile.health.work import Measures, stalled, trouble, waiting
 from fabfile.remote import messages
 from fabfile.steps.sight import KnownProgram
@@ -69,6 +71,34 @@ def test_a_running_program_is_judged_by_its_work(work: dict[str, Any], says: str
     idle = {"10.0.0.2:5000": 80.0, "10.0.0.2:5001": 500.0, "10.0.0.2:5002": 0.0}
     found = str(trouble(program(**work), Measures(idle)) or "")
     assert (says in found) if says else (found == "")
+
+
+def told(**changed: Any) -> dict[str, Pulse]:
+    text = {"pid": 9, "role": "processor", "at": 1000.0, "asked_at": 880.0, "state": "works", "away": []} | changed
+    return of_host(pulses({b"node2/processor1": json.dumps(text).encode(), "node3/processor1": "{"}), "node2")
+
+
+@pytest.mark.parametrize(
+    ("pulse", "says"),
+    [
+        ({}, "it hangs: it has not asked Redis for work for 120 s"),
+        ({"asked_at": 950.0}, ""),
+        # It waits, and says for what.
+        ({"away": ["MySQL"]}, ""),
+        ({"state": "waits for the lease"}, ""),
+        # The word of an earlier process.
+        ({"pid": 8}, ""),
+    ],
+)
+def test_a_program_whose_pulse_goes_on_and_whose_work_does_not_hangs(pulse: dict[str, Any], says: str) -> None:
+    """The thread that shows that it lives keeps its connection to Redis busy."""
+    by = Measures({"10.0.0.2:5000": 1.0}, pulses=told(**pulse))
+    (one,) = sights.sight(
+        programs=[
+            {"name": "processor1", "pid": 9, "uptime_s": 900, "work": {"role": "processor", "ends": ["10.0.0.2:5000"]}}
+        ]
+    ).programs
+    assert says in str(trouble(one, by) or "") and bool(says) == bool(trouble(one, by))
 
 
 def test_a_page_may_take_a_processor_as_long_as_hosts_toml_says() -> None:

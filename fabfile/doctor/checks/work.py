@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from ...health import work
+from ...health.pulse import FAILED, of_host, pulses
 from ...inventory.roles import SCHEDULER
 from ...steps.shell import cmd
 from ...steps.sight import KnownProgram
+from ..answers import RedisAnswer
 from ..facts import ProgramLog
 from ..findings import Check, Hit, Patient, View
 from .network import behind
@@ -18,15 +20,25 @@ RESTART = "fab -H {host} doctor --fix"
 
 def troubles(view: View) -> Iterator[tuple[Patient, KnownProgram, work.Trouble]]:
     """The programs of all hosts that are RUNNING and do not work."""
-    idle = {
-        end: age for host in view.seen for asked in host.asked if asked.redis for end, age in asked.redis.idle.items()
-    }
+    idle = {end: age for _, answer in _answers(view) for end, age in answer.idle.items()}
+    told = pulses({name: text for _, answer in _answers(view) for name, text in answer.pulses.items()})
     for host in view.seen:
         ports = {one.name: port for one in host.configured if (port := port_of(host, one))}
-        measures = work.measures(view.fleet, ports, idle)
+        measures = work.measures(view.fleet, ports, idle, of_host(told, host.name))
         for program in host.programs:
             if found := work.trouble(program, measures):
                 yield host, program, found
+
+
+def _answers(view: View) -> list[tuple[Patient, RedisAnswer]]:
+    return [(host, asked.redis) for host in view.seen for asked in host.asked if asked.redis]
+
+
+def aside(view: View) -> Iterator[Hit]:
+    """Messages at which a component has failed again and again; once, by the first host that was told of them."""
+    for host, answer in _answers(view)[:1]:
+        for queue, (count, error) in answer.aside.items():
+            yield Hit(host.name, f"{queue}{FAILED} in Redis holds {count}, the last with: {error}", items=(queue,))
 
 
 def _mute(view: View) -> Iterator[Hit]:
@@ -87,8 +99,8 @@ CHECKS = (
     Check(
         id="restarting",
         title="RUNNING, with an uptime of seconds, again and again",
-        cause="the program ends a while after it was started, and supervisord starts it again: what it held in between "
-        "waits for ten minutes",
+        cause="the program ends a while after it was started, and supervisord starts it again; in a cluster made by "
+        "hand, what it held waits for ten minutes each time",
         fix="read the program's log, and mend what it names",
         find=_found("restarting"),
         hides=frozenset({"rpc-down"}),
@@ -120,6 +132,14 @@ CHECKS = (
         fixes=("restart",),
         foreign_fix="on {host} as root: {ctl} restart {items}",
         hides=frozenset({"queue-stuck"}),
+    ),
+    Check(
+        id="put-aside",
+        title="a page or a result never arrives, and a log says that a message was put aside",
+        cause="a component has failed five times at this message by an error of its own, or has ended with it five "
+        "times; nothing takes it any more, and nothing is lost",
+        fix="mend what the error names, save the project anew, and start its pages again; then DEL these lists",
+        find=aside,
     ),
     Check(
         id="tasks-lost",

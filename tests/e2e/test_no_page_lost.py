@@ -1,0 +1,154 @@
+"""No page lost: a crawl of 1,200 pages meets faults, and each page is in MySQL once, soon after the fault's end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fabfile.demo.crawl import web_ui
+from fabfile.inventory import load
+
+from .conftest import Cluster
+from .faults import SHELL
+
+pytestmark = pytest.mark.e2e
+
+PAGES = 1200
+RECOVERS_SECONDS = 60
+SCRIPT = """\
+from pyspider.libs.base_handler import *
+
+class Handler(BaseHandler):
+    def on_start(self):
+        self.crawl("@START@", callback=self.page, age=0, etag=False, last_modified=False)
+
+    def page(self, response):
+        for each in response.doc("a[href]").items():
+            self.crawl(each.attr.href, callback=self.page)
+        return {"title": response.doc("title").text()}
+"""
+AWAY_SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("pages")
+    for number in range(PAGES):
+        links = "".join(
+            f'<a href="p{one}.html">x</a>' for one in range(number * 10 + 1, number * 10 + 11) if one < PAGES
+        )
+        (folder / f"p{number}.html").write_text(f"<html><title>{number}</title>{links}</html>")
+    return cluster.sandbox.serve(folder)
+
+
+def begin(cluster: Cluster, site: str, project: str) -> None:
+    webui = web_ui(load(cluster.hosts_toml))
+    webui.save(project, SCRIPT.replace("@START@", f"{site}/p0.html?{project}"))
+    webui.update(project, "rate", "400/400")
+    webui.update(project, "status", "RUNNING")
+    # What was asked for while the project was being saved is not lost: no wait in between.
+    webui.start(project, seconds=5)
+
+
+def results(cluster: Cluster, project: str) -> int:
+    rows = cluster.on(
+        "node1", f"mariadb -N -e 'select count(distinct url) from resultdb.{project}' 2>/dev/null || true"
+    )
+    return int(rows) if rows.strip().isdigit() else 0
+
+
+def reach(cluster: Cluster, project: str, count: int, seconds: float) -> float:
+    """The seconds until that many results were there."""
+    begun = time.monotonic()
+    while (found := results(cluster, project)) < count:
+        assert time.monotonic() < begun + seconds, f"{found} of {count} after {seconds:.0f} s"
+        time.sleep(0.5)
+    return time.monotonic() - begun
+
+
+def kill_one_of_each(cluster: Cluster) -> None:
+    for host, program in (
+        ("node2", "fetcher1"), ("node3", "processor1"), ("node2", "result_worker1"), ("node1", "scheduler")
+    ):  # fmt: skip
+        cluster.on(host, f"{SHELL}kill -KILL $(pid {program})")
+
+
+def switch_off_a_host(cluster: Cluster) -> None:
+    """All programs of a host end at once, and stay away: others do their work."""
+    cluster.on("node3", f"{SHELL}kill -STOP $(daemon); kill -KILL $(pgrep -P $(daemon))")
+
+
+def switch_on_again(cluster: Cluster) -> None:
+    cluster.on("node3", f"{SHELL}kill -CONT $(daemon)")
+
+
+def store_off(name: str) -> Callable[[Cluster], None]:
+    def act(cluster: Cluster) -> None:
+        cluster.on("node1", f"service {name} stop")
+        time.sleep(AWAY_SECONDS)
+        cluster.on("node1", f"service {name} start")
+
+    return act
+
+
+def restart_each(cluster: Cluster) -> None:
+    for host in ("node1", "node2", "node3"):
+        cluster.on(host, f"{SHELL}$CTL restart all")
+
+
+@pytest.mark.parametrize(
+    ("name", "act", "after"),
+    [
+        ("killed", kill_one_of_each, None),
+        ("gone", switch_off_a_host, switch_on_again),
+        ("redis", store_off("redis-server"), None),
+        ("mysql", store_off("mariadb"), None),
+        ("ended", restart_each, None),
+    ],
+    ids=["kill-9", "host-off", "redis-off", "mysql-off", "restart"],
+)
+def test_each_page_is_stored_once_whatever_dies(
+    cluster: Cluster, site: str, name: str, act: Callable[[Cluster], None], after: Callable[[Cluster], None] | None
+) -> None:
+    begin(cluster, site, name)
+    reach(cluster, name, PAGES // 6, 60)
+    act(cluster)
+    try:
+        took = reach(cluster, name, PAGES, RECOVERS_SECONDS)
+    finally:
+        if after:
+            after(cluster)
+    rows = cluster.on("node1", f"mariadb -N -e 'select count(*) from resultdb.{name}'")
+    assert int(rows) == PAGES
+    print(f"{name}: {PAGES} results, the last of them {took:.0f} s after the fault")
+
+
+def test_what_a_component_does_is_told_in_redis(cluster: Cluster) -> None:
+    pulses = json.loads(
+        cluster.on(
+            "node1",
+            f"{SHELL}redis 'HGETALL pyspider:pulse' | sed -n '/^{{/p' | paste -sd, | sed 's/.*/[&]/'",
+        )
+    )
+    assert {one["role"] for one in pulses} == {"scheduler", "fetcher", "processor", "result_worker"}
+    assert {one["state"] for one in pulses} == {"works"}
+    # Each asks for work again and again, also while there is none.
+    assert all(one["at"] - one["asked_at"] < 5 and one["away"] == [] for one in pulses), pulses
+
+
+def test_a_second_scheduler_waits_and_works_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    current = "/home/work/distri_pyspider/current"
+    said = cluster.on(
+        "node2",
+        f"""cd /home/work && timeout 8 setpriv --reuid=work --regid=work --clear-groups env HOME=/home/work \
+        PYSPIDER_HOST=node2 SUPERVISOR_PROCESS_NAME=scheduler /opt/pyspider/current/bin/python {current}/run.py \
+        -c {current}/config.json scheduler --xmlrpc-host 127.0.0.1 --xmlrpc-port 23399 2>&1; echo "status $?" """,
+    )
+    assert said.count("another scheduler holds the lease: node1/scheduler/") == 1, said
+    # Told to end (by timeout), it ends well, and has touched nothing.
+    assert "select " not in said and "listening" not in said
+    assert cluster.status()["healthy"]
