@@ -35,8 +35,8 @@ def lost(error):
 class Statement(object):
     """One statement, asked until MySQL has answered it."""
 
-    def __init__(self, cursor, db, sql, values):
-        self.cursor, self.db, self.sql, self.values = cursor, db, sql, values
+    def __init__(self, db, sql, values):
+        self.db, self.sql, self.values = db, sql, values
         self.cuts = 0
 
     def __call__(self):
@@ -52,10 +52,7 @@ class Statement(object):
             raise
 
     def asked(self):
-        # Rows that were still to be read would be lost with the connection: they come with the answer. Only a
-        # project's tasks, which may be millions, come one by one.
-        self.db.conn.buffered = not getattr(self.db, "streams", False)
-        found = self.cursor(self.db)
+        found = cursor(self.db)
         try:
             found.execute(self.sql, self.values)
         except errors.IntegrityError as error:
@@ -72,6 +69,22 @@ class Statement(object):
         return found
 
 
+def cursor(db):
+    """As pyspider's dbcur, but rows come with the answer: those still to be read would be lost with a connection.
+
+    Only a project's tasks, which may be millions, come one by one.
+    """
+    buffered = not getattr(db, "streams", False)
+    try:
+        if db.conn.unread_result:
+            db.conn.get_rows()
+        return db.conn.cursor(buffered=buffered)
+    except (errors.OperationalError, errors.InterfaceError):
+        db.conn.ping(reconnect=True)
+        db.conn.database = db.database_name
+        return db.conn.cursor(buffered=buffered)
+
+
 def stand(store):
     """From now on statements and new connections wait for MySQL. pyspider's would raise, and drop what they were for."""
     import pyspider.database
@@ -82,7 +95,7 @@ def stand(store):
     connect, load_tasks = pyspider.database._connect_mysql, TaskDB.load_tasks
 
     def execute(db, sql, values=()):
-        return store.ask(Statement(MySQLMixin.dbcur.fget, db, sql, list(values)))
+        return store.ask(Statement(db, sql, list(values)))
 
     def load(db, *args, **kwargs):
         db.streams = True

@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import
 
+import itertools
 import logging
 import threading
 import time
@@ -89,17 +90,22 @@ class KeepingFetcher(object):
         self.ioloop.add_callback(self.fetch, task)
 
     def send_fetched(self):
-        count = 0
-        while self.fetched:
-            (number, _), task, result = self.fetched[0]
-            try:
-                message = umsgpack.packb((task, result))
-            except Exception as error:
-                self.pulse.failed(error)
-                self.inqueue.fail(number, error)
-            else:
-                self.inqueue.commit(number, [(self.outqueue.name, message)])
-                self.pulse.did()
+        """Sends the pages that are there, a few at once. They stay in the list until Redis has them."""
+        there = list(itertools.islice(self.fetched, SHARE))
+        packed = [pair for pair in map(self.packed, there) if pair]
+        if packed:
+            self.inqueue.commit_each(packed)
+            self.pulse.did(len(packed))
+        for _ in there:
             self.fetched.popleft()
-            count += 1
-        return count
+        return len(there)
+
+    def packed(self, fetched):
+        """The number of a task, and its outcome; None for one that can't be packed, which is put aside."""
+        (number, _), task, result = fetched
+        try:
+            return number, [(self.outqueue.name, umsgpack.packb((task, result)))]
+        except Exception as error:
+            self.pulse.failed(error)
+            self.inqueue.fail(number, error)
+            return None

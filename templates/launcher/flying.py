@@ -1,11 +1,13 @@
-"""The tasks that are on their way: in a queue, or in the hands of a fetcher or a processor."""
+"""The tasks that are on their way: in a queue, in the hands of a fetcher or a processor, or put aside."""
 
 from __future__ import absolute_import
+
+import itertools
 
 import umsgpack
 
 from . import lua
-from .queues import HELD, text
+from .queues import FAILED, HELD, text
 
 WAY = ("scheduler2fetcher", "fetcher2processor", "status_queue")
 """The lists that a task comes through, in this order: so one that moves on meanwhile is seen at the next."""
@@ -17,10 +19,9 @@ def flying(client):
     """The ids of all tasks on their way, by project."""
     found = {}
     for name in WAY:
-        for message in waiting(client, name):
-            for project, taskid in tasks(message):
-                found.setdefault(project, set()).add(taskid)
-        for message in held(client, name):
+        # One that was put aside would fail again: it waits there until somebody removes it.
+        aside = (message.partition(b"\n")[2] for message in waiting(client, name + FAILED))
+        for message in itertools.chain(waiting(client, name), held(client, name), aside):
             for project, taskid in tasks(message):
                 found.setdefault(project, set()).add(taskid)
     return found

@@ -13,8 +13,8 @@ PAUSES = (0.2, 1.0, 2.0, 5.0)
 """Seconds before each further try of a message that fails by something else than a store or its script."""
 
 
-class Ended(Exception):
-    """This process is to end, and the store that it waits for is away."""
+class Ended(BaseException):
+    """This process is to end, and the store that it waits for is away. pyspider takes any Exception for a script's."""
 
 
 class Ending(object):

@@ -70,8 +70,6 @@ class KeepingProcessor(object):
                 del self.outcome[:]
                 task, response = taken.message
                 self.on_task(task, response)
-            except Ended:
-                raise
             except Exception as error:
                 logging.exception("a message failed, try %d of %d", tries + 1, TRIES)
                 self.pulse.failed(error)

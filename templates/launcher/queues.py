@@ -187,6 +187,20 @@ class HeldQueue(object):
             return None
         return dict(zip([text(name) for name in lengths[::2]], lengths[1::2]))
 
+    def commit_each(self, pairs):
+        """The same for several messages, pairs (number, outcomes) of one part each, in one question."""
+        if len(pairs) == 1:
+            return self.commit(*pairs[0])
+        self.store.ask(lambda: self._commit_each(pairs))
+        self.mine.difference_update(number for number, _ in pairs)
+
+    def _commit_each(self, pairs):
+        together = self.redis.pipeline(transaction=False)
+        for number, outcomes in pairs:
+            args = [number] + [word for outcome in outcomes for word in outcome]
+            self.scripts.commit(keys=[self.held, "%s:staged:%d" % (self.held, number)], args=args, client=together)
+        together.execute()
+
     def _stage(self, staged, parts):
         self.redis.delete(staged)
         for part in parts:

@@ -51,8 +51,6 @@ class KeepingResultWorker(object):
                 task, result = taken.message
                 self.on_result(task, result)
                 return True
-            except Ended:
-                raise
             except Exception as error:
                 logging.exception("a result was not saved, try %d of %d", tries + 1, TRIES)
                 self.pulse.failed(error)

@@ -58,7 +58,7 @@ class KeepingScheduler(object):
             except LeaseLost:
                 logging.error("the lease went to another scheduler: this one ends")
                 os._exit(1)
-            except Exception as error:
+            except (Exception, Ended) as error:
                 self.broke(args[-1], error)
             finally:
                 queue.task_done()
@@ -125,17 +125,16 @@ class KeepingScheduler(object):
         return True
 
     def ask_again(self):
-        """pyspider asks a project once for its settings, and selects none of its tasks before the answer."""
+        """pyspider asks a project once for its settings, and loads it once; without both it selects none of its tasks."""
         now = time.time()
         for name, project in list(self.projects.items()):
-            if not (project.active and project.waiting_get_info):
+            if not project.active or (project.task_loaded and not project.waiting_get_info):
                 self.asked.pop(name, None)
                 continue
             since, pause = self.asked.setdefault(name, (now, ASK_AGAIN))
             if now > since + pause:
-                logging.warning("%s has not told its settings for %.0f s: it is asked again", name, pause)
+                logging.warning("%s was not loaded, or has told no settings, for %.0f s: once more", name, pause)
                 self.asked[name] = (now, min(pause * 2, LONGEST_ASK))
-                project._send_on_get_info = True
                 self._update_project(dict(project.project_info))
 
     # What is on its way is neither sent again at a start, nor after a time that long queues need.
@@ -217,7 +216,7 @@ class KeepingScheduler(object):
     def guarded(self, hand, work):
         try:
             work(hand)
-        except (Ended, LeaseLost):
+        except LeaseLost:
             raise
         except Exception as error:
             hand.error = error

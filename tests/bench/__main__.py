@@ -1,4 +1,7 @@
-"""Lets the contenders run in turn and tells how fast each was; `--help` tells the options."""
+"""Lets the contenders run in turn and tells how fast each was; `--help` tells the options.
+
+`queue` alone compares the queues of pyspider and of the launcher (queues.py).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pathlib import Path
 
 from fabfile.local import hand_over
 
-from . import report
+from . import queues, report
 from .contenders import CONTENDERS, PROJECT, installed
 from .farm import farm
 from .measure import Usage
@@ -71,6 +74,8 @@ def chosen_races(asked: argparse.Namespace) -> Iterator[Race]:
 
 
 def main() -> None:
+    if sys.argv[1:] == ["queue"]:
+        queues.main()
     asked = options(sys.argv[1:])
     if asked.again:
         out = asked.out or PROJECT / "docs"

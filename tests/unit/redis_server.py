@@ -22,10 +22,10 @@ PROGRAM = shutil.which("redis-server") or shutil.which("redis-check-rdb")
 class RedisServer:
     """A server that a test starts, kills, stops and starts again with the same data."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         if PROGRAM is None:
             pytest.skip("no redis-server here: install redis-tools, as ./run test does")
-        self.folder = folder
+        self.folder, self.options = folder, options
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.client = Redis(port=self.port)
@@ -33,7 +33,7 @@ class RedisServer:
 
     def start(self) -> None:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
-        words = ["redis-server", *options, "--appendonly", "yes", "--appendfsync", "everysec"]
+        words = ["redis-server", *options, "--appendonly", "yes", "--appendfsync", "everysec", *self.options]
         log = (self.folder / "redis.log").open("a")
         self.process = subprocess.Popen(words, executable=PROGRAM, stdout=log, stderr=log)
         log.close()
@@ -52,8 +52,9 @@ class RedisServer:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[RedisServer]:
-    server = RedisServer(folder)
+def serving(folder: Path, *options: str) -> Iterator[RedisServer]:
+    """A server until the end, with further options of redis-server."""
+    server = RedisServer(folder, *options)
     server.start()
     try:
         yield server

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
 
 from launcher import consumer as consumers  # type: ignore[import-not-found]
 from launcher import lua, queues
+from launcher.flying import flying, waiting  # type: ignore[import-not-found]
 from launcher.lease import Lease  # type: ignore[import-not-found]
 from launcher.life import Life  # type: ignore[import-not-found]
 from launcher.patience import Ended, Ending, Store, redis_lost  # type: ignore[import-not-found]
@@ -204,6 +205,15 @@ def test_an_outcome_of_any_size_arrives_whole(redis: Redis, count: int) -> None:
     assert redis.keys("*staged*") == []
 
 
+def test_several_outcomes_go_in_one_question_and_only_those_that_are_still_held(redis: Redis) -> None:
+    fill(redis, 3)
+    pages = held_queue(redis)
+    first, second, third = pages.take(3)
+    pages.done([second.number])
+    pages.commit_each([(one.number, [("next", b"%d" % one.message)]) for one in (first, second, third)])
+    assert redis.lrange("next", 0, -1) == [b"0", b"2"] and redis.hlen(pages.held) == 0 and not pages.mine
+
+
 def test_a_large_outcome_of_a_message_that_is_held_no_more_leaves_nothing(redis: Redis) -> None:
     fill(redis, 1)
     pages = held_queue(redis)
@@ -266,8 +276,10 @@ def test_redis_that_is_away_is_waited_for_and_told_of_once(tmp_path: Path, caplo
         pages.put("a")
         time.sleep(1.1)  # as long as appendfsync may take
         server.end()
-        threading.Timer(1.5, server.start).start()
+        starter = threading.Timer(1.5, server.start)
+        starter.start()
         assert [one.message for one in pages.take()] == ["a"]
+        starter.join()
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2 and said[0].startswith("Redis is away (") and said[1].startswith("Redis answers again, after")
 
@@ -375,3 +387,31 @@ def test_a_process_tells_what_it_does_and_keeps_its_messages(redis: Redis) -> No
     life.end()
     life.forget()
     assert not redis.exists(lua.PULSE)
+
+
+def page(number: int) -> bytes:
+    packed: bytes = umsgpack.packb(
+        ({"project": "shop", "taskid": f"t{number}", "url": "u"}, {"content": b"\xff" * 100})
+    )
+    return packed
+
+
+def test_what_is_on_its_way_is_found_in_queues_in_hands_and_aside(redis: Redis) -> None:
+    redis.rpush("fetcher2processor", *map(page, range(50)))
+    pages = held_queue(redis, "fetcher2processor")
+    (first, *_) = pages.take(7)
+    pages.fail(first.number, ValueError("no"))
+    redis.rpush("scheduler2fetcher", umsgpack.packb({"project": "shop", "taskid": "t50"}), b"\xc1")
+    redis.rpush("status_queue", umsgpack.packb({"project": "news", "taskid": "t1"}))
+    assert flying(redis) == {"shop": {f"t{number}" for number in range(51)}, "news": {"t1"}}
+
+
+def test_what_moves_on_while_it_is_looked_for_is_found_as_well(redis: Redis) -> None:
+    """Consumers take at the head: places counted from there would be others at the next look."""
+    redis.rpush("fetcher2processor", *map(page, range(100)))
+    pages = held_queue(redis, "fetcher2processor")
+    seen = waiting(redis, "fetcher2processor")
+    found = [next(seen) for _ in range(5)]
+    pages.take(30)
+    found += seen
+    assert set(map(page, range(30, 100))) <= set(found)

@@ -138,7 +138,8 @@ CHECKS = (
         title="a page or a result never arrives, and a log says that a message was put aside",
         cause="a component has failed five times at this message by an error of its own, or has ended with it five "
         "times; nothing takes it any more, and nothing is lost",
-        fix="mend what the error names, save the project anew, and start its pages again; then DEL these lists",
+        fix="mend what the error names, in the project's script mostly; then remove the list, by redis-cli DEL: pages "
+        "that were put aside are fetched again within minutes, for results start their pages again",
         find=aside,
     ),
     Check(
