@@ -90,11 +90,7 @@ def _peers(fleet: Fleet) -> dict[str, str]:
     if not fleet.cluster.firewall:
         return {}
     # The program is a part of what its server runs; the list is read while that runs.
-    return {"peers.json": _json(doors.sources(fleet)), "peers.py": _peers_program(fleet)}
-
-
-def _peers_program(fleet: Fleet) -> str:
-    return plain("peers.py") if fleet.cluster.firewall else ""
+    return {"peers.json": _json(doors.sources(fleet)), "peers.py": plain("peers.py")}
 
 
 def _json(value: Any) -> str:
@@ -228,7 +224,7 @@ def _inputs(fleet: Fleet, host: Host, program: Program, config: dict[str, Any], 
     shared = {name: value for name, value in config.items() if not isinstance(value, dict)}
     ways = [part for name_and_text in sorted(_tls(fleet).items()) for part in name_and_text]
     own = [guard()] if role == WEBUI else []
-    own += [_peers_program(fleet)] if role.asked == "rpc" and fleet.cluster.firewall else []
+    own += [plain("peers.py")] if role.asked == "rpc" and fleet.cluster.firewall else []
     return [
         settings,
         runtime,

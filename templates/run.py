@@ -97,7 +97,7 @@ def guard_rpc(folder):
 
 
 def keeps(role, queues):
-    """Whether a component takes messages, from queues that can hold what was taken: pyspider's loses it when it dies."""
+    """Whether a component takes messages, from queues that can hold them until their outcome is stored."""
     return role in KEEPERS and queues.startswith("redis://") and "," not in queues
 
 

@@ -1,4 +1,4 @@
-"""Who takes messages: host/program/process. A process is known by its start as well, since pids come again."""
+"""The names of consumers: host/program/process. A process is known by its start as well, since pids come again."""
 
 from __future__ import absolute_import
 

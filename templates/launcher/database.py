@@ -1,4 +1,4 @@
-"""MySQL that is away: each statement waits for it, where pyspider drops what the statement was for."""
+"""MySQL that is away: each statement waits for it, where pyspider raises, and loses its message."""
 
 from __future__ import absolute_import
 
@@ -86,7 +86,7 @@ def cursor(db):
 
 
 def stand(store):
-    """From now on statements and new connections wait for MySQL. pyspider's would raise, and drop what they were for."""
+    """From now on statements and new connections wait for MySQL. pyspider's raise, and their messages are lost."""
     import pyspider.database
     from pyspider.database.basedb import BaseDB
     from pyspider.database.mysql.mysqlbase import MySQLMixin

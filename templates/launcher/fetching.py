@@ -40,7 +40,7 @@ class KeepingFetcher(object):
     def run(self):
         import tornado.ioloop
 
-        logging.info("fetcher starts, and keeps what it holds")
+        logging.info("fetcher starts, with queues that hold")
         porter = threading.Thread(target=ends_with_it(self.carry), name="porter")
         porter.daemon = True
         tornado.ioloop.PeriodicCallback(self.clear_robot_txt_cache, 10000, io_loop=self.ioloop).start()
@@ -62,7 +62,7 @@ class KeepingFetcher(object):
                 if not moved:
                     time.sleep(POLL)
         except Ended:
-            logging.warning("what is open stays held in Redis, which is away")
+            logging.warning("open messages stay held in Redis, until the next start")
         self.ioloop.add_callback(self.ioloop.stop)
 
     def take(self):

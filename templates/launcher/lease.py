@@ -40,7 +40,7 @@ class Lease(object):
             logging.warning("another scheduler holds the lease: %s; this one waits and does nothing", holder)
 
     def renew(self):
-        """Who holds it instead, if it was lost; None while it is held."""
+        """The other holder, if it was lost; None while it is held."""
         word, holder = self._hold("renew")
         return None if word == "mine" else holder
 

@@ -9,6 +9,7 @@ import time
 import traceback
 
 from . import lua, queues
+from .patience import redis_lost
 
 BEAT = 3.0
 """Seconds between two signs of life."""
@@ -51,9 +52,7 @@ class Life(object):
             try:
                 self.once()
             except Exception as error:
-                # Whose work needs the store says so.
-                from .patience import redis_lost
-
+                # The threads that need Redis for their work tell of it.
                 if not redis_lost(error):
                     raise
             self.stopped.wait(BEAT)
@@ -66,7 +65,7 @@ class Life(object):
         if time.time() > self.looked + LOOK:
             self.looked = time.time()
             for held in queues.give_back_silent(self.scripts):
-                logging.warning("%s gave no sign of life: what it held is back in its queue", held)
+                logging.warning("%s gave no sign of life: its messages are back in their queue", held)
 
     def renew(self):
         holder = self.lease.renew() if self.lease else None

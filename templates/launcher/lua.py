@@ -1,4 +1,4 @@
-"""What Redis does in one piece, as Lua; for Redis from 6.0 on, and for Valkey.
+"""The steps that Redis does in one piece, as Lua; for Redis from 6.0 on, and for Valkey.
 
 A message that is taken moves from its list to a hash of its consumer, NAME:held:CONSUMER, under a number. It leaves
 that together with the arrival of its outcome in the next lists: so a consumer that was given up, and wakes up again,
@@ -69,7 +69,7 @@ for list, length in pairs(lengths) do
 end
 return answer
 """
-"""KEYS held, staged; ARGV number, list, message, list, message... Lists and lengths; nil if it was not held any more."""
+"""KEYS held, staged; ARGV number, list, message, list, message... Lists and lengths; nil if it is held no more."""
 
 FAIL = """\
 local message = redis.call('HGET', KEYS[1], ARGV[1])

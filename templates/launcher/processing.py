@@ -46,13 +46,13 @@ class KeepingProcessor(object):
         self.ending.begin()
 
     def run(self):
-        logging.info("processor starts, and keeps what it holds")
+        logging.info("processor starts, with queues that hold")
         try:
             while not self.ending:
                 if not self.once():
                     time.sleep(queues.POLL / 2)
         except Ended:
-            logging.warning("what is open stays held in Redis, which is away")
+            logging.warning("open messages stay held in Redis, until the next start")
 
     def once(self):
         """Whether there was a message."""

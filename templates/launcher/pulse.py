@@ -1,4 +1,4 @@
-"""What a component does, told in Redis every few seconds: who looks from outside needs to guess nothing."""
+"""The work of a component, told in Redis every few seconds, so that status and doctor need not guess."""
 
 from __future__ import absolute_import
 

@@ -137,7 +137,7 @@ class HeldQueue(object):
             return self._readable(self._by_lease(lambda: self._take(count, busy)))
 
     def _take(self, count, busy):
-        # The answer to an earlier question was lost on its way; what it gave is held.
+        # The answer to an earlier question was lost on its way; its messages are held.
         if self.unsure:
             held = self.redis.hgetall(self.held)
             known = sorted((int(number), message) for number, message in held.items())
@@ -173,7 +173,8 @@ class HeldQueue(object):
     def commit(self, number, outcomes):
         """Puts the packed outcomes, pairs (list, message), in place of a message. Their lists' lengths, by name.
 
-        None if the message was not this consumer's any more. All of them arrive, or none: also when the same is asked twice since an answer was lost.
+        None if the message was not this consumer's any more. All of them arrive, or none: also when the same is
+        asked twice since an answer was lost.
         """
         staged = "%s:staged:%d" % (self.held, number)
         parts = list(portions(outcomes))

@@ -20,13 +20,13 @@ class KeepingResultWorker(object):
         self.ending.begin()
 
     def run(self):
-        logging.info("result_worker starts, and keeps what it holds")
+        logging.info("result_worker starts, with queues that hold")
         try:
             while not self.ending:
                 if not self.once():
                     time.sleep(queues.POLL / 2)
         except Ended:
-            logging.warning("what is open stays held in Redis")
+            logging.warning("open messages stay held in Redis, until the next start")
 
     def once(self):
         taken = self.inqueue.take(SHARE)

@@ -9,7 +9,7 @@ import sys
 
 from . import consumer as consumers
 from . import ending as endings
-from . import lua, queues
+from . import queues
 from .lease import Lease
 from .life import Life, ends_with_it
 from .patience import Ended, Ending, Store, redis_lost
@@ -77,7 +77,7 @@ class Component(object):
         self.life.begin()
         gone = self.redis_store.ask(lambda: queues.give_back_gone(self.client, self.scripts, self.consumer))
         for held in gone:
-            logging.warning("%s has ended: what it held is back in its queue", held)
+            logging.warning("%s has ended: its messages are back in their queue", held)
         if self.lease:
             self.pulse.state("waits for the lease")
             self.lease.acquire(self.redis_store)
@@ -138,7 +138,7 @@ class Component(object):
                 self.redis_store.ask(self.lease.release)
             self.redis_store.ask(self.life.forget)
         except Ended:
-            logging.warning("Redis is away: the next start gives back what this process holds")
+            logging.warning("Redis is away: the next start gives back the messages of this process")
         return 0
 
 

@@ -1,0 +1,132 @@
+"""The scheduler's projects: none waits for ever, and none of their tasks is sent twice."""
+
+from __future__ import absolute_import
+
+import logging
+import threading
+import time
+
+from .flying import flying
+
+LOOK_BACK = 300
+"""Seconds by which the clock of a web UI may be behind this one's."""
+ASK_AGAIN = 30.0
+"""Seconds until a project that has not told about itself is asked again; then twice as long each time."""
+LONGEST_ASK = 600.0
+LOOK_AGAIN = 5.0
+"""Seconds between two looks at the tasks on their way: each reads all queues."""
+
+
+class ProjectsInSight(object):
+    """Over pyspider's ThreadBaseScheduler. Each method names the fault that it mends."""
+
+    def __init__(self, *args, **kwargs):
+        self.flying_now, self.flying_at, self.flying_lock = None, 0.0, threading.Lock()
+        self.asked = {}
+        self.looked = {}
+        self.main = threading.current_thread()
+        super(ProjectsInSight, self).__init__(*args, **kwargs)
+
+    def _update_projects(self):
+        """pyspider forgets an update that is asked for while it looks, and one by a clock that is behind."""
+        now = time.time()
+        if not self._force_update_project and self._last_update_project + self.UPDATE_PROJECT_INTERVAL > now:
+            return
+        self._force_update_project = False
+        self.flying_now = None
+        for project in list(self.projectdb.check_update(max(0, self._last_update_project - LOOK_BACK))):
+            self.refresh(project)
+        self._last_update_project = now
+        # pyspider goes on, and drops the messages of projects that it does not know yet.
+        self._wait_thread()
+
+    def refresh(self, project):
+        known = self.projects.get(project["name"])
+        if known is None or (known.updatetime, known.db_status) != (project["updatetime"], project["status"]):
+            self._update_project(project)
+
+    def task_verify(self, task):
+        """pyspider refuses a task of a project that was saved, or set RUNNING, a moment ago."""
+        name = task.get("project")
+        known = self.projects.get(name)
+        if name and (known is None or not known.active) and self.look_at(name):
+            return all(task.get(each) for each in ("taskid", "project", "url"))
+        return super(ProjectsInSight, self).task_verify(task)
+
+    def look_at(self, name):
+        """Whether projectdb says that a project runs. One that does not is looked at once a second."""
+        if time.time() < self.looked.get(name, 0) + 1:
+            return False
+        found = self.projectdb.get(name)
+        if not found or found["status"] not in ("RUNNING", "DEBUG"):
+            self.looked[name] = time.time()
+            return False
+        if threading.current_thread() is self.main:
+            self.flying_now = None
+            self._update_project(found)
+            self._wait_thread()
+        else:
+            self._force_update_project = True
+        return True
+
+    def ask_again(self):
+        """pyspider asks a project once for its settings, and loads it once; without both none of its tasks is sent."""
+        now = time.time()
+        for name, project in list(self.projects.items()):
+            if not project.active or (project.task_loaded and not project.waiting_get_info):
+                self.asked.pop(name, None)
+                continue
+            since, pause = self.asked.setdefault(name, (now, ASK_AGAIN))
+            if now > since + pause:
+                logging.warning("%s was not loaded, or has told no settings, for %.0f s: once more", name, pause)
+                self.asked[name] = (now, min(pause * 2, LONGEST_ASK))
+                self.flying_now = None
+                self._update_project(dict(project.project_info))
+
+    # Tasks on their way are neither sent again at a start, nor after a time that long queues need.
+
+    def _load_tasks(self, project):
+        on_the_way = self.on_the_way().get(project.name, ())
+        super(ProjectsInSight, self)._load_tasks(project)
+        for taskid in on_the_way:
+            self.in_processing(project.task_queue, taskid, only_known=True)
+
+    def on_the_way(self):
+        with self.flying_lock:
+            if self.flying_now is None:
+                self.flying_now = self.out_queue.store.ask(lambda: flying(self.out_queue.redis))
+                for task in list(self._send_buffer):
+                    self.flying_now.setdefault(task["project"], set()).add(task["taskid"])
+            return self.flying_now
+
+    def in_processing(self, tasks, taskid, only_known=False):
+        from pyspider.scheduler.task_queue import InQueueTask
+
+        with tasks.mutex:
+            if only_known and taskid not in tasks:
+                return
+            tasks.delete(taskid)
+            tasks.processing.put(InQueueTask(taskid, exetime=time.time() + tasks.processing_timeout))
+
+    def _check_select(self):
+        """pyspider sends a task again after processing-timeout, also one that still waits in a queue."""
+        now = time.time()
+        late = [one for one in list(self.projects.values()) if overdue(one.task_queue.processing, now)]
+        if late and now > self.flying_at + LOOK_AGAIN:
+            self.flying_at, self.flying_now = now, None
+            for project in late:
+                self.keep(project, now)
+            self.flying_now = None
+        return super(ProjectsInSight, self)._check_select()
+
+    def keep(self, project, now):
+        on_the_way = self.on_the_way().get(project.name, ())
+        for taskid in on_the_way:
+            known = project.task_queue.processing.queue_dict.get(taskid)
+            if known is not None and known.exetime < now + LOOK_AGAIN:
+                self.in_processing(project.task_queue, taskid)
+
+
+def overdue(processing, now):
+    top = processing.top
+    return top is not None and top.exetime < now + LOOK_AGAIN
