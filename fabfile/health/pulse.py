@@ -29,6 +29,8 @@ class Pulse(Struct, frozen=True):
     last_error: str = ""
     away: tuple[str, ...] = ()
     """The stores that it waits for."""
+    refused: tuple[str, ...] = ()
+    """The words of those that answer, and refuse what it asks for."""
 
     @property
     def silent(self) -> float:

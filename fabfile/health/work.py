@@ -98,6 +98,7 @@ def trouble(program: KnownProgram, by: Measures) -> Trouble | None:
     found: tuple[tuple[Kind, str], ...] = (
         ("halted", _halted(program, seen)),
         ("failing", _failing(seen.log) if seen.log else ""),
+        ("failing", _refused(program, by)),
         ("restarting", _restarting(seen)),
         ("rpc-mute", _mute(program, seen, by)),
         ("hung", _hung(program, seen, by)),
@@ -128,6 +129,14 @@ def _failing(log: Handled) -> str:
     if log.fault_s is not None and log.fault_s < LATELY and log.failed >= least:
         return f"it fails at every message, {log.failed} in a row, the last with: {log.error}"
     return ""
+
+
+def _refused(program: KnownProgram, by: Measures) -> str:
+    """It keeps its messages, and tries again and again: the store answers, and refuses."""
+    told = by.pulses.get(program.name)
+    if told is None or told.pid != program.pid or not told.refused:
+        return ""
+    return f"it fails at every message, and tries again: {told.refused[0]}"
 
 
 def _mute(program: KnownProgram, seen: Work, by: Measures) -> str:

@@ -42,10 +42,11 @@ class Ending(object):
 class Store(object):
     """A store, as this process knows it: whether it answers. `lost` tells an error of its own from a wrong question."""
 
-    def __init__(self, name, lost, ending, patient=True):
+    def __init__(self, name, lost, ending, patient=True, cut=None):
         self.name, self.lost, self.ending, self.patient = name, lost, ending, patient
+        self.cut = cut or redis_cut
         self.away_since = None
-        self.error = ""
+        self.error, self.refusal = "", ""
 
     def ask(self, question):
         """The answer to question(); asked again until there is one. Raises Ended, and errors that are not the store's.
@@ -68,12 +69,13 @@ class Store(object):
 
     def away(self, error):
         self.error = u"%s" % (error,)
+        self.refusal = "" if self.cut(error) else "%s: %s" % (self.name, self.error)
         if self.away_since is None:
             self.away_since = time.time()
             logging.warning("%s is away (%s); waiting for it, nothing is dropped", self.name, self.error)
 
     def back(self):
-        since, self.away_since = self.away_since, None
+        since, self.away_since, self.refusal = self.away_since, None, ""
         if since is not None:
             logging.warning("%s answers again, after %.0f s", self.name, time.time() - since)
 
@@ -92,10 +94,17 @@ TROUBLE = ("LOADING", "BUSY", "MISCONF", "OOM", "READONLY", "MASTERDOWN", "NOREP
 """The words by which Redis begins when it can't serve anybody now."""
 
 
+def redis_cut(error):
+    """Whether a connection to Redis was lost, or never made."""
+    import redis
+
+    return isinstance(error, (redis.ConnectionError, redis.TimeoutError))
+
+
 def redis_lost(error):
     """Whether Redis is away, or can't serve now."""
     import redis
 
-    if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
+    if redis_cut(error):
         return True
     return isinstance(error, redis.ResponseError) and str(error).startswith(TROUBLE)

@@ -47,7 +47,8 @@ class Pulse(object):
 
     def text(self):
         away = [store.name for store in self.stores if store.away_since is not None]
-        return json.dumps(dict(self.counts, at=time.time(), away=away), sort_keys=True)
+        refused = [one_line(store.refusal) for store in self.stores if store.refusal]
+        return json.dumps(dict(self.counts, at=time.time(), away=away, refused=refused), sort_keys=True)
 
     def tell(self, client):
         client.hset(lua.PULSE, self.field, self.text())

@@ -89,7 +89,7 @@ class Component(object):
         if self.role == "fetcher" or not urls:
             return
         database = part("database")
-        store = Store("MySQL", database.lost, self.ending)
+        store = Store("MySQL", database.lost, self.ending, cut=database.cut)
         self.pulse.stores.append(store)
         for url in sorted(set(urls)):
             store.ask(lambda url=url: database.greet(url))

@@ -85,6 +85,10 @@ def told(**changed: Any) -> dict[str, Pulse]:
         ({"asked_at": 950.0}, ""),
         # It waits, and says for what.
         ({"away": ["MySQL"]}, ""),
+        (
+            {"away": ["MySQL"], "refused": [f"MySQL: {ERROR}"]},
+            f"it fails at every message, and tries again: MySQL: {ERROR}",
+        ),
         ({"state": "waits for the lease"}, ""),
         # The word of an earlier process.
         ({"pid": 8}, ""),
