@@ -14,7 +14,6 @@ from .inventory.roles import MYSQL, PHANTOMJS, REDIS, ROLES, STORES, WEBUI
 from .sources import kept_runtimes, lock_digest
 from .steps.account import Account
 from .steps.base import Step
-from .steps.boot import FOLDER as BOOT_FOLDER
 from .steps.boot import Boot
 from .steps.daemon import Supervisord
 from .steps.directory import Directory
@@ -31,7 +30,8 @@ from .steps.renderer import Renderer
 from .steps.runtime import PYTHON, Runtime
 from .steps.runtime_spec import RuntimeSpec
 from .steps.supervision import Supervision
-from .steps.supervisor import Leftovers, Place, Programs, Questions, Sockets, Untouched
+from .steps.supervisor import FOLDER, Leftovers, Place, Programs, Questions, Sockets, Untouched
+from .steps.watcher import Watcher
 from .steps.writable import Writable
 
 PINS = Path(__file__).parent / "pins" / "py27.txt"
@@ -52,7 +52,8 @@ def place(fleet: Fleet) -> Place:
     """Where supervisord lives."""
     cluster = fleet.cluster
     unit = f"pyspider-{cluster.name}"
-    return Place(cluster.user, cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket, PYTHON, unit=unit)
+    places = (cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket)
+    return Place(cluster.user, *places, PYTHON, unit=unit, pidfile=cluster.pidfile)
 
 
 def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Preflight:
@@ -169,7 +170,7 @@ def boot_files(fleet: Fleet, host: Host) -> list[tuple[str, bytes, int]]:
 
 def _boot(fleet: Fleet, host: Host, only_unit: bool = False) -> Boot:
     where = place(fleet)
-    unit = render.boot_unit(fleet, host, f"{BOOT_FOLDER}/{where.unit}")
+    unit = render.boot_unit(fleet, host, f"{FOLDER}/{where.unit}")
     return Boot(where, fleet.cluster.name, unit, only_unit)
 
 
@@ -202,6 +203,7 @@ def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = (), take_files:
         Sockets(where),
         Leftovers(where),
         daemon,
+        Watcher(where),
         Programs(where, wanted, everything, frozenset(roles), daemon),
         Writable(where) if take_files else None,
     )

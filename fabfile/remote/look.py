@@ -19,6 +19,7 @@ from . import (
     processes,
     questions,
     strangers,
+    watch,
     whose,
     work,
 )
@@ -42,6 +43,7 @@ def look(options):
         "leftovers": leftovers.leftovers(table, options),
         "supervisords": [one for one in running if whose.theirs(table[one["pid"]], options)],
         "unit": daemons.unit(options),
+        "watcher": watch.seen(table, options),
         "strangers": strangers.strangers(table, options, server, running),
         "foreign_conf": strangers.foreign_sections(options["conf"]),
         "hidden": strangers.hidden(options["conf"]),

@@ -6,7 +6,7 @@ import os
 import re
 import time
 
-from . import daemons, files, logs
+from . import daemons, files, locks, logs
 
 
 def start(options):
@@ -15,6 +15,12 @@ def start(options):
     `before` is {conf: the digest of the configuration that it ran with}, or None; `restore` are the commands that put
     the release back.
     """
+    with locks.alone(options):
+        return begun(options)
+
+
+def begun(options):
+    """The same, while nobody else starts one."""
     told = started(options)
     if told is None:
         return 0
@@ -29,10 +35,12 @@ def start(options):
 
 def started(options):
     """None where supervisord answers after its start; else its words."""
-    begun, sizes = time.time(), logs.log_sizes(options["logs"])
+    moment, sizes = time.time(), logs.log_sizes(options["logs"])
     service = (options.get("unit") or "") + ".service"
     # A unit that waits to be started again, or is there without a main process, starts by a restart too.
     words = ["systemctl", "restart", service] if daemons.unit(options) else options["words"]
+    if not daemons.unit(options) and daemons.asked(options)[0]["answers"]:
+        return None  # its watcher was first
     status, text = bounded(words, options["seconds"] + options["stop_seconds"])
     deadline = time.time() + options["seconds"]
     while status == 0 and time.time() < deadline:
@@ -44,7 +52,7 @@ def started(options):
         time.sleep(0.2)
     if daemons.unit(options):
         text += daemons.run(
-            ["journalctl", "--no-pager", "-o", "cat", "-n", "20", "--since", "@%d" % begun, "-u", service]
+            ["journalctl", "--no-pager", "-o", "cat", "-n", "20", "--since", "@%d" % moment, "-u", service]
         )[1]
     return text.splitlines() + logs.logged(
         os.path.join(options["logs"], "supervisord.log"), sizes.get("supervisord", 0)

@@ -11,6 +11,9 @@ changes something prints its failures, and ends with exit status 1 then.
     apply     brings the named programs to their sections
     reload    supervisorctl reload, then waits for the named programs
     start     starts supervisord; the one before runs again where it does not come up
+    watch     starts supervisord again whenever one has died, until it is told to end
+    guard     puts the watcher there and starts it, in the place of an older one
+    unguard   ends the watcher and takes its files away
     clear     removes the socket, if nothing answers on it at this very moment
     end       ends the given processes
     take      as the cluster's user: puts a file of its own in the place of each of `paths`
@@ -32,6 +35,9 @@ MODULES = {
     "apply": "programs",
     "reload": "programs",
     "start": "start",
+    "watch": "watch",
+    "guard": "watch",
+    "unguard": "watch",
     "clear": "leftovers",
     "end": "leftovers",
     "take": "ownership",

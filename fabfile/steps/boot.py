@@ -11,9 +11,8 @@ from .. import render
 from .base import Action, CannotLook, Found, Payload, Probe
 from .files import kept_suffix, swap_in
 from .shell import Command, as_user, assign, cmd, lines
-from .supervisor import Place
-
-FOLDER = "/opt/pyspider/boot"
+from .supervisor import FOLDER, Place
+from .watcher import Watcher
 
 WHERE = """\
 hook=
@@ -103,6 +102,7 @@ class Boot:
             unit=cmd(f"{self.service}.service"),
             run=run,
             start=as_user(self.place.user, start),
+            watch=Watcher(self.place).begin,
             stop=as_user(self.place.user, cmd(*control, "shutdown")),
             status=as_user(self.place.user, cmd(*control, "pid")),
         )

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .base import Found, Payload
-from .boot import ENABLE, FOLDER, WHERE, described
+from .boot import ENABLE, WHERE, described
 from .files import swap_in
 from .shell import Command, assign, lines
+from .supervisor import FOLDER
 
 _PLACE = '[ "$script" ] || script=$folder/$name\n'
 _LOOK = """\

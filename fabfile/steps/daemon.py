@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from .base import Action, CannotLook, Found, Probe
-from .shell import as_user, cmd, lines
+from .shell import cmd, lines
 from .sight import LiveDaemon, Sight, Unit
 from .supervisor import Place, action, look, needed
+from .watcher import start_words, user_words
 
 START_SECONDS = 30
 """The time that supervisord may take until it answers; its programs have time of their own."""
@@ -89,23 +88,16 @@ class Supervisord:
 
     def _start(self, sight: Sight) -> str:
         """A script that starts supervisord; where it does not come up, the one that ran before."""
-        # The digest tells the configuration that it is started with.
-        digest = f"export PYSPIDER_SUPERVISORD=$({cmd('sha256sum', self.place.conf)} | cut -c1-12)"
-        daemon = cmd("exec", Path(self.place.python).with_name("supervisord"), "-c", self.place.conf)
         restore = f"ln -sfn {cmd(sight.current or '')} .current.back && mv -fT .current.back current"
         return self.place.as_root(
             "start",
             seconds=START_SECONDS,
             stop_seconds=self.stop_seconds,
-            words=self._words(f"{digest} && {daemon}"),
+            words=start_words(self.place),
             # With another socket, it does not answer on the old one.
             before=next(({"conf": one.conf} for one in sight.supervisords), None),
-            restore=[self._words(restore)] if sight.current else [],
+            restore=[user_words(self.place, restore)] if sight.current else [],
         )
-
-    def _words(self, script: str) -> list[str]:
-        """A command of the cluster's user in its home."""
-        return shlex.split(str(as_user(self.place.user, f"{cmd('cd', self.place.home)} && {script}")))
 
 
 def _live(sight: Sight) -> int | None:

@@ -147,6 +147,14 @@ class Unit(Part, frozen=True):
     """Whether its files have changed since systemd read them."""
 
 
+class WatcherAnswer(Part, frozen=True):
+    """This project's watcher of supervisord."""
+
+    pids: tuple[int, ...]
+    digest: str
+    """The digest of what it runs; empty where there is none."""
+
+
 class ServiceAnswer(Part, frozen=True):
     """The answer of a web UI or an RPC server."""
 
@@ -248,6 +256,8 @@ class Sight(Part, frozen=True):
     firewall: FirewallAnswer | None
     """None where `fab deploy` has set none."""
     others: tuple[OtherProcess, ...] = ()
+    watcher: WatcherAnswer | None = None
+    """None where it was not looked for."""
     situation: Situation | None = None
     """Asked by status only, which may meet any host."""
     preflight: Machine | None = None

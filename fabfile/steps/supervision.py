@@ -9,6 +9,7 @@ from .base import Action, Found, Probe, Step
 from .daemon import Supervisord
 from .preflight import Preflight
 from .supervisor import Leftovers, Programs, Sockets, look
+from .watcher import Watcher
 from .writable import Writable
 
 
@@ -20,6 +21,7 @@ class Supervision:
     clear_sockets: Sockets
     end_leftovers: Leftovers
     start: Supervisord
+    watch: Watcher
     programs: Programs
     take_files: Writable | None = None
     """The first part where a release is deployed; None elsewhere."""
@@ -27,8 +29,8 @@ class Supervision:
 
     @property
     def starting(self) -> tuple[Step, ...]:
-        """The parts up to a supervisord that runs."""
-        return (self.clear_sockets, self.end_leftovers, self.start)
+        """The parts up to a supervisord that runs, and does so again when it has died."""
+        return (self.clear_sockets, self.end_leftovers, self.start, self.watch)
 
     @property
     def parts(self) -> tuple[Step, ...]:

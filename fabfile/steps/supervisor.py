@@ -16,6 +16,8 @@ from .shell import cmd, lines
 from .shipped import as_root, as_work, shipped
 from .sight import KnownProgram, Sight, Stranger, parsed
 
+FOLDER = "/opt/pyspider/boot"
+"""The place of the files by which a host starts a cluster; only root writes there."""
 REFUSED = 111
 """ECONNREFUSED on Linux: a socket file without a process behind it."""
 DOWN = ("STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN", "STOPPING")
@@ -33,10 +35,11 @@ class Place:
     python: str
     unit: str = ""
     """The name of systemd's service for it, on hosts where systemd runs."""
+    pidfile: str = ""
 
     def options(self, **more: object) -> dict[str, object]:
         where = {"socket": self.socket, "conf": self.conf, "home": self.home, "logs": self.logs, "unit": self.unit}
-        return {**where, "user": self.user, **more}
+        return {**where, "pidfile": self.pidfile, "folder": FOLDER, "user": self.user, **more}
 
     def as_root(self, verb: str, **more: object) -> str:
         """A script that runs what was shipped (its first payload) as root."""

@@ -20,6 +20,7 @@ SHELL = f"""
 CTL="{BIN}/supervisorctl -c /etc/supervisord.conf"
 daemon() {{ cat {LOGS}/supervisord.pid; }}
 pid() {{ $CTL pid "$1"; }}
+unwatched() {{ pkill -TERM -f '[p]yspider-demo.zip watch' || true; settled '! pgrep -f [p]yspider-demo.zip'; }}
 settled() {{ n=0; until eval "$1"; do n=$((n+1)); [ $n -lt 150 ] || exit 9; sleep 0.1; done; }}
 config() {{ {BIN}/python - "$1" <<'EOF'
 import json, sys

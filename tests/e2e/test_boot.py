@@ -8,7 +8,7 @@ import pytest
 
 from ..waiting import until
 from .conftest import Cluster
-from .faults import healthy_again, silent
+from .faults import SHELL, healthy_again, silent
 
 pytestmark = pytest.mark.e2e
 
@@ -48,9 +48,42 @@ def test_a_host_without_an_init_gets_a_line_for_cron(cluster: Cluster) -> None:
         silent(cluster)
 
 
+WATCHER = "pgrep -f '[p]yspider-demo.zip watch'"
+
+
+def test_a_supervisord_that_was_killed_is_back_by_itself_as_often_as_it_dies(cluster: Cluster) -> None:
+    with healthy_again(cluster):
+        for number in (1, 2):
+            before = cluster.pids()
+            # Half of the watcher dies as well: the other half starts it again.
+            cluster.on("node2", f"kill -9 $({WATCHER} | sed -n {number}p); sleep 3; {SHELL}kill -9 $(daemon)")
+            until(lambda: cluster.fab("-H", "node2", "status", status=None).returncode == 0, 20)
+            after = cluster.pids()
+            assert {name for name, pid in before.items() if after[name] != pid} == {
+                name for name in before if name.startswith("node2/")
+            }
+            assert all(cluster.on("node2", f"[ ! -d /proc/{pid} ] || echo {pid}") == "" for pid in ended(before, after))
+            assert cluster.on("node2", "ps -eo args= | grep -c '[s]upervisord -c'").strip() == "1"
+            assert len(cluster.on("node2", WATCHER).split()) == 2
+        assert "nothing changed" in cluster.fab("deploy").stdout
+        silent(cluster)
+
+
+def ended(before: dict[str, int], after: dict[str, int]) -> set[int]:
+    return {pid for name, pid in before.items() if after[name] != pid}
+
+
+def test_a_supervisord_that_was_stopped_on_purpose_stays_so(cluster: Cluster) -> None:
+    with healthy_again(cluster):
+        cluster.on("node2", f"{SHELL}p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'; sleep 4")
+        assert cluster.on("node2", "pgrep -x supervisord || true") == ""
+        cluster.fab("deploy")
+        silent(cluster)
+
+
 def test_after_a_kill_of_supervisord_status_tells_and_deploy_mends(cluster: Cluster) -> None:
     for host in ("node1", "node2"):
-        cluster.on(host, "kill -9 $(cat /home/work/supervisor/supervisord.pid)")
+        cluster.on(host, f"{SHELL}unwatched; kill -9 $(daemon)")
     view = json.loads(cluster.fab("status", "--json", status=1).stdout)
     assert any("node1: supervisord does not answer" in problem for problem in view["problems"])
     assert any("run without a supervisord" in problem for problem in view["problems"])

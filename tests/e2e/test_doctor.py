@@ -40,8 +40,8 @@ except mysql.connector.Error:
 
 
 FAULTS = [
-    Fault("socket-stale", "node2", "p=$(daemon); kill -9 $p $(pgrep -P $p); settled '! pgrep -f [r]un.py'"),
-    Fault("orphans", "node3", "p=$(daemon); kill -9 $p; settled '[ ! -d /proc/$p ]'"),
+    Fault("socket-stale", "node2", "unwatched; p=$(daemon); kill -9 $p $(pgrep -P $p); settled '! pgrep -f [r]un.py'"),
+    Fault("orphans", "node3", "unwatched; p=$(daemon); kill -9 $p; settled '[ ! -d /proc/$p ]'"),
     Fault("socket-missing", "node2", "p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'", note="stopped"),
     Fault("socket-missing", "node2", f"rm {LOGS}/supervisor.sock", note="deleted"),
     Fault("socket-denied", "node2", f"chown root:root {LOGS}/supervisor.sock"),
@@ -67,6 +67,7 @@ EOF
 su work -c '{BIN}/supervisord -c /tmp/second.conf'; settled 'pgrep -P $(cat /tmp/second.pid)'""",
         "kill $(cat /tmp/second.pid); settled '[ ! -e /tmp/second.pid ]'; rm /tmp/second.*",
     ),
+    Fault("watcher-gone", "node3", "unwatched"),
     Fault("no-boot-unit", "node2", "update-rc.d -f pyspider-demo remove; rm /etc/init.d/pyspider-demo"),
     Fault("supervisord-hung", "node2", "kill -STOP $(daemon)", "kill -CONT $(daemon)"),
     Fault(

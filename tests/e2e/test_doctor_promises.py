@@ -13,7 +13,7 @@ from .faults import CURRENT, SHELL, found, healthy_again, silent
 pytestmark = pytest.mark.e2e
 
 HOSTS = ("node1", "node2", "node3")
-MUCH = f"""p=$(daemon); kill -9 $p $(pgrep -P $p); settled '! pgrep -f [r]un.py'
+MUCH = f"""unwatched; p=$(daemon); kill -9 $p $(pgrep -P $p); settled '! pgrep -f [r]un.py'
 config 'c["fetcher"]["pool-size"] = 10'; chmod 644 {CURRENT}/config.json
 touch /home/work/supervisor/of-root; chown root: /home/work/supervisor/of-root"""
 

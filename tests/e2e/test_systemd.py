@@ -150,11 +150,12 @@ def test_a_host_that_was_switched_off_in_good_order_comes_back_with_its_programs
 
 
 def test_a_supervisord_that_was_killed_is_back_within_seconds_and_nothing_of_the_old_one_is(cluster: Cluster) -> None:
-    before = work(cluster)
-    cluster.on(HOST, f"kill -9 {main(cluster)}")
-    until(lambda: well(cluster), 20)
-    in_its_unit(cluster)
-    assert not before.keys() & work(cluster).keys()
+    for _ in range(2):
+        before = work(cluster)
+        cluster.on(HOST, f"kill -9 {main(cluster)}")
+        until(lambda: well(cluster), 20)
+        in_its_unit(cluster)
+        assert not before.keys() & work(cluster).keys()
     assert "nothing changed" in cluster.fab("deploy").stdout
 
 

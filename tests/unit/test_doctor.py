@@ -211,6 +211,7 @@ def test_a_closed_door_is_no_finding(fleet: Fleet, host: str, change: Callable[[
         ("node1", both(set_in("sight/firewall", {"mechanism": "none", "holds": True}), mysqld), "exposed"),
         ("node3", set_in("sight/firewall", {"mechanism": "none", "holds": True}), "exposed"),
         ("node2", set_in("boot", []), "no-boot-unit"),
+        ("node2", set_in("sight/watcher", {"pids": [], "digest": ""}), "watcher-gone"),
         ("node2", lambda seen: seen["listeners"].append(SUPERVISORD), "exposed"),
         ("node2", set_in("memory", {"bytes": 8 << 30, "free": 20 << 20}), "memory"),
         ("node3", set_in("components/0/kb", 1100 << 10), "phantomjs-leaking"),
@@ -408,7 +409,7 @@ def test_the_steps_of_a_host_mend_its_findings_and_no_others(fleet: Fleet) -> No
         return [part for step in steps(fleet, host, found, frozenset()) for part in parts(step)]
 
     names = {host.name: [part.name for part in mending(host, stale, owned)] for host in fleet.hosts}
-    supervision = ["boot", "sockets", "leftovers", "supervisord", "programs"]
+    supervision = ["boot", "sockets", "leftovers", "supervisord", "watcher", "programs"]
     assert names == {"node1": [], "node2": ["owner", *supervision], "node3": []}
     unit = Finding("no-boot-unit", "node2", "", "", "", True, ("boot",))
     for other in (stale, store):
@@ -519,7 +520,7 @@ def test_no_fix_of_a_host_made_by_hand_is_a_command_of_fab(fleet: Fleet) -> None
     """Each fault of the tables above, on a host that this project did not deploy, and on one outside hosts.toml."""
     for check in CHECKS:
         text = check.foreign_fix or check.fix
-        if check.id not in ("foreign-conf", "bare", "not-set-up"):
+        if check.id not in ("foreign-conf", "bare", "not-set-up", "watcher-gone"):
             assert "fab -H" not in text and "fab deploy" not in text and "fab bootstrap" not in text, check.id
 
 

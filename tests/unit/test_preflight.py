@@ -121,7 +121,9 @@ def test_all_that_deploy_asks_of_supervision_is_still_one_question(fleet: Fleet)
     steps = plan.deploy(fleet, fleet.hosts[0])
     names = ["firewall", "file /etc/supervisord.conf", "boot", "release", "supervision"]
     assert [step.name for step in steps] == names
-    assert [part.name for part in parts(steps[-1])] == ["writable", "sockets", "leftovers", "supervisord", "programs"]
+    assert [part.name for part in parts(steps[-1])] == [
+        "writable", "sockets", "leftovers", "supervisord", "watcher", "programs",
+    ]  # fmt: skip
     assert len({part.probe() for part in parts(steps[-1])}) == 1
 
 

@@ -28,7 +28,7 @@ NAMES = {
     "boot": [UNTOUCHED, "boot"],
     "sockets": ["sockets"],
     "leftovers": ["leftovers"],
-    "supervisord": ["boot", "sockets", "leftovers", "supervisord"],
+    "supervisord": ["boot", "sockets", "leftovers", "supervisord", "watcher"],
     "programs": ["boot", "supervision"],
 }
 

@@ -9,14 +9,16 @@ from ..facts import Conf
 from ..findings import Check, Hit, Patient, View
 from ..layout import LINES
 from .sockets import AGAIN, DEPLOY, denied_sockets, hung_supervisords, live_supervisords, missing_sockets, stale_sockets
-from .units import changed_units, outside, without_boot
+from .units import changed_units, outside, unwatched, without_boot
 
 MISMATCH = (3, 5)
 """supervisorctl's exit status where supervisord does not know its commands, or has another API."""
 NEEDED = ("unix_http_server", "rpcinterface:supervisor", "supervisorctl")
 FACTORY = "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface"
 SOCKET = "/var/tmp/supervisor.sock"  # noqa: S108  where nothing else names one
-FOLLOWS = frozenset({"stopped", "port-closed", "webui-empty-reply", "rpc-down", "phantomjs-down", "log-missing"})
+FOLLOWS = frozenset(
+    {"stopped", "port-closed", "webui-empty-reply", "rpc-down", "phantomjs-down", "log-missing", "watcher-gone"}
+)
 """Faults that a host with a dead supervisord shows as well."""
 
 
@@ -181,6 +183,15 @@ CHECKS = (
         find=without_boot,
         fixes=("boot",),
         foreign_fix="on {host} as root: {boot}",
+    ),
+    Check(
+        id="watcher-gone",
+        title="supervisord is dead and stays so; nothing runs until the next deploy",
+        cause="where no systemd runs, a small process of root's starts supervisord again when it dies: that one was "
+        "killed, or the cluster comes from an older version of this project",
+        fix=DEPLOY,
+        find=unwatched,
+        fixes=("supervision",),
     ),
     Check(
         id="supervisord-outside",

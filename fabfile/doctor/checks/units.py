@@ -22,6 +22,13 @@ def without_boot(view: View) -> Iterator[Hit]:
             yield Hit(host.name, f"no unit, rc script, crontab or rc.local starts supervisord -c {conf}")
 
 
+def unwatched(view: View) -> Iterator[Hit]:
+    for host in view.manned:
+        watcher, unit = host.facts.sight.watcher, host.facts.sight.unit
+        if host.ours and watcher and not watcher.pids and unit is None:
+            yield Hit(host.name, "no process of root's watches over supervisord")
+
+
 def outside(view: View) -> Iterator[Hit]:
     for host in view.manned:
         unit = _systemd(host)
