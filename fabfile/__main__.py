@@ -19,6 +19,7 @@ from fabric.main import Fab
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
+from .cli.names import with_names
 from .errors import INTERRUPTED, WrongInput
 
 PROJECT = Path(__file__).parent.parent
@@ -63,6 +64,9 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
 
     def parse_tasks(self) -> None:
         with _input():
+            self.core.unparsed[:] = with_names(
+                self.core.unparsed, self._make_parser().contexts.values(), self.initial_context
+            )
             super().parse_tasks()
 
     def parse_cleanup(self) -> None:

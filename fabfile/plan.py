@@ -24,13 +24,14 @@ from .steps.mysql import ManagedMySQL
 from .steps.package_names import package_names
 from .steps.packages import Packages
 from .steps.preflight import Preflight
+from .steps.programs import Programs
 from .steps.redis import ManagedRedis
 from .steps.release import CurrentRelease
 from .steps.renderer import Renderer
 from .steps.runtime import PYTHON, Runtime
 from .steps.runtime_spec import RuntimeSpec
 from .steps.supervision import Supervision
-from .steps.supervisor import FOLDER, Leftovers, Place, Programs, Questions, Sockets, Untouched
+from .steps.supervisor import FOLDER, Leftovers, Place, Questions, Sockets, Untouched
 from .steps.watcher import Watcher
 from .steps.writable import Writable
 
@@ -53,7 +54,7 @@ def place(fleet: Fleet) -> Place:
     cluster = fleet.cluster
     unit = f"pyspider-{cluster.name}"
     places = (cluster.home, cluster.logs, cluster.supervisord_conf, cluster.socket)
-    return Place(cluster.user, *places, PYTHON, unit=unit, pidfile=cluster.pidfile)
+    return Place(cluster.user, *places, PYTHON, unit, cluster.pidfile, commands.stopped_conf(cluster.name))
 
 
 def preflight(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Preflight:

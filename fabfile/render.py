@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .inventory import Fleet, Host, Program, Redis, doors
+from .inventory import Fleet, Host, Program, Redis, commands, doors
 from .inventory.passwords import Password
 from .inventory.roles import FETCHER, MYSQL, PHANTOMJS, PROGRAMS, REDIS, ROLES, STOP_SECONDS, STORES, WEBUI, Role
 
@@ -155,7 +155,7 @@ def webui_login(fleet: Fleet, host: Host, port: int) -> dict[str, object]:
 
 def supervisord_conf(fleet: Fleet) -> str:
     """supervisord.conf, the same on every host of the cluster. Holds no password."""
-    return _template("supervisord.conf", cluster=fleet.cluster)
+    return _template("supervisord.conf", cluster=fleet.cluster, stopped=commands.stopped_conf(fleet.cluster.name))
 
 
 def boot_unit(fleet: Fleet, host: Host, script: str) -> str:

@@ -45,6 +45,11 @@ def phantomjs(fleet: Fleet, host: Host, program: Program) -> list[str]:
     return [*asked, *words, f"{folder}/{FETCHER_SCRIPT}", f"{host.address}:{program.port}"]
 
 
+def stopped_conf(cluster: str) -> str:
+    """The file of the programs that were stopped on purpose, which supervisord reads first."""
+    return f"/opt/pyspider/boot/pyspider-{cluster}.stopped.conf"
+
+
 def render_folder(cluster: str) -> str:
     """Where a cluster's programs around PhantomJS are: its user reads nothing in the cluster's home."""
     return f"/opt/pyspider/render/{cluster}"

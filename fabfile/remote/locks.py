@@ -1,4 +1,4 @@
-"""Locks of root's on a host, by which its own programs wait for each other."""
+"""The files by which root's own programs on a host work together: locks, and files that are whole or not at all."""
 
 from __future__ import absolute_import, print_function
 
@@ -36,3 +36,11 @@ def locked(path, wait):
         os.close(lock)
         return None
     return lock
+
+
+def written(path, content):
+    """A file of root's, whole or not at all."""
+    new = path + ".new"
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), "wb") as stream:
+        stream.write(content)
+    os.rename(new, path)

@@ -6,10 +6,11 @@ import os
 import socket
 import time
 
-from . import logs, rpc
+from . import logs, purpose, rpc
 from .pythons import httplib, xmlrpclib
 
 HEALTHY = "RUNNING"
+ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 
 
 def apply(options):
@@ -19,7 +20,7 @@ def apply(options):
     options["since"] = dict(options.get("since", {}), **dict((name, now.get(name, 0)) for name in options["restart"]))
     added, changed, removed = server.reloadConfig()[0]
     for name in options["remove"]:
-        stop(server, name)
+        end(server, name)
         if name in removed:
             server.removeProcessGroup(name)
     restart(server, options["restart"], added, changed)
@@ -29,24 +30,49 @@ def apply(options):
 
 
 def restart(server, names, added, changed):
+    """Of one role the programs restart one after the other; of several, all end first, from the last to the first."""
+    known = [name for name in names if name not in added]
+    if len(set(map(role, names))) > 1:
+        for name in reversed(known):
+            end(server, name)
     for name in names:
-        if name not in added:
-            stop(server, name)
+        if name in known:
+            end(server, name)
             if name in changed:
                 server.removeProcessGroup(name)
         if name in added or name in changed:
-            # Starts it too: every section says autostart.
             server.addProcessGroup(name)
-        else:
-            server.startProcessGroup(name, False)
+        # One that was stopped on purpose does not start by itself.
+        server.startProcessGroup(name, False)
 
 
-def stop(server, name):
+def role(name):
+    return name.rstrip("0123456789")
+
+
+def end(server, name, wait=True):
     try:
-        server.stopProcessGroup(name)
+        server.stopProcessGroup(name, wait)
     except xmlrpclib.Fault as fault:
         if fault.faultCode not in (10, 70):  # BAD_NAME, NOT_RUNNING: already as wanted
             raise
+
+
+def stop(options):
+    """Ends the named programs, all at once, and waits until they have."""
+    server = rpc.supervisor(options["socket"], options["seconds"])
+    for name in options["stop"]:
+        end(server, name, False)
+    deadline = time.time() + options["seconds"]
+    while True:
+        states = dict((info["name"], info["statename"]) for info in server.getAllProcessInfo())
+        left = [name for name in options["stop"] if states.get(name) in ALIVE]
+        if not left or time.time() > deadline:
+            break
+        time.sleep(0.1)
+    for name in left:
+        print("%s is still %s" % (name, states[name]))
+    return 1 if left else 0
 
 
 def await_running(server, options):
@@ -73,7 +99,8 @@ def report(name, info, options):
 
 
 def reload(options):
-    server = rpc.supervisor(options["socket"])
+    server, rest = rpc.supervisor(options["socket"]), purpose.stopped(options)
+    options["wait"] = [name for name in options["wait"] if name not in rest]
     before = [info["pid"] for info in server.getAllProcessInfo() if info["pid"]]
     server.restart()
     deadline = time.time() + options["seconds"]

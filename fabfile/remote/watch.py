@@ -138,8 +138,8 @@ def guard(options):
         os.makedirs(options["folder"], 0o755)
     program, settings = locks.place(options, "zip"), locks.place(options, options["digest"] + ".json")
     with open(sys.path[0], "rb") as stream:
-        written(program, stream.read())
-    written(settings, options["settings"].encode("utf-8"))
+        locks.written(program, stream.read())
+    locks.written(settings, options["settings"].encode("utf-8"))
     if daemons.run([sys.executable, "-E", "-s", "-B", program, WORD, settings])[0]:
         return 1
     return waited(lambda: len(seen(processes.table(), options)["pids"]) == 2)
@@ -171,11 +171,3 @@ def waited(wanted, seconds=20):
             return 1
         time.sleep(0.1)
     return 0
-
-
-def written(path, content):
-    """A file of root's, whole or not at all."""
-    new = path + ".new"
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), "wb") as stream:
-        stream.write(content)
-    os.rename(new, path)

@@ -9,6 +9,8 @@ changes something prints its failures, and ends with exit status 1 then.
     logins    whether the stores let in a program with this configuration
     owners    whose `paths` are
     apply     brings the named programs to their sections
+    stop      stops the named programs, and waits until they have ended
+    purpose   has the programs `stop` stay down whatever comes, and `start` no more
     reload    supervisorctl reload, then waits for the named programs
     start     starts supervisord; the one before runs again where it does not come up
     watch     starts supervisord again whenever one has died, until it is told to end
@@ -33,6 +35,8 @@ MODULES = {
     "logins": "logins",
     "owners": "ownership",
     "apply": "programs",
+    "stop": "programs",
+    "purpose": "purpose",
     "reload": "programs",
     "start": "start",
     "watch": "watch",

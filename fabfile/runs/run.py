@@ -35,6 +35,14 @@ class Looked:
     steps: tuple[Step, ...]
     found: tuple[Found, ...]
 
+    def but_last(self) -> Looked:
+        """All but the last step."""
+        return Looked(self.steps[:-1], self.found[:-1])
+
+    def last(self) -> Looked:
+        """The last step alone."""
+        return Looked(self.steps[-1:], self.found[-1:])
+
 
 @dataclass
 class Run:

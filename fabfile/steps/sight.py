@@ -16,6 +16,8 @@ from .base import CannotLook, Found, parsed_in_threads
 from .firewall_answer import FirewallAnswer
 from .situation import LiveSupervisord, OtherProcess, Part, Situation
 
+DOWN = ("STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN", "STOPPING")
+
 
 class SupervisordAnswer(Part, frozen=True):
     """The supervisord behind the socket."""
@@ -256,11 +258,17 @@ class Sight(Part, frozen=True):
     firewall: FirewallAnswer | None
     """None where `fab deploy` has set none."""
     others: tuple[OtherProcess, ...] = ()
+    stopped: tuple[str, ...] = ()
+    """The programs that were stopped on purpose."""
     watcher: WatcherAnswer | None = None
     """None where it was not looked for."""
     situation: Situation | None = None
     """Asked by status only, which may meet any host."""
     preflight: Machine | None = None
+
+    def rests(self, name: str) -> bool:
+        """Whether a program was stopped on purpose, and does not run all the same."""
+        return name in self.stopped and all(one.state in DOWN for one in self.programs if one.name == name)
 
 
 def parsed(found: Found) -> Sight | None:

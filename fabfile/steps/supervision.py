@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from .base import Action, Found, Probe, Step
 from .daemon import Supervisord
 from .preflight import Preflight
-from .supervisor import Leftovers, Programs, Sockets, look
+from .programs import Programs
+from .supervisor import Leftovers, Sockets, look
 from .watcher import Watcher
 from .writable import Writable
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Protocol
 
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
@@ -14,13 +12,12 @@ from .ground import SOUND
 from .preflight import Preflight
 from .shell import cmd, lines
 from .shipped import as_root, as_work, shipped
-from .sight import KnownProgram, Sight, Stranger, parsed
+from .sight import Sight, Stranger, parsed
 
 FOLDER = "/opt/pyspider/boot"
 """The place of the files by which a host starts a cluster; only root writes there."""
 REFUSED = 111
 """ECONNREFUSED on Linux: a socket file without a process behind it."""
-DOWN = ("STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN", "STOPPING")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +33,13 @@ class Place:
     unit: str = ""
     """The name of systemd's service for it, on hosts where systemd runs."""
     pidfile: str = ""
+    stopped: str = ""
+    """The file of the programs that were stopped on purpose."""
 
     def options(self, **more: object) -> dict[str, object]:
         where = {"socket": self.socket, "conf": self.conf, "home": self.home, "logs": self.logs, "unit": self.unit}
-        return {**where, "pidfile": self.pidfile, "folder": FOLDER, "user": self.user, **more}
+        own = {"pidfile": self.pidfile, "stopped": self.stopped, "folder": FOLDER}
+        return {**where, **own, "user": self.user, **more}
 
     def as_root(self, verb: str, **more: object) -> str:
         """A script that runs what was shipped (its first payload) as root."""
@@ -190,96 +190,6 @@ class Leftovers:
         items = [item.as_data() for item in left]
         script = self.place.as_root("end", end=items, signals=[("SIGINT", 5), ("SIGTERM", 5), ("SIGKILL", 5)])
         return [action(f"end what a dead supervisord left running: {names}", script)]
-
-
-class Daemon(Protocol):
-    """The step that starts the supervisord of programs."""
-
-    def begins(self, found: Found) -> bool:
-        """Whether supervisord starts, or starts again: all its programs with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Programs:
-    """Every program RUNNING with the release it should have, with its log file; none that should not be there."""
-
-    place: Place
-    wanted: tuple[tuple[str, str], ...]
-    """Name and release fingerprint, in start order."""
-    all_names: frozenset[str]
-    """Every program that this host has; any other is removed."""
-    roles: frozenset[str] = frozenset()
-    """The roles whose programs are touched; all, where it is empty."""
-    daemon: Daemon | None = None
-    """The step that starts their supervisord just before."""
-    seconds: float = 60
-    name: str = "programs"
-
-    def probe(self) -> Probe:
-        return look(self.place)
-
-    def diff(self, found: Found) -> Sequence[Action]:
-        sight = needed(self.place, found)
-        server = sight.supervisord
-        begins = self.daemon is not None and self.daemon.begins(found)
-        if begins or not server.answers or server.state != "RUNNING":
-            names = [name for name, _ in self.wanted]
-            since = sight.log_sizes
-            return [self._apply(f"wait for {', '.join(names)}", wait=names, since=since)] if names else []
-        live = {item.name: item for item in sight.programs}
-        restart = [name for name, release in self.wanted if _outdated(live.get(name), release)]
-        waiting = [name for name, _ in self.wanted if name not in restart and live[name].state == "STARTING"]
-        reopen = [name for name, _ in self.wanted if name in live and not live[name].log and name not in restart]
-        remove = [name for name in live if name not in self.all_names and self._touches(name)]
-        if not (restart or waiting or reopen or remove):
-            return []
-        return [self._apply(_says(live, restart, waiting, reopen, remove), restart, waiting, reopen, remove)]
-
-    def _touches(self, name: str) -> bool:
-        return not self.roles or name.rstrip("0123456789") in self.roles
-
-    def _apply(
-        self,
-        says: str,
-        restart: Sequence[str] = (),
-        wait: Sequence[str] = (),
-        reopen: Sequence[str] = (),
-        remove: Sequence[str] = (),
-        since: Mapping[str, int] = MappingProxyType({}),
-    ) -> Action:
-        script = self.place.as_work(
-            "apply",
-            restart=restart,
-            wait=[*restart, *wait],
-            reopen=reopen,
-            remove=remove,
-            seconds=self.seconds,
-            since=dict(since),
-        )
-        return action(says, script, limit=self.seconds * 2 + 30)
-
-    def reload(self) -> Action:
-        """The full `supervisorctl reload`: supervisord and every program start again."""
-        names = sorted(self.all_names)
-        return action(
-            "reload supervisord and all its programs",
-            self.place.as_work("reload", wait=names, seconds=self.seconds),
-            150,
-        )
-
-
-def _outdated(live: KnownProgram | None, release: str) -> bool:
-    # Between two starts (BACKOFF) there is no process that could tell its release, and nothing to lose.
-    return live is None or live.state in DOWN or live.release != release
-
-
-def _says(
-    live: Mapping[str, KnownProgram], restart: list[str], waiting: list[str], reopen: list[str], remove: list[str]
-) -> str:
-    begun = [name for name in restart if name not in live or live[name].state in DOWN]
-    again = [name for name in restart if name not in begun]
-    parts = {"start": begun, "restart": again, "wait for": waiting, "reopen the log of": reopen, "remove": remove}
-    return "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts.items() if names)
 
 
 @dataclass(frozen=True, slots=True)

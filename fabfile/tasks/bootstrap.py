@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import plan, sources
 from ..errors import Problem, Say
-from ..health.verdict import RUNNING
+from ..health.host import RUNNING
 from ..inventory import Fleet, Host
 from ..inventory.roles import PHANTOMJS, WEBUI
 from ..runs.engine import look

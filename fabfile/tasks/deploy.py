@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 from .. import plan
 from ..doctor.preflight import Objection, objections
 from ..errors import Problem, Say
-from ..health.verdict import HostStatus
+from ..health.host import HostStatus
 from ..inventory import Host
+from ..inventory.order import stopping
 from ..inventory.roles import SCHEDULER
 from ..runs import engine
 from ..runs.engine import apply, missing
@@ -25,6 +27,7 @@ from ..steps.firewall import Firewall
 from ..steps.sight import Sight, parsed
 from ..steps.supervision import Supervision
 from ..steps.supervisor import Look, Questions, Untouched
+from .operate import DRAIN_SECONDS, ended, in_order, stopped
 
 HEALTH_SECONDS = 20.0
 """The time that a changed host may take until its programs run and its web UI answers."""
@@ -53,9 +56,9 @@ def _deploy(run: Run, reload: bool) -> None:
                 # This batch may have changed while the ones before were served.
                 looked = run.look(lambda host: _steps(chosen, host), batch)
                 _heed(run, looked, reload)
-            run.converge(looked, batch)
+            run.converge(looked if run.dry else stopped(run, looked, batch), batch)
             if reload and not run.dry:
-                run.each(lambda host, say: _reload(chosen, host, say), batch)
+                _reload_all(run, batch)
             check(run, batch, chosen.roles)
         new = chosen.fleet.scheduler_host
         if strays and new not in hosts and not run.dry:
@@ -183,9 +186,16 @@ def reload(c: Any, options: Options) -> None:
         for batch in run.batches(chosen.hosts):
             # A program that would not start again is not stopped.
             _heed(run, run.look(lambda host: plan.supervised(chosen.fleet, host), batch), reload=True)
-            run.each(lambda host, say: _reload(chosen, host, say), batch)
+            _reload_all(run, batch)
             check(run, batch)
     run.finish()
+
+
+def _reload_all(run: Run, hosts: Sequence[Host]) -> None:
+    """Stop all programs in the order of the crawl, then restart supervisord and all of them on every host."""
+    chosen = {host.name: run.target.fleet.programs(host) for host in hosts if run.recorder.going_on(host)}
+    in_order(run, stopping(run.target.fleet, chosen), partial(ended, run, False), {}, DRAIN_SECONDS)
+    run.each(lambda host, say: _reload(run.target, host, say), hosts)
 
 
 def _reload(chosen: Target, host: Host, say: Say) -> Done:

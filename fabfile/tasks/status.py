@@ -12,9 +12,10 @@ from invoke.exceptions import Exit
 from .. import plan
 from ..errors import Say, Unreachable
 from ..health import stores
+from ..health.host import RUNNING, HostStatus
 from ..health.motion import Motion, overdue_tasks, queue_motion
 from ..health.pulse import of_host
-from ..health.verdict import RUNNING, ClusterView, HostStatus, nothing_yet
+from ..health.verdict import ClusterView, nothing_yet
 from ..health.work import Measures, measures
 from ..inventory import Fleet, Host
 from ..runs.engine import look
@@ -25,7 +26,7 @@ from ..runs.run import Run
 from ..runs.target import Target, route, target
 from ..runs.timings import Timings
 from ..steps.anywhere import LookAnywhere
-from ..steps.sight import Sight, parsed
+from ..steps.sight import KnownProgram, Sight, parsed
 
 FIREWALLS = {"none": "no rules can be set, the RPC servers alone turn strangers away"}
 
@@ -133,9 +134,17 @@ def _programs(view: ClusterView) -> Any:
         elif not host.programs:
             table.add_row(name, "-", Text("no programs", "bold red" if host.wanted else "dim"), "", "")
         for number, one in enumerate(host.programs):
-            state = Text(one.state, "green" if one.state == RUNNING else "bold red")
+            state = _state(host, one)
             table.add_row("" if number else name, one.name, state, str(one.pid or "-"), _uptime(one.uptime_s))
     return table
+
+
+def _state(host: HostStatus, one: KnownProgram) -> Any:
+    from rich.text import Text
+
+    if host.rests(one.name):
+        return Text("stopped on purpose", "yellow")
+    return Text(one.state, "green" if one.state == RUNNING else "bold red")
 
 
 def _show_services(console: Any, view: ClusterView) -> None:

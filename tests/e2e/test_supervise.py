@@ -16,8 +16,9 @@ import pytest
 
 from fabfile.steps.base import Found
 from fabfile.steps.daemon import Supervisord
+from fabfile.steps.programs import Programs
 from fabfile.steps.shipped import shipped
-from fabfile.steps.supervisor import Leftovers, Place, Programs, Sockets
+from fabfile.steps.supervisor import Leftovers, Place, Sockets
 
 BROKEN = "sh -c 'echo why it broke; exit 3'"
 CONF = """\

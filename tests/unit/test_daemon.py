@@ -8,7 +8,8 @@ import pytest
 
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.daemon import Supervisord
-from fabfile.steps.supervisor import Place, Programs
+from fabfile.steps.programs import Programs
+from fabfile.steps.supervisor import Place
 
 from . import sights
 

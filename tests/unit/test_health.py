@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from fabfile.health.host import HostStatus
 from fabfile.health.stores import MySQLReport, RedisReport
-from fabfile.health.verdict import ClusterView, HostStatus, nothing_yet
+from fabfile.health.verdict import ClusterView, nothing_yet
 from fabfile.inventory import Fleet, Host, load
 from fabfile.inventory.roles import QUEUES
 from fabfile.steps.sight import Sight

@@ -15,7 +15,8 @@ from fabfile.errors import Problem
 from fabfile.remote import daemons, logs, processes, strangers
 from fabfile.steps.base import Found, Step
 from fabfile.steps.daemon import Supervisord
-from fabfile.steps.supervisor import Leftovers, Place, Programs, Sockets, Untouched
+from fabfile.steps.programs import Programs
+from fabfile.steps.supervisor import Leftovers, Place, Sockets, Untouched
 
 from . import sights
 

@@ -132,7 +132,7 @@ def stopped(view: View) -> Iterator[Hit]:
         if not host.supervised:
             continue
         for program in host.programs:
-            if not _role(host, program.name):
+            if not _role(host, program.name) or host.facts.sight.rests(program.name):
                 continue
             error = _error(host, program.name)
             exited = program.state == "EXITED" and not _after_outage(host, program, error)

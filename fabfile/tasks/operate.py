@@ -1,0 +1,208 @@
+"""`fab start`, `fab stop` and `fab restart`: programs by name, in the order of the crawl."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from .. import plan
+from ..errors import Problem, Say
+from ..health.redis import redis_report
+from ..inventory import Host, Program
+from ..inventory.order import Chosen, Phase, named, starting, stopping
+from ..inventory.roles import ROLES, SCHEDULER
+from ..runs.engine import apply, look, missing, preview
+from ..runs.options import Options, whole_number
+from ..runs.outcomes import Done
+from ..runs.run import Looked, Run, Work
+from ..runs.target import Target, route, target
+from ..steps.base import Found, Step
+from ..steps.operation import Begun, Ended
+from ..steps.sight import parsed
+from ..steps.supervision import Supervision
+from ..steps.supervisor import Look
+
+POLL_SECONDS = 0.5
+DRAIN_SECONDS = 30
+"""The time that each queue may take to become empty, unless the operator says otherwise."""
+SPARE_SECONDS = 15
+"""Seconds beside those that the programs themselves may take."""
+Steps = Callable[[Phase, Host], Step]
+"""The step of a phase on one host."""
+
+
+def stop(c: Any, options: Options, words: Sequence[str], drain: str) -> None:
+    """Stop programs, so that they stay down until `start`."""
+    seconds = whole_number("--drain", drain, 0)
+    run, chosen = _begun(c, options, words)
+    with run.locked():
+        seen = _look(run)
+        in_order(run, stopping(run.target.fleet, chosen), partial(ended, run, True), seen, seconds)
+        _close(run)
+    run.finish()
+
+
+def start(c: Any, options: Options, words: Sequence[str]) -> None:
+    """Start programs, also those that were stopped on purpose."""
+    run, chosen = _begun(c, options, words)
+    with run.locked():
+        seen = _look(run)
+        _refuse_second_scheduler(run, chosen, seen)
+        in_order(run, starting(chosen), partial(begun, run), seen)
+        _close(run)
+    run.finish()
+
+
+def restart(c: Any, options: Options, words: Sequence[str], drain: str) -> None:
+    """Stop programs and start them again, but for those that were stopped on purpose."""
+    seconds = whole_number("--drain", drain, 0)
+    run, chosen = _begun(c, options, words)
+    with run.locked():
+        seen = _look(run)
+        chosen = _awake(chosen, seen)
+        _refuse_second_scheduler(run, chosen, seen)
+        in_order(run, stopping(run.target.fleet, chosen), partial(ended, run, False), seen, seconds)
+        if not run.dry:
+            in_order(run, starting(chosen), partial(begun, run), {})
+        _close(run)
+    run.finish()
+
+
+def _begun(c: Any, options: Options, words: Sequence[str]) -> tuple[Run, Chosen]:
+    where = target(c, options)
+    return Run(where, options), named(where.fleet, where.hosts, where.roles, words)
+
+
+def _look(run: Run, hosts: Sequence[Host] | None = None) -> dict[str, Found]:
+    looked = run.look(lambda _: [Look(plan.place(run.target.fleet))], hosts)
+    return {name: one.found[0] for name, one in looked.items()}
+
+
+def _close(run: Run) -> None:
+    """Give each host its outcome; one without any of the programs has only been looked at."""
+
+    def one(host: Host, _say: Say) -> None:
+        run.target.links[host].rest()
+
+    run.each(one)
+
+
+def _awake(chosen: Chosen, seen: Mapping[str, Found]) -> Chosen:
+    """Those that were not stopped on purpose; the others are named."""
+    rest: dict[str, list[str]] = {}
+    for host, programs in chosen.items():
+        sight = parsed(seen[host]) if host in seen else None
+        rest[host] = [one.name for one in programs if sight and sight.rests(one.name)]
+        if rest[host]:
+            print(f"{host} | stays stopped: {', '.join(rest[host])} (fab start ends that)", file=sys.stderr)
+    return {host: [one for one in programs if one.name not in rest[host]] for host, programs in chosen.items()}
+
+
+def ended(run: Run, on_purpose: bool, phase: Phase, host: Host) -> Ended:
+    """The step that stops the programs of a phase on one host."""
+    seconds = ROLES[phase.role].stop_seconds + SPARE_SECONDS
+    return Ended(plan.place(run.target.fleet), phase.names[host.name], on_purpose, seconds)
+
+
+def begun(run: Run, phase: Phase, host: Host) -> Begun:
+    """The step that starts the programs of a phase on one host."""
+    return Begun(plan.place(run.target.fleet), phase.names[host.name])
+
+
+def in_order(run: Run, phases: Sequence[Phase], steps: Steps, seen: Mapping[str, Found], drain: int = 0) -> None:
+    """One phase after the other, each on all of its hosts at once; before it its queues are empty, or time is over.
+
+    `seen` are the answers to a look at supervisord, by host; a host without one is looked at anew.
+    """
+    for phase in phases:
+        hosts = [host for host in run.target.hosts if host.name in phase.names]
+        if not run.dry and phase.queues:
+            await_empty(run.target, phase, drain)
+        run.each(_bringing(run, partial(steps, phase), seen), hosts, unfinished=True)
+
+
+def _bringing(run: Run, step_of: Callable[[Host], Step], seen: Mapping[str, Found]) -> Work:
+    def one(host: Host, say: Say) -> Done:
+        step, link = step_of(host), run.target.links[host]
+        found = [seen[host.name]] if host.name in seen else look(link, [step], keep_open=True)
+        if run.dry:
+            return preview([step], found)
+        return Done(apply(link, [step], actions, say)) if (actions := missing([step], found)) else Done()
+
+    return one
+
+
+def await_empty(chosen: Target, phase: Phase, seconds: int) -> None:
+    """Wait until nothing is in the queues of a phase; say so where it can't be seen, or time is over."""
+    redis = chosen.fleet.stores.redis
+    opener = route(chosen, list(chosen.hosts), redis.address, redis.port)
+    password = redis.password.reveal() if redis.password else None
+    deadline = time.monotonic() + seconds
+    while seconds:
+        report = redis_report(opener, password, redis.db, phase.queues, tls=redis.tls)
+        left = {name: count for name, count in report.queues.items() if count}
+        if report.problem and not report.queues:
+            print(f"fab: not waiting for {', '.join(phase.queues)}: {report.problem}", file=sys.stderr)
+            return
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            told = ", ".join(f"{name} still holds {count}" for name, count in left.items())
+            print(f"fab: {told} after {seconds} s; it stays there until {phase.role} runs again", file=sys.stderr)
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _refuse_second_scheduler(run: Run, chosen: Chosen, seen: Mapping[str, Found]) -> None:
+    """Raises Problem where a scheduler is to start and one that is not supervisord's program lives anywhere."""
+    fleet = run.target.fleet
+    if not any(one.role == SCHEDULER.name for programs in chosen.values() for one in programs):
+        return
+    others = [host for host in fleet.hosts if host not in run.target.hosts]
+    run.target.also(others)
+    for name, found in {**seen, **_look(run, others)}.items():
+        sight = parsed(found)
+        held = [one.pid for one in sight.programs] if sight and name == fleet.scheduler_host.name else []
+        if pids := [pid for pid in (sight.schedulers if sight else ()) if pid not in held]:
+            raise Problem(
+                f"{name}: a scheduler runs there (pid {', '.join(map(str, pids))}) that is not supervisord's; two "
+                f"would steal each other's tasks: end it there first (`fab -H {name} doctor` tells how)"
+            )
+
+
+def stopped(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host]) -> Mapping[str, Looked]:
+    """The rest of the work where programs of several roles restart: these have stopped in the order of the crawl.
+
+    All files are in place before: where they can't be written, the programs run on.
+    """
+    fleet, hosts = run.target.fleet, [host for host in batch if host.name in looked and run.recorder.going_on(host)]
+    again = {host.name: _restarting(run, host, looked[host.name]) for host in hosts}
+    if len({program.role for programs in again.values() for program in programs}) < 2:
+        return looked
+    rest = {host.name: looked[host.name].last() for host in hosts if again[host.name]}
+
+    def files(host: Host, say: Say) -> Done:
+        before = looked[host.name].but_last()
+        return Done(apply(run.target.links[host], before.steps, missing(before.steps, before.found), say))
+
+    run.each(files, [host for host in hosts if host.name in rest], unfinished=True)
+    seen = {name: one.found[0] for name, one in rest.items()}
+    in_order(run, stopping(fleet, again), partial(ended, run, False), seen, DRAIN_SECONDS)
+    return {**looked, **rest}
+
+
+def _restarting(run: Run, host: Host, looked: Looked) -> list[Program]:
+    """The programs of a host that end in this deploy and start again."""
+    steps = zip(looked.steps, looked.found, strict=True)
+    names = [name for one, found in steps if isinstance(one, Supervision) for name in _names(one, found)]
+    return [program for program in run.target.fleet.programs(host) if program.name in names]
+
+
+def _names(step: Supervision, found: Found) -> list[str]:
+    try:
+        return step.programs.restarts(found)
+    except Problem:
+        return []  # the step that needs the answer tells it
