@@ -144,7 +144,15 @@ class Shared:
 SHARED = {
     "doctor": Shared("none", ("test_doctor", "test_doctor_by_hand")),
     "plain": Shared(
-        "none", ("test_boot", "test_doctor_machine", "test_doctor_promises", "test_strangers", "test_supervise")
+        "none",
+        (
+            "test_boot",
+            "test_doctor_machine",
+            "test_doctor_promises",
+            "test_operate",
+            "test_strangers",
+            "test_supervise",
+        ),
     ),
     "systemd": Shared("systemd", ("test_cluster", "test_doctor_mysql", "test_preflight", "test_webui", "test_working")),
     "systemd-2": Shared(
