@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from . import render
 from .inventory import Fleet, Host, Program, commands, doors
+from .inventory.order import role_of
 from .inventory.roles import MYSQL, PHANTOMJS, REDIS, ROLES, STORES, WEBUI
 from .sources import kept_runtimes, lock_digest
 from .steps.account import Account
@@ -26,9 +27,10 @@ from .steps.packages import Packages
 from .steps.preflight import Preflight
 from .steps.programs import Programs
 from .steps.redis import ManagedRedis
-from .steps.release import CurrentRelease
+from .steps.release import KEEP, CurrentRelease
+from .steps.releases import Back, FewRuntimes
 from .steps.renderer import Renderer
-from .steps.runtime import PYTHON, Runtime
+from .steps.runtime import PYTHON, RUNTIMES, Runtime
 from .steps.runtime_spec import RuntimeSpec
 from .steps.supervision import Supervision
 from .steps.supervisor import FOLDER, Leftovers, Place, Questions, Sockets, Untouched
@@ -144,8 +146,10 @@ def stores(fleet: Fleet, host: Host) -> list[Step]:
 
 def release(fleet: Fleet, host: Host) -> CurrentRelease:
     """config.json, the launcher and the program sections of a host."""
-    made = render.release(fleet, host, runtime_spec(fleet).digest)
-    return CurrentRelease(fleet.cluster.user, fleet.cluster.home, made.id, made.files)
+    digest = runtime_spec(fleet).digest
+    made = render.release(fleet, host, digest)
+    name = render.deploy_id(fleet, digest)
+    return CurrentRelease(fleet.cluster.user, fleet.cluster.home, made.id, made.files, name)
 
 
 def supervisord_conf(fleet: Fleet) -> list[Step]:
@@ -222,9 +226,17 @@ def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     """A host's release, and its programs."""
     running = supervision(fleet, host, roles, take_files=True)
+    few = FewRuntimes(place(fleet), RUNTIMES, KEEP)
     before = [*doors_of(fleet, host), *renderer(fleet, host)]
     # Where /etc can't be written, the release before stays current, as its programs run on.
-    return [*before, _conf(fleet), _boot(fleet, host), release(fleet, host), running]
+    return [*before, _conf(fleet), _boot(fleet, host), release(fleet, host), few, running]
+
+
+def back(fleet: Fleet, word: str, programs: Mapping[str, str], roles: Sequence[str]) -> list[Step]:
+    """A release that a host keeps, and its programs, as they were then: their fingerprints by their names."""
+    where = place(fleet)
+    wanted = tuple((name, mark) for name, mark in programs.items() if not roles or role_of(name) in roles)
+    return [Back(where, word), Programs(where, wanted, frozenset(programs), frozenset(roles))]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

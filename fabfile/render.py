@@ -59,6 +59,14 @@ def release(fleet: Fleet, host: Host, runtime: str) -> Release:
     return Release(_digest(fleet, parts), files)
 
 
+def deploy_id(fleet: Fleet, runtime: str) -> str:
+    """The name of all that is deployed to a cluster: equal on all of its hosts. It gives no hint at a password."""
+    hosts = [repr((host.name, host.address, sorted(host.roles.items()))) for host in fleet.hosts]
+    # Of these few all files are made, which other hosts have as well.
+    made = [release(fleet, host, runtime).id for host in (fleet.scheduler_host, fleet.with_role(WEBUI.name)[0])]
+    return _digest(fleet, [repr(fleet.cluster), repr(fleet.phantomjs), *hosts, *made])
+
+
 def config_json(fleet: Fleet) -> str:
     """config.json: complete, and the same on every host of the cluster. Holds passwords.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from ..inventory import Host
+from ..inventory.order import role_of
 from ..inventory.roles import WEBUI, Role
 from ..steps.sight import KnownProgram, Sight
 from ..steps.supervisor import REFUSED
@@ -162,11 +163,6 @@ class HostStatus:
                 found.append(f"{name} has no log file")
         found += [f"{name} runs, but hosts.toml does not put it there" for name in known if name not in self.wanted]
         return found
-
-
-def role_of(name: str) -> str:
-    """The role of a program of this project's."""
-    return name.rstrip("0123456789")
 
 
 def _silence(sight: Sight) -> str:

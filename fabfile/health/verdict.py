@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..inventory import Fleet
+from ..inventory.order import role_of
 from ..inventory.roles import MYSQL, REDIS, WEBUI
 from ..steps.sight import ServiceAnswer
 from . import work
-from .host import HostStatus, role_of
+from .host import HostStatus
 from .motion import Motion
 from .stores import MySQLReport, RedisReport
 

@@ -30,6 +30,11 @@ class Phase:
     """These have to be empty before the programs stop: nobody fills them any more."""
 
 
+def role_of(name: str) -> str:
+    """The role of a program of this project's, by its name."""
+    return name.rstrip("0123456789")
+
+
 def stopping(fleet: Fleet, chosen: Chosen) -> list[Phase]:
     """The phases of a stop: programs that fill a queue end before those that empty it.
 

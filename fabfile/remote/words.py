@@ -6,6 +6,7 @@ changes something prints its failures, and ends with exit status 1 then.
     look      supervisord and its programs; with the option preflight, the facts for a deploy too
     doctor    raw facts for `fab doctor`
     ask       an interpreter of pyspider: its packages, and the answers that it gets
+    releases  as the cluster's user: the releases that are there, without passwords
     logins    whether the stores let in a program with this configuration
     owners    whose `paths` are
     apply     brings the named programs to their sections
@@ -33,6 +34,7 @@ MODULES = {
     "doctor": "doctor",
     "ask": "ask",
     "logins": "logins",
+    "releases": "releases",
     "owners": "ownership",
     "apply": "programs",
     "stop": "programs",

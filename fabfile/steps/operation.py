@@ -16,7 +16,7 @@ ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 DEPLOY = "run `fab deploy` for this host first"
 
 
-def _answering(place: Place, found: Found) -> Sight:
+def answering(place: Place, found: Found) -> Sight:
     """The sight of a host whose supervisord can be told something. Raises Problem."""
     sight = needed(place, found)
     if not sight.supervisord.answers or sight.supervisord.state != "RUNNING":
@@ -39,7 +39,7 @@ class Ended:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        sight = _answering(self.place, found)
+        sight = answering(self.place, found)
         live = [one.name for one in sight.programs if one.name in self.names and one.state in ALIVE]
         told = [name for name in self.names if self.on_purpose and name not in sight.stopped]
         if not (live or told):
@@ -64,7 +64,7 @@ class Begun:
         return look(self.place)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        sight = _answering(self.place, found)
+        sight = answering(self.place, found)
         states = {one.name: one.state for one in sight.programs}
         if unknown := [name for name in self.names if name not in states]:
             raise Problem(f"supervisord knows no {', '.join(unknown)} here, so nothing was changed; {DEPLOY}")

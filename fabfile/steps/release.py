@@ -13,6 +13,7 @@ from ..render import LAUNCHER, RenderedFile
 from .base import Action, Found, Payload, Probe
 from .files import unified
 from .ground import KIND, ODD
+from .runtime import CURRENT as RUNTIME_LINK
 from .shell import as_user, as_user_within, assign, cmd, lines
 
 KEEP = 5
@@ -42,6 +43,8 @@ class CurrentRelease:
     home: str
     id: str
     files: Mapping[str, RenderedFile]
+    deploy: str = ""
+    """The deploy that makes it current; it is kept beside the files, and is no part of the release."""
     name: str = "release"
 
     def __hash__(self) -> int:
@@ -81,6 +84,7 @@ class CurrentRelease:
             # What an earlier one left that was killed on the way.
             'rm -rf .[!.]* "$H"/.current.*',
             'mkdir -m 0700 ".$R"; tar -xpf - -C ".$R"',
+            f'{cmd("echo", self.deploy)} >".$R/.deploy"; readlink {RUNTIME_LINK} >".$R/.runtime" || :',
             # An incomplete release of the same id was changed by hand.
             'rm -rf ".$R.old"; if [ -e "$R" ] || [ -L "$R" ]; then mv -T "$R" ".$R.old"; fi',
             'mv -T ".$R" "$R"; rm -rf ".$R.old"',

@@ -92,7 +92,7 @@ class Runtime:
         wanted = self.spec.id(state.platform)
         if wanted in state.complete:
             right = state.current == f"runtimes/{wanted}" and state.works
-            return [] if right else [_activate(wanted)]
+            return [] if right else [activate(wanted)]
         if state.platform.arch != ARCH:
             raise Problem(f"runtime: the pinned packages are for {ARCH}, this host is {state.platform.arch}")
         return self.made_anew(
@@ -102,7 +102,7 @@ class Runtime:
     def made_anew(self, platform: Platform, because: str = "") -> list[Action]:
         """The runtime is installed from its origin, whatever is there, and made current. Raises CannotLook."""
         wanted = self.spec.id(platform)
-        return [self._install(wanted, f": {because}" if because else ""), _activate(wanted)]
+        return [self._install(wanted, f": {because}" if because else ""), activate(wanted)]
 
     def _install(self, wanted: str, because: str) -> Action:
         match self.origin:
@@ -269,7 +269,8 @@ rm -rf ".$ID.new" ".$ID.old"
 """
 
 
-def _activate(runtime_id: str) -> Action:
+def activate(runtime_id: str) -> Action:
+    """The action that makes a runtime current, after it was tried."""
     script = lines(_places(runtime_id), _ACTIVATE)
     return Action(f"make Python {runtime_id} current", script)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from ..waiting import until
@@ -68,3 +71,43 @@ def test_a_whole_cluster_stops_and_starts(cluster: Cluster) -> None:
 def test_a_name_that_nobody_has_is_wrong_input(cluster: Cluster) -> None:
     told = cluster.fab("stop", "processer1", status=2).stderr
     assert "unknown program 'processer1' (did you mean 'processor1'?)" in told
+
+
+def listed(cluster: Cluster, host: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(cluster.fab("releases", "--json").stdout)[host]
+    return found
+
+
+def restarted(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    return {name.partition("/")[2].rstrip("0123456789") for name, pid in before.items() if after[name] != pid}
+
+
+def test_a_rollback_brings_back_what_ran_before_and_a_deploy_goes_forward_again(cluster: Cluster) -> None:
+    changed = cluster.variant("changed.toml", (r"^process-time-limit = .*$", "process-time-limit = 28"))
+    with healthy_again(cluster):
+        old = listed(cluster, "node2")[0]
+        assert old["current"]
+        first = cluster.pids()
+        cluster.fab("deploy", hosts_toml=changed)
+        new, before = listed(cluster, "node2")[:2]
+        assert (new["current"], new["changed"], before["id"]) == (True, ["config", "programs"], old["id"])
+        shown = cluster.fab("releases", "--diff").stdout
+        assert '+    "process-time-limit": 28' in shown
+        secrets = (cluster.folder / ".secrets" / "demo.toml").read_text().split('"')[1::2]
+        assert secrets
+        assert all(one not in shown for one in secrets)
+        second = cluster.pids()
+        assert restarted(first, second) == {"processor"}
+        assert "make release" in cluster.fab("rollback", "--dry-run").stdout
+        refused = cluster.fab("rollback", "--to", "0123", status=1).stdout
+        assert "nothing was changed here: release 0123 is not there" in refused
+        assert cluster.pids() == second
+        cluster.fab("rollback")
+        until(lambda: cluster.fab("status", status=None).returncode == 0, 30)
+        assert restarted(second, cluster.pids()) == {"processor"}
+        assert next(one for one in listed(cluster, "node2") if one["current"])["id"] == old["id"]
+        assert "nothing changed" in cluster.fab("deploy").stdout
+        cluster.fab("rollback", "--to", new["deploy"])
+        assert "nothing changed" in cluster.fab("deploy", hosts_toml=changed).stdout
+        cluster.fab("deploy")
+        silent(cluster)

@@ -1,0 +1,162 @@
+"""The releases that a host keeps: what differs between two, and the way back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fabfile import plan, render
+from fabfile.errors import Problem
+from fabfile.inventory import Fleet
+from fabfile.remote import releases
+from fabfile.steps.base import CannotLook, Found
+from fabfile.steps.releases import Back, FewRuntimes, Kept, KeptReleases, kept
+from fabfile.steps.supervisor import Place
+from fabfile.tasks.releases import _goal, _last
+
+PLACE = Place("work", "/h", "/l", "/c", "/s.sock", "/opt/python", unit="pyspider-demo")
+SECTIONS = """\
+[program:fetcher1]
+environment=LANG="C",PYSPIDER_RELEASE="f1"
+
+[program:webui1]
+environment=PYSPIDER_RELEASE="e1"
+"""
+TEXTS = {"c1": '{"a": 1}\n', "c2": '{"a": 2}\n', "p1": SECTIONS, "l1": "one\n", "l2": "two\n"}
+
+
+def one(name: str, deployed: int, config: str, launcher: str, runtime: str = "runtimes/2.7.18-aa") -> dict[str, Any]:
+    files = {"config.masked.json": config, "programs.conf": "p1", "run.py": launcher}
+    return {"id": name, "deployed": deployed, "deploy": f"d{deployed}", "runtime": runtime, "files": files}
+
+
+def answer(**more: Any) -> Found:
+    whole = {
+        "current": "cc",
+        "releases": [
+            one("cc", 30, "c2", "l2"), one("bb", 20, "c2", "l1"), one("aa", 10, "c1", "l1", "runtimes/2.7.18-bb"),
+        ],
+        "texts": TEXTS, "runtime": "runtimes/2.7.18-aa", "runtimes": ["runtimes/2.7.18-aa", "runtimes/2.7.18-bb"],
+    }  # fmt: skip
+    return Found(0, json.dumps(whole | more))
+
+
+def known(**more: Any) -> KeptReleases:
+    found = kept(answer(**more))
+    assert found
+    return found
+
+
+def test_the_parts_that_differ_between_two_are_named() -> None:
+    new, middle, old = known().releases
+    assert known().differing(middle, new) == ["launcher"]
+    assert known().differing(old, middle) == ["config", "runtime"]
+    assert known().differing(old, old) == []
+    diff = known().diff(old, middle)
+    assert '--- aa/config.json\n+++ bb/config.json\n@@ -1 +1 @@\n-{"a": 1}\n+{"a": 2}' in diff
+    assert "-runtimes/2.7.18-bb\n+runtimes/2.7.18-aa" in diff
+    same = known(releases=[one("cc", 30, "c2", "l2"), one("bb", 20, "c2", "l2")])
+    assert same.differing(*reversed(same.releases)) == ["passwords"]
+
+
+def test_a_release_tells_the_fingerprints_of_its_programs() -> None:
+    assert known().programs(known().releases[0]) == {"fetcher1": "f1", "webui1": "e1"}
+
+
+@pytest.mark.parametrize(
+    ("word", "runtime", "says"),
+    [
+        ("cc", "runtimes/2.7.18-aa", []),
+        ("bb", "runtimes/2.7.18-aa", ["make release bb current again"]),
+        ("d10", "runtimes/2.7.18-aa", ["make Python 2.7.18-bb current", "make release aa current again"]),
+        ("aa", "runtimes/2.7.18-bb", ["make release aa current again"]),
+    ],
+)
+def test_the_way_back_is_a_rename_or_two(word: str, runtime: str, says: list[str]) -> None:
+    actions = Back(PLACE, word).diff(answer(runtime=runtime))
+    assert [action.says for action in actions] == says
+    for action in actions:
+        subprocess.run(["sh", "-n"], input=action.script.encode(), check=True)
+
+
+@pytest.mark.parametrize(
+    ("word", "more", "told"),
+    [
+        ("dd", {}, "release dd is not there"),
+        ("aa", {"runtimes": ["runtimes/2.7.18-aa"]}, "ran with Python 2.7.18-bb, which is no longer there"),
+        ("aa", {"releases": [one("aa", 1, "c1", "l1", "runtimes/../../home/work/x")]}, "which is no longer there"),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_refused(word: str, more: dict[str, Any], told: str) -> None:
+    with pytest.raises(Problem, match=told):
+        Back(PLACE, word).diff(answer(**more))
+
+
+def test_an_answer_that_makes_no_sense_is_an_error() -> None:
+    assert kept(Found(0, "null")) is None
+    with pytest.raises(CannotLook):
+        kept(Found(1, "Traceback"))
+    assert Kept(PLACE).probe() == Back(PLACE, "x").probe()
+
+
+def test_without_a_word_only_the_hosts_of_the_last_deploy_go_back() -> None:
+    changed, same = known(), known(current="bb")
+    last = _last([same, changed])
+    assert last == "d30"
+    goal = _goal(changed, "", last)
+    assert goal
+    assert goal.id == "bb"
+    assert _goal(same, "", last) is None
+    with pytest.raises(Problem, match="release zz is not there; those that are: cc, bb, aa"):
+        _goal(changed, "zz", last)
+    with pytest.raises(Problem, match="no release is older than aa"):
+        _goal(known(current="aa"), "", "d10")
+    with pytest.raises(Problem, match="nothing was deployed here yet"):
+        _goal(None, "", last)
+
+
+def test_a_hosts_releases_are_read_without_config_json_and_without_following_links(tmp_path: Path) -> None:
+    top = tmp_path / "releases"
+    for number, name in enumerate(("a1", "b2", "c3", "d4", "e5", "f6")):
+        (top / name).mkdir(parents=True)
+        (top / name / "config.json").write_text("secret-Canary")
+        (top / name / "config.masked.json").write_text(f"{number}\n")
+        (top / name / ".deploy").write_text("d\n")
+        os.utime(top / name, (number, number))
+    (tmp_path / "outside").write_text("outside-Canary")
+    (top / "f6" / "run.py").symlink_to(tmp_path / "outside")
+    (top / "99").symlink_to(tmp_path)
+    os.mkfifo(top / "f6" / "fifo")
+    os.utime(top / "f6", (9, 9))
+    (tmp_path / "current").symlink_to("releases/a1")
+    found = releases.releases({"home": str(tmp_path)})
+    assert [one["id"] for one in found["releases"]] == ["f6", "e5", "d4", "c3", "b2", "a1"]
+    assert found["current"] == "a1"
+    assert "secret-Canary" not in json.dumps(found)
+    assert found["releases"][1]["deploy"] == "d"
+    assert kept(Found(0, json.dumps(found)))
+
+
+def test_of_many_pythons_the_last_few_and_those_in_use_stay(tmp_path: Path) -> None:
+    names = [f"2.7.18-{number}" for number in range(8)]
+    for number, name in enumerate(names):
+        (tmp_path / "runtimes" / name).mkdir(parents=True)
+        os.utime(tmp_path / "runtimes" / name, (number, number))
+    (tmp_path / "current").symlink_to("runtimes/2.7.18-0")
+    step = FewRuntimes(PLACE, f"{tmp_path}/runtimes", 5)
+    script = "su() { echo runtimes/2.7.18-2; }\n" + step.probe().script
+    text = subprocess.run(["sh"], input=script, capture_output=True, text=True, check=True).stdout
+    (action,) = step.diff(Found(0, text))
+    assert action.says == "remove old Python 2.7.18-1"
+    assert step.diff(Found(0, "old ../../etc")) == step.diff(Found(0, "")) == []
+
+
+def test_one_hosts_toml_is_one_deploy_on_all_hosts(fleet: Fleet) -> None:
+    names = {plan.release(fleet, host).deploy for host in fleet.hosts}
+    assert names == {render.deploy_id(fleet, plan.runtime_spec(fleet).digest)}
+    assert render.deploy_id(fleet, "another") not in names
