@@ -57,6 +57,8 @@ class Begun:
 
     place: Place
     names: tuple[str, ...]
+    wait: bool = True
+    """Until they have run for their first seconds; without, it is enough that they were started."""
     seconds: float = 60
     name: str = "begun programs"
 
@@ -69,11 +71,12 @@ class Begun:
         if unknown := [name for name in self.names if name not in states]:
             raise Problem(f"supervisord knows no {', '.join(unknown)} here, so nothing was changed; {DEPLOY}")
         down = [name for name in self.names if states[name] in DOWN]
-        waiting = [name for name in self.names if states[name] == "STARTING"]
+        waiting = [name for name in self.names if states[name] == "STARTING" and self.wait]
         told = [name for name in self.names if name in sight.stopped]
         if not (down or waiting or told):
             return []
         purpose = [forgotten(self.place, told)] if told else []
-        apply = self.place.as_work("apply", restart=down, wait=self.names, reopen=[], remove=[], seconds=self.seconds)
+        wait = self.names if self.wait else ()
+        apply = self.place.as_work("apply", restart=down, wait=wait, reopen=[], remove=[], seconds=self.seconds)
         verb = "start" if down else "wait for" if waiting else "keep no longer stopped"
         return [action(f"{verb} {', '.join(down or waiting or told)}", lines(*purpose, apply), self.seconds * 2 + 30)]

@@ -23,7 +23,7 @@ from ..steps.base import Found, Step
 from ..steps.operation import Begun, Ended
 from ..steps.sight import parsed
 from ..steps.supervision import Supervision
-from ..steps.supervisor import Look
+from ..steps.supervisor import Look, Place
 
 POLL_SECONDS = 0.5
 DRAIN_SECONDS = 30
@@ -51,7 +51,7 @@ def start(c: Any, options: Options, words: Sequence[str]) -> None:
     with run.locked():
         seen = _look(run)
         _refuse_second_scheduler(run, chosen, seen)
-        in_order(run, starting(chosen), partial(begun, run), seen)
+        _start(run, chosen, seen)
         _close(run)
     run.finish()
 
@@ -66,9 +66,23 @@ def restart(c: Any, options: Options, words: Sequence[str], drain: str) -> None:
         _refuse_second_scheduler(run, chosen, seen)
         in_order(run, stopping(run.target.fleet, chosen), partial(ended, run, False), seen, seconds)
         if not run.dry:
-            in_order(run, starting(chosen), partial(begun, run), {})
+            _start(run, chosen, {})
         _close(run)
     run.finish()
+
+
+def _start(run: Run, chosen: Chosen, seen: Mapping[str, Found]) -> None:
+    """Start programs role by role, and only then wait for all of them: each takes some seconds to be RUNNING."""
+    in_order(run, starting(chosen), partial(begun, run), seen)
+    names = {host: tuple(one.name for one in programs) for host, programs in chosen.items() if programs}
+    if not run.dry:
+        where = plan.place(run.target.fleet)
+        steps = partial(_running, where, names)
+        run.each(_bringing(run, steps, {}), [host for host in run.target.hosts if host.name in names], unfinished=True)
+
+
+def _running(where: Place, names: Mapping[str, tuple[str, ...]], host: Host) -> Begun:
+    return Begun(where, names[host.name])
 
 
 def _begun(c: Any, options: Options, words: Sequence[str]) -> tuple[Run, Chosen]:
@@ -108,8 +122,8 @@ def ended(run: Run, on_purpose: bool, phase: Phase, host: Host) -> Ended:
 
 
 def begun(run: Run, phase: Phase, host: Host) -> Begun:
-    """The step that starts the programs of a phase on one host."""
-    return Begun(plan.place(run.target.fleet), phase.names[host.name])
+    """The step that starts the programs of a phase on one host, and does not wait for them."""
+    return Begun(plan.place(run.target.fleet), phase.names[host.name], wait=False)
 
 
 def in_order(run: Run, phases: Sequence[Phase], steps: Steps, seen: Mapping[str, Found], drain: int = 0) -> None:

@@ -36,6 +36,7 @@ def test_a_host_without_an_init_gets_a_line_for_cron(cluster: Cluster) -> None:
         try:
             assert "start supervisord at boot (cron)" in cluster.fab("-H", "node2", "step.boot").stdout
             assert "@reboot root" in cluster.on("node2", "cat /etc/cron.d/pyspider-demo")
+            cluster.fab("-H", "node2", "step.firewall")
             assert "nothing changed" in cluster.fab("deploy").stdout
             silent(cluster)
             pid = cluster.on("node2", "cat /home/work/supervisor/supervisord.pid").strip()
@@ -76,7 +77,7 @@ def ended(before: dict[str, int], after: dict[str, int]) -> set[int]:
 def test_a_supervisord_that_was_stopped_on_purpose_stays_so(cluster: Cluster) -> None:
     with healthy_again(cluster):
         cluster.on("node2", f"{SHELL}p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'; sleep 4")
-        assert cluster.on("node2", "pgrep -x supervisord || true") == ""
+        assert cluster.on("node2", "pgrep -f '[s]upervisord -c' || true") == ""
         cluster.fab("deploy")
         silent(cluster)
 

@@ -76,6 +76,13 @@ def test_what_is_started_runs_and_is_written_down_no_more(states: list[str], sto
     assert said(Begun(PLACE, NAMES), found(dict(zip(NAMES, states, strict=True)), *stopped)) == says
 
 
+def test_what_was_started_need_not_have_run_for_long_before_the_next_role_starts() -> None:
+    hasty = Begun(PLACE, NAMES, wait=False)
+    assert said(hasty, found({"fetcher1": "STARTING", "fetcher2": "RUNNING"})) == []
+    (action,) = hasty.diff(found({"fetcher1": "STOPPED", "fetcher2": "RUNNING"}))
+    assert '"wait": []' in action.script
+
+
 def test_a_supervisord_that_is_away_or_knows_no_such_program_is_told_of() -> None:
     away = found({}, supervisord={"answers": False, "errno": 111})
     for step in (Ended(PLACE, NAMES, on_purpose=True), Begun(PLACE, NAMES)):
