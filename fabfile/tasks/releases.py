@@ -51,7 +51,8 @@ def _kept(run: Run) -> dict[str, KeptReleases]:
         known = kept(*engine.look(run.target.links[host], [Kept(plan.place(run.target.fleet))]))
         return known or KeptReleases(None, (), {}, None, ())
 
-    return run.ask(one)
+    found = run.ask(one)
+    return {host.name: found[host.name] for host in run.target.hosts if host.name in found}
 
 
 def _data(known: KeptReleases, diff: bool) -> list[dict[str, Any]]:
