@@ -57,8 +57,12 @@ def test_what_was_stopped_stays_so_over_a_deploy_a_crash_and_a_reload(cluster: C
 
 def test_a_whole_cluster_stops_and_starts(cluster: Cluster) -> None:
     with healthy_again(cluster):
-        stopped = cluster.fab("stop").stdout
-        assert stopped.index("stop scheduler") < stopped.index("stop result_worker")
+        cluster.fab("stop", "fetcher")
+        cluster.on("node1", f"{SHELL}redis 'RPUSH scheduler2fetcher nobody-takes-it'")
+        stopped = cluster.fab("stop", "--drain", "2")
+        cluster.on("node1", f"{SHELL}redis 'DEL scheduler2fetcher'")
+        assert "scheduler2fetcher still holds 1 after 2 s" in stopped.stderr
+        assert stopped.stdout.index("stop scheduler") < stopped.stdout.index("stop result_worker")
         every = sorted(f"{host}/{name}" for host in ("node1", "node2", "node3") for name in states(cluster, host))
         assert sorted(resting(cluster)) == every
         assert "nothing changed" in cluster.fab("stop").stdout
