@@ -69,7 +69,6 @@ def test_a_whole_cluster_stops_and_starts(cluster: Cluster) -> None:
         silent(cluster)
         cluster.fab("start")
         assert resting(cluster) == []
-        silent(cluster)
 
 
 def test_a_name_that_nobody_has_is_wrong_input(cluster: Cluster) -> None:
@@ -114,4 +113,4 @@ def test_a_rollback_brings_back_what_ran_before_and_a_deploy_goes_forward_again(
         cluster.fab("rollback", "--to", new["deploy"])
         assert "nothing changed" in cluster.fab("deploy", hosts_toml=changed).stdout
         cluster.fab("deploy")
-        silent(cluster)
+        assert resting(cluster) == []

@@ -150,12 +150,15 @@ def test_a_host_that_was_switched_off_in_good_order_comes_back_with_its_programs
 
 
 def test_a_supervisord_that_was_killed_is_back_within_seconds_and_nothing_of_the_old_one_is(cluster: Cluster) -> None:
+    cluster.fab("-H", HOST, "stop", "processor1")
     for _ in range(2):
         before = work(cluster)
         cluster.on(HOST, f"kill -9 {main(cluster)}")
         until(lambda: well(cluster), 20)
         in_its_unit(cluster)
         assert not before.keys() & work(cluster).keys()
+    assert cluster.status()["stopped_on_purpose"] == [f"{HOST}/processor1"]
+    cluster.fab("-H", HOST, "start", "processor1")
     assert "nothing changed" in cluster.fab("deploy").stdout
 
 
