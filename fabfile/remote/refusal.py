@@ -8,7 +8,11 @@ import subprocess
 from . import ground, interpreters, rights
 from .reach import SECONDS
 
-READ = "import sys; from supervisor.options import ServerOptions; ServerOptions().realize(['-c', sys.argv[1]])"
+# Without a directory for temporary files it would try one by a file of its own, and a look changes nothing.
+READ = (
+    "import sys, tempfile; tempfile.tempdir = '/'; "
+    "from supervisor.options import ServerOptions; ServerOptions().realize(['-c', sys.argv[1]])"
+)
 """supervisord's first act: it reads its configuration, and ends with 2 where that can't be used."""
 REFUSED = 2
 
