@@ -11,7 +11,7 @@ from collections import deque
 import umsgpack
 
 from .life import ends_with_it
-from .patience import Ended
+from .patience import Ended, Rest
 from .queues import POLL
 
 SHARE = 20
@@ -54,13 +54,16 @@ class KeepingFetcher(object):
 
     def carry(self):
         """Carries tasks from their queue into the loop, and pages out of it."""
+        rest = Rest()
         try:
             while not (self.ending and (self.ending.over() or not (self.open or self.fetched))):
                 self.pulse.took(0)
                 moved = self.send_fetched() + (0 if self.ending else self.take())
                 self.pulse.open(len(self.open))
-                if not moved:
+                if self.open and not moved:
                     time.sleep(POLL)
+                else:
+                    rest.after(moved)
         except Ended:
             logging.warning("open messages stay held in Redis, until the next start")
         self.ioloop.add_callback(self.ioloop.stop)

@@ -8,7 +8,7 @@ import time
 import umsgpack
 
 from . import queues
-from .patience import PAUSES, TRIES, Ended
+from .patience import PAUSES, TRIES, Ended, Rest
 
 BUSY = 15
 """Seconds that a script may keep all threads of its process from running, longer than the silence."""
@@ -47,10 +47,10 @@ class KeepingProcessor(object):
 
     def run(self):
         logging.info("processor starts, with queues that hold")
+        rest = Rest()
         try:
             while not self.ending:
-                if not self.once():
-                    time.sleep(queues.POLL / 2)
+                rest.after(self.once())
         except Ended:
             logging.warning("open messages stay held in Redis, until the next start")
 

@@ -5,8 +5,7 @@ from __future__ import absolute_import
 import logging
 import time
 
-from . import queues
-from .patience import PAUSES, TRIES, Ended
+from .patience import PAUSES, TRIES, Ended, Rest
 
 SHARE = 20
 OLD = 10.0
@@ -21,10 +20,10 @@ class KeepingResultWorker(object):
 
     def run(self):
         logging.info("result_worker starts, with queues that hold")
+        rest = Rest()
         try:
             while not self.ending:
-                if not self.once():
-                    time.sleep(queues.POLL / 2)
+                rest.after(self.once())
         except Ended:
             logging.warning("open messages stay held in Redis, until the next start")
 

@@ -29,7 +29,7 @@ from launcher import lua, queues
 from launcher.flying import flying, waiting  # type: ignore[import-not-found]
 from launcher.lease import Lease  # type: ignore[import-not-found]
 from launcher.life import Life  # type: ignore[import-not-found]
-from launcher.patience import Ended, Ending, Store, redis_lost  # type: ignore[import-not-found]
+from launcher.patience import Ended, Ending, Rest, Store, redis_lost  # type: ignore[import-not-found]
 from launcher.pulse import Pulse  # type: ignore[import-not-found]
 
 
@@ -415,3 +415,12 @@ def test_what_moves_on_while_it_is_looked_for_is_found_as_well(redis: Redis) -> 
     pages.take(30)
     found += seen
     assert set(map(page, range(30, 100))) <= set(found)
+
+
+def test_a_loop_without_work_rests_longer_and_longer_and_none_after_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr(time, "sleep", paused.append)
+    rest = Rest()
+    for found in (False, False, True, False, *[False] * 9):
+        rest.after(found)
+    assert paused[:3] == [0.05, pytest.approx(0.075), 0.05] and paused[-1] == 0.3
