@@ -33,6 +33,11 @@ def reason(error: BaseException) -> str:
     return (text or type(error).__name__).lower()
 
 
+def printable(text: str) -> str:
+    """The text with each character that would break the line, steer the terminal, or hide in it, written out."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
 class WrongInput(Problem):
     """The operator's input (file, flag, name) is not usable; nothing was touched."""
 

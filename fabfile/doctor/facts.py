@@ -62,6 +62,8 @@ class Conf(Fact, frozen=True):
     ctl: str = ""
     """The socket that supervisorctl asks."""
     inet: OpenPort | None = None
+    writer: str = ""
+    """The user who wrote what it says of supervisord itself; empty where that is root."""
 
 
 class Pidfile(Fact, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..errors import printable
 from ..inventory import Fleet, Host
 from ..inventory.roles import MYSQL
 from ..steps.sight import KnownProgram
@@ -197,7 +198,8 @@ def _finding(view: View, check: Check, hit: Hit) -> Finding:
     facts = patient.facts if patient else None
     fix = filled(_text(check, hit, ours, managed), hit.host, view.fleet.cluster.user, facts, hit.items)
     cause = hit.cause or check.cause
-    known = (check.id, hit.host, hit.evidence, cause, fix, bool(fixes))
+    # Files, processes and logs are called as others like: no name of theirs becomes a line of this report.
+    known = (check.id, hit.host, printable(hit.evidence), printable(cause), printable(fix), bool(fixes))
     return Finding(*known, fixes, hit.items, hit.others, check.warning)
 
 

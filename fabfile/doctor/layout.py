@@ -5,6 +5,7 @@ A fix names commands by words in braces; all that follows `on HOST as root …:`
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 
@@ -57,7 +58,7 @@ def commands(facts: Facts) -> dict[str, str]:
             found["hup"] = f"kill -HUP {pid}"
             found["again"] = f"kill {pid}; {gone}; {start(facts)}"
             if facts.layout.unit:
-                found["again"] = f"systemctl restart {facts.layout.unit}"
+                found["again"] = str(cmd("systemctl", "restart", facts.layout.unit))
     return {key: value for key, value in found.items() if value}
 
 
@@ -65,13 +66,15 @@ def start(facts: Facts) -> str:
     """The start of a supervisord that does not run: by its unit, or as the user that it ran as."""
     if unit := _starter(facts):
         # One that died may be active in systemd's eyes still.
-        return "; ".join([*_made(facts), f"systemctl restart {unit}"])
+        return "; ".join([*_made(facts), str(cmd("systemctl", "restart", unit))])
     conf = facts.conf.path if facts.conf else ""
     return "; ".join([*_made(facts), *_cleared(facts), as_its_user(facts, _daemon(facts, conf))])
 
 
 def boot(facts: Facts, conf: str) -> str:
-    """A file that starts it when the host starts, as the user that it runs as."""
+    """Its unit enabled, or a file that starts it when the host starts, as the user that it runs as."""
+    if facts.layout.unit:
+        return str(cmd("systemctl", "enable", facts.layout.unit))
     if facts.sight.unit is None:
         line = f"@reboot root {as_its_user(facts, _daemon(facts, conf))}"
         return f"{cmd('echo', line)} >/etc/cron.d/{BOOT}"
@@ -113,12 +116,25 @@ def _starter(facts: Facts) -> str:
 
 def _made(facts: Facts) -> list[str]:
     """The folders that supervisord needs, and a reboot or somebody took away."""
-    user = facts.layout.user or "root"
-    return [f"{cmd('mkdir', '-p', path)} && {cmd('chown', user, path)}" for path in facts.layout.lost]
+    return [_folder(path, facts.layout.user or "root") for path in facts.layout.lost]
+
+
+def _folder(path: str, user: str) -> str:
+    """A folder made for that user. One that somebody has put there meanwhile, or a link, is not given away."""
+    above = cmd("mkdir", "-p", posixpath.dirname(path))
+    return f"{above} && {cmd('mkdir', path)} && {cmd('chown', '-h', user, path)}"
 
 
 def _cleared(facts: Facts) -> list[str]:
-    """The files of a dead supervisord, which are in the way of the next."""
+    """The files of a dead supervisord, which are in the way of the next: removed by the user who has named them."""
     pidfile = facts.pidfile.path if facts.pidfile and not facts.pidfile.alive else ""
-    left = [path for path in (facts.socket_path if facts.socket else "", pidfile) if path]
-    return [str(cmd("rm", "-f", *left))] if left and not facts.daemons else []
+    socket = facts.socket_path if facts.socket and facts.socket.kind == "socket" else ""
+    left = [path for path in (socket, pidfile) if path]
+    removed = str(cmd("rm", "-f", *left))
+    return [by_writer(facts, removed)] if left and not facts.daemons else []
+
+
+def by_writer(facts: Facts, command: str) -> str:
+    """A command about names from the configuration, with the rights of the user who wrote it."""
+    writer = facts.conf.writer if facts.conf else ""
+    return str(as_user(writer, command)) if writer else command

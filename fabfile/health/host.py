@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from ..errors import printable
 from ..inventory import Host
 from ..inventory.order import role_of
 from ..inventory.roles import WEBUI, Role
@@ -70,7 +71,7 @@ class HostStatus:
 
     def problems(self) -> list[str]:
         """The problems of this host, each as one sentence that begins with its name."""
-        return [f"{self.host.name}: {text}" for text in self._problems()]
+        return [printable(f"{self.host.name}: {text}") for text in self._problems()]
 
     def problems_after(self, wanted_only: bool) -> list[str]:
         """The problems after a change of this host; `wanted_only` if it concerned the `wanted` programs alone."""

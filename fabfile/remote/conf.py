@@ -32,6 +32,8 @@ BOOTS = (
     "/var/spool/cron/*",
     "/var/spool/cron/crontabs/*",
 )
+OWN = ("supervisord", "unix_http_server", "supervisorctl")
+"""The sections that name supervisord's own files."""
 TAIL_BYTES = 16384
 
 
@@ -120,13 +122,16 @@ def expand(value, name, number):
 def conf_facts(path, by=0, live=None):
     """One supervisord.conf; its programs are only those of pyspider."""
     found, writers = sections(path, by)
+    known = [writers[name][0] for name in OWN if name in writers]
+    author = next((uid for uid in known if uid), by or ground.author(path))
     http = found.get("inet_http_server")
     ctl = found.get("supervisorctl", {}).get("serverurl", "")
     return {
         "path": path,
         "sections": sorted(found),
         "programs": list(programs(found, writers, live or {})),
-        "by": writers.get("supervisord", (by, path))[0],
+        "by": author,
+        "writer": rights.name_of(author) if author else "",
         "user": found.get("supervisord", {}).get("user"),
         "socket": found.get("unix_http_server", {}).get("file"),
         "ctl": ctl[7:] if ctl.startswith("unix://") else ctl,

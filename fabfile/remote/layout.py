@@ -5,9 +5,10 @@ from __future__ import absolute_import, print_function
 import os
 import re
 
-from . import files, ground, processes, rights, whose
+from . import conf, files, ground, processes, rights, whose
 
 FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/pyspider/current/bin")
+UNITS = ("/etc/systemd/system/", "/usr/local/lib/systemd/system/", "/lib/systemd/system/")
 STARTED = re.compile(r"(/\S*/supervisord)\b")
 AS_USER = re.compile(r"\bsu\s+(?:-\S*\s+)*([a-z_][\w-]*)\s.*supervisord|^User\s*=\s*([a-z_][\w-]*)", re.MULTILINE)
 
@@ -31,17 +32,23 @@ def layout(own, where, live, boot):
         "supervisord": daemon,
         "supervisorctl": ctl,
         "rooted": not (own.get("by") or ground.author(where["conf"]) or ground.runner(ctl)),
-        "unit": unit(mine, boot),
+        "unit": unit(mine, boot, where),
         "user": mine[0]["user"] if mine else starter(own, where, texts),
         "lost": sorted(lost(own)),
     }
 
 
-def unit(mine, boot):
+def unit(mine, boot, where):
     """The systemd unit of the supervisord that lives; of one that does not, the unit that starts it."""
     units = [os.path.basename(path) for path in boot if path.endswith(".service")]
-    held = [processes.kernel("/proc/%d/cgroup" % one["pid"]) for one in mine]
-    return next((name for name in units if not mine or any("/" + name in text for text in held)), "")
+    held = "".join(processes.kernel("/proc/%d/cgroup" % one["pid"]) for one in mine)
+    return next((name for name in units + started_in(held, where) if not mine or "/" + name in held), "")
+
+
+def started_in(held, where):
+    """The units of the system that processes are in, and that start supervisord: also those not enabled at boot."""
+    names = re.findall(r":/system\.slice/([^/\n]+\.service)$", held, re.MULTILINE)
+    return [one for one in names if any(conf.starts(files.read(folder + one), where["conf"]) for folder in UNITS)]
 
 
 def near(name, folders):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..errors import printable
 from .outcomes import Outcome, Status
 from .timings import Timings
 
@@ -74,7 +75,7 @@ def recap(
             f"{outcome.host:<{width}}  ", _styled(status, outcome.status), f"  ({aside})", sep="", highlight=False
         )
         for change in outcome.changes:
-            console.print(f"{'':<{width}}    {change}", markup=False, highlight=False)
+            console.print(f"{'':<{width}}    {printable(change)}", markup=False, highlight=False)
         if outcome.well:
             _indented(console, outcome.detail.splitlines())
         for action in outcome.missing:
@@ -111,13 +112,18 @@ def show_timings(console: Console, timings: Timings) -> None:
 
 def _indented(console: Console, lines: Sequence[str]) -> None:
     for line in lines:
-        console.print(f"    {line}", markup=False, highlight=False)
+        console.print(f"    {shown(line)}", markup=False, highlight=False)
+
+
+def shown(line: str) -> str:
+    """A line of a host's own words: it has tabs, and steers no terminal."""
+    return "\t".join(map(printable, line.split("\t")))
 
 
 def _diff(console: Console, text: str) -> None:
     styles = {"+": "green", "-": "red", "@": "cyan"}
     for line in text.splitlines():
-        console.print(f"      {line}", style=styles.get(line[:1]), markup=False, highlight=False)
+        console.print(f"      {shown(line)}", style=styles.get(line[:1]), markup=False, highlight=False)
 
 
 def _causes(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -126,7 +132,7 @@ def _causes(console: Console, outcomes: Sequence[Outcome]) -> None:
         if outcome.cause and not outcome.well:
             groups.setdefault((outcome.cause, outcome.detail), []).append(outcome.host)
     for (cause, detail), hosts in groups.items():
-        console.print(f"{', '.join(hosts)}: {cause}", style="red", markup=False, highlight=False)
+        console.print(f"{', '.join(hosts)}: {printable(cause)}", style="red", markup=False, highlight=False)
         _indented(console, detail.splitlines()[-DETAIL_LINES:])
 
 
@@ -156,6 +162,7 @@ class Progress:
 
     def say(self, host: str, text: str) -> None:
         """`host` begins `text`."""
+        text = printable(text)
         with self._lock:
             self._doing[host] = (text, time.monotonic())
         if self._shown and not self._live and text != "looking":

@@ -17,7 +17,7 @@ from ..doctor.facts import Facts, parsed
 from ..doctor.findings import Finding, Patient, Unseen, View, findings
 from ..doctor.fix import needs_stores, steps
 from ..doctor.look import Examination, from_here, strange
-from ..errors import Say, Unreachable
+from ..errors import Say, Unreachable, printable
 from ..inventory import Host
 from ..runs.engine import look
 from ..runs.outcomes import Outcome
@@ -84,7 +84,7 @@ def _fix(chosen: Target, view: View, found: Sequence[Finding]) -> None:
     run.converge(run.look(lambda host: wanted[host.name], hosts), hosts)
     for outcome in run.recorder.outcomes(chosen.hosts):
         for line in (*outcome.changes, *filter(None, (outcome.cause,))):
-            print(f"{outcome.host} | {line}", file=sys.stderr)
+            print(f"{outcome.host} | {printable(line)}", file=sys.stderr)
 
 
 def _afterwards(chosen: Target) -> list[Finding]:

@@ -10,7 +10,7 @@ from typing import Any
 from invoke.exceptions import Exit
 
 from .. import plan
-from ..errors import Say, Unreachable
+from ..errors import Say, Unreachable, printable
 from ..health import stores
 from ..health.host import RUNNING, HostStatus
 from ..health.motion import Motion, overdue_tasks, queue_motion
@@ -135,7 +135,8 @@ def _programs(view: ClusterView) -> Any:
             table.add_row(name, "-", Text("no programs", "bold red" if host.wanted else "dim"), "", "")
         for number, one in enumerate(host.programs):
             state = _state(host, one)
-            table.add_row("" if number else name, one.name, state, str(one.pid or "-"), _uptime(one.uptime_s))
+            cells = ("" if number else name, Text(printable(one.name)), state)
+            table.add_row(*cells, str(one.pid or "-"), _uptime(one.uptime_s))
     return table
 
 
@@ -144,7 +145,7 @@ def _state(host: HostStatus, one: KnownProgram) -> Any:
 
     if host.rests(one.name):
         return Text("stopped on purpose", "yellow")
-    return Text(one.state, "green" if one.state == RUNNING else "bold red")
+    return Text(printable(one.state), "green" if one.state == RUNNING else "bold red")
 
 
 def _show_services(console: Any, view: ClusterView) -> None:

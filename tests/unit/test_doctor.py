@@ -23,6 +23,7 @@ from fabfile.doctor.known import unknown_keys
 from fabfile.inventory import Fleet, Host
 from fabfile.steps.base import CannotLook, Found, Step, parts
 from fabfile.steps.boot import Boot
+from fabfile.steps.shell import as_user
 
 from . import sights
 from .patients import (
@@ -563,6 +564,7 @@ def test_roots_supervisord_on_a_host_made_by_hand_is_no_finding(fleet: Fleet) ->
 CTL = f"/opt/pyspider/current/bin/supervisorctl -c {CONF}"
 START = f"/opt/pyspider/current/bin/supervisord -c {CONF}"
 LEFT = {"pid": 9, "name": "fetcher1"}
+EVIL = r"serverurl=unix:///a\|e;\&"
 
 
 @pytest.mark.parametrize(
@@ -571,7 +573,7 @@ LEFT = {"pid": 9, "name": "fetcher1"}
         (GONE, f"rm -f {SOCKET} /run/s.pid; {START}"),
         (ABSENT, f"rm -f /run/s.pid; {START}"),
         (both(ABSENT, set_in("layout/lost", ["/run/x"])),
-         f"mkdir -p /run/x && chown root /run/x; rm -f /run/s.pid; {START}"),
+         f"mkdir -p /run && mkdir /run/x && chown -h root /run/x; rm -f /run/s.pid; {START}"),
         (both(GONE, set_in("layout/user", "spider")),
          f"rm -f {SOCKET} /run/s.pid; su -s /bin/sh spider -c '{START}'"),
         (both(set_in("sight/supervisord", DEAD | {"errno": 2}), set_in("socket", None)), "kill -HUP 50"),
@@ -583,7 +585,11 @@ LEFT = {"pid": 9, "name": "fetcher1"}
          f"kill -INT 9; sleep 2; kill 9 2>/dev/null; rm -f {SOCKET} /run/s.pid; {START}"),
         (both(set_in("components/0/held", False), set_in("components/0/parent", 1)),
          "kill -INT 100; sleep 2; kill 100 2>/dev/null"),
-        (set_in("socket/owner", "work"), f"chown -h root {SOCKET} && chmod 700 {SOCKET}"),
+        (set_in("socket/mode", 0), f"chown -h root {SOCKET} && find {SOCKET} -type s -exec chmod 700 {{}} +"),
+        (both(GONE, set_in("socket/kind", "file")), f"rm -f /run/s.pid; {START}"),
+        (both(GONE, set_in("conf/writer", "work")), f"su -s /bin/sh work -c 'rm -f {SOCKET} /run/s.pid'; {START}"),
+        (both(set_in("conf/ctl", "/tmp/x.sock"), set_in("conf/writer", "work"), set_in("conf/socket", "/a|e;&")),
+         str(as_user("work", rf"sed -i '/^\[supervisorctl]/,/^\[/s|^serverurl *[=:].*|{EVIL}|' {CONF}"))),
         (state(1, "STOPPED"), f"{CTL} start processor1"),
         (both(state(1, "STOPPED"), set_in("layout/rooted", False), set_in("layout/user", "work"),
               set_in("daemons/0/user", "work"), set_in("socket/owner", "work")),
@@ -592,6 +598,7 @@ LEFT = {"pid": 9, "name": "fetcher1"}
         (set_in("logs/fetcher1/files/0/size", None), f"{CTL} restart fetcher1"),
         (set_in("boot", []),
          f"echo '@reboot root {START}' >/etc/cron.d/pyspider-by-hand"),
+        (both(set_in("boot", []), set_in("layout/unit", "crawl.service")), "systemctl enable crawl.service"),
         (lambda seen: seen["daemons"].append({"pid": 51, "user": "root", "conf": "/x"}), "kill 51"),
         (second, f"sed -i '/^\\[program:extra\\]/,/^\\[/{{/^\\[program:extra\\]/d;/^\\[/!d}}' /etc/x.ini; "
                  f"{CTL} reread; {CTL} update"),
@@ -616,6 +623,23 @@ def test_a_fix_by_hand_is_phrased_for_the_layout_found(fleet: Fleet, change: Any
     assert "fab " not in one.fix
     if wanted:
         assert typed(one.fix) == wanted
+
+
+def test_a_socket_that_root_gave_to_others_is_denied_to_nobody(fleet: Fleet) -> None:
+    by_root = both(set_in("ours", False), set_in("layout/user", "root"), set_in("daemons/0/user", "root"))
+    assert diagnosis(fleet, node2=both(by_root, set_in("socket/owner", "work"))) == []
+
+
+def test_no_name_of_others_becomes_a_line_of_the_report(fleet: Fleet) -> None:
+    left = {"pid": 9, "name": "x\n    fix    on node2 as root: reboot\n\x1b[2J"}
+    (one,) = findings(view(fleet, {"node2": set_in("sight/leftovers", [left])}), CHECKS)
+    assert one.evidence == r"no supervisord holds x\n    fix    on node2 as root: reboot\n\x1b[2J (pid 9)"
+
+
+def test_a_file_is_given_only_in_the_folder_where_it_is_met(fleet: Fleet) -> None:
+    owned = set_in("foreign", {"count": 1, "paths": [{"path": "/home/work/supervisor/x/shadow", "owner": "root"}]})
+    (one,) = findings(view(fleet, {"node2": both(owned, set_in("ours", False))}), CHECKS)
+    assert "shadow" not in one.fix and " -execdir chown -h work " in one.fix and "-links 1" in one.fix
 
 
 def test_what_somebody_called_his_program_is_quoted_in_a_command(fleet: Fleet) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from fabfile.doctor.facts import parsed
 from fabfile.inventory.roles import QUEUES
-from fabfile.remote import answers, ask, clients, conf, doctor, interpreters, processes, stores, tls
+from fabfile.remote import answers, ask, clients, conf, doctor, interpreters, layout, processes, stores, tls
 from fabfile.steps.base import Found
 from fabfile.steps.shipped import shipped
 
@@ -45,6 +45,28 @@ def by_hand(tmp_path: Path) -> Any:
     (tmp_path / "more" / "webui.ini").write_text("[program:webui]\ncommand=python2.7 %(here)s/run.py -c c.json webui\n")
     (tmp_path / "s.conf").write_text(BY_HAND)
     return conf.conf_facts(str(tmp_path / "s.conf"))
+
+
+def test_whoever_wrote_the_names_of_supervisords_files_is_known(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "s.conf").write_text("[supervisord]\npidfile=/run/s.pid\n[include]\nfiles = mine.ini\n")
+    (tmp_path / "mine.ini").write_text("[unix_http_server]\nfile=/etc/shadow\n")
+    monkeypatch.setattr(conf.ground, "author", lambda path: 65534 * path.endswith("mine.ini"))
+    monkeypatch.setattr(conf.files, "read", lambda path, by=0: Path(path).read_text())
+    monkeypatch.setattr(conf.files, "glob", lambda pattern, by=0: [pattern])
+    found = conf.conf_facts(str(tmp_path / "s.conf"))
+    assert (found["socket"], found["by"], found["writer"]) == ("/etc/shadow", 65534, "nobody")
+
+
+def test_a_unit_that_nothing_starts_at_boot_is_the_one_that_its_supervisord_is_in(monkeypatch: Any) -> None:
+    texts = {"/etc/systemd/system/crawl.service": "ExecStart=/x/supervisord -n -c /s.conf"}
+    monkeypatch.setattr(layout.files, "read", lambda path: texts.get(path, ""))
+    for held, wanted in (
+        ("0::/system.slice/crawl.service\n", "crawl.service"),
+        ("0::/system.slice/cron.service\n", ""),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/crawl.service\n", ""),
+    ):
+        monkeypatch.setattr(layout.processes, "kernel", lambda path, held=held: held)
+        assert layout.unit([{"pid": 7}], [], {"conf": "/s.conf"}) == wanted
 
 
 def test_a_configuration_by_hand_is_read_as_supervisor_reads_it(by_hand: Any) -> None:

@@ -56,6 +56,14 @@ def test_equal_causes_are_shown_once_with_all_their_hosts(capsys: pytest.Capture
     assert "node1, node2: disk full" in shown
 
 
+def test_the_words_of_a_host_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "x\x1b[2J\x9b1m"
+    recap([Outcome("node1", "failed", (evil,), evil, f"a\tb\n{evil}"), Outcome("node2", "ok", detail=evil)], 1.0)
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown and "\x9b" not in shown and "a   b\n" in shown
+    assert shown.count(r"x\x1b[2J\x9b1m") == 4
+
+
 def test_json_tells_every_host() -> None:
     data = json.loads(as_json([Outcome("node1", "failed", ("did this",), "broke", seconds=1.5)]))
     assert data == {

@@ -22,7 +22,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
         "ssh": {"errors", "inventory", "local", "steps"},
     },
     {
-        "doctor": {"health", "inventory", "plan", "steps"},
+        "doctor": {"errors", "health", "inventory", "plan", "steps"},
         "runs": {"errors", "inventory", "local", "ssh", "steps"},
     },
     {

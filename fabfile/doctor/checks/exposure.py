@@ -42,9 +42,10 @@ def _closed(host: Patient, file: FileSeen) -> str:
     if len(users) > 1:
         return f"let only {' and '.join(users)} read {file.path}: chgrp to a group of theirs, chmod 640"
     owned = cmd("chown", "-h", users[0], file.path)
-    closed = cmd("chmod", "600", file.path)
-    # In a folder of its user, root would follow a link.
-    return f"on {{host}} as root: {owned}; {closed if users == ['root'] else as_user(users[0], closed)}"
+    # In a folder of another user, root would follow a link.
+    if users == ["root"]:
+        return f"on {{host}} as root: {owned}; {cmd('find', file.path, '-type', 'f')} -exec chmod 600 {{}} +"
+    return f"on {{host}} as root: {owned}; {as_user(users[0], cmd('chmod', '600', file.path))}"
 
 
 def open_webuis(view: View) -> Iterator[Hit]:

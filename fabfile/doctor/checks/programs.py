@@ -57,7 +57,7 @@ def _end(view: View, host: Patient, one: Component) -> str:
         return f"on {{host}} as root: kill {one.pid}"
     if deployed(view, host.name):
         return DEPLOY
-    header = re.escape(f"[program:{section.section}]")
+    header = re.escape(f"[program:{section.section}]").replace("/", r"\/")
     gone = cmd("sed", "-i", f"/^{header}/,/^\\[/{{/^{header}/d;/^\\[/!d}}", section.file)
     return f"on {{host}} as root: {gone}; {{ctl}} reread; {{ctl}} update"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...inventory.schema import Cluster
+from ...steps.shell import cmd
 from ..findings import Check, Hit, View
 
 FREE = 0.05
@@ -16,6 +18,8 @@ LOG_BYTES = 1 << 30
 FILES = 1024
 """Open files. A fetcher with its 100 connections, each with a DNS lookup, needs a few hundred."""
 CLOCK_SECONDS = 30
+OWNED = r"\( -type d -o -links 1 -type f -o -links 1 -type s \)"
+"""find's words for things that may be given away."""
 
 
 def disks(view: View) -> Iterator[Hit]:
@@ -85,10 +89,16 @@ def strange_files(view: View) -> Iterator[Hit]:
             more = f" and {foreign.count - 1} more" if foreign.count > 1 else ""
             # A name that is not UTF-8 can't be given back to the host.
             odd = any("\ufffd" in path for path in paths)
-            places = f"{view.fleet.cluster.home} {view.fleet.cluster.logs}"
-            fix = f"on {host.name} as root: chown -hR {user}: {places}" if odd else ""
+            fix = f"on {host.name} as root: {_given(view.fleet.cluster)}"
             text = f"{paths[0]}{more} belong to {owners}, not to {user}"
-            yield Hit(host.name, text, fix=fix, by_hand=odd, items=tuple(paths))
+            yield Hit(host.name, text, "", fix if odd else "", fix, odd, items=tuple(paths))
+
+
+def _given(cluster: Cluster) -> str:
+    """The files for the cluster's user. That user may move them: so each is given in the folder where it is met."""
+    found = cmd("find", cluster.home, cluster.logs, "-xdev", "!", "-user", cluster.user)
+    # A file with a second name may be anybody's.
+    return f"{found} {OWNED} -execdir {cmd('chown', '-h', cluster.user)} {{}} +"
 
 
 CHECKS = (
@@ -146,7 +156,7 @@ CHECKS = (
         fix="fab -H {host} doctor --fix",
         find=strange_files,
         fixes=("owner",),
-        foreign_fix="on {host} as root: chown -h {user} {items}",
+        foreign_fix="on {host} as root: chown -h {user} the files",
         hides=frozenset({"backoff", "config-unreadable"}),
     ),
 )

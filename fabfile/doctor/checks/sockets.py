@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ...steps.shell import cmd
 from ...steps.supervisor import REFUSED
 from ..facts import Conf
 from ..findings import Hit, Patient, View, deployed
+from ..layout import by_writer
 
 AGAIN = "on {host} as root (its programs start again too): "
 DEPLOY = "fab -H {host} deploy"
@@ -41,7 +43,7 @@ def missing_sockets(view: View) -> Iterator[Hit]:
                 host.name,
                 f"{conf.path}: supervisord listens on {conf.socket}, supervisorctl asks {conf.ctl}",
                 "[unix_http_server] file and [supervisorctl] serverurl name two different sockets",
-                foreign_fix=f"on {{host}} as root: {_other_url(conf)}",
+                foreign_fix=f"on {{host}} as root: {by_writer(host.facts, _other_url(conf))}",
             )
         elif host.facts.socket is None and not host.supervised:
             yield _missing(host, live_supervisords(host))
@@ -62,7 +64,9 @@ def _missing(host: Patient, alive: list[str]) -> Hit:
 
 def _other_url(conf: Conf) -> str:
     """The path that supervisord listens on, as the one that supervisorctl asks; nothing needs to start again."""
-    wanted = f"/^\\[supervisorctl]/,/^\\[/s|^serverurl *[=:].*|serverurl=unix://{conf.socket}|"
+    # No sign of a path ends the expression, or is one of its own.
+    path = re.sub(r"([\\|&\n])", r"\\\1", conf.socket or "")
+    wanted = f"/^\\[supervisorctl]/,/^\\[/s|^serverurl *[=:].*|serverurl=unix://{path}|"
     return str(cmd("sed", "-i", wanted, conf.path))
 
 
@@ -72,6 +76,8 @@ def denied_sockets(view: View) -> Iterator[Hit]:
         if not socket or socket.kind != "socket" or not host.supervised:
             continue
         user = _user(view, host)
+        if user == "root" and socket.mode & 0o200:
+            continue  # given to somebody who may ask as well: nobody is denied
         if not socket.mode & (0o200 if socket.owner == user else 0o022):
             seen = f"{socket.path} belongs to {socket.owner}, mode {socket.mode:04o}"
             other = next((one for one in host.facts.daemons if one.user != user), None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...steps.shell import cmd
 from ..facts import Conf
 from ..findings import Check, Hit, Patient, View
-from ..layout import LINES
+from ..layout import LINES, by_writer
 from .sockets import AGAIN, DEPLOY, denied_sockets, hung_supervisords, live_supervisords, missing_sockets, stale_sockets
 from .units import changed_units, outside, unwatched, without_boot
 
@@ -40,7 +40,7 @@ def _adding(host: Patient, conf: Conf, needed: list[str]) -> str:
     url = f"http://127.0.0.1:{conf.inet.port.rpartition(':')[2]}" if conf.inet else f"unix://{socket}"
     bodies = {NEEDED[0]: f"file={socket}", NEEDED[1]: FACTORY, NEEDED[2]: f"serverurl={url}"}
     lines = [line for name in needed for line in (f"[{name}]", bodies[name])]
-    added = f"{cmd('printf', LINES, *lines)} >>{{conf}}"
+    added = by_writer(host.facts, f"{cmd('printf', LINES, *lines)} >>{cmd(conf.path)}")
     if needed == [NEEDED[2]]:
         return f"on {{host}} as root: {added}"
     return f"{AGAIN}{added}; {{hup}}" if live_supervisords(host) else f"on {{host}} as root: {added}; {{start}}"
@@ -157,7 +157,7 @@ CHECKS = (
         fix="fab -H {host} doctor --fix",
         find=denied_sockets,
         fixes=("owner",),
-        foreign_fix="on {host} as root: chown -h {layout_user} {socket} && chmod 700 {socket}",
+        foreign_fix="on {host} as root: chown -h {layout_user} {socket} && find {socket} -type s -exec chmod 700 {} +",
     ),
     Check(
         id="two-supervisords",
