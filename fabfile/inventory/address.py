@@ -12,6 +12,7 @@ _WORD = re.compile(
     r"(?:([A-Za-z_][A-Za-z0-9_.-]{0,31})@)?([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::([0-9]{1,5}))?"
 )
 _IPV6 = re.compile(r"(?:[^@]*@)?(?:\[[0-9A-Fa-f.]*:[^\]]*\](?::.*)?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)")
+_EVERYBODY = ipaddress.IPv4Address("255.255.255.255")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,12 @@ def parsed(word: str) -> Address | None:
 
 
 def possible(address: str) -> bool:
-    """Whether it is an IPv4 address, or may be the name of a host."""
+    """Whether it is the IPv4 address of one host, or may be the name of one."""
     # No name of a host ends in a number behind a dot.
     if not address.rpartition(".")[2].isdigit():
         return True
     try:
-        ipaddress.IPv4Address(address)
+        number = ipaddress.IPv4Address(address)
     except ValueError:
         return False
-    return True
+    return not (number.is_unspecified or number.is_multicast or number == _EVERYBODY)

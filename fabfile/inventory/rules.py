@@ -181,7 +181,9 @@ def _addresses(file: HostsFile) -> Iterator[Fault]:
                 f"{other} has the same address {host.address} and port; every host is one machine",
             )
         if not possible(host.address):
-            yield Fault(("hosts", name, "address"), f"'{host.address}' is neither an IPv4 address nor a host name")
+            yield Fault(
+                ("hosts", name, "address"), f"'{host.address}' is neither the IPv4 address of a host nor a host name"
+            )
 
 
 def _trusted(file: HostsFile) -> Iterator[Fault]:

@@ -86,3 +86,17 @@ def ask(transport: Any) -> None:
     packet.add_string("keepalive@openssh.com")
     packet.add_boolean(True)
     transport._send_user_message(packet)
+
+
+def told(channel: Any, data: bytes) -> bool:
+    """Send all of it; whether the far side still took it. One that has ended left last words, which are to be read.
+
+    Raises TimeoutError.
+    """
+    try:
+        channel.sendall(data)
+    except TimeoutError:
+        raise
+    except OSError:
+        return False
+    return True

@@ -42,6 +42,8 @@ class KnownHosts:
         """The names for which certificates count, and the lines that say so."""
         self._lines: dict[str, int] = {}
         """Where a key stands, for the operator to look at."""
+        if file.is_fifo() or file.is_socket():
+            raise Unreachable(f"{file} is no regular file; host keys can't be checked without one")
         try:
             text = file.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:

@@ -225,14 +225,9 @@ class SSHLink:
     def _send(self, channel: Any, message: Message) -> None:
         # A channel that was kept has the short limit of its last look; a slow line takes its time for an upload.
         channel.settimeout(CHANNEL_SECONDS)
-        try:
-            for piece in pieces(message):
-                channel.sendall(piece)
-        except TimeoutError:
-            raise
-        except OSError:
-            # The far side has ended already: its last words are still to be read.
-            return
+        for piece in pieces(message):
+            if not inside.told(channel, piece):
+                return
 
     def _receive(self, channel: Any, reader: Reader) -> None:
         before, limit, deadline = (False, -1), 0.0, 0.0
@@ -253,7 +248,7 @@ class SSHLink:
                 self._feed(channel, reader)
 
     def _beat(self, channel: Any) -> None:
-        channel.sendall(b"\n")
+        inside.told(channel, b"\n")
         if self._silence.wants_to_ask():
             inside.ask(self._transport)
 

@@ -51,7 +51,7 @@ class Root:
             channel.get_pty()
         inside.begin_command(channel, command)
         if not self._terminal:
-            channel.sendall(WARD)
+            inside.told(channel, WARD)
         if self._terminal or wait:
             first = self._entered(channel, gate)
         if self._password and not self._terminal:
@@ -59,7 +59,7 @@ class Root:
         return gate, first
 
     def _authorise(self, channel: Any) -> None:
-        channel.sendall(f"{self._password}\n".encode())
+        inside.told(channel, f"{self._password}\n".encode())
 
     def _entered(self, channel: Any, gate: Gate) -> bytes:
         behind, prompts, deadline = b"", 0, time.monotonic() + STARTUP_SECONDS

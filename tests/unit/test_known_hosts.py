@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -131,3 +132,9 @@ def test_a_host_with_an_alias_is_added_by_a_command_that_writes_the_alias(tmp_pa
     with pytest.raises(Unreachable) as error:
         check(host(file), "crawlers", KnownHosts(file), paramiko.ECDSAKey.generate())
     assert f"ssh-keyscan -p 2222 192.0.2.1 | sed 's/^[^ #]*/crawlers/' >>{file}" in str(error.value)
+
+
+def test_a_known_hosts_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "known_hosts")
+    with pytest.raises(Unreachable, match="no regular file"):
+        KnownHosts(tmp_path / "known_hosts")

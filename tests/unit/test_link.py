@@ -6,14 +6,16 @@ import threading
 
 import pytest
 
-from fabfile.errors import Unreachable
+from fabfile.errors import Problem, Unreachable
 from fabfile.inventory import Host
+from fabfile.ssh import inside
 from fabfile.ssh.config import SSHConfig
 from fabfile.ssh.connect import Flags, login
 from fabfile.ssh.kept import KeptChannels
 from fabfile.ssh.keys import Keys
 from fabfile.ssh.link import CHANNEL_SECONDS, SSHLink
 from fabfile.ssh.protocol import message
+from fabfile.ssh.root import Root
 from fabfile.steps.base import Action, Payload, Probe
 
 
@@ -82,3 +84,22 @@ def test_a_host_that_is_late_on_a_kept_channel_is_not_waited_for_once_more() -> 
 
     with pytest.raises(Unreachable, match="no answer within 20 s"):
         link_with(Stuck()).exchange(UPLOAD, lambda _: None)
+
+
+def test_a_login_shell_that_ends_before_all_was_sent_is_heard_to_its_last_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Ended(Channel):
+        words = iter((b"no such shell\n", b""))
+
+        def sendall(self, data: bytes) -> None:
+            raise OSError("Socket is closed")
+
+        def recv(self, _size: int) -> bytes:
+            return next(self.words)
+
+    monkeypatch.setattr(inside, "begin_command", lambda *_: None)
+    monkeypatch.setattr(inside, "exit_status", lambda *_: 127)
+    monkeypatch.setattr(inside, "connected", lambda _: True)
+    with pytest.raises(Problem, match=r"ended before it ran anything \(status 127\): no such shell"):
+        Root(Host("node1", "192.0.2.1"), None).run(Ended(), "true")
