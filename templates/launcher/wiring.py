@@ -60,8 +60,10 @@ class Component(object):
             main()
         except Ended:
             pass
-        except SystemExit as error:
-            if error.code and not self.ending:
+        except BaseException as error:
+            if not isinstance(error, SystemExit) or error.code and not self.ending:
+                # A thread that outlives its interpreter finds nothing there, and tells of that only.
+                self.life.end()
                 raise
         return self.finish()
 
