@@ -178,7 +178,7 @@ def test_a_fifo_in_place_of_a_program_is_named_at_once_and_replaced(untrusted: U
     with untrusted.planted(f"{CURRENT}/run.py", kind="FIFO"):
         begun = time.monotonic()
         said = untrusted.fab("deploy", "--dry-run")
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 15
         assert "run.py is a FIFO" in said
         untrusted.fab("deploy")
         assert untrusted.on(f"test -f {CURRENT}/run.py && echo yes") == "yes\n"

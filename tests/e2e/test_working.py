@@ -48,13 +48,13 @@ def caused(cluster: Cluster, hosts: tuple[str, ...], cause: str, mend: str) -> I
         silent(cluster)
 
 
-def crawling(cluster: Cluster) -> None:
-    """Every page of the documentation is fetched, processed and stored from now on."""
+def crawling(cluster: Cluster, run: str = "first") -> None:
+    """Every page of the documentation is fetched, processed and stored from now on, once in each run."""
     fleet = load(cluster.hosts_toml)
     start = cluster.sandbox.serve(documentation(print)) + "/"
     webui = web_ui(fleet)
     script = (FOLDER / "examples" / "python_docs.py").read_text()
-    webui.save(PROJECT, script.replace("@START@", start).replace("@RUN@", start))
+    webui.save(PROJECT, script.replace("@START@", start).replace("@RUN@", start + run))
     webui.update(PROJECT, "rate", "100/100")
     webui.update(PROJECT, "status", "RUNNING")
     webui.start(PROJECT)
@@ -110,6 +110,7 @@ def test_a_crawl_is_well_while_it_runs_and_when_it_rests_and_not_where_each_resu
         try:
             for host in workers:
                 cluster.on(host, SHELL + again)
+            crawling(cluster, "second")
             failing = {("failing", host) for host in workers}
             until(lambda: {(one["id"], one["host"]) for one in found(cluster)} == failing, 60)
             assert all("it fails at every message" in problem for problem in cluster.status()["problems"])
