@@ -26,7 +26,7 @@ from ..steps.base import Step
 from ..steps.firewall import Firewall
 from ..steps.sight import Sight, parsed
 from ..steps.supervision import Supervision
-from ..steps.supervisor import Look, Questions, Untouched
+from ..steps.supervisor import Look, Questions, Untouched, claimed
 from .operate import DRAIN_SECONDS, ended, in_order, stopped
 
 HEALTH_SECONDS = 20.0
@@ -72,10 +72,19 @@ def _let_in(run: Run, looked: Mapping[str, Looked]) -> bool:
         doors = _doors(looked[host.name])
         return Done(apply(run.target.links[host], doors.steps, missing(doors.steps, doors.found), say))
 
-    hosts = [host for host in run.target.hosts if host.name in looked and _changes(_doors(looked[host.name]))]
+    seen = [host for host in run.target.hosts if host.name in looked and _free(run.target, looked[host.name])]
+    hosts = [host for host in seen if _changes(_doors(looked[host.name]))]
     if hosts and not run.dry:
         run.each(one, hosts, unfinished=True)
     return bool(hosts) and not run.dry
+
+
+def _free(chosen: Target, looked: Looked) -> bool:
+    """Whether the host is nobody else's: a deploy will refuse such a one, and sets no rule there before."""
+    with suppress(Problem):
+        sight = _sight(looked)
+        return sight is None or claimed(plan.place(chosen.fleet), sight) is None
+    return False
 
 
 def _doors(looked: Looked) -> Looked:
