@@ -15,7 +15,7 @@ from ..errors import Problem, Say
 from ..health.host import HostStatus
 from ..inventory import Host
 from ..inventory.order import stopping
-from ..inventory.roles import SCHEDULER
+from ..inventory.roles import SCHEDULER, STORES
 from ..runs import engine
 from ..runs.engine import apply, missing
 from ..runs.options import Options
@@ -72,18 +72,21 @@ def _let_in(run: Run, looked: Mapping[str, Looked]) -> bool:
         doors = _doors(looked[host.name])
         return Done(apply(run.target.links[host], doors.steps, missing(doors.steps, doors.found), say))
 
-    seen = [host for host in run.target.hosts if host.name in looked and _free(run.target, looked[host.name])]
+    seen = [host for host in run.target.hosts if host.name in looked and _free(run.target, host, looked[host.name])]
     hosts = [host for host in seen if _changes(_doors(looked[host.name]))]
     if hosts and not run.dry:
         run.each(one, hosts, unfinished=True)
     return bool(hosts) and not run.dry
 
 
-def _free(chosen: Target, looked: Looked) -> bool:
-    """Whether the host is nobody else's: a deploy will refuse such a one, and sets no rule there before."""
+def _free(chosen: Target, host: Host, looked: Looked) -> bool:
+    """Whether nothing forbids a deploy but stores that may answer after it: on others no rule is set, as nothing is."""
     with suppress(Problem):
         sight = _sight(looked)
-        return sight is None or claimed(plan.place(chosen.fleet), sight) is None
+        waiting = {f"{store.name}-refused" for store in STORES}
+        grave = [one for one in _objections(chosen, host, looked, chosen.roles) if one.grave]
+        free = sight is None or claimed(plan.place(chosen.fleet), sight) is None
+        return free and all(one.finding.id in waiting for one in grave)
     return False
 
 

@@ -13,13 +13,13 @@ pytestmark = pytest.mark.e2e
 
 
 def snapshot(hand: ByHand) -> str:
-    """What must not change: files with owner, mode and content, accounts and settings of the stores."""
+    """What must not change: files with owner, mode and content, accounts and settings of the stores, the filter."""
     return hand.on(
         "node1",
         "find /etc /srv/crawl /home/work -xdev -type f ! -name '*.log' ! -path '*/data/*' -printf '%p %u %m ' "
         "-exec sha256sum {} \\; | sort; stat -c '%n %U %a' /home/work /home/work/supervisor; "
         "mariadb -Ne 'SELECT user, host FROM mysql.user ORDER BY 1, 2; SHOW DATABASES'; "
-        "redis-cli CONFIG GET requirepass",
+        "redis-cli CONFIG GET requirepass; nft list ruleset 2>/dev/null || true",
     )
 
 
@@ -69,9 +69,11 @@ def test_a_second_cluster_beside_it_is_refused_for_its_ports(hand: ByHand) -> No
     )
     pids = hand.alive()
     hand.on("node1", "mkdir -p /home/work/distri_pyspider; chown work: /home/work/distri_pyspider")
+    before = snapshot(hand)
     refused = hand.fab("deploy", status=1, hosts_toml=beside).stdout
     assert "scheduler wants port 23333, which" in refused
     assert hand.alive() == pids
+    assert snapshot(hand) == before
 
 
 def test_what_root_left_in_the_logs_is_taken_over_before_anything_starts(hand: ByHand, tmp_path: Path) -> None:
