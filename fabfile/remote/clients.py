@@ -4,7 +4,6 @@ from __future__ import absolute_import, print_function
 
 import os
 import re
-import subprocess
 
 from . import ground, processes, rights
 from .reach import SECONDS
@@ -45,19 +44,6 @@ def changed(path, process):
 
 
 def asked_by(client, where, uid):
-    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", HOME="/nonexistent")
     words = ["timeout", str(SECONDS), client, "-c", where["conf"], "-s", "unix://" + where["socket"], "pid"]
-    try:
-        with open(os.devnull) as nothing:
-            process = subprocess.Popen(
-                words,
-                stdin=nothing,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                preexec_fn=lambda: rights.become(uid),
-            )
-            out = process.communicate()[0].decode("utf-8", "replace")
-    except OSError as error:
-        return {"status": None, "says": str(error)}
-    return {"status": process.returncode, "says": out.strip()[:300]}
+    status, says = rights.heard(words, uid, PYTHONDONTWRITEBYTECODE="1")
+    return {"status": status, "says": says[:300]}

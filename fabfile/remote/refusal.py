@@ -2,9 +2,6 @@
 
 from __future__ import absolute_import, print_function
 
-import os
-import subprocess
-
 from . import ground, interpreters, rights
 from .reach import SECONDS
 
@@ -26,24 +23,5 @@ def refusal(own, layout):
     # A configuration names plugins, which are any code: nothing runs here with more rights than its writers have.
     uid = rights.user_of(layout["user"]) or own["by"] or ground.author(own["path"])
     uid = uid or ground.runner(path) or ground.runner(python)
-    status, says = asked(python, own["path"], uid)
+    status, says = rights.heard(["timeout", str(SECONDS), python, "-B", "-c", READ, own["path"]], uid)
     return says.partition("\n")[0][:300] if status == REFUSED else ""
-
-
-def asked(python, conf, uid):
-    words = ["timeout", str(SECONDS), python, "-B", "-c", READ, conf]
-    try:
-        with open(os.devnull) as nothing:
-            process = subprocess.Popen(
-                words,
-                stdin=nothing,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=dict(os.environ, HOME="/nonexistent"),
-                cwd="/",
-                preexec_fn=lambda: rights.become(uid),
-            )
-            out = process.communicate()[0].decode("utf-8", "replace")
-    except OSError:
-        return None, ""
-    return process.returncode, out.strip()

@@ -5,6 +5,7 @@ from __future__ import absolute_import, print_function
 import contextlib
 import os
 import pwd
+import subprocess
 
 NOBODY = 65534
 
@@ -39,6 +40,25 @@ def become(uid, setgid=os.setgid, setuid=os.setuid):
         os.setgroups([])
         setgid(uid)
     setuid(uid)
+
+
+def heard(words, uid, **environment):
+    """Exit status and output of a program that runs with that user's rights; None and the reason where it can't."""
+    try:
+        with open(os.devnull) as nothing:
+            process = subprocess.Popen(
+                words,
+                stdin=nothing,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=dict(os.environ, HOME="/nonexistent", **environment),
+                cwd="/",
+                preexec_fn=lambda: become(uid),
+            )
+            out = process.communicate()[0].decode("utf-8", "replace")
+    except OSError as error:
+        return None, str(error)
+    return process.returncode, out.strip()
 
 
 def user_of(name):
