@@ -27,7 +27,7 @@ else
 fi
 """
 """A script: $kind of start at boot of this host, and the paths $script and $hook of the service $name."""
-_LOOK = """\
+STARTS = """\
 case $kind in
   systemd) set -- "/etc/systemd/system/multi-user.target.wants/$name.service";;
   sysv) set -- /etc/rc[2345].d/S[0-9][0-9]"$name" /etc/rc.d/rc[2345].d/S[0-9][0-9]"$name";;
@@ -36,6 +36,9 @@ esac
 for link; do [ ! -e "$link" ] || { echo boots; break; }; done
 echo "kind $kind"
 [ "$kind" != systemd ] || systemctl show -p NeedDaemonReload "$name.service"
+"""
+"""A script that prints whether the service $name starts at boot, its kind, and whether systemd has to read it again."""
+_LOOK = """\
 for one in "$script" ${hook:+"$hook"}; do
   [ ! -f "$one" ] || grep -q "Made by fab deploy" "$one" || echo "foreign $one"
 done
@@ -115,7 +118,7 @@ class Boot:
         return render.text("pyspider.cron", script=script, conf=self.place.conf).encode()
 
     def probe(self) -> Probe:
-        return Probe(self._where() + _LOOK)
+        return Probe(self._where() + STARTS + _LOOK)
 
     def diff(self, found: Found) -> Sequence[Action]:
         seen = found.text.splitlines()

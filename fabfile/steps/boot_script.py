@@ -6,21 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .base import Found, Payload
-from .boot import ENABLE, WHERE, described
+from .boot import ENABLE, STARTS, WHERE, described
 from .files import swap_in
 from .shell import Command, assign, lines
 from .supervisor import FOLDER
 
 _PLACE = '[ "$script" ] || script=$folder/$name\n'
 _LOOK = """\
-case $kind in
-  systemd) set -- "/etc/systemd/system/multi-user.target.wants/$name.service";;
-  sysv) set -- /etc/rc[2345].d/S[0-9][0-9]"$name" /etc/rc.d/rc[2345].d/S[0-9][0-9]"$name";;
-  *) set -- "$script";;
-esac
-for link; do [ ! -e "$link" ] || { echo boots; break; }; done
-echo "kind $kind"
-[ "$kind" != systemd ] || systemctl show -p NeedDaemonReload "$name.service"
 { stat -c '%n %a %U' "$script" ${hook:+"$hook"}; sha256sum "$script" ${hook:+"$hook"}; } 2>/dev/null
 [ ! -x "$script" ] || echo "status $("$script" status)"
 """
@@ -62,7 +54,7 @@ class BootScript:
 
     def look(self) -> str:
         """A script that prints how its files are, and `status` with its own words."""
-        return self._where() + _LOOK
+        return self._where() + STARTS + _LOOK
 
     def right(self, found: Found, kind: str) -> bool:
         """Whether the files are as they should be, and are started at boot."""
