@@ -107,6 +107,22 @@ class Store(object):
             time.sleep(min(0.1, seconds))
 
 
+class Loop(object):
+    """Over a component that does one thing after the other: it goes on until its end was asked for."""
+
+    def quit(self):
+        self.ending.begin()
+
+    def run(self):
+        logging.info("starts, with queues that hold")
+        rest = Rest()
+        try:
+            while not self.ending:
+                rest.after(self.once())
+        except Ended:
+            logging.warning("open messages stay held in Redis, until the next start")
+
+
 TROUBLE = ("LOADING", "BUSY", "MISCONF", "OOM", "READONLY", "MASTERDOWN", "NOREPLICAS", "NOAUTH", "NOPERM", "WRONGPASS")
 """The words by which Redis begins when it can't serve anybody now."""
 

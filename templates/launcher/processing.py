@@ -8,7 +8,7 @@ import time
 import umsgpack
 
 from . import queues
-from .patience import PAUSES, TRIES, Ended, Rest
+from .patience import PAUSES, TRIES, Ended, Loop
 
 BUSY = 15
 """Seconds that a script may keep all threads of its process from running, longer than the silence."""
@@ -32,7 +32,7 @@ class Outgoing(object):
         return self.put(obj)
 
 
-class KeepingProcessor(object):
+class KeepingProcessor(Loop):
     """Over pyspider's Processor, which pops a page first, and puts what came of it one by one."""
 
     def __init__(self, projectdb, inqueue, status_queue, newtask_queue, result_queue, *args, **kwargs):
@@ -41,18 +41,6 @@ class KeepingProcessor(object):
         own = [Outgoing(queue, self.outcome) for queue in self.targets]
         super(KeepingProcessor, self).__init__(projectdb, inqueue, *(own + list(args)), **kwargs)
         self.busy = min(kwargs.get("process_time_limit") or BUSY, BUSY)
-
-    def quit(self):
-        self.ending.begin()
-
-    def run(self):
-        logging.info("processor starts, with queues that hold")
-        rest = Rest()
-        try:
-            while not self.ending:
-                rest.after(self.once())
-        except Ended:
-            logging.warning("open messages stay held in Redis, until the next start")
 
     def once(self):
         """Whether there was a message."""

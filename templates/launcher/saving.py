@@ -5,27 +5,15 @@ from __future__ import absolute_import
 import logging
 import time
 
-from .patience import PAUSES, TRIES, Ended, Rest
+from .patience import PAUSES, TRIES, Loop
 
 SHARE = 20
 OLD = 10.0
 """Seconds after which a result may have been given to another consumer, who may have saved a newer one since."""
 
 
-class KeepingResultWorker(object):
+class KeepingResultWorker(Loop):
     """Over pyspider's ResultWorker, which pops a result and drops it when it can't be saved."""
-
-    def quit(self):
-        self.ending.begin()
-
-    def run(self):
-        logging.info("result_worker starts, with queues that hold")
-        rest = Rest()
-        try:
-            while not self.ending:
-                rest.after(self.once())
-        except Ended:
-            logging.warning("open messages stay held in Redis, until the next start")
 
     def once(self):
         taken = self.inqueue.take(SHARE)
