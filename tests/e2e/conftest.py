@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,14 +188,21 @@ def one_at_a_time(factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @contextmanager
-def made(factory: pytest.TempPathFactory, name: str, init: Init) -> Iterator[Cluster]:
-    """Three hosts, bootstrapped and deployed."""
+def made(
+    factory: pytest.TempPathFactory,
+    name: str,
+    init: Init | Mapping[str, Init],
+    count: int = 3,
+    release: str = "",
+    change: Callable[[str], str] = str,
+) -> Iterator[Cluster]:
+    """Hosts, bootstrapped and deployed with the shipped hosts.toml, after a change of its text."""
     folder = factory.mktemp(name)
     network = free_network()
     sandbox = Sandbox(folder / ".sandbox", network)
     try:
-        sandbox.up(3, init=init)
-        text = (PROJECT / "hosts.toml").read_text()
+        sandbox.up(count, release=release, init=init)
+        text = change((PROJECT / "hosts.toml").read_text())
         (folder / "hosts.toml").write_text(text.replace("10.77.0.", f"{network}."))
         one = Cluster(folder, sandbox)
         with one_at_a_time(factory):

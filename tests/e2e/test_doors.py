@@ -13,10 +13,10 @@ import pytest
 
 from fabfile.doctor.look import reach
 from fabfile.sandbox.network import Port
-from fabfile.sandbox.sandbox import Sandbox, free_network
+from fabfile.sandbox.sandbox import Init
 
 from ..waiting import until
-from .conftest import PROJECT, Cluster, one_at_a_time
+from .conftest import Cluster, made
 from .faults import found, silent
 
 pytestmark = pytest.mark.e2e
@@ -100,20 +100,9 @@ CONFIG = "/home/work/distri_pyspider/current/config.json"
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The three hosts of the shipped hosts.toml, and a fourth one beside them."""
-    folder = tmp_path_factory.mktemp("doors")
-    network = free_network()
-    sandbox = Sandbox(folder / ".sandbox", network)
-    try:
-        sandbox.up(4, init={"node1": "systemd", "node2": "none", "node3": "systemd", STRANGER: "none"})
-        text = (PROJECT / "hosts.toml").read_text()
-        (folder / "hosts.toml").write_text(text.replace("10.77.0.", f"{network}."))
-        one = Cluster(folder, sandbox)
-        with one_at_a_time(tmp_path_factory):
-            one.fab("bootstrap")
-        one.fab("deploy")
+    init: dict[str, Init] = {"node1": "systemd", "node2": "none", "node3": "systemd", STRANGER: "none"}
+    with made(tmp_path_factory, "doors", init, count=4) as one:
         yield one
-    finally:
-        sandbox.down()
 
 
 def from_there(cluster: Cluster, host: str, program: str, *words: str) -> str:

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.sandbox.sandbox import Sandbox, free_network
-
 from ..unit.servers import DAY, Authority
 from ..waiting import until
-from .conftest import PROJECT, Cluster, one_at_a_time
+from .conftest import Cluster, made
 from .faults import found
 
 pytestmark = pytest.mark.e2e
@@ -42,21 +40,12 @@ dir /var/lib/redis
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two hosts of Debian 13, one of them with systemd, bootstrapped and deployed."""
-    folder = tmp_path_factory.mktemp("tls")
-    network = free_network()
-    sandbox = Sandbox(folder / ".sandbox", network)
-    try:
-        sandbox.up(2, release="trixie", init={"node1": "systemd"})
-        text = (PROJECT / "hosts.toml").read_text().replace("10.77.0.", f"{network}.")
-        gone = text[text.index("[hosts.node3]") : text.index("# MySQL holds")]
-        (folder / "hosts.toml").write_text(text.replace(gone, ""))
-        one = Cluster(folder, sandbox)
-        with one_at_a_time(tmp_path_factory):
-            one.fab("bootstrap")
-        one.fab("deploy")
+
+    def without_node3(text: str) -> str:
+        return text.replace(text[text.index("[hosts.node3]") : text.index("# MySQL holds")], "")
+
+    with made(tmp_path_factory, "tls", {"node1": "systemd"}, 2, "trixie", without_node3) as one:
         yield one
-    finally:
-        sandbox.down()
 
 
 @pytest.fixture(scope="module")
