@@ -68,8 +68,10 @@ def running(looked: Looked) -> set[str]:
 
 def steps(fleet: Fleet, host: Host) -> list[Step]:
     """The desired states of a host before anything is deployed to it."""
-    found: list[Step] = [plan.packages(fleet, host), *plan.account(fleet), *plan.doors_of(fleet, host)]
-    found += plan.stores(fleet, host)
+    stores = plan.stores(fleet, host)
+    # Nothing else listens before a deploy, which first looks whether the ports are somebody else's.
+    doors = plan.doors_of(fleet, host) if stores else []
+    found: list[Step] = [plan.packages(fleet, host), *plan.account(fleet), *doors, *stores]
     # A host without any role is about to join; a host with a store alone runs nothing of pyspider's.
     if fleet.programs(host) or not host.roles:
         found.append(plan.runtime(fleet))

@@ -69,6 +69,8 @@ def test_a_second_cluster_beside_it_is_refused_for_its_ports(hand: ByHand) -> No
     )
     pids = hand.alive()
     hand.on("node1", "mkdir -p /home/work/distri_pyspider; chown work: /home/work/distri_pyspider")
+    hand.fab("bootstrap", hosts_toml=beside)
+    assert hand.on("node1", "nft list ruleset") == ""
     before = snapshot(hand)
     refused = hand.fab("deploy", status=1, hosts_toml=beside).stdout
     assert "scheduler wants port 23333, which" in refused
