@@ -53,6 +53,8 @@ def pair(options):
 
     signal.signal(signal.SIGTERM, both)
     status = awaited(second)
+    # Its number may be another's soon.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM)
 
 

@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from fabfile.demo.crawl import web_ui
 from fabfile.inventory import load
 
+from ..waiting import until
 from .conftest import Cluster
 from .faults import SHELL
 
@@ -127,15 +129,17 @@ def test_each_page_is_stored_once_whatever_dies(
     print(f"{name}: {PAGES} results, the last of them {took:.0f} s after the fault")
 
 
+def told(cluster: Cluster) -> list[dict[str, Any]]:
+    """The pulses of all programs, as Redis has them now."""
+    asked = f"{SHELL}redis 'HGETALL pyspider:pulse' | sed -n '/^{{/p' | paste -sd, | sed 's/.*/[&]/'"
+    return cast("list[dict[str, Any]]", json.loads(cluster.on("node1", asked)))
+
+
 def test_what_a_component_does_is_told_in_redis(cluster: Cluster) -> None:
-    pulses = json.loads(
-        cluster.on(
-            "node1",
-            f"{SHELL}redis 'HGETALL pyspider:pulse' | sed -n '/^{{/p' | paste -sd, | sed 's/.*/[&]/'",
-        )
-    )
+    # One that has just begun tells of its stores first, and some seconds later that it works.
+    until(lambda: {one["state"] for one in told(cluster)} == {"works"}, 30)
+    pulses = told(cluster)
     assert {one["role"] for one in pulses} == {"scheduler", "fetcher", "processor", "result_worker"}
-    assert {one["state"] for one in pulses} == {"works"}
     # Each asks for work again and again, also while there is none.
     assert all(one["at"] - one["asked_at"] < 5 and one["away"] == [] for one in pulses), pulses
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -119,7 +120,9 @@ class Watched:
 
     def end(self) -> None:
         for pid in self.pids:
-            os.kill(pid, signal.SIGTERM)
+            # The first of them ends the second too.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
         until(lambda: not self.pids, 10)
         for pid in [pid for pair in self.starts for pid in pair if alive(pid)]:
             os.kill(pid, signal.SIGKILL)
