@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,6 +187,26 @@ def one_at_a_time(factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+def brought_up(
+    folder: Path,
+    sandbox: Sandbox,
+    alone: AbstractContextManager[object],
+    init: Init | Mapping[str, Init],
+    count: int = 3,
+    release: str = "",
+    change: Callable[[str], str] = str,
+) -> Cluster:
+    """Hosts, bootstrapped (`alone`) and deployed with the shipped hosts.toml, after a change of its text."""
+    sandbox.up(count, release=release, init=init)
+    text = change((PROJECT / "hosts.toml").read_text())
+    (folder / "hosts.toml").write_text(text.replace("10.77.0.", f"{sandbox.network.prefix}."))
+    one = Cluster(folder, sandbox)
+    with alone:
+        one.fab("bootstrap")
+    one.fab("deploy")
+    return one
+
+
 @contextmanager
 def made(
     factory: pytest.TempPathFactory,
@@ -196,19 +216,11 @@ def made(
     release: str = "",
     change: Callable[[str], str] = str,
 ) -> Iterator[Cluster]:
-    """Hosts, bootstrapped and deployed with the shipped hosts.toml, after a change of its text."""
+    """A cluster of its own for a test, taken down afterwards."""
     folder = factory.mktemp(name)
-    network = free_network()
-    sandbox = Sandbox(folder / ".sandbox", network)
+    sandbox = Sandbox(folder / ".sandbox", free_network())
     try:
-        sandbox.up(count, release=release, init=init)
-        text = change((PROJECT / "hosts.toml").read_text())
-        (folder / "hosts.toml").write_text(text.replace("10.77.0.", f"{network}."))
-        one = Cluster(folder, sandbox)
-        with one_at_a_time(factory):
-            one.fab("bootstrap")
-        one.fab("deploy")
-        yield one
+        yield brought_up(folder, sandbox, one_at_a_time(factory), init, count, release, change)
     finally:
         sandbox.down()
 

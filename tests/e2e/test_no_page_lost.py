@@ -10,9 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from fabfile.demo.crawl import web_ui
-from fabfile.inventory import load
-
+from ..chaos.crawl import Crawl, served
 from ..waiting import until
 from .conftest import Cluster
 from .faults import SHELL
@@ -21,55 +19,12 @@ pytestmark = pytest.mark.e2e
 
 PAGES = 1200
 RECOVERS_SECONDS = 60
-SCRIPT = """\
-from pyspider.libs.base_handler import *
-
-class Handler(BaseHandler):
-    def on_start(self):
-        self.crawl("@START@", callback=self.page, age=0, etag=False, last_modified=False)
-
-    def page(self, response):
-        for each in response.doc("a[href]").items():
-            self.crawl(each.attr.href, callback=self.page)
-        return {"title": response.doc("title").text()}
-"""
 AWAY_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
 def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("pages")
-    for number in range(PAGES):
-        links = "".join(
-            f'<a href="p{one}.html">x</a>' for one in range(number * 10 + 1, number * 10 + 11) if one < PAGES
-        )
-        (folder / f"p{number}.html").write_text(f"<html><title>{number}</title>{links}</html>")
-    return cluster.sandbox.serve(folder)
-
-
-def begin(cluster: Cluster, site: str, project: str) -> None:
-    webui = web_ui(load(cluster.hosts_toml))
-    webui.save(project, SCRIPT.replace("@START@", f"{site}/p0.html?{project}"))
-    webui.update(project, "rate", "400/400")
-    webui.update(project, "status", "RUNNING")
-    # What was asked for while the project was being saved is not lost: no wait in between.
-    webui.start(project, seconds=5)
-
-
-def results(cluster: Cluster, project: str) -> int:
-    rows = cluster.on(
-        "node1", f"mariadb -N -e 'select count(distinct url) from resultdb.{project}' 2>/dev/null || true"
-    )
-    return int(rows) if rows.strip().isdigit() else 0
-
-
-def reach(cluster: Cluster, project: str, count: int, seconds: float) -> float:
-    """The seconds until that many results were there."""
-    begun = time.monotonic()
-    while (found := results(cluster, project)) < count:
-        assert time.monotonic() < begun + seconds, f"{found} of {count} after {seconds:.0f} s"
-        time.sleep(0.5)
-    return time.monotonic() - begun
+    return served(cluster, tmp_path_factory.mktemp("pages"), PAGES)
 
 
 def kill_one_of_each(cluster: Cluster) -> None:
@@ -116,16 +71,16 @@ def restart_each(cluster: Cluster) -> None:
 def test_each_page_is_stored_once_whatever_dies(
     cluster: Cluster, site: str, name: str, act: Callable[[Cluster], None], after: Callable[[Cluster], None] | None
 ) -> None:
-    begin(cluster, site, name)
-    reach(cluster, name, PAGES // 6, 60)
+    crawl = Crawl(cluster, name, PAGES)
+    crawl.begin(site)
+    crawl.reach(PAGES // 6, 60)
     act(cluster)
     try:
-        took = reach(cluster, name, PAGES, RECOVERS_SECONDS)
+        took = crawl.reach(PAGES, RECOVERS_SECONDS)
     finally:
         if after:
             after(cluster)
-    rows = cluster.on("node1", f"mariadb -N -e 'select count(*) from resultdb.{name}'")
-    assert int(rows) == PAGES
+    assert crawl.rows() == PAGES
     print(f"{name}: {PAGES} results, the last of them {took:.0f} s after the fault")
 
 

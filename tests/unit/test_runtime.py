@@ -275,7 +275,7 @@ def test_phantomjs_that_could_not_be_looked_at_is_not_installed_blindly() -> Non
 def test_unpacking_that_is_ended_on_the_way_leaves_no_half_and_takes_older_halves_away(tmp_path: Path) -> None:
     (tmp_path / "runtimes" / ".py-1.new").mkdir(parents=True)
     (tmp_path / "archive").write_bytes(b"")
-    (tmp_path / "tar").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "tar").write_text('#!/bin/sh\n: >"$0.runs"\nexec sleep 60\n')
     (tmp_path / "tar").chmod(0o755)
     names = f"HOME_DIR={tmp_path} ID=py-2 PROOF=pass SHA256={hashlib.sha256().hexdigest()}"
     begun = subprocess.Popen(
@@ -283,7 +283,9 @@ def test_unpacking_that_is_ended_on_the_way_leaves_no_half_and_takes_older_halve
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         start_new_session=True,
     )
-    assert eventually((tmp_path / "runtimes" / ".py-2.new").exists)
+    # A shell that gets a signal just before it starts a program hears of it when that has ended.
+    assert eventually((tmp_path / "tar.runs").exists)
+    assert (tmp_path / "runtimes" / ".py-2.new").exists()
     os.killpg(begun.pid, signal.SIGTERM)
     begun.wait(10)
     assert list((tmp_path / "runtimes").iterdir()) == []
