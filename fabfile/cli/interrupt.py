@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -48,4 +49,6 @@ def leave(status: int, text: str | None) -> NoReturn:
         sys.stderr.write(f"{text}\n")
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    # Temporary files go.
+    atexit._run_exitfuncs()
     os._exit(status)

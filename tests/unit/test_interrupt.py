@@ -12,12 +12,13 @@ import pytest
 PROJECT = Path(__file__).parent.parent.parent
 
 SCRIPT = """\
-import threading, time
+import tempfile, threading, time
 from fabfile.cli.interrupt import arm, leave
 from fabfile.errors import INTERRUPTED
 arm()
 threading.Thread(target=time.sleep, args=(60,)).start()
 try:
+    kept = tempfile.TemporaryDirectory()
     print("ready", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
@@ -27,9 +28,9 @@ leave(INTERRUPTED, "the last word")
 """
 
 
-def interrupted(then: str, times: int) -> tuple[int, str]:
-    """The exit status, and what was said on stderr, after so many Ctrl-Cs."""
-    words = ["env", "--default-signal=INT", sys.executable, "-c", SCRIPT.format(then=then)]
+def interrupted(then: str, times: int, folder: Path) -> tuple[int, str]:
+    """The exit status, and what was said on stderr, after so many Ctrl-Cs; temporary files are in that folder."""
+    words = ["env", "--default-signal=INT", f"TMPDIR={folder}", sys.executable, "-c", SCRIPT.format(then=then)]
     with subprocess.Popen(words, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stderr
         for expected in ("ready", "first")[:times]:
@@ -38,12 +39,13 @@ def interrupted(then: str, times: int) -> tuple[int, str]:
         return process.wait(20), process.stderr.read()
 
 
-def test_the_first_ctrl_c_lets_the_run_end_in_good_order_without_waiting_for_a_hung_thread() -> None:
-    assert interrupted("pass", 1) == (130, "the last word\n")
+def test_the_first_ctrl_c_lets_the_run_end_in_good_order_without_waiting_for_a_hung_thread(tmp_path: Path) -> None:
+    assert interrupted("pass", 1, tmp_path) == (130, "the last word\n")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_the_second_ctrl_c_ends_it_at_once_whatever_it_does() -> None:
-    status, errors = interrupted("time.sleep(60)", 2)
+def test_the_second_ctrl_c_ends_it_at_once_whatever_it_does(tmp_path: Path) -> None:
+    status, errors = interrupted("time.sleep(60)", 2, tmp_path)
     assert status == 130
     assert "interrupted again" in errors and "the last word" not in errors
 
