@@ -89,6 +89,9 @@ class ManagedMySQL:
             "max_connections": self.max_connections,
             "max_allowed_packet": 64 << 20,
             "skip_name_resolve": 1,
+            # What is acknowledged is on the disk: also where the binary log is on, and the server's package says less.
+            "innodb_flush_log_at_trx_commit": 1,
+            "sync_binlog": 1,
         }
 
     def probe(self) -> Probe:

@@ -66,8 +66,8 @@ done
 class ManagedRedis:
     """The server listens where the cluster expects it, with a password, and never drops a queue's entries.
 
-    Its data are kept in the append-only file, written every second: a lost entry of newtask_queue
-    is a page that is never crawled, one of processor2result a result that is never saved, and
+    Its data are kept in the append-only file, on the disk before they are acknowledged: a lost entry of
+    newtask_queue is a page that is never crawled, one of processor2result a result that is never saved, and
     a snapshot of queues that change within seconds is of no use after a crash.
     """
 
@@ -89,6 +89,7 @@ class ManagedRedis:
             "port": str(self.port),
             "maxmemory-policy": self.maxmemory_policy,
             "appendonly": "yes",
+            "appendfsync": "always",
             # The queues are small and their traffic is not: snapshots beside the file would write it all twice.
             "save": "",
         }

@@ -1,6 +1,6 @@
 """Lets the contenders run in turn and tells how fast each was; `--help` tells the options.
 
-`queue` alone compares the queues of pyspider and of the launcher (queues.py).
+`queue` alone compares the queues of pyspider and of the launcher (queues.py), `durability` the stores' settings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fabfile.local import hand_over
 
-from . import queues, report
+from . import durability, queues, report
 from .contenders import CONTENDERS, PROJECT, installed
 from .farm import farm
 from .measure import Usage
@@ -74,8 +74,9 @@ def chosen_races(asked: argparse.Namespace) -> Iterator[Race]:
 
 
 def main() -> None:
-    if sys.argv[1:] == ["queue"]:
-        queues.main()
+    if sys.argv[1:] in (["queue"], ["durability"]):
+        {"queue": queues, "durability": durability}[sys.argv[1]].main()
+        return
     asked = options(sys.argv[1:])
     if asked.again:
         out = asked.out or PROJECT / "docs"

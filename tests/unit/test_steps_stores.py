@@ -24,7 +24,7 @@ MYSQL_RIGHT = f"""\
 service mariadb runs boots
 conf 81a4 root root
 conf {CONF}
-sql settings\t10.77.0.4\t3306\t500\t67108864\t1
+sql settings\t10.77.0.4\t3306\t500\t67108864\t1\t1\t1
 sql database\ttaskdb
 sql database\tprojectdb
 sql database\tres_db
@@ -41,7 +41,7 @@ path /etc/redis/redis.conf
 own 81a0 redis redis
 own {hashlib.sha256(REDIS.conf()).hexdigest()}
 included
-answer OK|bind|10.77.0.4 127.0.0.1|port|6379|maxmemory-policy|noeviction|appendonly|yes|save|||"""
+answer OK|bind|10.77.0.4 127.0.0.1|port|6379|maxmemory-policy|noeviction|appendonly|yes|appendfsync|always|save|||"""
 
 MAIN = "/etc/redis/redis.conf"
 INCLUDED = f", and include it in {MAIN} (kept as {MAIN}{kept_suffix()})"
@@ -98,7 +98,7 @@ def test_a_host_without_mysql_gets_all_of_it_in_order() -> None:
     assert mysql("service none") == expected
 
 
-FRESH = "service mariadb runs boots\nsql settings\t127.0.0.1\t3306\t151\t16777216\t0\n"
+FRESH = "service mariadb runs boots\nsql settings\t127.0.0.1\t3306\t151\t16777216\t0\t1\t0\n"
 
 
 @pytest.mark.parametrize(
