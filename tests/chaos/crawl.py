@@ -43,10 +43,12 @@ class Crawl:
     cluster: Cluster
     project: str
     pages: int
+    script: str = SCRIPT
 
     def begin(self, site: str, rate: int = 400) -> None:
         webui = web_ui(load(self.cluster.hosts_toml))
-        webui.save(self.project, SCRIPT.replace("@START@", f"{site}/p0.html?{self.project}"))
+        script = self.script.replace("@START@", f"{site}/p0.html?{self.project}").replace("@SITE@", site)
+        webui.save(self.project, script)
         self.pace(rate)
         webui.update(self.project, "status", "RUNNING")
         # What was asked for while the project was being saved is not lost: no wait in between.

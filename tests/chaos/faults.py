@@ -45,6 +45,13 @@ def programs(cluster: Cluster, role: str) -> list[tuple[str, str]]:
     return [(host, program.name) for host, program in every if program.role == role]
 
 
+def kill_one_of_each(cluster: Cluster) -> None:
+    """Of those that crawl, all at once."""
+    for role in CRAWLING:
+        host, name = programs(cluster, role)[-1]
+        cluster.on(host, f"{SHELL}kill -KILL $(pid {name})")
+
+
 @contextmanager
 def killed(cluster: Cluster, rng: random.Random, role: str) -> Iterator[str]:
     host, name = rng.choice(programs(cluster, role))

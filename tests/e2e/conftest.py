@@ -164,6 +164,7 @@ SHARED = {
             "test_interrupted",
             "test_login",
             "test_no_page_lost",
+            "test_scripts",
         ),
     ),
     "systemd-3": Shared("systemd", ("test_systemd",)),

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from ..chaos.crawl import Crawl, served
+from ..chaos.faults import kill_one_of_each
 from ..waiting import until
 from .conftest import Cluster
 from .faults import SHELL
@@ -25,13 +26,6 @@ AWAY_SECONDS = 20
 @pytest.fixture(scope="module")
 def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     return served(cluster, tmp_path_factory.mktemp("pages"), PAGES)
-
-
-def kill_one_of_each(cluster: Cluster) -> None:
-    for host, program in (
-        ("node2", "fetcher1"), ("node3", "processor1"), ("node2", "result_worker1"), ("node1", "scheduler")
-    ):  # fmt: skip
-        cluster.on(host, f"{SHELL}kill -KILL $(pid {program})")
 
 
 def switch_off_a_host(cluster: Cluster) -> None:
