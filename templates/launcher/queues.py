@@ -273,7 +273,8 @@ def give_back_gone(client, scripts, mine):
 
 
 def one_line(error):
-    return " ".join((u"%s" % (error,)).split())[:500]
+    """The words of an error; its kind where it has none."""
+    return (" ".join((u"%s" % (error,)).split()) or type(error).__name__)[:500]
 
 
 def text(raw):

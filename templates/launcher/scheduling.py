@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 from .patience import TRIES, Ended
 from .projects import ProjectsInSight
-from .queues import LeaseLost
+from .queues import LeaseLost, one_line
 
 class Hand(object):
     """A message that the scheduler holds until all of it is in taskdb."""
@@ -187,7 +187,7 @@ class KeepingScheduler(ProjectsInSight):
             return True
         hand.tries += 1
         self.pulse.failed(hand.error)
-        logging.error("a message failed, try %d of %d: %s", hand.tries, TRIES, hand.error)
+        logging.error("a message failed, try %d of %d: %s", hand.tries, TRIES, one_line(hand.error))
         if hand.tries >= TRIES:
             hand.queue.fail(hand.number, hand.error)
         return hand.tries < TRIES

@@ -424,3 +424,10 @@ def test_a_loop_without_work_rests_longer_and_longer_and_none_after_work(monkeyp
     for found in (False, False, True, False, *[False] * 9):
         rest.after(found)
     assert paused[:3] == [0.05, pytest.approx(0.075), 0.05] and paused[-1] == 0.3
+
+
+def test_an_error_without_words_is_told_by_its_kind() -> None:
+    assert [queues.one_line(one) for one in (NotImplementedError(), ValueError("a\nb"))] == [
+        "NotImplementedError",
+        "a b",
+    ]
