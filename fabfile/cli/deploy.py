@@ -24,8 +24,10 @@ def deploy(c: Any, options: Options, reload: bool = False) -> None:
 
     It uploads a release (config.json, launcher, program sections), clears stale sockets as root,
     ends the leftovers of a dead supervisord, starts supervisord as the cluster's user, and waits
-    until every program is RUNNING. A second scheduler is refused. A host is left as it is where a change would
-    fail or do harm: a full disk, a store that can't be reached, a port that a stranger holds.
+    until every program is RUNNING. At most half of a role's programs restart at a time; the next ones when those
+    before take and finish messages. Where they fail, their hosts go back to the release before by themselves, and the
+    others keep theirs. A second scheduler is refused. A host is left as it is where a change would fail or do
+    harm: a full disk, a store that can't be reached, a port that a stranger holds.
     """
     from ..tasks import deploy as job
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..runs.options import Options
-from .flags import CHOICE, DRY, JSON, LOCK, TIMINGS, sharing
+from .flags import CHOICE, DRY, JSON, LOCK, PACE, TIMINGS, sharing
 
 ROLE = {"role": "only programs of these roles (comma-separated), on the hosts that have one"}
 NAME = "only these programs (processor1), or all of a role (processor); the same as words after the task"
@@ -35,9 +35,13 @@ def stop(c: Any, options: Options, name: str = "", drain: str = "30") -> None:
     job.stop(c, options, _words(name), drain)
 
 
-@sharing(CHOICE | ROLE, DRY, LOCK, TIMINGS, JSON, name=NAME, drain=DRAIN)
+@sharing(CHOICE | ROLE, PACE, DRY, LOCK, TIMINGS, JSON, name=NAME, drain=DRAIN)
 def restart(c: Any, options: Options, name: str = "", drain: str = "30") -> None:
-    """Restart programs, all or by name; those that were stopped on purpose stay so."""
+    """Restart programs, all or by name, half of each role at a time; those that were stopped on purpose stay so.
+
+    Where a role has at least two programs, one of them always runs. The next ones restart when those before ask for
+    work, and take and finish messages where there are any; else nothing more is restarted.
+    """
     from ..tasks import operate as job
 
     job.restart(c, options, _words(name), drain)

@@ -20,6 +20,7 @@ class Pulse(Struct, frozen=True):
     at: float
     asked_at: float
     """It asked for work then."""
+    began: float = 0
     state: str = ""
     taken: int = 0
     done: int = 0

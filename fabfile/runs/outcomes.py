@@ -104,6 +104,12 @@ class Recorder:
         """Whether nothing has gone wrong on this host so far."""
         return host.name not in self._outcomes or self._outcomes[host.name].well
 
+    def status(self, host: Host) -> Status:
+        """The state of a host's work so far; `ok` where nothing has been done."""
+        with self._lock:
+            found = self._outcomes.get(host.name)
+        return found.status if found else "ok"
+
     def failures(self, hosts: Iterable[Host]) -> int:
         """The number of hosts that have failed so far, or could not be reached."""
         with self._lock:

@@ -60,6 +60,7 @@ class Run:
         self.pace = Pace.of(self.options.batch, self.options.max_fail)
         self.lock_wait = whole_number("--lock-wait", self.options.lock_wait, 0)
         self.recorder = Recorder()
+        self._halted = ""
         self.start = time.monotonic()
         self.timings = Timings()
         self.progress = report.Progress([host.name for host in self.target.hosts], shown=self.reports)
@@ -101,11 +102,17 @@ class Run:
     @property
     def stopped(self) -> str:
         """The reason to begin nothing new; empty where there is none."""
+        if self._halted:
+            return self._halted
         total = len(self.target.hosts)
         failed = self.recorder.failures(self.target.hosts)
         if self.dry or not self.pace.too_many(failed, total):
             return ""
         return f"the run was stopped: {failed} of {total} failed or unreachable, and --max-fail is {self.pace.max_fail}"
+
+    def halt(self, why: str) -> None:
+        """Begin nothing new from now on; the hosts that were not reached are told why."""
+        self._halted = f"the run was stopped: {why}"
 
     def skip(self, host: Host, why: str) -> None:
         """Give this host the outcome `skipped`, with the reason."""
@@ -145,17 +152,20 @@ class Run:
         hosts: Sequence[Host] | None = None,
         phase: str = "change",
         unfinished: bool = False,
+        even_failed: bool = False,
     ) -> None:
         """Do `work` at once on every host that has not failed so far. A Ctrl-C ends remote work, then the run.
 
-        With `unfinished`, a healthy host counts as not reached until its next outcome.
+        With `unfinished`, a healthy host counts as not reached until its next outcome. With `even_failed`, the work
+        mends what the run has done: a host that has failed gets it too, and also a run that was stopped does it.
         """
 
         def one(host: Host) -> None:
-            if not self.stopped:
+            if even_failed or not self.stopped:
                 self._work_on(host, work, phase, unfinished)
 
-        left = [host for host in (self.target.hosts if hosts is None else hosts) if self.recorder.going_on(host)]
+        chosen = self.target.hosts if hosts is None else hosts
+        left = [host for host in chosen if even_failed or self.recorder.going_on(host)]
         try:
             with self.progress:
                 fan_out(left, one, self.target.links.stop, self.target.fleet.cluster.at_once)

@@ -27,7 +27,8 @@ from ..steps.firewall import Firewall
 from ..steps.sight import Sight, parsed
 from ..steps.supervision import Supervision
 from ..steps.supervisor import Look, Questions, Untouched, claimed
-from .operate import DRAIN_SECONDS, ended, in_order, stopped
+from .operate import DRAIN_SECONDS, ended, in_order
+from .rolling import roll
 
 HEALTH_SECONDS = 20.0
 """The time that a changed host may take until its programs run and its web UI answers."""
@@ -53,16 +54,24 @@ def _deploy(run: Run, reload: bool) -> None:
     for hosts in waves(chosen, strays):
         for number, batch in enumerate(run.batches(hosts)):
             if number > 0:
-                # This batch may have changed while the ones before were served.
-                looked = run.look(lambda host: _steps(chosen, host), batch)
-                _heed(run, looked, reload)
-            run.converge(looked if run.dry else stopped(run, looked, batch), batch)
+                looked = {**looked, **_look_again(run, reload, batch)}
+            if run.dry:
+                run.converge(looked, batch)
+            else:
+                roll(run, looked, batch, partial(_look_again, run, reload))
             if reload and not run.dry:
                 _reload_all(run, batch)
             check(run, batch, chosen.roles)
         new = chosen.fleet.scheduler_host
         if strays and new not in hosts and not run.dry:
             run.each(lambda _host, _say: _refuse_while_one_runs(run, strays), [new], unfinished=True)
+
+
+def _look_again(run: Run, reload: bool, hosts: Sequence[Host]) -> Mapping[str, Looked]:
+    """The answers of hosts that may have changed while the ones before were served."""
+    looked = run.look(lambda host: _steps(run.target, host), hosts)
+    _heed(run, looked, reload)
+    return looked
 
 
 def _let_in(run: Run, looked: Mapping[str, Looked]) -> bool:

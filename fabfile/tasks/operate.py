@@ -11,19 +11,20 @@ from typing import Any
 from .. import plan
 from ..errors import Problem, Say
 from ..health.redis import redis_report
-from ..inventory import Host, Program
+from ..inventory import Host
 from ..inventory.order import Chosen, Phase, named, starting, stopping
 from ..inventory.roles import ROLES, SCHEDULER
+from ..inventory.turns import Turn, turns
 from ..runs.engine import apply, look, missing, preview
 from ..runs.options import Options, whole_number
 from ..runs.outcomes import Done
-from ..runs.run import Looked, Run, Work
+from ..runs.run import Run, Work
 from ..runs.target import Target, route, target
 from ..steps.base import Found, Step
 from ..steps.operation import Begun, Ended
 from ..steps.sight import parsed
-from ..steps.supervision import Supervision
 from ..steps.supervisor import Look, Place
+from .trying import Failure, pids, running, settle, tolerated, tried
 
 POLL_SECONDS = 0.5
 DRAIN_SECONDS = 30
@@ -59,16 +60,40 @@ def start(c: Any, options: Options, words: Sequence[str]) -> None:
 def restart(c: Any, options: Options, words: Sequence[str], drain: str) -> None:
     """Stop programs and start them again, but for those that were stopped on purpose."""
     seconds = whole_number("--drain", drain, 0)
-    run, chosen = _begun(c, options, words)
+    run, chosen = _begun(c, options, words, "restart")
     with run.locked():
         seen = _look(run)
         chosen = _awake(chosen, seen)
         _refuse_second_scheduler(run, chosen, seen)
-        in_order(run, stopping(run.target.fleet, chosen), partial(ended, run, False), seen, seconds)
-        if not run.dry:
-            _start(run, chosen, {})
-        _close(run)
+        sights = [parsed(found) for found in seen.values()]
+        for batch in run.batches(run.target.hosts):
+            mine = {host.name: chosen[host.name] for host in batch if host.name in chosen}
+            in_turn = turns(mine, running(sights))
+            for number, turn in enumerate(in_turn, 1):
+                if not run.stopped:
+                    _restart(run, turn, seconds)
+                    settle(run, turn, in_turn[number:])
     run.finish()
+
+
+def _restart(run: Run, turn: Turn, seconds: int) -> None:
+    """Programs end, start, and are tried; where they fail, nothing new is begun unless the operator allows for it."""
+    seen = _look(run, [host for host in run.target.hosts if host.name in turn])
+    in_order(run, stopping(run.target.fleet, turn), partial(ended, run, False), seen, seconds)
+    if run.dry:
+        return
+    _start(run, turn, {})
+    before = {name: pids(parsed(found)) for name, found in seen.items() if turn[name]}
+    faults = tried(run, before) if before else {}
+    goes_on = tolerated(run, list(faults))
+    run.each(partial(_fail, faults), [host for host in run.target.hosts if host.name in faults])
+    lost = [name for name in before if not run.recorder.going_on(run.target.fleet.host(name))]
+    if lost and not goes_on:
+        run.halt(f"programs failed after their restart on {', '.join(lost)}")
+
+
+def _fail(faults: Mapping[str, Failure], host: Host, _say: Say) -> None:
+    raise Problem(faults[host.name].why)
 
 
 def _start(run: Run, chosen: Chosen, seen: Mapping[str, Found]) -> None:
@@ -85,8 +110,8 @@ def _running(where: Place, names: Mapping[str, tuple[str, ...]], host: Host) -> 
     return Begun(where, names[host.name])
 
 
-def _begun(c: Any, options: Options, words: Sequence[str]) -> tuple[Run, Chosen]:
-    where = target(c, options)
+def _begun(c: Any, options: Options, words: Sequence[str], task: str = "") -> tuple[Run, Chosen]:
+    where = target(c, options, task)
     return Run(where, options), named(where.fleet, where.hosts, where.roles, words)
 
 
@@ -185,38 +210,3 @@ def _refuse_second_scheduler(run: Run, chosen: Chosen, seen: Mapping[str, Found]
                 f"{name}: a scheduler runs there (pid {', '.join(map(str, pids))}) that is not supervisord's; two "
                 f"would steal each other's tasks: end it there first (`fab -H {name} doctor` tells how)"
             )
-
-
-def stopped(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host]) -> Mapping[str, Looked]:
-    """The rest of the work where programs of several roles restart: these have stopped in the order of the crawl.
-
-    All files are in place before: where they can't be written, the programs run on.
-    """
-    fleet, hosts = run.target.fleet, [host for host in batch if host.name in looked and run.recorder.going_on(host)]
-    again = {host.name: _restarting(run, host, looked[host.name]) for host in hosts}
-    if len({program.role for programs in again.values() for program in programs}) < 2:
-        return looked
-    rest = {host.name: looked[host.name].last() for host in hosts if again[host.name]}
-
-    def files(host: Host, say: Say) -> Done:
-        before = looked[host.name].but_last()
-        return Done(apply(run.target.links[host], before.steps, missing(before.steps, before.found), say))
-
-    run.each(files, [host for host in hosts if host.name in rest], unfinished=True)
-    seen = {name: one.found[0] for name, one in rest.items()}
-    in_order(run, stopping(fleet, again), partial(ended, run, False), seen, DRAIN_SECONDS)
-    return {**looked, **rest}
-
-
-def _restarting(run: Run, host: Host, looked: Looked) -> list[Program]:
-    """The programs of a host that end in this deploy and start again."""
-    steps = zip(looked.steps, looked.found, strict=True)
-    names = [name for one, found in steps if isinstance(one, Supervision) for name in _names(one, found)]
-    return [program for program in run.target.fleet.programs(host) if program.name in names]
-
-
-def _names(step: Supervision, found: Found) -> list[str]:
-    try:
-        return step.programs.restarts(found)
-    except Problem:
-        return []  # the step that needs the answer tells it

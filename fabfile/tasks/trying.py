@@ -1,0 +1,187 @@
+"""Programs that were just started are tried: do they stay up, ask for work, and finish messages?"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import plan
+from ..errors import Problem, Say
+from ..health import trial
+from ..health.aside import taken_back
+from ..health.host import RUNNING
+from ..health.pulse import FAILED
+from ..health.trial import Heard, Judged
+from ..inventory import Host
+from ..inventory.order import role_of
+from ..inventory.roles import ROLES
+from ..runs.engine import look
+from ..runs.run import Run
+from ..runs.target import route
+from ..steps.sight import KnownProgram, Sight, parsed
+from ..steps.supervisor import Look, Questions
+
+POLL_SECONDS = 1.0
+Pids = Mapping[str, int | None]
+"""The pids of a host's programs, by their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The reason why a host's programs did not pass; `known` if it is theirs."""
+
+    known: bool
+    why: str
+
+
+def pids(sight: Sight | None) -> Pids:
+    """The processes of a host's programs."""
+    return {one.name: one.pid for one in sight.programs} if sight else {}
+
+
+def running(sights: Iterable[Sight | None]) -> Counter[str]:
+    """The number of running programs, by role."""
+    states = [(one.name, one.state) for sight in sights if sight for one in sight.programs]
+    return Counter(role_of(name) for name, state in states if state == RUNNING)
+
+
+def settle(run: Run, turn: Iterable[str], later: Iterable[Iterable[str]]) -> None:
+    """Give the hosts of a turn that are well their outcome; one with programs in a later turn is not through yet."""
+    rest = {name for other in later for name in other}
+    well = [host for host in run.target.hosts if host.name in turn and run.recorder.going_on(host)]
+    for hosts, unfinished in (
+        ([one for one in well if one.name not in rest], False),
+        ([one for one in well if one.name in rest], True),
+    ):
+        run.each(lambda host, _say: run.target.links[host].rest(), hosts, unfinished=unfinished, even_failed=True)
+
+
+def tried(run: Run, before: Mapping[str, Pids]) -> dict[str, Failure]:
+    """The hosts, by name, of which a program does not pass; those programs are tried whose process is not the former.
+
+    `before` are the former processes of each host. Takes as long as the programs need, within the time of their roles.
+    """
+    hosts = [host for host in run.target.hosts if host.name in before]
+    begun: dict[str, dict[str, int]] = {}
+    deadline = 0.0
+    while True:
+        seen = run.ask(_sight_of(run, told=bool(begun)), hosts, unfinished=True)
+        if not begun:
+            begun = {name: _begun(sight, before[name]) for name, sight in seen.items()}
+            deadline = time.monotonic() + trial.seconds({role_of(one) for several in begun.values() for one in several})
+        found = _judged(run, begun, seen)
+        over = time.monotonic() > deadline
+        if over or all(one.kind != "open" for several in found.values() for one in several.values()):
+            return {host: fault for host, several in found.items() if (fault := _fault(several))}
+        time.sleep(POLL_SECONDS)
+
+
+def _sight_of(run: Run, told: bool) -> Callable[[Host, Say], Sight | None]:
+    asked = Look(plan.place(run.target.fleet), Questions(work=True))
+
+    def one(host: Host, say: Say) -> Sight | None:
+        say("looking" if told else "trying its programs")
+        return parsed(look(run.target.links[host], [asked])[0])
+
+    return one
+
+
+def _begun(sight: Sight | None, before: Pids) -> dict[str, int]:
+    """The processes that have begun meanwhile."""
+    return {name: pid for name, pid in pids(sight).items() if pid and pid != before.get(name)}
+
+
+def _judged(
+    run: Run, begun: Mapping[str, Mapping[str, int]], seen: Mapping[str, Sight | None]
+) -> dict[str, dict[str, Judged]]:
+    """The judgement of each program on trial, by host and name; hosts that gave no answer have their outcome."""
+    roles = {role_of(name) for several in begun.values() for name in several}
+    if not roles:
+        return {}
+    by = hear(run, roles) if any(map(trial.tells, roles)) else Heard()
+    others = [one for name, one in by.pulses.items() if not _on_trial(name, begun)]
+    return {
+        host: {
+            name: _one(sight, name, pid) or trial.judged(f"{host}/{name}", role_of(name), pid, by, others)
+            for name, pid in begun[host].items()
+        }
+        for host, sight in seen.items()
+        if host in begun
+    }
+
+
+def _on_trial(name: str, begun: Mapping[str, Mapping[str, int]]) -> bool:
+    host, _, program = name.partition("/")
+    return program in begun.get(host, {})
+
+
+def _one(sight: Sight | None, name: str, pid: int) -> Judged | None:
+    """The judgement of a program whose process is not there any more; None where it is."""
+    live = next((one for one in sight.programs if one.name == name), None) if sight else None
+    if live and live.state == RUNNING and live.pid == pid:
+        return None
+    state = live.state if live else "gone"
+    return Judged("failed", f"it has ended ({state} now){_words(live)}")
+
+
+def _words(live: KnownProgram | None) -> str:
+    """The last error that its log tells."""
+    log = live.work.log if live and live.work else None
+    return f", its last error: {log.error}" if log and log.error else ""
+
+
+def _fault(several: Mapping[str, Judged]) -> Failure | None:
+    """The fault of a host's programs; none where all are well."""
+    bad = {name: one for name, one in several.items() if one.kind != "well"}
+    if not bad:
+        return None
+    known = {name: one for name, one in bad.items() if one.kind != "unknown"}
+    told = "; ".join(f"{name}: {one.why}" for name, one in (known or bad).items())
+    return Failure(bool(known), told if known else f"the work of its programs can't be judged: {told}")
+
+
+def hear(run: Run, roles: Iterable[str]) -> Heard:
+    """All pulses, and the lengths of these roles' queues."""
+    opener, password, redis = _redis(run)
+    return trial.heard(opener, password, redis.db, _queues(roles), tls=redis.tls)
+
+
+def _queues(roles: Iterable[str]) -> list[str]:
+    return [queue for role in sorted(roles) for queue in ROLES[role].takes_from]
+
+
+def _redis(run: Run) -> tuple[Callable[[], Any], str | None, Any]:
+    redis = run.target.fleet.stores.redis
+    hosts = [host for host in run.target.hosts if run.recorder.status(host) != "unreachable"]
+    opener = route(run.target, hosts, redis.address, redis.port)
+    return opener, redis.password.reveal() if redis.password else None, redis
+
+
+def set_aside(run: Run, roles: Iterable[str]) -> dict[str, int]:
+    """The number of messages of each queue of these roles that were put aside; empty where it can't be seen."""
+    queues = _queues(roles)
+    lengths = hear(run, roles).lengths if queues else {}
+    return {queue: lengths[queue + FAILED] for queue in queues if queue + FAILED in lengths}
+
+
+def give_back(run: Run, before: Mapping[str, int]) -> None:
+    """Put messages that were put aside since `before` back into their queues, and tell of it."""
+    opener, password, redis = _redis(run)
+    try:
+        back = taken_back(opener, password, redis.db, before, tls=redis.tls) if before else {}
+    except Problem as error:
+        print(f"fab: messages at which the new release failed stay aside (fab doctor tells): {error}", file=sys.stderr)
+        return
+    for queue, count in back.items():
+        print(f"fab: {count} messages at which the new release failed are back in {queue}", file=sys.stderr)
+
+
+def tolerated(run: Run, bad: Sequence[str]) -> bool:
+    """Whether the operator allows as many failed hosts as there are with these."""
+    failed = {host.name for host in run.target.hosts if run.recorder.status(host) in ("failed", "unreachable")}
+    total = len(run.target.hosts)
+    return run.pace.max_fail is not None and not run.pace.too_many(len(failed | set(bad)), total)
