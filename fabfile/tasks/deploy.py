@@ -59,7 +59,7 @@ def _deploy(run: Run, reload: bool) -> None:
                 run.converge(looked, batch)
             else:
                 roll(run, looked, batch, partial(_look_again, run, reload))
-            if reload and not run.dry:
+            if reload and not run.dry and not run.stopped:
                 _reload_all(run, batch)
             check(run, batch, chosen.roles)
         new = chosen.fleet.scheduler_host

@@ -158,7 +158,7 @@ def in_order(run: Run, phases: Sequence[Phase], steps: Steps, seen: Mapping[str,
     """
     for phase in phases:
         hosts = [host for host in run.target.hosts if host.name in phase.names]
-        if not run.dry and phase.queues:
+        if phase.queues and not run.dry and not run.stopped:
             await_empty(run.target, phase, drain)
         run.each(_bringing(run, partial(steps, phase), seen), hosts, unfinished=True)
 

@@ -1,0 +1,177 @@
+"""A deploy goes turn by turn; a turn whose programs fail goes back, and the others keep their release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from fabfile.inventory import Fleet, load
+from fabfile.runs.run import Run
+from fabfile.tasks import operate, trying
+from fabfile.tasks.rolling import roll
+
+from .patients import PROJECT
+from .redis_server import RedisServer, serving
+from .simulated import EXTERNAL_REDIS, OLD, Simulated
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with serving(tmp_path_factory.mktemp("redis")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """The shipped cluster, with a Redis of somebody else that wants no password."""
+    path = tmp_path_factory.mktemp("cluster") / "hosts.toml"
+    text = (PROJECT / "hosts.toml").read_text().replace("mysql = 1, redis = 1,", "mysql = 1,")
+    path.write_text(text.replace("[stores.redis]\n", EXTERNAL_REDIS))
+    return load(path)
+
+
+@pytest.fixture
+def cluster(fleet: Fleet, server: RedisServer) -> Simulated:
+    return Simulated(fleet, server)
+
+
+def rolled(cluster: Simulated, **flags: str) -> Run:
+    run = cluster.run(**flags)
+    looked = cluster.look(run)
+    for number, batch in enumerate(run.batches(cluster.fleet.hosts)):
+        roll(run, cluster.look(run, batch) if number else looked, batch, lambda hosts: cluster.look(run, hosts))
+    return run
+
+
+def test_half_of_each_role_at_a_time_and_in_the_order_of_the_crawl(cluster: Simulated) -> None:
+    run = rolled(cluster)
+    assert set(cluster.outcomes(run).values()) == {"changed"}
+    assert set(cluster.now().values()) == {"new"}
+    node2, node3 = cluster.hosts["node2"].told, cluster.hosts["node3"].told
+    assert node2 == [
+        "current new", "stop fetcher1", "stop processor1 processor2", "stop result_worker1",
+        "restart result_worker1 processor1 processor2 fetcher1",
+    ]  # fmt: skip
+    assert node3[0] == "current new"
+
+
+def test_a_program_that_does_not_come_up_takes_its_turn_back_and_nobody_else_changes(cluster: Simulated) -> None:
+    cluster.hosts["node2"].breaks = {"processor1": "fatal"}
+    run = rolled(cluster)
+    assert cluster.now() == {"node1": "old", "node2": "old", "node3": "old"}
+    assert cluster.hosts["node3"].told == []
+    assert cluster.outcomes(run) == {"node1": "failed", "node2": "failed", "node3": "not reached"}
+    causes = cluster.causes(run)
+    assert causes["node1"] == f"went back, since the new release failed on node2; release {OLD} runs there again"
+    assert causes["node2"].endswith(f"exit status 1; release {OLD} runs there again")
+    (outcome,) = run.recorder.outcomes([cluster.fleet.host("node2")])
+    assert "ImportError: no module x" in outcome.detail
+    assert run.stopped == "the run was stopped: the programs of the new release failed on node2"
+    for host in cluster.hosts.values():
+        assert {one["state"] for one in host.programs.values()} == {"RUNNING"}
+        assert {one["release"] for one in host.programs.values()} == {"01d"}
+
+
+def test_programs_that_fail_at_their_messages_go_back_and_so_do_the_messages(
+    cluster: Simulated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.hosts["node2"].breaks = {"processor1": "failing", "processor2": "failing"}
+    run = rolled(cluster)
+    assert set(cluster.now().values()) == {"old"}
+    assert "processor1: all its messages failed, the last with: KeyError: 'x'" in cluster.causes(run)["node2"]
+    client = cluster.hosts["node1"].server.client
+    assert sorted(client.lrange("fetcher2processor", 0, -1)) == [b"page of processor1", b"page of processor2"]
+    assert client.llen("fetcher2processor:failed") == 0
+    assert "2 messages at which the new release failed are back in fetcher2processor" in capsys.readouterr().err
+
+
+def test_a_later_turn_that_fails_leaves_the_ones_before_on_the_new_release(cluster: Simulated) -> None:
+    cluster.hosts["node3"].breaks = {"fetcher1": "fatal"}
+    run = rolled(cluster)
+    assert cluster.now() == {"node1": "new", "node2": "new", "node3": "old"}
+    assert cluster.outcomes(run) == {"node1": "changed", "node2": "changed", "node3": "failed"}
+
+
+def test_with_failures_allowed_only_the_failing_host_goes_back(cluster: Simulated) -> None:
+    cluster.hosts["node2"].breaks = {"processor1": "fatal"}
+    run = rolled(cluster, max_fail="1")
+    assert cluster.now() == {"node1": "new", "node2": "old", "node3": "new"}
+    assert cluster.outcomes(run) == {"node1": "changed", "node2": "failed", "node3": "changed"}
+
+
+def test_batches_of_the_operators_stop_at_the_first_that_fails(cluster: Simulated) -> None:
+    cluster.hosts["node2"].breaks = {"processor1": "fatal"}
+    run = rolled(cluster, batch="1")
+    assert cluster.now() == {"node1": "new", "node2": "old", "node3": "old"}
+    assert cluster.outcomes(run) == {"node1": "changed", "node2": "failed", "node3": "not reached"}
+
+
+def test_a_program_that_tells_nothing_of_its_work_goes_back(
+    cluster: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trying.trial, "SPARE_SECONDS", -100)
+    cluster.hosts["node2"].breaks = {"processor2": "silent"}
+    run = rolled(cluster)
+    assert set(cluster.now().values()) == {"old"}
+    assert "processor2: it tells nothing of its work" in cluster.causes(run)["node2"]
+
+
+def test_where_redis_does_not_answer_nothing_goes_back_and_nothing_goes_on(
+    cluster: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tunnel(*_: object) -> None:
+        raise OSError(111, "Connection refused")
+
+    for host in cluster.hosts.values():
+        monkeypatch.setattr(host, "tunnel", tunnel)
+    run = rolled(cluster)
+    assert cluster.now() == {"node1": "new", "node2": "new", "node3": "old"}
+    assert "can't be judged: " in cluster.causes(run)["node2"]
+    assert cluster.outcomes(run)["node3"] == "not reached"
+
+
+def test_a_host_that_is_down_hides_nobody_else(cluster: Simulated) -> None:
+    cluster.hosts["node3"].down = True
+    run = rolled(cluster)
+    assert cluster.outcomes(run) == {"node1": "changed", "node2": "changed", "node3": "unreachable"}
+    # Nobody else has a processor now: one of the two runs on.
+    assert [one for one in cluster.hosts["node2"].told if one.startswith("restart")] == [
+        "restart result_worker1 processor1 fetcher1", "restart processor2",
+    ]  # fmt: skip
+
+
+def test_a_host_on_which_nothing_was_deployed_has_nothing_to_go_back_to(cluster: Simulated) -> None:
+    for host in cluster.hosts.values():
+        host.current, host.programs = "", {}
+        host.breaks = {"processor1": "fatal"}
+    run = rolled(cluster)
+    assert cluster.outcomes(run) == {"node1": "changed", "node2": "failed", "node3": "failed"}
+    assert set(cluster.now().values()) == {"new"}
+
+
+def restarted(cluster: Simulated, monkeypatch: pytest.MonkeyPatch, *words: str, **flags: str) -> Run:
+    """`fab restart`, with the lock and the recap left out."""
+    run = cluster.run(**flags)
+    monkeypatch.setattr(operate, "target", lambda *_: run.target)
+    monkeypatch.setattr(operate, "Run", lambda *_: run)
+    monkeypatch.setattr(run, "_enter", lambda _: None)
+    monkeypatch.setattr(run, "finish", lambda: None)
+    operate.restart(None, run.options, words, "0")
+    return run
+
+
+def test_a_restart_goes_the_same_way(cluster: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = restarted(cluster, monkeypatch, "processor")
+    assert cluster.hosts["node2"].told == ["stop processor1 processor2", "restart processor1 processor2"]
+    assert cluster.outcomes(run) == {"node1": "ok", "node2": "changed", "node3": "changed"}
+
+
+def test_a_restart_stops_where_programs_fail(cluster: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    for host in cluster.hosts.values():
+        host.current = host.new
+    cluster.hosts["node2"].breaks = {"processor1": "failing"}
+    run = restarted(cluster, monkeypatch, "processor")
+    assert cluster.hosts["node3"].told == []
+    assert cluster.outcomes(run) == {"node1": "ok", "node2": "failed", "node3": "not reached"}
+    assert "KeyError: 'x'" in cluster.causes(run)["node2"]
