@@ -1,0 +1,167 @@
+"""Changes of hosts.toml: a role's number on a host, a host less. Comments and order stay."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import Problem, WrongInput, reason
+from ..local import write_whole
+from .fleet import Fleet
+from .load import load
+
+Edit = Callable[[str], str]
+"""From the text of hosts.toml to the new one."""
+
+
+def with_count(host: str, role: str, count: int) -> Edit:
+    """The edit that gives a host so many of a role; with 0, the role is no longer named there."""
+
+    def edit(text: str) -> str:
+        wanted = tomllib.loads(text)
+        roles = wanted["hosts"][host].setdefault("roles", {})
+        wanted["hosts"][host]["roles"] = _with(roles, role, count)
+        return _proven(_counted(text, host, role, count), wanted)
+
+    return edit
+
+
+def without_host(host: str) -> Edit:
+    """The edit that takes a host out, with the comment right above it."""
+
+    def edit(text: str) -> str:
+        wanted = tomllib.loads(text)
+        del wanted["hosts"][host]
+        return _proven(_cut(text, host), wanted)
+
+    return edit
+
+
+def edited(fleet: Fleet, *edits: Edit) -> tuple[Fleet, str]:
+    """The cluster after these edits, and the text of its file, which is not written yet. Raises WrongInput.
+
+    The faults that the new file would have are told as those of any hosts.toml.
+    """
+    text = read(fleet.path)
+    for edit in edits:
+        text = edit(text)
+    # Beside the file: what it names by relative paths is found from there.
+    scratch = fleet.path.with_name(f".{fleet.path.name}.{os.getpid()}")
+    try:
+        write_whole(scratch, text)
+        found = load(scratch)
+    except OSError as error:
+        raise Problem(f"{fleet.path}: can't be changed: {reason(error)}") from error
+    except WrongInput as error:
+        raise WrongInput(str(error).replace(scratch.name, fleet.path.name)) from error
+    finally:
+        with suppress(OSError):
+            scratch.unlink()
+    return replace(found, path=fleet.path), text
+
+
+def write(path: Path, before: str, text: str) -> None:
+    """Put the text in the file's place by one rename; its mode stays, as far as the umask lets it. Raises Problem, also where it has changed.
+
+    `before` is the text that was edited. A link leads to the file that is replaced.
+    """
+    if read(path) != before:
+        raise Problem(f"{path}: somebody has changed it meanwhile; run this task again")
+    real = path.resolve()
+    try:
+        write_whole(real, text, stat.S_IMODE(real.stat().st_mode))
+    except OSError as error:
+        raise Problem(f"{path}: can't be written: {reason(error)}") from error
+
+
+def read(path: Path) -> str:
+    """The text of the file, with its line ends as they are. Raises Problem."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return stream.read()
+    except OSError as error:
+        raise Problem(f"{path}: can't be read: {reason(error)}") from error
+
+
+def _proven(text: str, wanted: Mapping[str, Any]) -> str:
+    """The text, if it says just what is wanted. Raises WrongInput."""
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        found = {}
+    for host in found.get("hosts", {}).values():
+        host.setdefault("roles", {})
+    same: dict[str, Any] = {**wanted, "hosts": {name: {"roles": {}} | one for name, one in wanted["hosts"].items()}}
+    if found != same:
+        raise WrongInput(
+            "hosts.toml is written in a way that can't be edited here; change it by hand, then `fab deploy`"
+        )
+    return text
+
+
+def _with(roles: Mapping[str, int], role: str, count: int) -> dict[str, int]:
+    changed = {**roles, role: count}
+    return changed if count else {name: number for name, number in changed.items() if name != role}
+
+
+def _counted(text: str, host: str, role: str, count: int) -> str:
+    import tomlkit
+    from tomlkit.items import InlineTable
+
+    document: Any = tomlkit.parse(text)
+    table = document["hosts"][host]
+    roles = table.get("roles")
+    if roles is None:
+        table["roles"] = tomlkit.value(_inline({role: count}))
+    elif isinstance(roles, InlineTable):
+        numbers = _with({name: int(number) for name, number in roles.items()}, role, count)
+        table["roles"] = tomlkit.value(_inline(numbers, like=roles.as_string()))
+    elif count:
+        roles[role] = count
+    else:
+        del roles[role]
+    return tomlkit.dumps(document)
+
+
+def _inline(numbers: Mapping[str, int], like: str = "{ }") -> str:
+    """Roles in one line, spaced as they were."""
+    space = " " if like[1:2] == " " or "=" not in like else ""
+    equals = " = " if " = " in like or "=" not in like else "="
+    inner = ", ".join(f"{name}{equals}{number}" for name, number in numbers.items())
+    return f"{{{space}{inner}{space}}}" if inner else "{}"
+
+
+def _cut(text: str, host: str) -> str:
+    """The text without the tables of a host; where it has none of its own, without its key."""
+    lines = text.splitlines(keepends=True)
+    heads = [number for number, line in enumerate(lines) if re.match(r"\s*\[", line)]
+    own = [number for number in heads if _of(lines[number], host)]
+    if not own:
+        import tomlkit
+
+        document: Any = tomlkit.parse(text)
+        del document["hosts"][host]
+        return tomlkit.dumps(document)
+    for number in reversed(own):
+        after = next((head for head in heads if head > number), len(lines))
+        del lines[_above(lines, number) : _above(lines, after) if after < len(lines) else after]
+    return "".join(lines)
+
+
+def _of(line: str, host: str) -> bool:
+    name = re.escape(host)
+    return bool(re.match(rf"""\s*\[\s*["']?hosts["']?\s*\.\s*(["']?){name}\1\s*[.\]]""", line))
+
+
+def _above(lines: list[str], number: int) -> int:
+    """The first line of the comment right above a line."""
+    while number and lines[number - 1].lstrip().startswith("#"):
+        number -= 1
+    return number
