@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from . import bootstrap, command, demo, deploy, doctor, lock, operate, releases, sandbox, status, step
+from . import bootstrap, command, demo, deploy, doctor, lock, move, operate, releases, sandbox, status, step
 from .listing import in_order
 
 ns = Collection()
@@ -18,6 +18,7 @@ ns.add_task(operate.stop)
 ns.add_task(operate.start)
 ns.add_task(operate.restart)
 ns.add_task(deploy.reload)
+ns.add_task(move.move_scheduler)
 ns.add_task(command.run)
 for name, module in (("step", step), ("lock", lock), ("sandbox", sandbox), ("demo", demo)):
     ns.add_collection(in_order(Collection.from_module(module, name=name)))

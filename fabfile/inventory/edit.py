@@ -44,12 +44,12 @@ def without_host(host: str) -> Edit:
     return edit
 
 
-def edited(fleet: Fleet, *edits: Edit) -> tuple[Fleet, str]:
-    """The cluster after these edits, and the text of its file, which is not written yet. Raises WrongInput.
+def edited(fleet: Fleet, before: str, *edits: Edit) -> tuple[Fleet, str]:
+    """The cluster after these edits of its file's text, and the new text, which is not written yet. Raises WrongInput.
 
     The faults that the new file would have are told as those of any hosts.toml.
     """
-    text = read(fleet.path)
+    text = before
     for edit in edits:
         text = edit(text)
     # Beside the file: what it names by relative paths is found from there.
@@ -68,9 +68,10 @@ def edited(fleet: Fleet, *edits: Edit) -> tuple[Fleet, str]:
 
 
 def write(path: Path, before: str, text: str) -> None:
-    """Put the text in the file's place by one rename; its mode stays, as far as the umask lets it. Raises Problem, also where it has changed.
+    """Put the text in the file's place by one rename. Raises Problem, also where the file has changed meanwhile.
 
-    `before` is the text that was edited. A link leads to the file that is replaced.
+    `before` is the text that was edited. The mode stays, as far as the umask lets it. Of a link, the file
+    that it leads to is replaced.
     """
     if read(path) != before:
         raise Problem(f"{path}: somebody has changed it meanwhile; run this task again")

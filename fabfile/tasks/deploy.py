@@ -27,6 +27,7 @@ from ..steps.firewall import Firewall
 from ..steps.sight import Sight, parsed
 from ..steps.supervision import Supervision
 from ..steps.supervisor import Look, Questions, Untouched, claimed
+from .home import follow
 from .operate import DRAIN_SECONDS, ended, in_order
 from .rolling import roll
 
@@ -39,19 +40,22 @@ def deploy(c: Any, options: Options, reload: bool) -> None:
     """Look at all chosen hosts, then change the differences; with `reload` restart everything besides."""
     run = Run(target(c, options, "deploy"), options)
     with run.locked():
-        _deploy(run, reload)
+        converge(run, reload)
     run.finish()
 
 
-def _deploy(run: Run, reload: bool) -> None:
+def converge(run: Run, reload: bool) -> None:
+    """Bring the hosts of a run, which holds the lock, to what hosts.toml says."""
     chosen = run.target
     looked, strays = look(run)
     if _let_in(run, looked):
         # What a host saw of the stores depends on the rules that were set there meanwhile.
         looked, strays = look(run)
-    _heed(run, looked, reload)
+    heed(run, looked, reload)
     _keep_schedulers(run, strays)
     for hosts in waves(chosen, strays):
+        if chosen.fleet.scheduler_host in hosts:
+            follow(run)
         for number, batch in enumerate(run.batches(hosts)):
             if number > 0:
                 looked = {**looked, **_look_again(run, reload, batch)}
@@ -70,7 +74,7 @@ def _deploy(run: Run, reload: bool) -> None:
 def _look_again(run: Run, reload: bool, hosts: Sequence[Host]) -> Mapping[str, Looked]:
     """The answers of hosts that may have changed while the ones before were served."""
     looked = run.look(lambda host: _steps(run.target, host), hosts)
-    _heed(run, looked, reload)
+    heed(run, looked, reload)
     return looked
 
 
@@ -105,7 +109,7 @@ def _doors(looked: Looked) -> Looked:
     return Looked(looked.steps[:last], looked.found[:last])
 
 
-def _heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
+def heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
     """Tell the findings of doctor's preflight; a host on which going on would do harm is left as it is."""
     hosts = [host for host in run.target.hosts if host.name in looked and run.recorder.going_on(host)]
     # A reload restarts the programs of every role.
@@ -206,7 +210,7 @@ def reload(c: Any, options: Options) -> None:
     with run.locked():
         for batch in run.batches(chosen.hosts):
             # A program that would not start again is not stopped.
-            _heed(run, run.look(lambda host: plan.supervised(chosen.fleet, host), batch), reload=True)
+            heed(run, run.look(lambda host: plan.supervised(chosen.fleet, host), batch), reload=True)
             _reload_all(run, batch)
             check(run, batch)
     run.finish()

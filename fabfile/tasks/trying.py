@@ -16,7 +16,7 @@ from ..health.aside import taken_back
 from ..health.host import RUNNING
 from ..health.pulse import FAILED
 from ..health.trial import Heard, Judged
-from ..inventory import Host
+from ..inventory import Host, Redis
 from ..inventory.order import role_of
 from ..inventory.roles import ROLES
 from ..runs.engine import look
@@ -146,7 +146,7 @@ def _fault(several: Mapping[str, Judged]) -> Failure | None:
 
 def hear(run: Run, roles: Iterable[str]) -> Heard:
     """All pulses, and the lengths of these roles' queues."""
-    opener, password, redis = _redis(run)
+    opener, password, redis = redis_of(run)
     return trial.heard(opener, password, redis.db, _queues(roles), tls=redis.tls)
 
 
@@ -154,7 +154,8 @@ def _queues(roles: Iterable[str]) -> list[str]:
     return [queue for role in sorted(roles) for queue in ROLES[role].takes_from]
 
 
-def _redis(run: Run) -> tuple[Callable[[], Any], str | None, Any]:
+def redis_of(run: Run) -> tuple[Callable[[], Any], str | None, Redis]:
+    """The way to Redis, its password, and what hosts.toml says of it."""
     redis = run.target.fleet.stores.redis
     hosts = [host for host in run.target.hosts if run.recorder.status(host) != "unreachable"]
     opener = route(run.target, hosts, redis.address, redis.port)
@@ -170,7 +171,7 @@ def set_aside(run: Run, roles: Iterable[str]) -> dict[str, int]:
 
 def give_back(run: Run, before: Mapping[str, int]) -> None:
     """Put messages that were put aside since `before` back into their queues, and tell of it."""
-    opener, password, redis = _redis(run)
+    opener, password, redis = redis_of(run)
     try:
         back = taken_back(opener, password, redis.db, before, tls=redis.tls) if before else {}
     except Problem as error:

@@ -58,6 +58,8 @@ class SimulatedHost:
 
     def __post_init__(self) -> None:
         self.current, self.pid = OLD, 100
+        self.kept_stopped: list[str] = []
+        self.schedulers: list[int] = []
         names = [one.name for one in self.fleet.programs(self.host)]
         supervision = plan.supervision(self.fleet, self.host)
         self.new = plan.release(self.fleet, self.host).id
@@ -106,11 +108,19 @@ class SimulatedHost:
             return Found(0, self.current)
         if " look " in script:
             return self.sight()
-        verb = re.search(r" (apply|stop|releases) '?(\{.*\})", script)
-        assert verb, script
-        return self.releases() if verb[1] == "releases" else self.changed(verb[1], json.loads(verb[2]))
+        if '"$1" logins' in script:
+            return Found(0, '{"mysql": {}, "redis": null}')
+        verbs = re.findall(r" (apply|stop|purpose|releases) '?(\{.*\})", script)
+        assert verbs, script
+        answers = [self.releases() if verb == "releases" else self.changed(verb, json.loads(options))
+                   for verb, options in verbs]  # fmt: skip
+        return answers[-1]
 
     def changed(self, verb: str, options: dict[str, Any]) -> Found:
+        if verb == "purpose":
+            self.told.append(f"keep {' '.join(options['stop'])} stopped")
+            self.kept_stopped = options["stop"]
+            return Found(0)
         if verb == "stop":
             self.told.append(f"stop {' '.join(options['stop'])}")
             for name in options["stop"]:
@@ -126,6 +136,7 @@ class SimulatedHost:
         return sights.found(
             programs=list(self.programs.values()), current=f"releases/{self.current}",
             supervisords=[{"pid": 1, "conf": self.digest}], situation={"deployed": True},
+            stopped=self.kept_stopped, schedulers=self.schedulers,
         )  # fmt: skip
 
     def releases(self) -> Found:

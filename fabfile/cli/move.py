@@ -1,0 +1,27 @@
+"""`fab move-scheduler` and `fab decommission`: hosts change their part in the cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..runs.options import Options
+from .flags import DRY, JSON, LOCK, TIMINGS, sharing
+
+
+@sharing(
+    DRY,
+    LOCK,
+    TIMINGS,
+    JSON,
+    to="the host that gets the scheduler",
+    old_host_is_gone="the scheduler's host, where it is lost: its scheduler does nothing when it comes back",
+)
+def move_scheduler(c: Any, options: Options, to: str = "", old_host_is_gone: str = "") -> None:
+    """Move the scheduler to another host: stop it, prove it dead, change hosts.toml, start it there.
+
+    Web UIs and firewalls follow. Refused where its host can't be reached, unless --old-host-is-gone names it. From
+    then on Redis gives the scheduler's lease to the new host alone.
+    """
+    from ..tasks import move as job
+
+    job.move_scheduler(c, options, to, old_host_is_gone)

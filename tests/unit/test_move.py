@@ -1,0 +1,180 @@
+"""The scheduler moves: it is dead where it was, before anything says that it is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fabfile.errors import Problem, Unreachable, WrongInput
+from fabfile.health.home import HOME, LEASE, SECONDS_HELD
+from fabfile.inventory import Fleet, load
+from fabfile.runs.run import Run
+from fabfile.tasks import home, move
+from fabfile.tasks.home import fence, follow
+from fabfile.tasks.move import Move, _judge, _leave, _move, _refuse_strays
+
+from .patients import PROJECT
+from .redis_server import RedisServer, serving
+from .simulated import EXTERNAL_REDIS, Simulated
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with serving(tmp_path_factory.mktemp("redis")) as one:
+        yield one
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    path = tmp_path / "hosts.toml"
+    text = (PROJECT / "hosts.toml").read_text().replace("mysql = 1, redis = 1,", "mysql = 1,")
+    path.write_text(text.replace("[stores.redis]\n", EXTERNAL_REDIS))
+    return load(path)
+
+
+@pytest.fixture
+def cluster(fleet: Fleet, server: RedisServer) -> Simulated:
+    return Simulated(fleet, server)
+
+
+def begun(cluster: Simulated, to: str = "node2", gone: str = "") -> tuple[Run, Move]:
+    one = _move(cluster.fleet, to, gone)
+    run = cluster.run()
+    run.target = replace(run.target, fleet=one.after, roles=move.ROLES)
+    return run, one
+
+
+def test_the_names_in_the_launcher_are_these() -> None:
+    text = (PROJECT / "templates" / "launcher" / "lua.py").read_text()
+    assert f'HOME = "{HOME}"' in text
+    assert f'LEASE = "{LEASE}"' in text
+    lease = (PROJECT / "templates" / "launcher" / "lease.py").read_text()
+    assert f"MILLISECONDS = {SECONDS_HELD}000" in lease
+
+
+@pytest.mark.parametrize(
+    ("to", "gone", "told"),
+    [
+        ("", "", "name the host that gets the scheduler: fab move-scheduler --to NAME"),
+        ("nod2", "", "unknown host 'nod2' (did you mean 'node2'?)"),
+        ("node1", "", "has the scheduler on node1 already"),
+        ("node2", "node3", "--old-host-is-gone node3: the scheduler's host is node1"),
+        ("node2", "nodes", "unknown host 'nodes'"),
+    ],
+)
+def test_a_move_that_makes_no_sense_is_wrong_input(fleet: Fleet, to: str, gone: str, told: str) -> None:
+    with pytest.raises(WrongInput) as error:
+        _move(fleet, to, gone)
+    assert told in str(error.value)
+
+
+def test_it_ends_keeps_ended_and_the_file_names_its_new_place(cluster: Simulated) -> None:
+    run, one = begun(cluster)
+    _leave(run, one)
+    node1 = cluster.hosts["node1"]
+    assert node1.told == ["keep scheduler stopped", "stop scheduler"]
+    assert node1.server.client.get(HOME) == b"node2"
+    assert load(cluster.fleet.path).scheduler_host.name == "node2"
+    assert "scheduler = 1" in cluster.fleet.path.read_text()
+
+
+def test_nothing_says_that_it_moved_while_another_one_holds_the_lease(
+    cluster: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "SPARE_SECONDS", -SECONDS_HELD)
+    run, one = begun(cluster)
+    client = cluster.hosts["node1"].server.client
+    client.set(LEASE, "node1/pid9/9.1.ab")
+    client.set(HOME, "node1")
+    with pytest.raises(Problem, match=r"hold the lease: node1/pid9/9.1.ab .* is stopped: fab start scheduler"):
+        _leave(run, one)
+    assert client.get(HOME) == b"node1"
+    assert cluster.fleet.path.read_text() == one.before
+
+
+def test_a_file_that_can_not_be_written_leaves_the_place_as_it_was(cluster: Simulated) -> None:
+    run, one = begun(cluster)
+    cluster.fleet.path.write_text(one.before + "# somebody's own\n")
+    with pytest.raises(Problem, match="somebody has changed it meanwhile; run this task again; the scheduler of node1"):
+        _leave(run, one)
+    assert cluster.hosts["node1"].server.client.get(HOME) is None
+
+
+def test_a_lease_that_ends_is_waited_for(cluster: Simulated) -> None:
+    run, _ = begun(cluster)
+    client = cluster.hosts["node1"].server.client
+    client.set(LEASE, "node1/scheduler/9.1.ab", px=1500)
+    fence(run, "node2")
+    assert client.get(HOME) == b"node2"
+    assert not client.exists(LEASE)
+
+
+def test_a_scheduler_that_supervisord_does_not_know_keeps_its_place(cluster: Simulated) -> None:
+    run, one = begun(cluster)
+    cluster.hosts["node1"].schedulers = [4711]
+    with pytest.raises(Problem, match=r"node1: a scheduler still runs there \(pid 4711\)"):
+        _leave(run, one)
+    assert cluster.hosts["node1"].server.client.get(HOME) is None
+    with pytest.raises(Problem, match="node3: a scheduler runs there"):
+        _refuse_strays(one, {"node1": [1], "node3": [2]})
+    _refuse_strays(one, {"node1": [1]})
+
+
+def test_a_host_that_nobody_can_see_is_no_dead_one(cluster: Simulated) -> None:
+    run, one = begun(cluster)
+    cluster.hosts["node1"].down = True
+    with pytest.raises(Unreachable) as error:
+        _judge(run, one, cluster.look(run))
+    assert "Nothing was changed: bring node1 back" in str(error.value)
+    assert str(error.value).endswith("fab move-scheduler --to node2 --old-host-is-gone node1")
+
+
+def test_a_host_that_is_gone_is_fenced_without_being_asked(cluster: Simulated) -> None:
+    run, one = begun(cluster, gone="node1")
+    cluster.hosts["node1"].down = True
+    _judge(run, one, cluster.look(run))
+    _leave(run, one)
+    assert cluster.hosts["node1"].server.client.get(HOME) == b"node2"
+    assert load(cluster.fleet.path).scheduler_host.name == "node2"
+
+
+def test_a_host_that_answers_is_not_gone(cluster: Simulated) -> None:
+    run, one = begun(cluster, gone="node1")
+    with pytest.raises(WrongInput, match="node1 answers, so it is not gone"):
+        _judge(run, one, cluster.look(run))
+
+
+def test_a_new_host_that_can_not_take_it_changes_nothing(cluster: Simulated) -> None:
+    run, one = begun(cluster)
+    cluster.hosts["node2"].down = True
+    with pytest.raises(Unreachable, match="node2 can't take the scheduler, and nothing was changed"):
+        _judge(run, one, cluster.look(run))
+    assert cluster.hosts["node1"].told == []
+
+
+def test_without_redis_nothing_moves(cluster: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tunnel(*_: object) -> None:
+        raise OSError(111, "Connection refused")
+
+    run, one = begun(cluster)
+    for host in cluster.hosts.values():
+        monkeypatch.setattr(host, "tunnel", tunnel)
+    with pytest.raises(Problem, match="Redis"):
+        _judge(run, one, cluster.look(run))
+
+
+def test_a_home_that_was_set_follows_a_later_deploy(cluster: Simulated) -> None:
+    client = cluster.hosts["node1"].server.client
+    run = cluster.run()
+    follow(run)
+    assert client.get(HOME) is None
+    client.set(HOME, "node3")
+    follow(cluster.run(dry_run=True))  # type: ignore[arg-type]
+    run.target = replace(run.target, roles=("fetcher",))
+    follow(run)
+    assert client.get(HOME) == b"node3"
+    follow(cluster.run())
+    assert client.get(HOME) == b"node1"
