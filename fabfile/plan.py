@@ -29,6 +29,7 @@ from .steps.programs import Programs
 from .steps.redis import ManagedRedis
 from .steps.release import KEEP, CurrentRelease
 from .steps.releases import Back, FewRuntimes
+from .steps.removal import NoBoot, NoFiles, NoService, NoSupervisord
 from .steps.renderer import Renderer
 from .steps.runtime import PYTHON, RUNTIMES, Runtime
 from .steps.runtime_spec import RuntimeSpec
@@ -237,6 +238,15 @@ def back(fleet: Fleet, word: str, programs: Mapping[str, str], roles: Sequence[s
     where = place(fleet)
     wanted = tuple((name, mark) for name, mark in programs.items() if not roles or role_of(name) in roles)
     return [Back(where, word), Programs(where, wanted, frozenset(programs), frozenset(roles))]
+
+
+def removal(fleet: Fleet, host: Host) -> list[Step]:
+    """A host without the cluster, from its supervisord to its files; accounts and packages stay."""
+    where, name = place(fleet), fleet.cluster.name
+    ended = NoSupervisord(where, render.stop_seconds(fleet, host))
+    services: list[Step] = [NoService(f"pyspider-{name}-render"), Firewall(name, (), ())]
+    files = NoFiles(where, commands.render_folder(name))
+    return [Untouched(where), ended, Leftovers(where), NoBoot(where), *services, files]
 
 
 def questions(fleet: Fleet, host: Host) -> Questions:

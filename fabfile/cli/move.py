@@ -25,3 +25,15 @@ def move_scheduler(c: Any, options: Options, to: str = "", old_host_is_gone: str
     from ..tasks import move as job
 
     job.move_scheduler(c, options, to, old_host_is_gone)
+
+
+@sharing(DRY, LOCK, TIMINGS, JSON, yes="do not ask", drain="seconds to wait for a queue that nobody else empties (30)")
+def decommission(c: Any, options: Options, yes: bool = False, drain: str = "30") -> None:
+    """Take hosts (-H) out of the cluster: stop their programs, remove what was installed, forget them elsewhere.
+
+    Programs finish what they hold, and hand back the rest. hosts.toml loses the hosts, and the others let them in no
+    more. Accounts, packages and the files of others stay. Refused for the scheduler's host and for hosts of stores.
+    """
+    from ..tasks import decommission as job
+
+    job.decommission(c, options, yes, drain)

@@ -19,6 +19,7 @@ ns.add_task(operate.start)
 ns.add_task(operate.restart)
 ns.add_task(deploy.reload)
 ns.add_task(move.move_scheduler)
+ns.add_task(move.decommission)
 ns.add_task(command.run)
 for name, module in (("step", step), ("lock", lock), ("sandbox", sandbox), ("demo", demo)):
     ns.add_collection(in_order(Collection.from_module(module, name=name)))

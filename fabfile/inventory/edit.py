@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import stat
@@ -80,6 +81,12 @@ def write(path: Path, before: str, text: str) -> None:
         write_whole(real, text, stat.S_IMODE(real.stat().st_mode))
     except OSError as error:
         raise Problem(f"{path}: can't be written: {reason(error)}") from error
+
+
+def diff(path: Path, before: str, text: str) -> str:
+    """The change as a unified diff without context."""
+    old, new = (one.splitlines(keepends=True) for one in (before, text))
+    return "".join(difflib.unified_diff(old, new, f"{path.name} (now)", f"{path.name} (new)", n=0))
 
 
 def read(path: Path) -> str:

@@ -16,8 +16,7 @@ _LOOK = """\
 { stat -c '%n %a %U' "$script" ${hook:+"$hook"}; sha256sum "$script" ${hook:+"$hook"}; } 2>/dev/null
 [ ! -x "$script" ] || echo "status $("$script" status)"
 """
-_REMOVE = """\
-"$script" stop
+TAKE_AWAY = """\
 case $kind in
   systemd) systemctl disable --now "$name.service";;
   sysv) rm -f "$script"; if command -v update-rc.d >/dev/null; then update-rc.d "$name" remove
@@ -26,6 +25,7 @@ esac
 rm -f "$script" ${hook:+"$hook"}
 [ "$kind" != systemd ] || systemctl daemon-reload
 """
+"""A script that takes the files of the service $name away, after WHERE; it starts no more at boot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class BootScript:
 
     def remove(self) -> str:
         """A script that stops it, and takes all of its files away."""
-        return self._where() + _REMOVE
+        return self._where() + '"$script" stop\n' + TAKE_AWAY
 
     def _where(self) -> str:
         return lines(assign("name", self.service), assign("folder", FOLDER), WHERE + _PLACE)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -55,7 +54,7 @@ def move_scheduler(c: Any, options: Options, to: str, gone: str) -> None:
         _refuse_strays(move, strays)
         _judge(run, move, looked)
         if run.dry:
-            sys.stderr.writelines(_shown(move))
+            sys.stderr.write(edit.diff(move.after.path, move.before, move.text))
             run.converge(looked)
         else:
             _go(run, move)
@@ -76,13 +75,6 @@ def _move(fleet: Fleet, to: str, gone: str) -> Move:
     edits = edit.with_count(old.name, SCHEDULER.name, 0), edit.with_count(new.name, SCHEDULER.name, 1)
     after, text = edit.edited(fleet, before, *edits)
     return Move(after.host(old.name), after.host(new.name), bool(gone), after, before, text)
-
-
-def _shown(move: Move) -> Iterator[str]:
-    """The change of hosts.toml, line by line."""
-    name = move.after.path.name
-    before, after = (text.splitlines(keepends=True) for text in (move.before, move.text))
-    return difflib.unified_diff(before, after, f"{name} (now)", f"{name} (new)", n=0)
 
 
 def _refuse_strays(move: Move, strays: Mapping[str, Sequence[int]]) -> None:

@@ -26,7 +26,7 @@ from . import sights
 from .redis_server import RedisServer
 
 OLD = "01d01d01d01d"
-ITEM = re.compile(r"^i(\d+)\(\) \{\nset --[^\n]*\n(.*?)\n\}\n(?:p|\S.* a) \1$", re.DOTALL | re.MULTILINE)
+ITEM = re.compile(r"^i(\d+)\(\) \{\nset --[^\n]*\n(.*?)\n\}\n(?:p|\[[^\n]* a) \1$", re.DOTALL | re.MULTILINE)
 EXTERNAL_REDIS = '[stores.redis]\nhost = "192.0.2.9"\npassword = false\n'
 
 
@@ -60,6 +60,7 @@ class SimulatedHost:
         self.current, self.pid = OLD, 100
         self.kept_stopped: list[str] = []
         self.schedulers: list[int] = []
+        self.installed = self.supervised = True
         names = [one.name for one in self.fleet.programs(self.host)]
         supervision = plan.supervision(self.fleet, self.host)
         self.new = plan.release(self.fleet, self.host).id
@@ -108,15 +109,27 @@ class SimulatedHost:
             return Found(0, self.current)
         if " look " in script:
             return self.sight()
+        if "each take" in script:
+            self.told.append("remove files")
+            self.installed = False
+            return Found(0)
+        if "each there" in script:
+            return Found(0, "there /home/work/distri_pyspider\n" if self.installed else "")
+        if 'echo "kind $kind"' in script:
+            return Found(0, "kind cron\n")
         if '"$1" logins' in script:
             return Found(0, '{"mysql": {}, "redis": null}')
-        verbs = re.findall(r" (apply|stop|purpose|releases) '?(\{.*\})", script)
+        verbs = re.findall(r" (apply|stop|purpose|releases|end) '?(\{.*\})", script)
         assert verbs, script
         answers = [self.releases() if verb == "releases" else self.changed(verb, json.loads(options))
                    for verb, options in verbs]  # fmt: skip
         return answers[-1]
 
     def changed(self, verb: str, options: dict[str, Any]) -> Found:
+        if verb == "end":
+            self.told.append("end supervisord")
+            self.supervised = False
+            return Found(0)
         if verb == "purpose":
             self.told.append(f"keep {' '.join(options['stop'])} stopped")
             self.kept_stopped = options["stop"]
@@ -135,7 +148,7 @@ class SimulatedHost:
     def sight(self) -> Found:
         return sights.found(
             programs=list(self.programs.values()), current=f"releases/{self.current}",
-            supervisords=[{"pid": 1, "conf": self.digest}], situation={"deployed": True},
+            supervisords=[{"pid": 1, "conf": self.digest}] if self.supervised else [], situation={"deployed": True},
             stopped=self.kept_stopped, schedulers=self.schedulers,
         )  # fmt: skip
 
