@@ -24,7 +24,8 @@ from ..steps.base import Found, Step
 from ..steps.operation import Begun, Ended
 from ..steps.sight import parsed
 from ..steps.supervisor import Look, Place
-from .trying import Failure, pids, running, settle, tolerated, tried
+from .home import follow
+from .trying import Failure, mute, pids, running, settle, tolerated, tried
 
 POLL_SECONDS = 0.5
 DRAIN_SECONDS = 30
@@ -52,6 +53,7 @@ def start(c: Any, options: Options, words: Sequence[str]) -> None:
     with run.locked():
         seen = _look(run)
         _refuse_second_scheduler(run, chosen, seen)
+        follow(run)
         _start(run, chosen, seen)
         _close(run)
     run.finish()
@@ -79,12 +81,13 @@ def restart(c: Any, options: Options, words: Sequence[str], drain: str) -> None:
 def _restart(run: Run, turn: Turn, seconds: int) -> None:
     """Programs end, start, and are tried; where they fail, nothing new is begun unless the operator allows for it."""
     seen = _look(run, [host for host in run.target.hosts if host.name in turn])
+    silent = set() if run.dry else mute(run)
     in_order(run, stopping(run.target.fleet, turn), partial(ended, run, False), seen, seconds)
     if run.dry:
         return
     _start(run, turn, {})
     before = {name: pids(parsed(found)) for name, found in seen.items() if turn[name]}
-    faults = tried(run, before) if before else {}
+    faults = tried(run, before, silent) if before else {}
     goes_on = tolerated(run, list(faults))
     run.each(partial(_fail, faults), [host for host in run.target.hosts if host.name in faults])
     lost = [name for name in before if not run.recorder.going_on(run.target.fleet.host(name))]

@@ -143,8 +143,9 @@ def _back(batch: Batch, faults: Mapping[str, Failure], names: str, host: Host, s
         changes = _went_back(batch.run, host, word, say)
     except Problem as error:
         text = f"{why}; and the way back to release {word} failed: {error}"
-        raise Problem(text, changes=error.changes, detail=error.detail or detail) from error
-    raise Problem(f"{why}; release {word} runs there again", changes=changes, detail=detail)
+        raise Problem(text, changes=error.changes, detail=detail or error.detail) from error
+    now = "is current there" if changes is None else "runs there again"
+    raise Problem(f"{why}; release {word} {now}", changes=changes or (), detail=detail)
 
 
 def _why(batch: Batch, host: Host, faults: Mapping[str, Failure], names: str) -> tuple[str, str]:
@@ -155,13 +156,17 @@ def _why(batch: Batch, host: Host, faults: Mapping[str, Failure], names: str) ->
     return fault.why or found.cause, found.detail
 
 
-def _went_back(run: Run, host: Host, word: str, say: Say) -> tuple[str, ...]:
+def _went_back(run: Run, host: Host, word: str, say: Say) -> tuple[str, ...] | None:
+    """The changes; None where supervisord has brought the release back by itself, with its own configuration."""
     where, link = plan.place(run.target.fleet), run.target.links[host]
     found = engine.look(link, [Kept(where), Look(where)])
     known = kept(found[0])
     goal = known.named(word) if known else None
     if known is None or goal is None:
         raise Problem("it is no longer there")
+    sight = parsed(found[1])
+    if known.current == goal.id and not (sight and sight.supervisord.answers):
+        return None
     steps = plan.back(run.target.fleet, goal.id, known.programs(goal), run.target.roles)
     actions = missing(steps, found)
     return apply(link, steps, actions, say) if actions else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..health.pulse import FAILED
 from ..health.trial import Heard, Judged
 from ..inventory import Host, Redis
 from ..inventory.order import role_of
-from ..inventory.roles import ROLES
+from ..inventory.roles import ROLES, WEBUI
 from ..runs.engine import look
 from ..runs.run import Run
 from ..runs.target import route
@@ -60,10 +60,18 @@ def settle(run: Run, turn: Iterable[str], later: Iterable[Iterable[str]]) -> Non
         run.each(lambda host, _say: run.target.links[host].rest(), hosts, unfinished=unfinished, even_failed=True)
 
 
-def tried(run: Run, before: Mapping[str, Pids]) -> dict[str, Failure]:
+def mute(run: Run) -> set[str]:
+    """The hosts whose release is of a version that tells nothing of its work; none where Redis can't be asked."""
+    by = hear(run, ())
+    telling = {name.partition("/")[0] for name in by.pulses}
+    return set() if by.problem else {host.name for host in run.target.hosts if host.name not in telling}
+
+
+def tried(run: Run, before: Mapping[str, Pids], silent: Collection[str] = ()) -> dict[str, Failure]:
     """The hosts, by name, of which a program does not pass; those programs are tried whose process is not the former.
 
-    `before` are the former processes of each host. Takes as long as the programs need, within the time of their roles.
+    `before` are the former processes of each host. Of programs on the hosts in `silent` no pulse is wanted. Takes as
+    long as the programs need, within the time of their roles.
     """
     hosts = [host for host in run.target.hosts if host.name in before]
     begun: dict[str, dict[str, int]] = {}
@@ -73,7 +81,7 @@ def tried(run: Run, before: Mapping[str, Pids]) -> dict[str, Failure]:
         if not begun:
             begun = {name: _begun(sight, before[name]) for name, sight in seen.items()}
             deadline = time.monotonic() + trial.seconds({role_of(one) for several in begun.values() for one in several})
-        found = _judged(run, begun, seen)
+        found = _judged(run, begun, seen, silent)
         over = time.monotonic() > deadline
         if over or all(one.kind != "open" for several in found.values() for one in several.values()):
             return {host: fault for host, several in found.items() if (fault := _fault(several))}
@@ -81,9 +89,10 @@ def tried(run: Run, before: Mapping[str, Pids]) -> dict[str, Failure]:
 
 
 def _sight_of(run: Run, told: bool) -> Callable[[Host, Say], Sight | None]:
-    asked = Look(plan.place(run.target.fleet), Questions(work=True))
+    fleet = run.target.fleet
 
     def one(host: Host, say: Say) -> Sight | None:
+        asked = Look(plan.place(fleet), Questions(webui=plan.questions(fleet, host).webui, work=True))
         say("looking" if told else "trying its programs")
         return parsed(look(run.target.links[host], [asked])[0])
 
@@ -91,12 +100,14 @@ def _sight_of(run: Run, told: bool) -> Callable[[Host, Say], Sight | None]:
 
 
 def _begun(sight: Sight | None, before: Pids) -> dict[str, int]:
-    """The processes that have begun meanwhile."""
-    return {name: pid for name, pid in pids(sight).items() if pid and pid != before.get(name)}
+    """The processes that have begun meanwhile; 0 for one that has ended already."""
+    now = {name: pid for name, pid in pids(sight).items() if not (sight and sight.rests(name))}
+    # One that had none before was down, and no part of this.
+    return {name: pid or 0 for name, pid in now.items() if pid != before.get(name, 0)}
 
 
 def _judged(
-    run: Run, begun: Mapping[str, Mapping[str, int]], seen: Mapping[str, Sight | None]
+    run: Run, begun: Mapping[str, Mapping[str, int]], seen: Mapping[str, Sight | None], silent: Collection[str]
 ) -> dict[str, dict[str, Judged]]:
     """The judgement of each program on trial, by host and name; hosts that gave no answer have their outcome."""
     roles = {role_of(name) for several in begun.values() for name in several}
@@ -104,14 +115,14 @@ def _judged(
         return {}
     by = hear(run, roles) if any(map(trial.tells, roles)) else Heard()
     others = [one for name, one in by.pulses.items() if not _on_trial(name, begun)]
-    return {
-        host: {
-            name: _one(sight, name, pid) or trial.judged(f"{host}/{name}", role_of(name), pid, by, others)
-            for name, pid in begun[host].items()
-        }
-        for host, sight in seen.items()
-        if host in begun
-    }
+
+    def one(host: str, name: str, pid: int) -> Judged:
+        known = _ended(seen[host], name, pid) or _page(seen[host], name)
+        if known is None and host in silent:
+            return Judged("well")
+        return known or trial.judged(f"{host}/{name}", role_of(name), pid, by, others)
+
+    return {host: {name: one(host, name, pid) for name, pid in begun[host].items()} for host in seen if host in begun}
 
 
 def _on_trial(name: str, begun: Mapping[str, Mapping[str, int]]) -> bool:
@@ -119,13 +130,19 @@ def _on_trial(name: str, begun: Mapping[str, Mapping[str, int]]) -> bool:
     return program in begun.get(host, {})
 
 
-def _one(sight: Sight | None, name: str, pid: int) -> Judged | None:
+def _ended(sight: Sight | None, name: str, pid: int) -> Judged | None:
     """The judgement of a program whose process is not there any more; None where it is."""
     live = next((one for one in sight.programs if one.name == name), None) if sight else None
     if live and live.state == RUNNING and live.pid == pid:
         return None
     state = live.state if live else "gone"
     return Judged("failed", f"it has ended ({state} now){_words(live)}")
+
+
+def _page(sight: Sight | None, name: str) -> Judged | None:
+    """The judgement of a web UI whose page is not right; None for all others."""
+    answer = sight.answers.get(WEBUI.name) if sight and role_of(name) == WEBUI.name else None
+    return Judged("open", f"its page is not right: {answer.reason}") if answer and not answer.ok else None
 
 
 def _words(live: KnownProgram | None) -> str:

@@ -60,7 +60,8 @@ class SimulatedHost:
         self.current, self.pid = OLD, 100
         self.kept_stopped: list[str] = []
         self.schedulers: list[int] = []
-        self.installed = self.supervised = True
+        self.installed = self.supervised = self.page = True
+        self.away = False
         names = [one.name for one in self.fleet.programs(self.host)]
         supervision = plan.supervision(self.fleet, self.host)
         self.new = plan.release(self.fleet, self.host).id
@@ -148,6 +149,8 @@ class SimulatedHost:
     def sight(self) -> Found:
         return sights.found(
             programs=list(self.programs.values()), current=f"releases/{self.current}",
+            supervisord={"answers": not self.away, "state": "RUNNING", "pid": 1, "errno": 2},
+            answers={"webui": {"ok": self.page, "why": "500"}},
             supervisords=[{"pid": 1, "conf": self.digest}] if self.supervised else [], situation={"deployed": True},
             stopped=self.kept_stopped, schedulers=self.schedulers,
         )  # fmt: skip

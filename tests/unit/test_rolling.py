@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from fabfile.health.pulse import KEY
 from fabfile.inventory import Fleet, load
 from fabfile.runs.run import Run
 from fabfile.tasks import operate, trying
-from fabfile.tasks.rolling import roll
+from fabfile.tasks.rolling import _went_back, roll
 
+from . import sights
 from .patients import PROJECT
 from .redis_server import RedisServer, serving
 from .simulated import EXTERNAL_REDIS, OLD, Simulated
@@ -117,6 +119,35 @@ def test_a_program_that_tells_nothing_of_its_work_goes_back(
     assert "processor2: it tells nothing of its work" in cluster.causes(run)["node2"]
 
 
+def test_a_web_ui_whose_page_is_not_right_goes_back(cluster: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trying.trial, "SPARE_SECONDS", -100)
+    cluster.hosts["node1"].page = False
+    run = rolled(cluster)
+    assert cluster.now()["node1"] == "old"
+    assert "webui1: its page is not right: 500" in cluster.causes(run)["node1"]
+
+
+def test_a_release_that_supervisord_itself_has_brought_back_is_left_alone(cluster: Simulated) -> None:
+    run, node2 = cluster.run(), cluster.hosts["node2"]
+    # It runs with its own configuration, and answers on another socket than the new one.
+    node2.away = True
+    assert _went_back(run, node2.host, OLD, lambda _: None) is None
+    assert node2.told == []
+
+
+def test_a_program_that_has_ended_before_its_trial_does_not_pass() -> None:
+    programs = [
+        {"name": name, "state": state, "pid": pid}
+        for name, state, pid in (
+            ("a", "RUNNING", 7), ("b", "BACKOFF", None), ("c", "FATAL", None), ("d", "STOPPED", None),
+            ("e", "EXITED", None),
+        )
+    ]  # fmt: skip
+    seen = sights.sight(programs=programs, stopped=["d"])
+    assert trying._begun(seen, {"a": 6, "b": 5, "c": None, "d": 4}) == {"a": 7, "b": 0, "e": 0}
+    assert trying._begun(seen, {"a": 7, "b": None, "c": None, "d": 4, "e": None}) == {}
+
+
 def test_where_redis_does_not_answer_nothing_goes_back_and_nothing_goes_on(
     cluster: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +195,15 @@ def restarted(cluster: Simulated, monkeypatch: pytest.MonkeyPatch, *words: str, 
 def test_a_restart_goes_the_same_way(cluster: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     run = restarted(cluster, monkeypatch, "processor")
     assert cluster.hosts["node2"].told == ["stop processor1 processor2", "restart processor1 processor2"]
+    assert cluster.outcomes(run) == {"node1": "ok", "node2": "changed", "node3": "changed"}
+
+
+def test_a_release_that_has_no_pulse_yet_restarts_as_well(cluster: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    for host in cluster.hosts.values():
+        host.current = host.new
+        host.breaks = {"processor1": "silent", "processor2": "silent"}
+    cluster.hosts["node1"].server.client.delete(KEY)
+    run = restarted(cluster, monkeypatch, "processor")
     assert cluster.outcomes(run) == {"node1": "ok", "node2": "changed", "node3": "changed"}
 
 
