@@ -156,16 +156,15 @@ class Run:
     ) -> None:
         """Do `work` at once on every host that has not failed so far. A Ctrl-C ends remote work, then the run.
 
-        With `unfinished`, a healthy host counts as not reached until its next outcome. With `even_failed`, the work
-        mends what the run has done: a host that has failed gets it too, and also a run that was stopped does it.
+        With `unfinished`, a healthy host counts as not reached until its next outcome. `even_failed` is for work that
+        ends or mends what the run has begun: a host that has failed gets it too, also where the run was stopped.
         """
 
         def one(host: Host) -> None:
             if even_failed or not self.stopped:
                 self._work_on(host, work, phase, unfinished)
 
-        chosen = self.target.hosts if hosts is None else hosts
-        left = [host for host in chosen if even_failed or self.recorder.going_on(host)]
+        left = self._left(hosts, even_failed)
         try:
             with self.progress:
                 fan_out(left, one, self.target.links.stop, self.target.fleet.cluster.at_once)
@@ -173,6 +172,10 @@ class Run:
             if not self.reports:
                 raise
             self._interrupted()
+
+    def _left(self, hosts: Sequence[Host] | None, even_failed: bool) -> list[Host]:
+        chosen = self.target.hosts if hosts is None else hosts
+        return [host for host in chosen if even_failed or self.recorder.going_on(host)]
 
     def _work_on(self, host: Host, work: Work, phase: str, unfinished: bool) -> None:
         """Do one host's work, show it, and record its outcome and its time."""

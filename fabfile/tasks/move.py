@@ -17,7 +17,7 @@ from ..runs.engine import look as ask
 from ..runs.options import Options
 from ..runs.run import Looked, Run
 from ..runs.target import target
-from ..steps.sight import parsed
+from ..steps.sight import Sight, parsed
 from ..steps.supervisor import Look
 from . import deploy
 from .home import fence, lease, set_home
@@ -136,14 +136,21 @@ def _leave(run: Run, move: Move) -> None:
 def _end(run: Run, move: Move) -> None:
     """Raises Problem where a scheduler lives on."""
     phase = Phase(SCHEDULER.name, {move.old.name: (SCHEDULER.name,)})
-    in_order(run, [phase], partial(ended, run, True), {})
+    sight = _sight(run, move.old)
+    # A dead supervisord holds none, and when it comes back, Redis gives its scheduler no lease.
+    if sight and sight.supervisord.answers:
+        in_order(run, [phase], partial(ended, run, True), {})
     if not run.recorder.going_on(move.old):
         (outcome,) = run.recorder.outcomes([move.old])
         raise Problem(f"{move.old.name}: its scheduler could not be stopped, so it stays there: {outcome.cause}")
-    sight = parsed(ask(run.target.links[move.old], [Look(plan.place(run.target.fleet))])[0])
+    sight = _sight(run, move.old)
     if sight and sight.schedulers:
         pids = ", ".join(map(str, sight.schedulers))
         raise Problem(
             f"{move.old.name}: a scheduler still runs there (pid {pids}) that is not supervisord's; end it there, "
             "then run this again"
         )
+
+
+def _sight(run: Run, host: Host) -> Sight | None:
+    return parsed(ask(run.target.links[host], [Look(plan.place(run.target.fleet))])[0])

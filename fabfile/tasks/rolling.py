@@ -79,8 +79,11 @@ def _take(batch: Batch, turn: Turn, looked: Mapping[str, Looked]) -> None:
     going = {host.name: before[host.name] for host in suspects if run.recorder.going_on(host)}
     faults = {host.name: Failure(True, "") for host in suspects if run.recorder.status(host) == "failed"}
     faults |= tried(run, going) if going else {}
+    lost = [name for name in going if not run.recorder.going_on(batch.hosts[name])]
     if faults:
         _failed(batch, suspects, faults, aside)
+    elif lost and not tolerated(run, lost):
+        run.halt(f"the programs on {', '.join(lost)} can't be seen")
 
 
 def _tried(batch: Batch, host: Host, looked: Mapping[str, Looked]) -> bool:

@@ -108,6 +108,14 @@ def test_a_host_without_which_the_cluster_can_not_be_stays(fleet: Fleet, name: s
     assert fleet.path.read_text() == text
 
 
+def test_the_way_to_others_can_not_leave(fleet: Fleet) -> None:
+    text = fleet.path.read_text().replace('address = "10.77.0.12"', 'address = "10.77.0.12"\ngateway = "node3"')
+    fleet.path.write_text(text)
+    changed = load(fleet.path)
+    with pytest.raises(WrongInput, match="node3"):
+        _leave(changed, [changed.host("node3")])
+
+
 @pytest.mark.parametrize("how", ["role", "address"])
 def test_a_store_can_not_leave(fleet: Fleet, how: str) -> None:
     text = fleet.path.read_text()

@@ -95,6 +95,15 @@ def test_nothing_says_that_it_moved_while_another_one_holds_the_lease(
     assert cluster.fleet.path.read_text() == one.before
 
 
+def test_a_scheduler_whose_supervisord_is_dead_moves(cluster: Simulated) -> None:
+    run, one = begun(cluster)
+    node1 = cluster.hosts["node1"]
+    node1.away, node1.programs = True, {}
+    _leave(run, one)
+    assert node1.told == []
+    assert load(cluster.fleet.path).scheduler_host.name == "node2"
+
+
 def test_a_file_that_can_not_be_written_leaves_the_place_as_it_was(cluster: Simulated) -> None:
     run, one = begun(cluster)
     cluster.fleet.path.write_text(one.before + "# somebody's own\n")

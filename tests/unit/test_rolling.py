@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from fabfile.health.pulse import KEY
 from fabfile.inventory import Fleet, load
 from fabfile.runs.run import Run
+from fabfile.steps.base import Found
 from fabfile.tasks import operate, trying
 from fabfile.tasks.rolling import _went_back, roll
 
@@ -146,6 +148,21 @@ def test_a_program_that_has_ended_before_its_trial_does_not_pass() -> None:
     seen = sights.sight(programs=programs, stopped=["d"])
     assert trying._begun(seen, {"a": 6, "b": 5, "c": None, "d": 4}) == {"a": 7, "b": 0, "e": 0}
     assert trying._begun(seen, {"a": 7, "b": None, "c": None, "d": 4, "e": None}) == {}
+
+
+def test_a_host_that_is_lost_in_its_trial_stops_the_others(cluster: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    node2 = cluster.hosts["node2"]
+    changed = node2.changed
+
+    def lost(verb: str, options: dict[str, Any]) -> Found:
+        found = changed(verb, options)
+        node2.down = verb == "apply"
+        return found
+
+    monkeypatch.setattr(node2, "changed", lost)
+    run = rolled(cluster)
+    assert cluster.outcomes(run) == {"node1": "changed", "node2": "unreachable", "node3": "not reached"}
+    assert "the programs on node2 can't be seen" in run.stopped
 
 
 def test_where_redis_does_not_answer_nothing_goes_back_and_nothing_goes_on(
