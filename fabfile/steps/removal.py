@@ -122,7 +122,7 @@ class NoFiles:
             _EACH,
             "each take",
             'for one in "$home" "$logs"; do rest "$one"; done',
-            '! alone || [ ! -d "$opt" ] || [ "$(ls -A "$opt")" ] || rmdir "$opt"',
+            '! alone || [ ! -d "$opt" ] || [ "$(ls -A "$opt")" ] || rmdir "$opt" || :',
         )
         return [Action(f"remove {', '.join(left)}", script, limit=REMOVE_SECONDS)]
 
@@ -143,6 +143,7 @@ _EACH = """\
 there() { [ ! -e "$1" ] && [ ! -L "$1" ] || echo "there $1"; }
 take() { rm -rf -- "$1"; }
 alone() {
+  case $(ls -l /proc/[0-9]*/exe 2>/dev/null) in *"-> $opt/"*) return 1 ;; esac
   for o in "$folder"/* "$opt"/render/*; do
     case $o in
       "$folder/$unit" | "$folder/$unit".* | "$folder/$unit"-firewall* | "$folder/$unit"-render* | "$render") ;;

@@ -9,6 +9,7 @@ from functools import partial
 
 from .. import plan
 from ..errors import Problem, Say
+from ..health.trial import Heard
 from ..inventory import Host, Program
 from ..inventory.order import role_of, stopping
 from ..inventory.turns import Turn, turns
@@ -22,7 +23,7 @@ from ..steps.sight import Sight, parsed
 from ..steps.supervision import Supervision
 from ..steps.supervisor import Look
 from .operate import DRAIN_SECONDS, ended, in_order
-from .trying import Failure, give_back, pids, running, set_aside, settle, tolerated, tried
+from .trying import Failure, give_back, heard_before, pids, running, set_aside, settle, tolerated, tried
 
 Again = Callable[[Sequence[Host]], Mapping[str, Looked]]
 """Looks at hosts once more, just before their turn."""
@@ -71,17 +72,18 @@ def _take(batch: Batch, turn: Turn, looked: Mapping[str, Looked]) -> None:
     """One turn: files, the programs' end in the order of the crawl, their start, their trial, and the way back."""
     run, hosts = batch.run, batch.of(turn)
     before = {host.name: pids(sight_of(looked[host.name])) for host in hosts if _tried(batch, host, looked)}
-    aside = set_aside(run, {role_of(name) for several in before.values() for name in several})
+    by = heard_before(run, {role_of(name) for several in before.values() for name in several}) if before else Heard()
     rest = _files(run, [host for host in hosts if host.name in before], looked)
     suspects = [host for host in hosts if host.name in rest and run.recorder.going_on(host)]
     _end(run, turn, suspects, rest)
     run.converge({**looked, **rest}, hosts)
     going = {host.name: before[host.name] for host in suspects if run.recorder.going_on(host)}
     faults = {host.name: Failure(True, "") for host in suspects if run.recorder.status(host) == "failed"}
-    faults |= tried(run, going) if going else {}
+    # Where Redis could not be asked before, that is no fault of the new release.
+    faults |= tried(run, going, silent=going if by.problem else ()) if going else {}
     lost = [name for name in going if not run.recorder.going_on(batch.hosts[name])]
     if faults:
-        _failed(batch, suspects, faults, aside)
+        _failed(batch, suspects, faults, set_aside(by))
     elif lost and not tolerated(run, lost):
         run.halt(f"the programs on {', '.join(lost)} can't be seen")
 

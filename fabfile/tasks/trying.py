@@ -40,7 +40,7 @@ class Failure:
 
 def pids(sight: Sight | None) -> Pids:
     """The processes of a host's programs."""
-    return {one.name: one.pid for one in sight.programs} if sight else {}
+    return {one.name: one.pid for one in sight.programs if role_of(one.name) in ROLES} if sight else {}
 
 
 def running(sights: Iterable[Sight | None]) -> Counter[str]:
@@ -61,10 +61,18 @@ def settle(run: Run, turn: Iterable[str], later: Iterable[Iterable[str]]) -> Non
 
 
 def mute(run: Run) -> set[str]:
-    """The hosts whose release is of a version that tells nothing of its work; none where Redis can't be asked."""
-    by = hear(run, ())
+    """The hosts whose release is of a version that tells nothing of its work; all where Redis can't be asked."""
+    by = heard_before(run, ())
     telling = {name.partition("/")[0] for name in by.pulses}
-    return set() if by.problem else {host.name for host in run.target.hosts if host.name not in telling}
+    return {host.name for host in run.target.hosts if host.name not in telling}
+
+
+def heard_before(run: Run, roles: Iterable[str]) -> Heard:
+    """The words of Redis before anything is changed; says so where there are none."""
+    by = hear(run, roles)
+    if by.problem:
+        print(f"fab: nothing is known of the programs' work, only whether they run: {by.problem}", file=sys.stderr)
+    return by
 
 
 def tried(run: Run, before: Mapping[str, Pids], silent: Collection[str] = ()) -> dict[str, Failure]:
@@ -179,11 +187,9 @@ def redis_of(run: Run) -> tuple[Callable[[], Any], str | None, Redis]:
     return opener, redis.password.reveal() if redis.password else None, redis
 
 
-def set_aside(run: Run, roles: Iterable[str]) -> dict[str, int]:
-    """The number of messages of each queue of these roles that were put aside; empty where it can't be seen."""
-    queues = _queues(roles)
-    lengths = hear(run, roles).lengths if queues else {}
-    return {queue: lengths[queue + FAILED] for queue in queues if queue + FAILED in lengths}
+def set_aside(by: Heard) -> dict[str, int]:
+    """The number of messages that were put aside, by the queue that they came from."""
+    return {name.removesuffix(FAILED): count for name, count in by.lengths.items() if name.endswith(FAILED)}
 
 
 def give_back(run: Run, before: Mapping[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,21 @@ def test_the_python_of_another_cluster_stays(host: Path) -> None:
         "etc/supervisord.conf.before-pyspider-fabfile-1", "home/work/notes", "opt/bin/phantomjs",
         "opt/boot/pyspider-other", "opt/current", "opt/runtimes/2.7/bin/python",
     ]  # fmt: skip
+
+
+def test_the_python_that_somebody_runs_stays(host: Path) -> None:
+    python = host / "opt" / "runtimes" / "2.7" / "bin" / "python"
+    shutil.copy("/bin/sleep", python)
+    with subprocess.Popen([python, "60"]) as other:
+        try:
+            (action,) = step(host).diff(ran(step(host).probe().script))
+            assert ran(f"set -e\n{action.script}") == Found(0, "")
+            assert step(host).diff(ran(step(host).probe().script)) == []
+        finally:
+            other.kill()
+    assert python.exists()
+    assert not (host / "opt" / "boot" / "pyspider-demo").exists()
+    assert not (host / "home" / "work" / "distri_pyspider").exists()
 
 
 def test_a_link_in_the_place_of_a_folder_leads_nowhere(host: Path) -> None:

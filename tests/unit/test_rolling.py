@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -138,16 +139,13 @@ def test_a_release_that_supervisord_itself_has_brought_back_is_left_alone(cluste
 
 
 def test_a_program_that_has_ended_before_its_trial_does_not_pass() -> None:
-    programs = [
-        {"name": name, "state": state, "pid": pid}
-        for name, state, pid in (
-            ("a", "RUNNING", 7), ("b", "BACKOFF", None), ("c", "FATAL", None), ("d", "STOPPED", None),
-            ("e", "EXITED", None),
-        )
-    ]  # fmt: skip
-    seen = sights.sight(programs=programs, stopped=["d"])
-    assert trying._begun(seen, {"a": 6, "b": 5, "c": None, "d": 4}) == {"a": 7, "b": 0, "e": 0}
-    assert trying._begun(seen, {"a": 7, "b": None, "c": None, "d": 4, "e": None}) == {}
+    states = (("RUNNING", 7), ("BACKOFF", None), ("FATAL", None), ("STOPPED", None), ("EXITED", None))
+    names = [f"processor{number}" for number in range(1, 6)]
+    one, two, three, four, five = names
+    programs = [{"name": name, "state": state, "pid": pid} for name, (state, pid) in zip(names, states, strict=True)]
+    seen = sights.sight(programs=programs, stopped=[four])
+    assert trying._begun(seen, {one: 6, two: 5, three: None, four: 4}) == {one: 7, two: 0, five: 0}
+    assert trying._begun(seen, {one: 7, two: None, three: None, four: 4, five: None}) == {}
 
 
 def test_a_host_that_is_lost_in_its_trial_stops_the_others(cluster: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,15 +166,34 @@ def test_a_host_that_is_lost_in_its_trial_stops_the_others(cluster: Simulated, m
 def test_where_redis_does_not_answer_nothing_goes_back_and_nothing_goes_on(
     cluster: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def tunnel(*_: object) -> None:
-        raise OSError(111, "Connection refused")
-
-    for host in cluster.hosts.values():
-        monkeypatch.setattr(host, "tunnel", tunnel)
+    cut(cluster, monkeypatch, lambda: bool(cluster.hosts["node2"].told))
     run = rolled(cluster)
     assert cluster.now() == {"node1": "new", "node2": "new", "node3": "old"}
     assert "can't be judged: " in cluster.causes(run)["node2"]
     assert cluster.outcomes(run)["node3"] == "not reached"
+
+
+def test_where_redis_could_never_be_asked_programs_are_judged_by_supervisord_and_that_is_said(
+    cluster: Simulated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut(cluster, monkeypatch, lambda: True)
+    run = rolled(cluster)
+    assert set(cluster.now().values()) == {"new"}
+    assert set(cluster.outcomes(run).values()) == {"changed"}
+    assert "nothing is known of the programs' work, only whether they run: Redis: no" in capsys.readouterr().err
+
+
+def cut(cluster: Simulated, monkeypatch: pytest.MonkeyPatch, when: Callable[[], bool]) -> None:
+    """No way leads to Redis, as soon as it is so."""
+    way = cluster.hosts["node1"].tunnel
+
+    def tunnel(*words: Any) -> socket.socket:
+        if when():
+            raise OSError(111, "Connection refused")
+        return way(*words)
+
+    for host in cluster.hosts.values():
+        monkeypatch.setattr(host, "tunnel", tunnel)
 
 
 def test_a_host_that_is_down_hides_nobody_else(cluster: Simulated) -> None:
