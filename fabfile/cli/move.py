@@ -13,10 +13,10 @@ from .flags import DRY, JSON, LOCK, TIMINGS, sharing
     LOCK,
     TIMINGS,
     JSON,
-    to="the host that gets the scheduler",
     old_host_is_gone="the scheduler's host, where it is lost: its scheduler does nothing when it comes back",
+    to="the host that gets the scheduler",
 )
-def move_scheduler(c: Any, options: Options, to: str = "", old_host_is_gone: str = "") -> None:
+def move_scheduler(c: Any, options: Options, old_host_is_gone: str = "", to: str = "") -> None:
     """Move the scheduler to another host: stop it, prove it dead, change hosts.toml, start it there.
 
     Web UIs and firewalls follow. Refused where its host can't be reached, unless --old-host-is-gone names it. From

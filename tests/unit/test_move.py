@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fabfile.cli.tree import ns
 from fabfile.errors import Problem, Unreachable, WrongInput
 from fabfile.health.home import HOME, LEASE, SECONDS_HELD
 from fabfile.inventory import Fleet, load
@@ -187,3 +188,11 @@ def test_a_home_that_was_set_follows_a_later_deploy(cluster: Simulated) -> None:
     assert client.get(HOME) == b"node3"
     follow(cluster.run())
     assert client.get(HOME) == b"node1"
+
+
+def test_every_short_flag_is_a_letter() -> None:
+    """One that is no letter looks like the end of all flags."""
+    flags = [(name, flag) for name, task in ns.tasks.items() for one in task.get_arguments() for flag in one.names]
+    shorts = [(name, flag) for name, flag in flags if len(flag) == 1]
+    assert shorts
+    assert [pair for pair in shorts if not pair[1].isalpha()] == []
