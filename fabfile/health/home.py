@@ -8,7 +8,7 @@ from typing import Any
 from ..inventory import TLS
 from . import redis
 from .deadline import Open
-from .words import SECONDS
+from .words import SECONDS, told
 
 HOME = "pyspider:home"
 LEASE = "pyspider:lease"
@@ -31,7 +31,7 @@ def lease(open: Open, password: str | None, db: int, *, tls: TLS | None = None) 
     with redis.connected(open, password, db, SECONDS, tls) as client:
         home: Any = client.get(HOME)
         holder: Any = client.get(LEASE)
-        return LeaseSeen(home or "", holder or "")
+        return LeaseSeen(told(home or ""), told(holder or ""))
 
 
 def set_home(open: Open, password: str | None, db: int, host: str, *, tls: TLS | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..errors import Problem
 from ..inventory import TLS
-from ..inventory.roles import ROLES
+from ..inventory.roles import ROLES, SCHEDULER
 from . import pulse, redis
 from .deadline import Open
 from .pulse import Pulse
@@ -18,6 +18,8 @@ HOPELESS = 5
 """Failed tries without a message done: a component tries one message as often."""
 SPARE_SECONDS = 20
 """Seconds of a trial beside those in which a role ends what it has in hand."""
+READ_SECONDS = 180
+"""A scheduler's, which reads all tasks of a crawl before it asks for more."""
 FIRST_ASKED = 0.01
 """Seconds; a new pulse dates the first question for work at its own beginning."""
 
@@ -59,9 +61,9 @@ def tells(role: str) -> bool:
     return bool(ROLES[role].launcher)
 
 
-def seconds(roles: Iterable[str]) -> float:
-    """The time that programs of these roles have until they have done something."""
-    return max((ROLES[role].stop_seconds for role in roles), default=0) + SPARE_SECONDS
+def seconds(role: str) -> float:
+    """The time that programs of this role have until they have done something."""
+    return READ_SECONDS if role == SCHEDULER.name else ROLES[role].stop_seconds + SPARE_SECONDS
 
 
 def judged(program: str, role: str, pid: int, by: Heard, others: Iterable[Pulse]) -> Judged:

@@ -83,16 +83,17 @@ def tried(run: Run, before: Mapping[str, Pids], silent: Collection[str] = ()) ->
     """
     hosts = [host for host in run.target.hosts if host.name in before]
     begun: dict[str, dict[str, int]] = {}
-    deadline = 0.0
+    start = time.monotonic()
     while True:
         seen = run.ask(_sight_of(run, told=bool(begun)), hosts, unfinished=True)
         if not begun:
             begun = {name: _begun(sight, before[name]) for name, sight in seen.items()}
-            deadline = time.monotonic() + trial.seconds({role_of(one) for several in begun.values() for one in several})
         found = _judged(run, begun, seen, silent)
-        over = time.monotonic() > deadline
-        if over or all(one.kind != "open" for several in found.values() for one in several.values()):
-            return {host: fault for host, several in found.items() if (fault := _fault(several))}
+        failed = [host for host, several in found.items() if any(one.kind == "failed" for one in several.values())]
+        # Messages fail until their programs end.
+        early = bool(failed) and not tolerated(run, failed)
+        if early or not any(_undecided(several, time.monotonic() - start) for several in found.values()):
+            return {host: fault for host, several in found.items() if (fault := _fault(several, early))}
         time.sleep(POLL_SECONDS)
 
 
@@ -159,9 +160,14 @@ def _words(live: KnownProgram | None) -> str:
     return f", its last error: {log.error}" if log and log.error else ""
 
 
-def _fault(several: Mapping[str, Judged]) -> Failure | None:
-    """The fault of a host's programs; none where all are well."""
-    bad = {name: one for name, one in several.items() if one.kind != "well"}
+def _undecided(several: Mapping[str, Judged], elapsed: float) -> bool:
+    return any(one.kind == "open" and elapsed <= trial.seconds(role_of(name)) for name, one in several.items())
+
+
+def _fault(several: Mapping[str, Judged], early: bool) -> Failure | None:
+    """The fault of a host's programs; none where all are well, or, `early`, may still become so."""
+    fine = ("well", "open") if early else ("well",)
+    bad = {name: one for name, one in several.items() if one.kind not in fine}
     if not bad:
         return None
     known = {name: one for name, one in bad.items() if one.kind != "unknown"}

@@ -91,6 +91,14 @@ def test_programs_that_fail_at_their_messages_go_back_and_so_do_the_messages(
     assert "2 messages at which the new release failed are back in fetcher2processor" in capsys.readouterr().err
 
 
+def test_a_turn_that_fails_goes_back_at_once(cluster: Simulated) -> None:
+    cluster.hosts["node1"].breaks = {"scheduler": "silent"}
+    cluster.hosts["node2"].breaks = {"processor1": "failing"}
+    run = rolled(cluster)
+    assert set(cluster.now().values()) == {"old"}
+    assert cluster.causes(run)["node1"].startswith("went back, since the new release failed on node2")
+
+
 def test_a_later_turn_that_fails_leaves_the_ones_before_on_the_new_release(cluster: Simulated) -> None:
     cluster.hosts["node3"].breaks = {"fetcher1": "fatal"}
     run = rolled(cluster)
