@@ -87,7 +87,8 @@ def _restart(run: Run, turn: Turn, seconds: int) -> None:
         return
     _start(run, turn, {})
     before = {name: pids(parsed(found)) for name, found in seen.items() if turn[name]}
-    faults = tried(run, before, silent) if before else {}
+    names = {name: [one.name for one in turn[name]] for name in before}
+    faults = tried(run, before, names, silent) if before else {}
     goes_on = tolerated(run, list(faults))
     run.each(partial(_fail, faults), [host for host in run.target.hosts if host.name in faults])
     lost = [name for name in before if not run.recorder.going_on(run.target.fleet.host(name))]

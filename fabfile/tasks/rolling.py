@@ -42,6 +42,11 @@ class Batch:
         """The hosts of a turn that are well so far."""
         return [host for name, host in self.hosts.items() if name in turn and self.run.recorder.going_on(host)]
 
+    def concerned(self, name: str) -> list[Program]:
+        """The programs of a host that this deploy is about."""
+        target = self.run.target
+        return plan.chosen_programs(target.fleet, self.hosts[name], target.roles)
+
     def differs(self, host: Host) -> bool:
         """Whether the new release of a host is another one than it had."""
         return self.releases[host.name] != plan.release(self.run.target.fleet, host).id
@@ -79,8 +84,9 @@ def _take(batch: Batch, turn: Turn, looked: Mapping[str, Looked]) -> None:
     run.converge({**looked, **rest}, hosts)
     going = {host.name: before[host.name] for host in suspects if run.recorder.going_on(host)}
     faults = {host.name: Failure(True, "") for host in suspects if run.recorder.status(host) == "failed"}
+    names = {name: [one.name for one in batch.concerned(name)] for name in going}
     # Where Redis could not be asked before, that is no fault of the new release.
-    faults |= tried(run, going, silent=going if by.problem else ()) if going else {}
+    faults |= tried(run, going, names, silent=going if by.problem else ()) if going else {}
     lost = [name for name in going if not run.recorder.going_on(batch.hosts[name])]
     if faults:
         _failed(batch, suspects, faults, set_aside(by))

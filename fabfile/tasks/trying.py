@@ -75,11 +75,13 @@ def heard_before(run: Run, roles: Iterable[str]) -> Heard:
     return by
 
 
-def tried(run: Run, before: Mapping[str, Pids], silent: Collection[str] = ()) -> dict[str, Failure]:
-    """The hosts, by name, of which a program does not pass; those programs are tried whose process is not the former.
+def tried(
+    run: Run, before: Mapping[str, Pids], names: Mapping[str, Collection[str]], silent: Collection[str] = ()
+) -> dict[str, Failure]:
+    """The hosts, by name, of which a program does not pass; of these names, those whose process is not the former.
 
-    `before` are the former processes of each host. Of programs on the hosts in `silent` no pulse is wanted. Takes as
-    long as the programs need, within the time of their roles.
+    `before` are the former processes of each host; `names` its programs that were to change. Of programs on the hosts
+    in `silent` no pulse is wanted. Takes as long as the programs need, within the time of their roles.
     """
     hosts = [host for host in run.target.hosts if host.name in before]
     begun: dict[str, dict[str, int]] = {}
@@ -87,7 +89,7 @@ def tried(run: Run, before: Mapping[str, Pids], silent: Collection[str] = ()) ->
     while True:
         seen = run.ask(_sight_of(run, told=bool(begun)), hosts, unfinished=True)
         if not begun:
-            begun = {name: _begun(sight, before[name]) for name, sight in seen.items()}
+            begun = {name: _begun(sight, before[name], names[name]) for name, sight in seen.items()}
         found = _judged(run, begun, seen, silent)
         failed = [host for host, several in found.items() if any(one.kind == "failed" for one in several.values())]
         # Messages fail until their programs end.
@@ -108,9 +110,10 @@ def _sight_of(run: Run, told: bool) -> Callable[[Host, Say], Sight | None]:
     return one
 
 
-def _begun(sight: Sight | None, before: Pids) -> dict[str, int]:
-    """The processes that have begun meanwhile; 0 for one that has ended already."""
-    now = {name: pid for name, pid in pids(sight).items() if not (sight and sight.rests(name))}
+def _begun(sight: Sight | None, before: Pids, names: Collection[str]) -> dict[str, int]:
+    """The processes of these programs that have begun meanwhile; 0 for one that has ended already."""
+    known = pids(sight)
+    now = {name: known[name] for name in names if name in known and not (sight and sight.rests(name))}
     # One that had none before was down, and no part of this.
     return {name: pid or 0 for name, pid in now.items() if pid != before.get(name, 0)}
 

@@ -152,8 +152,8 @@ def test_a_program_that_has_ended_before_its_trial_does_not_pass() -> None:
     one, two, three, four, five = names
     programs = [{"name": name, "state": state, "pid": pid} for name, (state, pid) in zip(names, states, strict=True)]
     seen = sights.sight(programs=programs, stopped=[four])
-    assert trying._begun(seen, {one: 6, two: 5, three: None, four: 4}) == {one: 7, two: 0, five: 0}
-    assert trying._begun(seen, {one: 7, two: None, three: None, four: 4, five: None}) == {}
+    assert trying._begun(seen, {one: 6, two: 5, three: None, four: 4}, names) == {one: 7, two: 0, five: 0}
+    assert trying._begun(seen, {one: 7, two: None, three: None, four: 4, five: None}, names) == {}
 
 
 def test_a_host_that_is_lost_in_its_trial_stops_the_others(cluster: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,6 +245,21 @@ def test_a_release_that_has_no_pulse_yet_restarts_as_well(cluster: Simulated, mo
         host.current = host.new
         host.breaks = {"processor1": "silent", "processor2": "silent"}
     cluster.hosts["node1"].server.client.delete(KEY)
+    run = restarted(cluster, monkeypatch, "processor")
+    assert cluster.outcomes(run) == {"node1": "ok", "node2": "changed", "node3": "changed"}
+
+
+def test_a_program_that_was_not_meant_and_ends_meanwhile_is_no_fault_of_a_restart(
+    cluster: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node2 = cluster.hosts["node2"]
+    changed = node2.changed
+
+    def flapping(verb: str, options: dict[str, Any]) -> Found:
+        node2.programs["fetcher1"] |= {"state": "BACKOFF", "pid": None}
+        return changed(verb, options)
+
+    monkeypatch.setattr(node2, "changed", flapping)
     run = restarted(cluster, monkeypatch, "processor")
     assert cluster.outcomes(run) == {"node1": "ok", "node2": "changed", "node3": "changed"}
 
