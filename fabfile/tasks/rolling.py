@@ -87,7 +87,7 @@ def _take(batch: Batch, turn: Turn, looked: Mapping[str, Looked]) -> None:
     names = {name: [one.name for one in batch.concerned(name)] for name in going}
     # Where Redis could not be asked before, that is no fault of the new release.
     faults |= tried(run, going, names, silent=going if by.problem else ()) if going else {}
-    lost = [name for name in going if not run.recorder.going_on(batch.hosts[name])]
+    lost = [host.name for host in suspects if not run.recorder.going_on(host)]
     if faults:
         _failed(batch, suspects, faults, set_aside(by))
     elif lost and not tolerated(run, lost):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fabfile.errors import Unreachable
 from fabfile.health.pulse import KEY
 from fabfile.inventory import Fleet, load
 from fabfile.runs.run import Run
@@ -169,6 +170,17 @@ def test_a_host_that_is_lost_in_its_trial_stops_the_others(cluster: Simulated, m
     run = rolled(cluster)
     assert cluster.outcomes(run) == {"node1": "changed", "node2": "unreachable", "node3": "not reached"}
     assert "the programs on node2 can't be seen" in run.stopped
+
+
+def test_a_host_that_is_lost_while_its_programs_restart_stops_the_others(
+    cluster: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: Any) -> Found:
+        raise Unreachable("the connection was lost in the middle of a command")
+
+    monkeypatch.setattr(cluster.hosts["node2"], "changed", lost)
+    run = rolled(cluster)
+    assert cluster.outcomes(run) == {"node1": "changed", "node2": "unreachable", "node3": "not reached"}
 
 
 def test_where_redis_does_not_answer_nothing_goes_back_and_nothing_goes_on(
