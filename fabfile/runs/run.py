@@ -157,17 +157,16 @@ class Run:
         """Do `work` at once on every host that has not failed so far. A Ctrl-C ends remote work, then the run.
 
         With `unfinished`, a healthy host counts as not reached until its next outcome. `even_failed` is for work that
-        ends or mends what the run has begun: a host that has failed gets it too, also where the run was stopped.
+        mends what the run has begun: hosts that have failed get it too, also where the run was stopped.
         """
 
         def one(host: Host) -> None:
             if even_failed or not self.stopped:
                 self._work_on(host, work, phase, unfinished)
 
-        left = self._left(hosts, even_failed)
         try:
             with self.progress:
-                fan_out(left, one, self.target.links.stop, self.target.fleet.cluster.at_once)
+                fan_out(self._left(hosts, even_failed), one, self.target.links.stop, self.target.fleet.cluster.at_once)
         except KeyboardInterrupt:
             if not self.reports:
                 raise
