@@ -58,6 +58,8 @@ def _write_in(folder: int, path: Path, text: str, mode: int) -> None:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
+            # The umask is for files of which nobody has said who may read them.
+            os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
             hand_over(stream.fileno(), folder)
         os.replace(scratch, path.name, src_dir_fd=folder, dst_dir_fd=folder)

@@ -12,6 +12,7 @@ PACKAGES = {
     "redis": "5",
     "msgspec": "0.19",
     "rich": "13.9",
+    "prometheus_client": "0.21",
     "tomlkit": "0.13",
 }
 """The oldest of each; of fabric and invoke just these (pyproject.toml says the same)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from . import bootstrap, command, demo, deploy, doctor, lock, move, operate, releases, sandbox, status, step
+from . import bootstrap, command, demo, deploy, doctor, lock, move, operate, releases, sandbox, status, step, watch
 from .listing import in_order
 
 ns = Collection()
@@ -12,6 +12,7 @@ ns.add_task(bootstrap.bootstrap)
 ns.add_task(deploy.deploy)
 ns.add_task(status.status)
 ns.add_task(doctor.doctor)
+ns.add_task(watch.watch)
 ns.add_task(releases.releases)
 ns.add_task(releases.rollback)
 ns.add_task(operate.stop)

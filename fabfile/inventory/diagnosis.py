@@ -13,12 +13,14 @@ import msgspec
 
 from .faults import Fault, KeyPath
 from .fleet import hint, near
+from .kinds import PasswordRef
 from .passwords import masked
-from .schema import HostsFile, PasswordRef
+from .schema import HostsFile
 
 REFERENCE = 'must be { env = "NAME" } or { file = "path" }, never the password itself; without the key one is made'
 ADDRESS = 'is no address in text on one line, and none of { env = "NAME" } and { file = "path" }'
 """Never with the value: it may hold a password."""
+UNNAMED = 'must be { env = "NAME" } or { file = "path" }, never the address or the secret itself'
 DERIVED = {
     "taskdb": "it comes from [stores.mysql]",
     "projectdb": "it comes from [stores.mysql]",
@@ -122,7 +124,13 @@ def _leaf(path: KeyPath, value: Any, kind: Any) -> Iterator[Fault]:
     if PasswordRef not in _alternatives(kind):
         yield Fault(path, f"{_shown(value)} is not {_wanted(kind)}")
     else:
-        yield Fault(path, ADDRESS if any(get_origin(one) is Annotated for one in _alternatives(kind)) else REFERENCE)
+        yield Fault(path, _not_a_reference(path, kind))
+
+
+def _not_a_reference(path: KeyPath, kind: Any) -> str:
+    if path[0] == "watch":
+        return UNNAMED
+    return ADDRESS if any(get_origin(one) is Annotated for one in _alternatives(kind)) else REFERENCE
 
 
 def _fits(value: Any, kind: Any) -> bool:

@@ -15,6 +15,7 @@ from .address import Address, parsed
 from .passwords import Password, SecretURL
 from .roles import ASKED, PROGRAMS, ROLES, SCHEDULER, Role
 from .schema import Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
+from .watching import WatchTable
 
 SSH_PORT = 22
 
@@ -124,6 +125,7 @@ class Fleet:
     doctor: Doctor
     endpoints: Mapping[str, SecretURL] = field(default_factory=dict)
     """The fetcher's options that are addresses (schema.ENDPOINTS); `pyspider` is without them."""
+    watch: WatchTable = field(default_factory=WatchTable)
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises WrongInput."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from . import passwords
 from .authority import certificates
 from .faults import Fault, KeyPath, report
 from .fleet import SSH_PORT, TLS, Fleet, Host, MySQL, Redis, Stores
-from .passwords import Password, SecretURL, Usable
+from .kinds import PasswordRef
+from .passwords import Password, SecretURL, has_home
 from .roles import MYSQL, REDIS, ROLES, STORES, WEBUI, Role
-from .rules import NO_HOME, has_home, password_keys, store_host, violated
-from .schema import ENDPOINTS, HostsFile, HostTable, Login, PasswordRef, Pyspider
+from .rules import password_keys, store_host, violated
+from .schema import ENDPOINTS, HostsFile, HostTable, Login, Pyspider
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -118,7 +119,7 @@ class _References:
         faults = []
         for name, (path, value) in password_keys(file).items():
             try:
-                self.found[name] = self._one(value, passwords.usable)
+                self.found[name] = passwords.from_reference(self.folder, value, passwords.usable)
             except WrongInput as error:
                 faults.append(Fault(path, str(error)))
         return faults + self._authorities(file) + self._endpoints(file)
@@ -129,7 +130,9 @@ class _References:
             value: str | PasswordRef | None = getattr(file.pyspider.fetcher, name.replace("-", "_"))
             try:
                 checked = passwords.usable_proxy if name == "proxy" else passwords.usable_url
-                url = checked(value) if isinstance(value, str) else self._one(value, checked)
+                url = (
+                    checked(value) if isinstance(value, str) else passwords.from_reference(self.folder, value, checked)
+                )
             except WrongInput as error:
                 faults.append(Fault(("pyspider", "fetcher", name), str(error)))
             else:
@@ -152,15 +155,6 @@ class _References:
         """The certificate that the store has to show; None where TLS is not wanted."""
         return TLS(address, self.authorities.get(store.name)) if wanted else None
 
-    def _one(self, value: PasswordRef | bool | None, checked: Callable[[str], Usable]) -> Usable | None:
-        if not isinstance(value, PasswordRef) or (value.env is None) == (value.file is None):
-            return None
-        if value.env is not None:
-            return passwords.from_environment(value.env, checked)
-        if not has_home(value.file or ""):
-            raise WrongInput(f"'{value.file}': {NO_HOME}")
-        return passwords.from_file(self.folder / Path(value.file or "").expanduser(), checked)
-
 
 def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
     kept = path.parent / ".secrets" / f"{file.cluster.name}.toml"
@@ -180,6 +174,7 @@ def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
         webui_password=found[WEBUI.name],
         passwords_path=kept,
         doctor=file.doctor,
+        watch=file.watch,
         endpoints=known.endpoints,
     )
 

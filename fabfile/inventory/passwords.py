@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from ..errors import Problem, WrongInput
 from ..local import hand_over, only_writer, write_whole
 from .address import possible
+from .kinds import PasswordRef
 
 LENGTH = 32
 MASK = "***"
@@ -146,6 +147,29 @@ def from_file(path: Path, checked: Callable[[str], Usable]) -> Usable:
     except (OSError, UnicodeDecodeError) as error:
         raise WrongInput(f"the file {path} can't be read: {_reason(error)}") from error
     return checked(text.removesuffix("\n").removesuffix("\r"))
+
+
+def from_reference(folder: Path, value: PasswordRef | bool | None, checked: Callable[[str], Usable]) -> Usable | None:
+    """The password (or the like) that a hosts.toml in `folder` refers to; None for none. Raises WrongInput."""
+    if not isinstance(value, PasswordRef) or (value.env is None) == (value.file is None):
+        return None
+    if value.env is not None:
+        return from_environment(value.env, checked)
+    if not has_home(value.file or ""):
+        raise WrongInput(f"'{value.file}': {NO_HOME}")
+    return from_file(folder / Path(value.file or "").expanduser(), checked)
+
+
+NO_HOME = "this machine knows no such user; give the path from / on"
+
+
+def has_home(path: str) -> bool:
+    """Whether a ~ at the beginning of the path stands for a directory."""
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        return False
+    return True
 
 
 def generated(path: Path, names: Sequence[str]) -> dict[str, Password]:

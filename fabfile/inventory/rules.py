@@ -5,15 +5,17 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from .address import possible
 from .faults import Fault, KeyPath
 from .fleet import programs
 from .gateways import way_fault
+from .kinds import PasswordRef
+from .passwords import NO_HOME, has_home
 from .paths import account_faults, path_faults
 from .roles import PHANTOMJS, PROGRAMS, REDIS, STORES, WEBUI, Role
-from .schema import ENDPOINTS, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login, PasswordRef
+from .schema import ENDPOINTS, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login
+from .watch_rules import watch_faults
 
 Rule = Callable[[HostsFile], Iterator[Fault]]
 
@@ -208,18 +210,6 @@ def _gateways(file: HostsFile) -> Iterator[Fault]:
             yield Fault(path, text)
 
 
-NO_HOME = "this machine knows no such user; give the path from / on"
-
-
-def has_home(path: str) -> bool:
-    """Whether a ~ at the beginning of the path stands for a directory."""
-    try:
-        Path(path).expanduser()
-    except RuntimeError:
-        return False
-    return True
-
-
 def _paths(file: HostsFile) -> Iterator[Fault]:
     places: list[tuple[KeyPath, str | None]] = [(("phantomjs", "source"), file.phantomjs.source)]
     places += [(("python", "sources"), source) for source in file.python.sources]
@@ -292,4 +282,5 @@ RULES: tuple[Rule, ...] = (
     _phantomjs,
     _logins_in_the_open,
     _doctor,
+    watch_faults,
 )

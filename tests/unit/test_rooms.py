@@ -25,8 +25,9 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
         "doctor": {"errors", "health", "inventory", "plan", "steps"},
         "runs": {"errors", "inventory", "local", "ssh", "steps"},
     },
+    {"watch": {"doctor", "errors", "health", "inventory", "local", "render"}},
     {
-        "tasks": {"doctor", "errors", "health", "inventory", "plan", "runs", "sources", "ssh", "steps"},
+        "tasks": {"doctor", "errors", "health", "inventory", "plan", "runs", "sources", "ssh", "steps", "watch"},
         "demo": {"errors", "health", "inventory", "local", "runs"},
     },
     {"cli": {"demo", "errors", "runs", "sandbox", "ssh", "tasks"}},

@@ -1,0 +1,68 @@
+"""What `fab watch` knows, kept from one look to the next and over its own end, in a 0600 file of the user's cache."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import DecodeError, Struct, ValidationError
+from msgspec.json import decode, encode
+
+from ..errors import Locked, Problem, reason
+from ..inventory import Fleet
+from ..local import cache_dir, write_whole
+from .changes import Known
+from .outbox import Outbox
+from .speed import Speed
+
+
+class Remembered(Struct, frozen=True):
+    """The faults that are known, the speed of the crawl, and the messages that wait."""
+
+    known: dict[str, Known] = {}
+    speed: Speed | None = None
+    outboxes: dict[str, Outbox] = {}
+    """By the names of the sinks."""
+    doctor_at: float = 0.0
+    """Doctor looked last then."""
+
+
+def place(fleet: Fleet) -> Path:
+    """The file for this cluster of this hosts.toml."""
+    digest = hashlib.sha256(os.fsencode(fleet.path.resolve())).hexdigest()[:16]
+    return cache_dir("watch") / f"{fleet.cluster.name}-{digest}.json"
+
+
+def recalled(path: Path) -> Remembered:
+    """What was kept; nothing where there is nothing yet. Raises Problem where it can't be read."""
+    try:
+        return decode(path.read_bytes(), type=Remembered)
+    except FileNotFoundError:
+        return Remembered()
+    except OSError as error:
+        raise Problem(f"{path}: can't be read: {reason(error)}") from error
+    except (DecodeError, ValidationError) as error:
+        raise Problem(f"{path}: is damaged ({reason(error)}); remove it: each fault is then told anew") from error
+
+
+def keep(path: Path, kept: Remembered) -> None:
+    """Put it in place of what was kept before. Raises Problem."""
+    try:
+        write_whole(path, encode(kept).decode())
+    except OSError as error:
+        raise Problem(f"{path}: can't be written: {reason(error)}") from error
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Only one process watches a cluster from here. Raises Locked where another one does."""
+    with path.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Locked("another `fab watch` watches this cluster from here already") from None
+        yield

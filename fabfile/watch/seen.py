@@ -1,0 +1,87 @@
+"""What status and doctor saw, as faults with keys that stay the same while their texts change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..doctor.findings import Finding
+from ..doctor.findings import View as Examined
+from ..health.host import HostStatus
+from ..health.verdict import ClusterView
+from ..inventory import Fleet
+from .changes import Observed
+from .speed import Speed
+
+CLUSTER = "cluster"
+REACH = "@ssh"
+DOCTOR = "@doctor"
+OF_STATUS = (
+    *("unreachable", "unseen", "not-set-up", "bare", "backoff", "stopped", "halted", "failing", "restarting"),
+    *("rpc-mute", "hung", "queue-stuck", "tasks-lost", "two-schedulers", "supervisord-hung"),
+)
+"""Findings that status tells of, within seconds."""
+
+
+def of_status(view: ClusterView, speed: Speed | None) -> Observed:
+    """The faults of hosts, programs, stores, queues and the crawl."""
+    hosts = [of_host(one) for one in view.hosts]
+    own = sum(len(one.faults) for one in hosts)
+    # A cluster's problems follow those of its hosts.
+    shared = {f"{CLUSTER}/{_name(text)}": text for text in view.problems()[own:]}
+    waiting = sum(view.redis.queues.values()) if view.redis and view.redis.ok else 0
+    if speed and (slow := speed.fallen(waiting)):
+        shared[f"{CLUSTER}/crawl"] = slow
+    whole = Observed(shared)
+    if not view.complete or all(one.unseen for one in view.hosts):
+        whole = Observed(blind=frozenset({CLUSTER}))
+    for one in hosts:
+        whole |= one
+    return whole | Observed(blind=_unasked(view.fleet, (one.host.name for one in view.hosts)))
+
+
+def of_host(one: HostStatus) -> Observed:
+    """The faults of one host; nothing is known of its programs where it could not be looked at."""
+    name = one.host.name
+    problems = one.problems()
+    if one.unseen:
+        return Observed({f"{name}{REACH}/reach": text for text in problems}, frozenset({name}))
+    faults: dict[str, str] = {}
+    for text in problems:
+        key = f"{name}/{_name(text.removeprefix(f'{name}: '))}"
+        faults[_free(key, faults)] = text
+    return Observed(faults)
+
+
+def of_doctor(fleet: Fleet, view: Examined, found: Iterable[Finding]) -> Observed:
+    """Doctor's findings, but those that status tells of."""
+    told = [one for one in found if one.id not in OF_STATUS]
+    faults: dict[str, str] = {}
+    for one in told:
+        faults[_free(f"{one.host}{DOCTOR}/{one.id}", faults)] = f"{one.host}: {one.id}: {one.evidence}"
+    return Observed(faults, unexamined(fleet, (one.name for one in view.seen)))
+
+
+def unexamined(fleet: Fleet, examined: Iterable[str] = ()) -> frozenset[str]:
+    """The areas of doctor's findings on hosts that it did not see."""
+    seen = set(examined)
+    return frozenset(f"{host.name}{DOCTOR}" for host in fleet.hosts if host.name not in seen)
+
+
+def _unasked(fleet: Fleet, asked: Iterable[str]) -> frozenset[str]:
+    seen = set(asked)
+    names = [host.name for host in fleet.hosts if host.name not in seen]
+    return frozenset(area for name in names for area in (name, f"{name}{REACH}"))
+
+
+def _name(text: str) -> str:
+    """The subject of a problem, which is the first word of its sentence."""
+    words = [word.strip(":,") for word in text.split()]
+    return next((word for word in words if not word.isdigit() and word not in ("the", "its")), "fault")
+
+
+def _free(key: str, taken: Mapping[str, str]) -> str:
+    """The key, with a number where another fault of the same look has it."""
+    number = 1
+    while (numbered := key if number == 1 else f"{key}#{number}") in taken:
+        number += 1
+    return numbered
