@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-TAKING = ("start", "stop", "restart")
-"""The tasks that take names of programs."""
+TAKING = ("start", "stop", "restart", "scale")
+"""The tasks that take names of programs, or roles with numbers."""
 
 
 def with_names(words: Sequence[str], tasks: Iterable[Any], core: Any) -> list[str]:

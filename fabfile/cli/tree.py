@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from . import bootstrap, command, demo, deploy, doctor, lock, move, operate, releases, sandbox, status, step, watch
+from . import bootstrap, command, demo, deploy, doctor, lock, move, operate, releases, sandbox, scale, status, step, watch
 from .listing import in_order
 
 ns = Collection()
@@ -18,6 +18,7 @@ ns.add_task(releases.rollback)
 ns.add_task(operate.stop)
 ns.add_task(operate.start)
 ns.add_task(operate.restart)
+ns.add_task(scale.scale)
 ns.add_task(deploy.reload)
 ns.add_task(move.move_scheduler)
 ns.add_task(move.decommission)

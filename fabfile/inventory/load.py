@@ -25,23 +25,24 @@ from .schema import ENDPOINTS, HostsFile, HostTable, Login, Pyspider
 PROJECT = Path(__file__).parent.parent.parent
 
 
-def load(path: Path | None = None) -> Fleet:
+def load(path: Path | None = None, text: str | None = None) -> Fleet:
     """The cluster that hosts.toml describes; without `path` it is $HOSTS_TOML, else the project's own.
 
+    With `text`, the one that it would describe if that were its content.
     Raises WrongInput with a line per fault: all faults of shape or, where there are none, all faults of
     meaning. Passwords that nobody chose are made here, once, and only for a file without fault.
     """
     path = path or Path(os.environ.get("HOSTS_TOML") or PROJECT / "hosts.toml")
-    file = _shaped(path.name, _parsed(path))
+    file = _shaped(path.name, _parsed(path, text))
     known = _References(path.absolute().parent)
     if faults := [*violated(file), *known.resolve(file)]:
         raise WrongInput(report(path.name, faults))
     return _fleet(path.absolute(), file, known)
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _parsed(path: Path, text: str | None) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8") if text is None else text
         if text.startswith("\ufeff"):
             raise WrongInput(f"{path.name}: begins with a byte order mark (BOM), which is no TOML; save it without one")
         data = tomllib.loads(text)

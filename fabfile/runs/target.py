@@ -51,9 +51,9 @@ def target(c: Any, options: Options | None = None, task: str = "", allow_unliste
     last = LastRun(fleet.path, fleet.cluster.name, task) if task else None
     left = last.left() if last and flags.retry_failed else ()
     names = tuple(c.config["chosen"]) or _still_known(fleet, left)
-    roles = _words(flags.role)
-    hosts = fleet.select(names, roles, _words(flags.limit), _words(flags.exclude))
-    everyone = fleet.select(names, (), _words(flags.limit), _words(flags.exclude)) if c.config["chosen"] else hosts
+    roles = words(flags.role)
+    hosts = fleet.select(names, roles, words(flags.limit), words(flags.exclude))
+    everyone = fleet.select(names, (), words(flags.limit), words(flags.exclude)) if c.config["chosen"] else hosts
     skipped = tuple(host for host in everyone if host not in hosts)
     if flags.retry_failed:
         hosts = _to_retry(hosts, left, flags, task)
@@ -119,5 +119,5 @@ def _given(c: Any, flags: Options) -> str:
     return " ".join(f"{flag} {value}" for flag, value in named.items() if value)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
