@@ -21,12 +21,12 @@ from ..runs.run import Run
 from ..runs.target import Target, target
 from ..ssh.pool import Links
 from ..watch import units
-from ..watch.changes import News, Observed, changes, pending
+from ..watch.changes import News, Observed, changes
 from ..watch.delivery import AREA, Delivery
 from ..watch.kept import alone, keep, place, recalled
 from ..watch.metrics import Metrics, Snapshot
 from ..watch.outbox import line
-from ..watch.seen import DOCTOR, of_doctor, of_status, unexamined
+from ..watch.seen import of_doctor, of_status, unexamined
 from ..watch.sinks import Hook, Mailbox, Sink
 from ..watch.speed import speed_after
 from .doctor import examine
@@ -159,11 +159,9 @@ class _Watch:
         self._show(view, now)
 
     def _examined(self, now: float) -> Observed:
-        """Doctor's findings; it looks seldom, unless one of them is to be told."""
+        """Doctor's findings, where it is its turn."""
         fleet = self._watched.fleet
-        waits = pending(self._kept.known, DOCTOR, self._kept.doctor_at)
-        pause = min(fleet.watch.patience, fleet.watch.doctor_every) if waits else fleet.watch.doctor_every
-        if 0 <= now - self._kept.doctor_at < pause:
+        if not self._kept.doctor_due(now, fleet.watch.doctor_every, fleet.watch.patience):
             return Observed(blind=unexamined(fleet))
         self._kept = replace(self._kept, doctor_at=now)
         view = examine(self._watched.chosen)

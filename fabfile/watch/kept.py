@@ -15,8 +15,9 @@ from msgspec.json import decode, encode
 from ..errors import Locked, Problem, reason
 from ..inventory import Fleet
 from ..local import cache_dir, write_whole
-from .changes import Known
+from .changes import Known, pending
 from .outbox import Outbox
+from .seen import DOCTOR
 from .speed import Speed
 
 
@@ -29,6 +30,11 @@ class Remembered(Struct, frozen=True):
     """By the names of the sinks."""
     doctor_at: float = 0.0
     """Doctor looked last then."""
+
+    def doctor_due(self, now: float, every: float, patience: float) -> bool:
+        """Whether doctor looks now: seldom, but soon again while one of its findings is still to be told."""
+        waits = pending(self.known, DOCTOR, self.doctor_at)
+        return not 0 <= now - self.doctor_at < (min(every, patience) if waits else every)
 
 
 def place(fleet: Fleet) -> Path:

@@ -9,6 +9,8 @@ from ..doctor.findings import View as Examined
 from ..health.host import HostStatus
 from ..health.verdict import ClusterView
 from ..inventory import Fleet
+from ..inventory.order import role_of
+from ..inventory.roles import ROLES
 from .changes import Observed
 from .speed import Speed
 
@@ -54,10 +56,12 @@ def of_host(one: HostStatus) -> Observed:
 
 def of_doctor(fleet: Fleet, view: Examined, found: Iterable[Finding]) -> Observed:
     """Doctor's findings, but those that status tells of."""
-    told = [one for one in found if one.id not in OF_STATUS]
     faults: dict[str, str] = {}
-    for one in told:
-        faults[_free(f"{one.host}{DOCTOR}/{one.id}", faults)] = f"{one.host}: {one.id}: {one.evidence}"
+    for one in found:
+        if one.id not in OF_STATUS:
+            kind = f"{one.id} (a warning)" if one.warning else one.id
+            key = f"{one.host}{DOCTOR}/{one.id}{_about(one.evidence)}"
+            faults[_free(key, faults)] = f"{one.host}: {kind}: {one.evidence}; fix: {one.fix}"
     return Observed(faults, unexamined(fleet, (one.name for one in view.seen)))
 
 
@@ -65,6 +69,12 @@ def unexamined(fleet: Fleet, examined: Iterable[str] = ()) -> frozenset[str]:
     """The areas of doctor's findings on hosts that it did not see."""
     seen = set(examined)
     return frozenset(f"{host.name}{DOCTOR}" for host in fleet.hosts if host.name not in seen)
+
+
+def _about(evidence: str) -> str:
+    """The path or program that a finding's evidence names first: two full disks are two faults."""
+    words = [word.strip("'\"`:;,()") for word in evidence.split()]
+    return next((f" {word}" for word in words if word.startswith("/") or role_of(word) in ROLES), "")
 
 
 def _unasked(fleet: Fleet, asked: Iterable[str]) -> frozenset[str]:

@@ -66,7 +66,7 @@ class Hook:
         kind = "text/plain" if self.kind == "plain" else "application/json"
         answer = _asked(self._address(), self.seconds, self._body(cluster, messages, body), kind)
         if self.kind in ("dingtalk", "wecom"):
-            _heed_code(answer)
+            _heed_code(answer, self.url.reveal())
 
     def _body(self, cluster: str, messages: Sequence[News], body: str) -> bytes:
         if self.kind == "plain":
@@ -192,18 +192,23 @@ def _stay() -> Any:
 
 
 def _without(url: str, words: str) -> str:
-    return words.replace(url, MASK)
+    """The words without the address, nor its part behind the server's name, which a server may repeat."""
+    behind = url.split("/", 3)[3:]
+    for secret in (url, *behind):
+        words = words.replace(secret, MASK) if secret else words
+    return words
 
 
-def _heed_code(answer: bytes) -> None:
+def _heed_code(answer: bytes, url: str) -> None:
     """DingTalk and WeCom answer 200 also when they refuse. Raises Problem."""
     try:
         found = json.loads(answer)
         code, words = found.get("errcode"), found.get("errmsg", "")
     except (ValueError, AttributeError):
-        raise Problem(f"the server's answer is none of such a robot: {told(answer)}") from None
+        words = f"the server's answer is none of such a robot: {told(answer)}"
+        raise Problem(_without(url, words)) from None
     if code != 0:
-        raise Problem(f"the robot refuses: errcode {told(code)}: {told(words)}")
+        raise Problem(_without(url, f"the robot refuses: errcode {told(code)}: {told(words)}"))
 
 
 def _short(body: str, bytes_: int) -> str:

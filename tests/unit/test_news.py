@@ -96,6 +96,25 @@ def test_doctor_looks_again_soon_while_one_of_its_findings_is_to_be_told() -> No
     assert not pending(away, "@doctor", 300) and not pending({"node1/x": Known("", 0, 0)}, "@doctor", 300)
 
 
+@pytest.mark.parametrize(
+    ("at", "known", "due"),
+    [
+        (1299, {}, False),
+        (1300, {}, True),
+        (900, {}, True),
+        (1059, {"a@doctor/x": Known("", 990, 1000)}, False),
+        (1060, {"a@doctor/x": Known("", 990, 1000)}, True),
+        (1060, {"a@doctor/x": Known("", 0, 1000, told=True)}, False),
+        (1060, {"a@doctor/x": Known("", 0, 700, told=True)}, True),
+        (1060, {"a/x": Known("", 990, 1000)}, False),
+    ],
+)
+def test_doctor_looks_every_five_minutes_and_soon_again_after_a_change(
+    at: float, known: dict[str, Known], due: bool
+) -> None:
+    assert kept.Remembered(known, doctor_at=1000).doctor_due(at, 300, 60) is due
+
+
 def keys(observed: Observed) -> list[str]:
     return sorted(observed.faults)
 
@@ -153,13 +172,19 @@ def test_a_host_that_was_not_asked_keeps_its_faults(fleet: Fleet) -> None:
 
 
 def finding(name: str, host: str = "node1", evidence: str = "97 %") -> Finding:
-    return Finding(name, host, evidence, "", "", False)
+    return Finding(name, host, evidence, "", "rm it", False)
 
 
 def test_findings_are_told_but_those_of_status(fleet: Fleet) -> None:
-    found = [finding("disk-full"), finding("disk-full", evidence="/var: 99 %"), finding("unreachable"), finding("hung")]
+    found = [
+        finding("disk-full", evidence="97 % of / are used"), finding("disk-full", evidence="/var: 99 %"),
+        finding("unreachable"), finding("hung"), finding("memory"), finding("memory"),
+        finding("log-missing", evidence="'processor2' has none"),
+    ]  # fmt: skip
     observed = seen.of_doctor(fleet, Examined(fleet, ()), found)
-    assert keys(observed) == ["node1@doctor/disk-full", "node1@doctor/disk-full#2"]
+    wanted = ["disk-full /", "disk-full /var", "log-missing processor2", "memory", "memory#2"]
+    assert keys(observed) == [f"node1@doctor/{name}" for name in wanted]
+    assert observed.faults["node1@doctor/disk-full /var"] == "node1: disk-full: /var: 99 %; fix: rm it"
     assert not observed.sees("node2@doctor/memory"), "doctor has not seen it"
 
 

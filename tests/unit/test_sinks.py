@@ -156,6 +156,14 @@ def test_a_server_of_another_kind_is_a_failure(answer: bytes) -> None:
     assert SECRET not in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_server_that_repeats_the_address_gives_no_secret_away(web: Web) -> None:
+    target = f"/hook?access_token={SECRET}"
+    web.answer = json.dumps({"errcode": 1, "errmsg": f"bad {target}"}).encode()
+    with pytest.raises(Problem, match=r"errcode 1: bad /\*\*\*") as caught:
+        Hook(web.url, "wecom").send("demo", [NEWS], 0)
+    assert SECRET not in str(caught.value)
+
+
 def test_a_silent_server_costs_its_time_limit() -> None:
     def serve(connection: socket.socket) -> None:
         while connection.recv(65536):
