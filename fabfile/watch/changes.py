@@ -65,7 +65,7 @@ def changes(
     one that comes and goes is the same fault. One that ends sooner is told once, by its end. A fault that can't be
     seen stays as it is known.
     """
-    known = {key: _seen_again(before.get(key), text, now) for key, text in seen.faults.items()}
+    known = {key: _seen_again(before.get(key), _on_one_line(text), now) for key, text in seen.faults.items()}
     messages = [_begun(key, one, now) for key, one in known.items() if not one.told and now - one.first >= patience]
     known |= {one.subject: replace(known[one.subject], told=True) for one in messages}
     for key, one in before.items():
@@ -87,6 +87,11 @@ def pending(known: Mapping[str, Known], area: str, looked_at: float) -> bool:
 def _seen_again(before: Known | None, text: str, now: float) -> Known:
     # A clock that was put back must not silence a fault for as long.
     return replace(before, text=text, last=now, first=min(before.first, now)) if before else Known(text, now, now)
+
+
+def _on_one_line(text: str) -> str:
+    # Pages that are crawled can shape what a log says: no sign of it steers a terminal, or begins a line of its own.
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
 def _begun(key: str, one: Known, now: float) -> News:

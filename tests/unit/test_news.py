@@ -28,7 +28,7 @@ BLIND = frozenset({"node2"})
 def told(looks: Sequence[tuple[float, Observed]], patience: float = 60) -> list[tuple[float, str]]:
     """The messages of looks at these times."""
     known: Mapping[str, Known] = {}
-    found = []
+    found: list[tuple[float, str]] = []
     for at, observed in looks:
         known, news = changes(known, observed, at, patience)
         found += [(at, one.kind) for one in news]
@@ -75,6 +75,11 @@ def test_a_message_has_the_last_words_of_its_fault_and_how_long_it_lasted() -> N
     known, _ = changes(known, Observed({"cluster/mysql": "mysql: no answer"}), 40, 60)
     _, news = changes(known, Observed(), 100, 60)
     assert [str(one) for one in news] == ["BRIEF mysql: no answer (it lasted 40 s)"]
+
+
+def test_no_text_steers_a_terminal_or_passes_for_another_message() -> None:
+    _, (one,) = changes({}, Observed({"node2/processor1": "it says \x1b[2J\nOVER node1\u202e"}), 0, 0)
+    assert str(one) == "NEW it says ?[2J OVER node1?"
 
 
 def test_a_clock_that_was_put_back_silences_nothing() -> None:
