@@ -46,11 +46,12 @@ class Observed:
 
     faults: Mapping[str, str] = field(default_factory=dict)
     blind: frozenset[str] = frozenset()
-    """The areas of which this look can't say anything."""
+    """The areas of which this look can't say anything; `@kind` stands for all that end so."""
 
     def sees(self, key: str) -> bool:
         """Whether the fault would be among these if it were there."""
-        return key.partition("/")[0] not in self.blind
+        area = key.partition("/")[0]
+        return not self.blind & {area, f"@{area.partition('@')[2]}"}
 
     def __or__(self, other: Observed) -> Observed:
         return Observed({**self.faults, **other.faults}, self.blind | other.blind)

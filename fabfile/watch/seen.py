@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..doctor.findings import Finding
 from ..doctor.findings import View as Examined
@@ -10,11 +10,11 @@ from ..health.host import HostStatus
 from ..health.verdict import ClusterView
 from ..inventory import Fleet
 from ..inventory.order import role_of
-from ..inventory.roles import ROLES
+from ..inventory.roles import QUEUES, ROLES, STORES
 from .changes import Observed
 from .speed import Speed
 
-CLUSTER = "cluster"
+CLUSTER = "@cluster"
 REACH = "@ssh"
 DOCTOR = "@doctor"
 OF_STATUS = (
@@ -29,16 +29,34 @@ def of_status(view: ClusterView, speed: Speed | None) -> Observed:
     hosts = [of_host(one) for one in view.hosts]
     own = sum(len(one.faults) for one in hosts)
     # A cluster's problems follow those of its hosts.
-    shared = {f"{CLUSTER}/{_name(text)}": text for text in view.problems()[own:]}
+    shared = {f"{_name(text)}{CLUSTER}/fault": text for text in view.problems()[own:]}
     waiting = sum(view.redis.queues.values()) if view.redis and view.redis.ok else 0
     if speed and (slow := speed.fallen(waiting)):
-        shared[f"{CLUSTER}/crawl"] = slow
-    whole = Observed(shared)
-    if not view.complete or all(one.unseen for one in view.hosts):
-        whole = Observed(blind=frozenset({CLUSTER}))
+        shared[f"crawl{CLUSTER}/fault"] = slow
+    blind = frozenset(_unknown(view)) | _unasked(view.fleet, (one.host.name for one in view.hosts))
+    whole = Observed(blind=blind)
+    whole = Observed({key: text for key, text in shared.items() if whole.sees(key)}, blind)
     for one in hosts:
         whole |= one
-    return whole | Observed(blind=_unasked(view.fleet, (one.host.name for one in view.hosts)))
+    return whole
+
+
+def _unknown(view: ClusterView) -> Iterator[str]:
+    """The areas of the cluster of which nothing can be said.
+
+    A host that is away is one fault, and not one for each store and program on it.
+    """
+    away = {one.host.name for one in view.hosts if one.unseen}
+    if not view.complete or away == {one.host.name for one in view.hosts}:
+        yield CLUSTER
+    yield from (f"{role.name}{CLUSTER}" for role in STORES if view.fleet.stores.of(role).host in away)
+    yield from (f"{name}{CLUSTER}" for name in view.fleet.asked if view.answers(name) is None and away)
+    # Status judges queues and tasks where all programs are well, and Redis tells of them.
+    mute = not (view.redis and view.redis.ok)
+    if mute or any(one.problems() for one in view.hosts):
+        yield from (f"{name}{CLUSTER}" for name in (*QUEUES, "tasks"))
+    if mute:
+        yield f"crawl{CLUSTER}"
 
 
 def of_host(one: HostStatus) -> Observed:

@@ -14,6 +14,7 @@ from fabfile.errors import Locked, Problem
 from fabfile.health.motion import Motion
 from fabfile.health.pulse import Pulse
 from fabfile.health.redis import RedisReport
+from fabfile.health.stores import MySQLReport
 from fabfile.inventory import Fleet
 from fabfile.watch import kept, outbox, seen, speed
 from fabfile.watch.changes import Known, News, Observed, changes, pending, span
@@ -152,7 +153,7 @@ def test_of_a_host_that_is_away_its_absence_alone_is_told(fleet: Fleet) -> None:
     hosts["node2"] = type(gone)(gone.host, gone.wanted, False, "node2: no answer")
     observed = seen.of_status(view(fleet, hosts), None)
     assert keys(observed) == ["node2@ssh/reach"] and not observed.sees("node2/processor1")
-    assert observed.sees("node3/processor1") and observed.sees("cluster/mysql")
+    assert observed.sees("node3/processor1") and observed.sees("mysql@cluster/fault")
 
 
 def test_stores_and_schedulers_are_the_clusters(fleet: Fleet) -> None:
@@ -160,14 +161,33 @@ def test_stores_and_schedulers_are_the_clusters(fleet: Fleet) -> None:
     node3 = hosts["node3"]
     hosts["node3"] = changed(node3, schedulers=[99])
     whole = view(fleet, hosts, redis=RedisReport(False, problem="no connection"))
-    assert keys(seen.of_status(whole, None)) == ["cluster/redis", "cluster/schedulers"]
+    assert keys(seen.of_status(whole, None)) == ["redis@cluster/fault", "schedulers@cluster/fault"]
+
+
+def test_a_dead_host_with_the_stores_is_one_fault(fleet: Fleet) -> None:
+    hosts = well(fleet)
+    gone = hosts["node1"]
+    hosts["node1"] = type(gone)(gone.host, gone.wanted, False, "node1: no answer")
+    down = {"mysql": MySQLReport(False, problem="no connection"), "redis": RedisReport(False, problem="no connection")}
+    observed = seen.of_status(view(fleet, hosts, **down), None)
+    assert keys(observed) == ["node1@ssh/reach"]
+    unknown = ("mysql", "redis", "webui", "scheduler", "fetcher", "scheduler2fetcher", "tasks", "crawl")
+    assert not any(observed.sees(f"{name}@cluster/fault") for name in unknown)
+    assert observed.sees("schedulers@cluster/fault")
+
+
+def test_a_queue_that_stood_still_is_not_over_because_redis_is_silent(fleet: Fleet) -> None:
+    silent = seen.of_status(view(fleet, well(fleet), redis=RedisReport(False, problem="no connection")), None)
+    assert keys(silent) == ["redis@cluster/fault"] and not silent.sees("scheduler2fetcher@cluster/fault")
+    known = {"scheduler2fetcher@cluster/fault": Known("it holds 9", 0, 0, told=True)}
+    assert changes(known, silent, 900, 60)[1] == []
 
 
 def test_where_no_host_answers_nothing_is_said_of_the_stores(fleet: Fleet) -> None:
     hosts = {name: type(one)(one.host, one.wanted, False, "no answer") for name, one in well(fleet).items()}
     observed = seen.of_status(view(fleet, hosts, redis=RedisReport(False, problem="x")), None)
     assert keys(observed) == ["node1@ssh/reach", "node2@ssh/reach", "node3@ssh/reach"]
-    assert not observed.sees("cluster/redis")
+    assert not observed.sees("redis@cluster/fault")
 
 
 def test_a_host_that_was_not_asked_keeps_its_faults(fleet: Fleet) -> None:
@@ -257,7 +277,7 @@ def test_without_a_pulse_the_speed_is_as_it_was() -> None:
 def test_a_slow_crawl_is_a_fault_of_the_cluster(fleet: Fleet) -> None:
     queues = RedisReport(True, "7", "noeviction", {"scheduler2fetcher": 9})
     whole = view(fleet, well(fleet), redis=queues, motion=Motion())
-    assert keys(seen.of_status(whole, crawl((1200, 10), (600, 0)))) == ["cluster/crawl"]
+    assert keys(seen.of_status(whole, crawl((1200, 10), (600, 0)))) == ["crawl@cluster/fault"]
 
 
 def news(number: int) -> News:
@@ -340,5 +360,5 @@ def test_a_view_of_nothing_sees_no_end(fleet: Fleet) -> None:
     """Before the first bootstrap a cluster's stores are not judged."""
     hosts = {name: type(one)(one.host, one.wanted, True) for name, one in well(fleet).items()}
     whole = view(fleet, hosts, complete=False)
-    assert not seen.of_status(whole, None).sees("cluster/mysql")
+    assert not seen.of_status(whole, None).sees("mysql@cluster/fault")
     assert sight() is not None

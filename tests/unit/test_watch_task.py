@@ -7,18 +7,25 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from fabfile.errors import Problem
+from fabfile.errors import Problem, Unreachable
+from fabfile.inventory import Fleet, load
 from fabfile.inventory.watch_rules import watch_secrets
+from fabfile.ssh.protocol import Message
+from fabfile.steps.base import Found
 from fabfile.tasks import watch as job
 from fabfile.watch.kept import alone, place, recalled
 
-from .patients import PROJECT
+from . import sights
+from .patients import PROJECT, facts_of, set_in
 from .test_sinks import Web, web
 
 __all__ = ["web"]
@@ -87,8 +94,6 @@ def test_news_for_a_sink_that_is_down_come_with_a_later_look(
 
 def test_a_second_watch_of_a_cluster_is_refused(folder: Path, web: Web) -> None:
     hook(folder, web)
-    from fabfile.inventory import load
-
     with alone(place(load())):
         found = fab(folder, "watch")
     assert found.returncode == 4 and found.stderr.count("\n") == 1
@@ -173,8 +178,6 @@ def test_sinks_are_those_of_the_file(folder: Path, web: Web) -> None:
     hook(folder, web)
     mail = '[watch.mail]\nserver = "mail"\nfrom = "a@b.de"\nto = ["c@d.de", "e@f.de"]\n'
     (folder / "hosts.toml").write_text(CLUSTER + WATCH + mail)
-    from fabfile.inventory import load
-
     fleet = load()
     names = [one.name for one in job.sinks(fleet, watch_secrets(fleet))]
     assert names == ["webhook", "mail to c@d.de", "mail to e@f.de"]
@@ -184,3 +187,82 @@ def test_a_port_that_is_taken_ends_it_with_a_sentence(folder: Path, web: Web) ->
     (folder / "hosts.toml").write_text(f"{CLUSTER}[watch.prometheus]\nport = {web.port}\n")
     with pytest.raises(Problem, match="address already in use; choose another"):
         watching(Closing())
+
+
+@dataclass
+class HostLink:
+    """The fake at the SSH boundary: a host's answers to looks; its stores can't be reached."""
+
+    fleet: Fleet
+    connect_seconds: float = 0.0
+    state: str = "RUNNING"
+    away: bool = False
+    disk_full: bool = False
+
+    def exchange(self, message: Message, _on_event: object = None) -> dict[int, Found]:
+        if self.away:
+            raise Unreachable("node1: no answer within 20 s; is the host hung?")
+        return {0: self.examined() if b'"$1" doctor "$2"' in message.script else self.looked()}
+
+    def looked(self) -> Found:
+        programs = [{"name": one.name} for one in self.fleet.programs(self.fleet.hosts[0])]
+        programs[-1]["state"] = self.state
+        ok = {name: {"ok": True} for name in ("webui", "scheduler", "fetcher")}
+        return sights.found(programs=programs, supervisords=[{"pid": 1}], answers=ok, situation={"deployed": True})
+
+    def examined(self) -> Found:
+        answer = facts_of(self.fleet, self.fleet.hosts[0])
+        answer["clock"] = time.time()
+        if self.disk_full:
+            set_in("disks/0/free", 1 << 20)(answer)
+        return Found(0, json.dumps(answer | {"sight": sights.answer(**answer["sight"])}))
+
+    def tunnel(self, *_: Any) -> Any:
+        raise Problem("no connection")
+
+    def rest(self) -> None:
+        pass
+
+    resume = close = stop = rest
+
+
+class OneHost(Closing):
+    """Links to the one host."""
+
+    def __init__(self, link: HostLink) -> None:
+        super().__init__()
+        self.link = link
+
+    def stop(self) -> None:
+        pass
+
+    def __getitem__(self, _host: object) -> HostLink:
+        return self.link
+
+
+def subjects(told: list[str]) -> list[str]:
+    return [" ".join(line.split()[2:5]) for line in told]
+
+
+def test_what_happens_from_look_to_look_is_told_as_it_changes(
+    folder: Path, web: Web, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over the same links: a program, doctor's finding, the host, and each of them back."""
+    hook(folder, web)
+    (folder / "hosts.toml").write_text(CLUSTER + WATCH.replace("[watch]\n", "[watch]\ndoctor-every = 5\n", 1))
+    host = HostLink(load())
+    _, watch = watching(OneHost(host))
+
+    def news() -> list[str]:
+        watch._kept = replace(watch._kept, doctor_at=0.0)
+        watch._look()
+        return subjects(capsys.readouterr().out.splitlines())
+
+    assert news() == ["NEW mysql: no", "NEW redis: no"]
+    assert news() == []
+    host.state, host.disk_full = "FATAL", True
+    assert news() == ["NEW node1: webui1", "NEW node1: disk-full:"]
+    host.away = True
+    assert news() == ["NEW node1: no"]
+    host.away, host.state, host.disk_full = False, "RUNNING", False
+    assert sorted(news()) == ["OVER node1: disk-full:", "OVER node1: no", "OVER node1: webui1"]
