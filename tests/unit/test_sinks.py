@@ -33,7 +33,7 @@ from fabfile.watch.metrics import Metrics, Snapshot
 from fabfile.watch.outbox import Outbox
 from fabfile.watch.sinks import Hook, Mailbox, Sink, beat, signature
 
-from .servers import serving
+from .servers import Authority, secured, serving
 from .test_health import view, well
 
 SECRET = "s3cret-token"
@@ -192,7 +192,7 @@ class Post:
 
 
 @contextmanager
-def smtp(post: Post, *extensions: str) -> Iterator[int]:
+def smtp(post: Post, *extensions: str, certificate: Path | None = None) -> Iterator[int]:
     """The port of an SMTP server that takes letters."""
 
     def serve(connection: socket.socket) -> None:
@@ -216,10 +216,12 @@ def smtp(post: Post, *extensions: str) -> Iterator[int]:
                 say("354 go on")
                 post.letters.append(b"".join(iter(stream.readline, b".\r\n")))
                 say("250 OK")
+            elif word == "AUTH":
+                say("235 welcome")
             else:
                 say("221 bye" if word == "QUIT" else "250 OK")
 
-    with serving(serve) as port:
+    with serving(secured(certificate, serve) if certificate else serve) as port:
         yield port
 
 
@@ -257,6 +259,54 @@ def test_without_starttls_at_the_server_nothing_is_sent() -> None:
     with smtp(post) as port, pytest.raises(Problem, match=r"(?i)starttls"):
         mailbox(port, tls="starttls").send("demo", [NEWS], 0)
     assert post.letters == []
+
+
+def with_login(port: int, tls: str) -> Mailbox:
+    to = "night@example.com"
+    mail = Mail(server="127.0.0.1", port=port, tls=tls, user="watch", sender="watch@example.com", to=(to,))
+    return Mailbox(to, mail, Password(SECRET), seconds=5)
+
+
+def trust(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    (authority.folder / "ca.pem").write_text(authority.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.folder / "ca.pem"))
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "127.0.0.2"])
+def test_a_login_goes_to_a_server_that_proves_its_name_and_to_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    authority, post = Authority.made(tmp_path), Post()
+    with smtp(post, "AUTH PLAIN", certificate=authority.issued(name)) as port:
+        with pytest.raises(Problem, match="certificate verify failed") as caught:
+            with_login(port, "tls").send("demo", [NEWS], 0)
+        trust(authority, monkeypatch)
+        if name == "127.0.0.1":
+            with_login(port, "tls").send("demo", [NEWS], 0)
+        else:
+            with pytest.raises(Problem, match=r"not valid for '127\.0\.0\.1'"):
+                with_login(port, "tls").send("demo", [NEWS], 0)
+    assert len(post.letters) == (name == "127.0.0.1")
+    assert any(one.startswith("AUTH ") for one in post.commands) is (name == "127.0.0.1")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_password_that_the_server_refuses_is_told_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority, post = Authority.made(tmp_path), Post(refuses="AUTH|535 5.7.8 wrong credentials")
+    trust(authority, monkeypatch)
+    with (
+        smtp(post, "AUTH PLAIN", certificate=authority.issued("127.0.0.1")) as port,
+        pytest.raises(Problem, match=r"535 5\.7\.8 wrong credentials") as caught,
+    ):
+        with_login(port, "tls").send("demo", [NEWS], 0)
+    assert SECRET not in str(caught.value)
+
+
+def test_no_password_is_sent_without_tls() -> None:
+    post = Post()
+    with smtp(post, "AUTH PLAIN") as port, pytest.raises(Problem, match=r"(?i)starttls"):
+        with_login(port, "starttls").send("demo", [NEWS], 0)
+    assert not any(one.startswith("AUTH") for one in post.commands)
 
 
 def hooks(web: Web) -> list[Sink]:
