@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from . import bootstrap, command, demo, deploy, doctor, lock, move, operate, releases, sandbox, scale, status, step, watch
+from . import (
+    bootstrap,
+    command,
+    demo,
+    deploy,
+    doctor,
+    lock,
+    move,
+    operate,
+    releases,
+    sandbox,
+    scale,
+    status,
+    step,
+    watch,
+)
 from .listing import in_order
 
 ns = Collection()

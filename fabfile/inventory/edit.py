@@ -8,16 +8,15 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import Problem, WrongInput, reason
-from ..local import write_whole
+from ..local import is_root, write_whole
 from .fleet import Fleet
 from .load import load
 
+CANT = "hosts.toml is written in a way that can't be edited here; change it by hand, then `fab deploy`"
 Edit = Callable[[str], str]
 """From the text of hosts.toml to the new one."""
 
@@ -26,10 +25,13 @@ def with_count(host: str, role: str, count: int) -> Edit:
     """The edit that gives a host so many of a role; with 0, the role is no longer named there."""
 
     def edit(text: str) -> str:
-        wanted = tomllib.loads(text)
+        wanted = _meaning(text)
         roles = wanted["hosts"][host].setdefault("roles", {})
+        # An equal number may be written in another way, which stays.
+        if roles.get(role, 0) == count:
+            return text
         wanted["hosts"][host]["roles"] = _with(roles, role, count)
-        return _proven(_counted(text, host, role, count), wanted)
+        return _proven(_line_ends_of(text, _counted(text, host, role, count)), wanted)
 
     return edit
 
@@ -38,7 +40,7 @@ def without_host(host: str) -> Edit:
     """The edit that takes a host out, with the comment right above it."""
 
     def edit(text: str) -> str:
-        wanted = tomllib.loads(text)
+        wanted = _meaning(text)
         del wanted["hosts"][host]
         return _proven(_cut(text, host), wanted)
 
@@ -53,40 +55,30 @@ def edited(fleet: Fleet, before: str, *edits: Edit) -> tuple[Fleet, str]:
     text = before
     for edit in edits:
         text = edit(text)
-    # Beside the file: what it names by relative paths is found from there.
-    scratch = fleet.path.with_name(f".{fleet.path.name}.{os.getpid()}")
-    try:
-        write_whole(scratch, text)
-        found = load(scratch)
-    except OSError as error:
-        raise Problem(f"{fleet.path}: can't be changed: {reason(error)}") from error
-    except WrongInput as error:
-        raise WrongInput(str(error).replace(scratch.name, fleet.path.name)) from error
-    finally:
-        with suppress(OSError):
-            scratch.unlink()
-    return replace(found, path=fleet.path), text
+    return load(fleet.path, text), text
 
 
 def write(path: Path, before: str, text: str) -> None:
     """Put the text in the file's place by one rename. Raises Problem, also where the file has changed meanwhile.
 
-    `before` is the text that was edited. The mode stays, as far as the umask lets it. Of a link, the file
-    that it leads to is replaced.
+    `before` is the text that was edited. Mode and owner stay. Of a link, the file that it leads to is replaced.
     """
     if read(path) != before:
         raise Problem(f"{path}: somebody has changed it meanwhile; run this task again")
     real = path.resolve()
     try:
-        write_whole(real, text, stat.S_IMODE(real.stat().st_mode))
+        was = real.stat()
+        write_whole(real, text, stat.S_IMODE(was.st_mode))
+        if is_root():
+            os.chown(real, was.st_uid, was.st_gid, follow_symlinks=False)
     except OSError as error:
         raise Problem(f"{path}: can't be written: {reason(error)}") from error
 
 
 def diff(path: Path, before: str, text: str) -> str:
-    """The change as a unified diff without context."""
+    """The change as a unified diff; the line before a host's roles often names the host."""
     old, new = (one.splitlines(keepends=True) for one in (before, text))
-    return "".join(difflib.unified_diff(old, new, f"{path.name} (now)", f"{path.name} (new)", n=0))
+    return "".join(difflib.unified_diff(old, new, f"{path.name} (now)", f"{path.name} (new)", n=1))
 
 
 def read(path: Path) -> str:
@@ -100,18 +92,25 @@ def read(path: Path) -> str:
 
 def _proven(text: str, wanted: Mapping[str, Any]) -> str:
     """The text, if it says just what is wanted. Raises WrongInput."""
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        found = {}
+    found = _meaning(text)
     for host in found.get("hosts", {}).values():
         host.setdefault("roles", {})
     same: dict[str, Any] = {**wanted, "hosts": {name: {"roles": {}} | one for name, one in wanted["hosts"].items()}}
     if found != same:
-        raise WrongInput(
-            "hosts.toml is written in a way that can't be edited here; change it by hand, then `fab deploy`"
-        )
+        raise WrongInput(CANT)
     return text
+
+
+def _meaning(text: str) -> dict[str, Any]:
+    """Raises WrongInput where the text is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise WrongInput(CANT) from error
+
+
+def _line_ends_of(text: str, made: str) -> str:
+    return made.replace("\r\n", "\n").replace("\n", "\r\n") if "\r\n" in text else made
 
 
 def _with(roles: Mapping[str, int], role: str, count: int) -> dict[str, int]:
@@ -123,12 +122,12 @@ def _counted(text: str, host: str, role: str, count: int) -> str:
     import tomlkit
     from tomlkit.items import InlineTable
 
-    document: Any = tomlkit.parse(text)
+    document = _document(text)
     table = document["hosts"][host]
     roles = table.get("roles")
     if roles is None:
         table["roles"] = tomlkit.value(_inline({role: count}))
-    elif isinstance(roles, InlineTable):
+    elif isinstance(roles, InlineTable) and not (count and role in roles):
         numbers = _with({name: int(number) for name, number in roles.items()}, role, count)
         table["roles"] = tomlkit.value(_inline(numbers, like=roles.as_string()))
     elif count:
@@ -136,6 +135,17 @@ def _counted(text: str, host: str, role: str, count: int) -> str:
     else:
         del roles[role]
     return tomlkit.dumps(document)
+
+
+def _document(text: str) -> Any:
+    """Raises WrongInput where tomlkit can't take it apart."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        return tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise WrongInput(CANT) from error
 
 
 def _inline(numbers: Mapping[str, int], like: str = "{ }") -> str:
@@ -154,7 +164,7 @@ def _cut(text: str, host: str) -> str:
     if not own:
         import tomlkit
 
-        document: Any = tomlkit.parse(text)
+        document = _document(text)
         del document["hosts"][host]
         return tomlkit.dumps(document)
     for number in reversed(own):

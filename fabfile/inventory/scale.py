@@ -1,19 +1,16 @@
-"""Other numbers of programs in a hosts.toml: comments, order and everything else in it stay. Pure."""
+"""The numbers of programs that an operator asks for, and the hosts that they are for. Pure."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from ..errors import Problem, WrongInput
+from ..errors import WrongInput
 from .fleet import Fleet, Host, hint
 from .order import role_of
 from .roles import PROGRAMS, ROLES, STORES
 
 SCALABLE = tuple(role.name for role in PROGRAMS if role.count != "one")
-CANT = "hosts.toml can't be changed safely in the way it is written; change the number there, and deploy"
 Counts = Mapping[str, Mapping[str, int]]
 """The number of programs by role and host."""
 
@@ -62,55 +59,3 @@ def placed(fleet: Fleet, numbers: Mapping[str, int], hosts: Sequence[Host], by_n
             )
         found[role] = dict.fromkeys(own, number)
     return found
-
-
-def scaled(text: str, counts: Counts) -> str:
-    """The text of a hosts.toml with these numbers, and no other change. Raises Problem where that can't be done."""
-    made = _line_ends_of(text, _changed(text, counts))
-    if _meaning(made) != _with(_meaning(text), counts):
-        raise Problem(CANT)
-    return made
-
-
-def _changed(text: str, counts: Counts) -> str:
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    try:
-        document: Any = tomlkit.parse(text)
-        for role, numbers in counts.items():
-            for host, number in numbers.items():
-                _set(document["hosts"][host], role, number)
-    except TOMLKitError as error:
-        raise Problem(CANT) from error
-    return tomlkit.dumps(document)
-
-
-def _set(table: Any, role: str, number: int) -> None:
-    import tomlkit
-
-    # An equal number may be written in another way, which stays.
-    if int(table.get("roles", {}).get(role, 0)) == number:
-        return
-    if "roles" not in table:
-        table["roles"] = tomlkit.inline_table()
-    table["roles"][role] = number
-
-
-def _line_ends_of(text: str, made: str) -> str:
-    return made.replace("\r\n", "\n").replace("\n", "\r\n") if "\r\n" in text else made
-
-
-def _meaning(text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return {}
-
-
-def _with(meaning: dict[str, Any], counts: Counts) -> dict[str, Any]:
-    for role, numbers in counts.items():
-        for host, number in numbers.items():
-            if meaning["hosts"][host].get("roles", {}).get(role, 0) != number:
-                meaning["hosts"][host].setdefault("roles", {})[role] = number
-    return meaning

@@ -114,6 +114,10 @@ class Run:
         """Begin nothing new from now on; the hosts that were not reached are told why."""
         self._halted = f"the run was stopped: {why}"
 
+    def tell(self, text: str) -> None:
+        """Show a text beside the hosts' outcomes; with --json, stdout is one object."""
+        print(text, end="", file=sys.stderr if self.options.json else sys.stdout, flush=True)
+
     def skip(self, host: Host, why: str) -> None:
         """Give this host the outcome `skipped`, with the reason."""
         self.recorder.add(Outcome(host.name, "skipped", cause=why))

@@ -53,7 +53,7 @@ def decommission(c: Any, options: Options, yes: bool, drain: str) -> None:
     with leaving.locked():
         looked = _look(leaving, leave)
         if run.dry:
-            sys.stderr.write(edit.diff(leave.after.path, leave.before, leave.text))
+            run.tell(edit.diff(leave.after.path, leave.before, leave.text))
             leaving.converge(looked)
             deploy.converge(run, reload=False)
         else:

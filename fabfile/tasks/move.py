@@ -54,7 +54,7 @@ def move_scheduler(c: Any, options: Options, to: str, gone: str) -> None:
         _refuse_strays(move, strays)
         _judge(run, move, looked)
         if run.dry:
-            sys.stderr.write(edit.diff(move.after.path, move.before, move.text))
+            run.tell(edit.diff(move.after.path, move.before, move.text))
             run.converge(looked)
         else:
             _go(run, move)

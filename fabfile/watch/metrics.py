@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import Problem, reason
 from ..health.host import RUNNING
 from ..health.verdict import ClusterView
+from ..inventory.roles import MYSQL, REDIS
 from ..local import write_whole
 from .changes import Known
 from .speed import Speed
@@ -112,7 +113,7 @@ def _programs(view: ClusterView) -> Rows:
 
 
 def _stores(view: ClusterView) -> Rows:
-    return [(("mysql",), bool(view.mysql and view.mysql.ok)), (("redis",), bool(view.redis and view.redis.ok))]
+    return [((MYSQL.name,), bool(view.mysql and view.mysql.ok)), ((REDIS.name,), bool(view.redis and view.redis.ok))]
 
 
 def _faults(known: Mapping[str, Known]) -> dict[tuple[str, ...], float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_a_moved_role_changes_two_lines() -> None:
 def test_a_changed_number_changes_that_number() -> None:
     after = with_count("node3", "processor", 6)(SHIPPED)
     assert [line.count("processor = 6") for line in changed(SHIPPED, after)] == [0, 1]
-    assert with_count("node3", "processor", 2)(SHIPPED) == SHIPPED
+    assert with_count("node3", "processor", 2)(after) == with_count("node3", "processor", 2)(SHIPPED) == SHIPPED
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,59 @@ def test_a_changed_number_changes_that_number() -> None:
 def test_a_role_is_added_in_the_form_that_is_there(before: str, after: str) -> None:
     head, tail = "[hosts.b]\nport = 22\n", "\n[stores.mysql]\nport = 1 # MySQL\n"
     assert with_count("b", "scheduler", 1)(f"{head}{before}\n{tail}") == f"{head}{after}\n{tail}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[hosts.a]\nroles = {fetcher=1,processor  =  2}# c\n", "[hosts.a]\nroles = {fetcher=1,processor  =  6}# c\n"),
+        ("[hosts.a.roles]\n#x\nprocessor = 2 # two\n\n#y\n", "[hosts.a.roles]\n#x\nprocessor = 6 # two\n\n#y\n"),
+        ("[hosts.a]\nroles.processor = 2   # c\n", "[hosts.a]\nroles.processor = 6   # c\n"),
+        ("hosts.a.roles.processor = 2\n", "hosts.a.roles.processor = 6\n"),
+        ('[hosts."a"]\n"roles" = { "processor" = 0x2 }\n', '[hosts."a"]\n"roles" = { "processor" = 6 }\n'),
+        ("hosts = { a = { roles = { processor = 2 } } }\n", "hosts = { a = { roles = { processor = 6 } } }\n"),
+        ("[hosts.a]\r\nroles = { processor = 2 } # c\r\n", "[hosts.a]\r\nroles = { processor = 6 } # c\r\n"),
+        ("[hosts.a]\nroles = { processor = 2 }", "[hosts.a]\nroles = { processor = 6 }"),
+        ("[hosts.a]\nroles = { processor = 0x6 }\n", "[hosts.a]\nroles = { processor = 0x6 }\n"),
+        ("\n\n[ hosts . a ]\n\troles={processor=2}\n", "\n\n[ hosts . a ]\n\troles={processor=6}\n"),
+        ("[hosts.a]\nroles.processor = 2\n[x]\n[hosts.b]\n", "[hosts.a]\nroles.processor = 6\n[x]\n[hosts.b]\n"),
+        ("[hosts.a.roles]\nprocessor = 2\n[x]\n[hosts.b]\n[hosts.a]\nport = 1\n",
+         "[hosts.a.roles]\nprocessor = 6\n[x]\n[hosts.b]\n[hosts.a]\nport = 1\n"),
+        ("[hosts.a]\nroles.processor = 2\n[hosts.b]\nroles.processor = 2\n",
+         "[hosts.a]\nroles.processor = 6\n[hosts.b]\nroles.processor = 2\n"),
+    ],
+)  # fmt: skip
+def test_a_number_changes_in_place_however_it_is_written(before: str, after: str) -> None:
+    assert with_count("a", "processor", 6)(before) == after
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        '[hosts.a] # A\naddress = "x" # c\n\n# the next\n[hosts.b]\n',
+        "[hosts.a]\nroles = { fetcher = 1 } # c\n[hosts.b]\n",
+        "[hosts.a.roles] # c\nfetcher = 1 # d\n\n[hosts.b]\n",
+        "[hosts.a]\nroles.fetcher = 1 # c\n\n[x]\n",
+        "[hosts.a]\nroles = {}\n",
+        "[hosts.a]\r\nroles.fetcher = 1\r\n\r\n[x]\r\n",
+    ],
+)
+def test_a_role_that_a_host_has_not_yet_is_added(before: str) -> None:
+    after = with_count("a", "processor", 6)(before)
+    assert tomllib.loads(after)["hosts"]["a"]["roles"]["processor"] == 6
+    left = [line for line in changed(before, after) if line.startswith("-")]
+    assert all(line.startswith("- roles = {") for line in left), "every other line stays"
+    assert after.count("#") == before.count("#") and after.count("\n") - after.count("\r\n") in (0, after.count("\n"))
+
+
+def test_a_file_that_can_not_be_taken_apart_is_left_alone() -> None:
+    with pytest.raises(WrongInput, match="can't be edited here"):
+        with_count("a", "processor", 6)("[hosts.a]\nroles = { processor = 2 }\n\x01")
+
+
+def test_nothing_is_added_for_none() -> None:
+    text = '[hosts.a]\naddress = "x"\n'
+    assert with_count("a", "processor", 0)(text) == text
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])

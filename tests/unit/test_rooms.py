@@ -32,7 +32,6 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
             "errors",
             "health",
             "inventory",
-            "local",
             "plan",
             "runs",
             "sources",
