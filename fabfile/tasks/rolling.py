@@ -48,8 +48,8 @@ class Batch:
         return plan.chosen_programs(target.fleet, self.hosts[name], target.roles)
 
     def differs(self, host: Host) -> bool:
-        """Whether the new release of a host is another one than it had."""
-        return self.releases[host.name] != plan.release(self.run.target.fleet, host).id
+        """Whether a host had a release, and its new one is another."""
+        return self.releases[host.name] not in ("", plan.release(self.run.target.fleet, host).id)
 
 
 def roll(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host], again: Again) -> None:
@@ -89,7 +89,8 @@ def _take(batch: Batch, turn: Turn, looked: Mapping[str, Looked]) -> None:
     faults |= tried(run, going, names, silent=going if by.problem else ()) if going else {}
     lost = [host.name for host in suspects if not run.recorder.going_on(host)]
     if faults:
-        _failed(batch, suspects, faults, set_aside(by))
+        # One without a program to restart has the new release as well.
+        _failed(batch, [host for host in hosts if host in suspects or run.recorder.going_on(host)], faults, by)
     elif lost and not tolerated(run, lost):
         run.halt(f"the programs on {', '.join(lost)} can't be seen")
 
@@ -124,7 +125,7 @@ def _end(run: Run, turn: Turn, hosts: Sequence[Host], rest: Mapping[str, Looked]
         in_order(run, stopping(run.target.fleet, again), partial(ended, run, False), seen, DRAIN_SECONDS)
 
 
-def _failed(batch: Batch, hosts: Sequence[Host], faults: Mapping[str, Failure], aside: Mapping[str, int]) -> None:
+def _failed(batch: Batch, hosts: Sequence[Host], faults: Mapping[str, Failure], by: Heard) -> None:
     """Bring the hosts of a failed turn back, and stop the run, as far as the operator allows no such failure."""
     run, known = batch.run, {name: one for name, one in faults.items() if one.known}
     names = ", ".join(faults)
@@ -134,7 +135,7 @@ def _failed(batch: Batch, hosts: Sequence[Host], faults: Mapping[str, Failure], 
     run.each(partial(_refuse, faults), [host for host in hosts if host.name in faults and host.name not in known])
     run.each(partial(_back, batch, faults, names), back, even_failed=True)
     if known:
-        give_back(run, aside)
+        give_back(run, set_aside(by))
     if not goes_on:
         run.halt(f"the programs of the new release failed on {names}" if known else f"it can't be judged on {names}")
 

@@ -52,7 +52,8 @@ def test_deploying_one_role_restarts_no_other_program(cluster: Cluster) -> None:
     after = cluster.pids()
     restarted = {name.split("/")[1].rstrip("0123456789") for name in before if after[name] != before[name]}
     assert restarted == {"processor"}
-    assert "exit status 0: make release" in cluster.on("node2", "tail -1 /var/log/pyspider-fabfile.log")
+    files, programs = cluster.on("node2", "tail -2 /var/log/pyspider-fabfile.log").splitlines()
+    assert "exit status 0: make release" in files and "exit status 0: restart processor1, processor2" in programs
     cluster.fab("deploy")
     assert cluster.status()["healthy"]
 

@@ -15,7 +15,7 @@ import pytest
 
 from ..waiting import until
 from .conftest import Cluster
-from .faults import SHELL, healthy_again
+from .faults import healthy_again
 
 pytestmark = pytest.mark.e2e
 PATIENCE = 10
@@ -67,22 +67,21 @@ def kinds(told: list[dict[str, Any]], subject: str) -> list[str]:
     return [one["kind"] for one in told if one["subject"] == subject]
 
 
-def test_a_host_that_is_cut_off_is_told_and_so_is_its_return(cluster: Cluster) -> None:
+def test_faults_are_told_and_so_is_their_end_and_a_program_that_comes_back_at_once_is_no_fault(
+    cluster: Cluster,
+) -> None:
+    """A host is cut off while a process on another one is stopped."""
     with healthy_again(cluster), watched(cluster) as told:
+        pids = cluster.pids()
+        cluster.on("node2", f"kill -STOP {pids['node2/processor1']}")
+        subjects = ("node3@ssh/reach", "node2/processor1")
         cluster.sandbox.cut("node3")
-        until(lambda: kinds(told, "node3@ssh/reach") == ["new"], 120)
-        cluster.sandbox.heal("node3")
-        until(lambda: kinds(told, "node3@ssh/reach") == ["new", "gone"], 120)
-        assert not [one for one in told if one["subject"].startswith("node3/")], "nothing is said of what is not seen"
-
-
-def test_a_stopped_process_is_told_and_a_killed_one_that_comes_back_is_not_new(cluster: Cluster) -> None:
-    with healthy_again(cluster), watched(cluster) as told:
-        pid = cluster.pids()["node2/processor1"]
-        cluster.on("node2", f"{SHELL}kill -STOP {pid}")
-        until(lambda: kinds(told, "node2/processor1") == ["new"], 90)
-        cluster.on("node2", f"{SHELL}kill -CONT {pid}")
-        until(lambda: kinds(told, "node2/processor1") == ["new", "gone"], 90)
-        cluster.on("node2", f"{SHELL}kill -9 {cluster.pids()['node2/fetcher1']}")
+        try:
+            until(lambda: all(kinds(told, one) == ["new"] for one in subjects), 120)
+        finally:
+            cluster.sandbox.heal("node3")
+        cluster.on("node2", f"kill -CONT {pids['node2/processor1']}; kill -9 {pids['node2/fetcher1']}")
+        until(lambda: all(kinds(told, one) == ["new", "gone"] for one in subjects), 120)
         until(lambda: cluster.fab("status", status=None).returncode == 0, 60)
         assert "new" not in kinds(told, "node2/fetcher1")
+        assert not [one for one in told if one["subject"].startswith("node3/")], "nothing is said of what is not seen"

@@ -79,6 +79,18 @@ def test_a_program_that_does_not_come_up_takes_its_turn_back_and_nobody_else_cha
         assert {one["release"] for one in host.programs.values()} == {"01d"}
 
 
+def test_a_host_of_the_turn_without_a_program_to_restart_goes_back_as_well(cluster: Simulated) -> None:
+    node1 = cluster.hosts["node1"]
+    node1.prints[OLD] = node1.prints[node1.new]
+    for name in node1.programs:
+        node1.begin(name)
+    cluster.hosts["node2"].breaks = {"processor1": "fatal"}
+    run = rolled(cluster)
+    assert node1.told == ["current new", "current old"]
+    assert cluster.now() == {"node1": "old", "node2": "old", "node3": "old"}
+    assert cluster.causes(run)["node1"].startswith("went back, since the new release failed on node2; release")
+
+
 def test_programs_that_fail_at_their_messages_go_back_and_so_do_the_messages(
     cluster: Simulated, capsys: pytest.CaptureFixture[str]
 ) -> None:
