@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-TAKING = ("start", "stop", "restart", "scale")
-"""The tasks that take names of programs, or roles with numbers."""
+TAKING = ("start", "stop", "restart", "scale", "passwords.rotate")
+"""The tasks that take names of programs, roles with numbers, or names of passwords."""
 
 
 def with_names(words: Sequence[str], tasks: Iterable[Any], core: Any) -> list[str]:
@@ -20,7 +20,7 @@ def with_names(words: Sequence[str], tasks: Iterable[Any], core: Any) -> list[st
     current, flags, value = "", {**core.flags}, False
     for word in words:
         if names and word.partition("=")[0] in ("-n", "--name"):
-            raise ValueError("give the programs as words or by --name, not both ways")
+            raise ValueError("give the names as words or by --name, not both ways")
         if value or word.startswith("-"):
             done.append(word)
             value = not value and _takes_value(word, flags)

@@ -13,6 +13,7 @@ from . import (
     lock,
     move,
     operate,
+    passwords,
     releases,
     sandbox,
     scale,
@@ -38,5 +39,5 @@ ns.add_task(deploy.reload)
 ns.add_task(move.move_scheduler)
 ns.add_task(move.decommission)
 ns.add_task(command.run)
-for name, module in (("step", step), ("lock", lock), ("sandbox", sandbox), ("demo", demo)):
+for name, module in (("step", step), ("passwords", passwords), ("lock", lock), ("sandbox", sandbox), ("demo", demo)):
     ns.add_collection(in_order(Collection.from_module(module, name=name)))

@@ -179,20 +179,21 @@ def generated(path: Path, names: Sequence[str]) -> dict[str, Password]:
     """
     if not names:
         return {}
-    known = _kept(path)
+    known = kept(path)
     if not set(names) <= known.keys():
-        known = _completed(path, names)
-    return {name: _checked(path, name, known[name]) for name in names}
+        known = rewritten(path, lambda now: {name: random() for name in names} | now)
+    return {name: checked(path, name, known[name]) for name in names}
 
 
-def _checked(path: Path, name: str, value: object) -> Password:
+def checked(path: Path, name: str, value: object) -> Password:
     try:
         return usable(value if isinstance(value, str) else "")
     except WrongInput as error:
         raise WrongInput(f"{path}: {name}: {error}") from error
 
 
-def _kept(path: Path) -> dict[str, object]:
+def kept(path: Path) -> dict[str, object]:
+    """All that the file keeps; nothing where there is none. Raises WrongInput."""
     try:
         with path.open("rb") as stream:
             _refuse_readable(path, os.fstat(stream.fileno()))
@@ -210,23 +211,25 @@ def _refuse_readable(path: Path, found: os.stat_result) -> None:
         raise WrongInput(f"others than its owner can read {path}; run: chmod 600 {path}")
 
 
-def _completed(path: Path, names: Sequence[str]) -> dict[str, object]:
+def rewritten(path: Path, change: Callable[[dict[str, object]], dict[str, object]]) -> dict[str, object]:
+    """Changes what the file keeps; one process at a time, and whole at any moment. Raises Problem, WrongInput."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with only_writer(path.parent) as folder:
             os.fchmod(folder, 0o700)
             hand_over(folder, path.parent.parent)
-            # The process that held the lock before may have made them already.
-            known = _kept(path)
-            made = {name: _random() for name in names if name not in known}
-            if made:
-                write_whole(path, _text(known | made))
-            return known | made
+            # The process that held the lock before may have changed it already.
+            known = kept(path)
+            wanted = change(known)
+            if wanted != known:
+                write_whole(path, _text(wanted))
+            return wanted
     except OSError as error:
         raise Problem(f"{path}: the generated passwords can't be kept: {_reason(error)}") from error
 
 
-def _random() -> str:
+def random() -> str:
+    """A new password."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
 
 

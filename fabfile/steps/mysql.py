@@ -21,7 +21,7 @@ NOT_OURS = frozenset({"", "root", "mysql", "mariadb.sys", "mysql.sys", "mysql.se
 """Accounts that the server itself needs; this project changes none of them."""
 
 # MariaDB's client checks the server's certificate since 11.4, on the server's own socket too.
-_FIND = """\
+FIND = """\
 plain=--skip-ssl
 client=$(command -v mariadb) || { plain=; client=$(command -v mysql) || client=false; }
 conf=
@@ -32,7 +32,7 @@ done
 # SHOW GRANTS prints the hash of a password: it stays on the host.
 _ASK = """\
 root() { "$client" $plain --user=root --batch --raw --skip-column-names --connect-timeout=10 "$@"; }
-root --force <"$1" 2>&1 | sed "s/'[*][0-9A-F]*'/'*'/; s/^/sql /"
+root --force <"$1" 2>&1 | sed "s/'[*][0-9A-F]*'/'*'/g; s/^/sql /"
 socket=$(echo 'SELECT @@socket' | root 2>/dev/null)
 login() { "$client" --defaults-file="$2" $plain --socket="$socket" --connect-timeout=10 >/dev/null 2>&1; }
 echo 'SELECT 1' | login "$@" && echo login
@@ -47,7 +47,7 @@ until echo 'SELECT 1' | "$client" $plain --user=root --connect-timeout=5 >/dev/n
 done
 """
 # A syntax error quotes the statement, and so perhaps a password.
-_RUN = """\
+RUN = """\
 "$client" $plain --user=root --batch <"$1" >"$1.out" 2>&1 || { sed "s/ near '.*//" "$1.out"; exit 1; }
 """
 _SYSTEM = "'information_schema', 'mysql', 'performance_schema', 'sys', 'test', '#mysql50#lost+found'"
@@ -99,7 +99,7 @@ class ManagedMySQL:
         conf = look_at(Command('"$conf"'), wanted, foreign=True)
         script = f"""\
 {look(SERVICE.alternatives)}
-{_FIND}[ -z "$conf" ] || (
+{FIND}[ -z "$conf" ] || (
 {conf}
 ) | sed 's/^/conf /'
 svc_runs || exit 0
@@ -108,7 +108,7 @@ svc_runs || exit 0
 
     def _questions(self) -> bytes:
         settings = ", ".join(f"@@{key}" for key in self._settings())
-        user = _text(self.user)
+        user = text(self.user)
         return lines(
             f"SELECT 'settings', {settings};",
             f"SELECT 'database', schema_name FROM information_schema.schemata WHERE {self._ours('schema_name')};",
@@ -118,7 +118,7 @@ svc_runs || exit 0
         ).encode()
 
     def _ours(self, column: str) -> str:
-        return f"{column} IN ({', '.join(map(_text, self.databases))})"
+        return f"{column} IN ({', '.join(map(text, self.databases))})"
 
     def _login(self) -> bytes:
         return f'[client]\nuser="{self.user}"\npassword="{self.password}"\n'.encode()
@@ -145,18 +145,18 @@ svc_runs || exit 0
         if stat.S_ISREG(seen.kind) and right:
             return []
         found = '[ -n "$conf" ] || { echo "this host has no directory for the configuration of MySQL"; exit 1; }'
-        script = _FIND + lines(found, swap_in(Command('"$conf"'), "root:root", 0o644, keep=True))
+        script = FIND + lines(found, swap_in(Command('"$conf"'), "root:root", 0o644, keep=True))
         diff = unified("90-pyspider.cnf", seen.content or b"", self.conf())
         says = f"write 90-pyspider.cnf for MySQL{told_kept('90-pyspider.cnf', seen)}"
         return [Action(says, script, (Payload(self.conf()),), diff=diff)]
 
     def _restart(self, server: _Server | None) -> list[Action]:
         if server is None:
-            return [SERVICE.restart("it does not run", _FIND, _WAIT)]
+            return [SERVICE.restart("it does not run", FIND, _WAIT)]
         wanted = {key: str(value) for key, value in self._settings().items()}
         wrong = [key for key, now in zip(wanted, server.settings, strict=True) if now != wanted[key]]
         reason = ", ".join(f"{key} is to be {wanted[key]}" for key in wrong)
-        return [SERVICE.restart(reason, _FIND, _WAIT)] if wrong else []
+        return [SERVICE.restart(reason, FIND, _WAIT)] if wrong else []
 
     def _contents(self, server: _Server | None) -> list[Action]:
         seen = server or _Server()
@@ -184,12 +184,12 @@ svc_runs || exit 0
         An account that can log in stays. What there is may have come with a package that this very
         run installs: so the server makes the list, not the control machine.
         """
-        account = f"{_text(self.user)}@'%'"
-        keep = f" AND NOT (user = {_text(self.user)} AND host = '%')" if login else ""
-        create = [] if login else [f"CREATE USER {account} IDENTIFIED BY {_text(self.password)};"]
+        account = f"{text(self.user)}@'%'"
+        keep = f" AND NOT (user = {text(self.user)} AND host = '%')" if login else ""
+        create = [] if login else [f"CREATE USER {account} IDENTIFIED BY {text(self.password)};"]
         return [
             "SELECT GROUP_CONCAT(QUOTE(user), '@', QUOTE(host)) INTO @old FROM mysql.user"
-            f" WHERE user IN ({_text(self.user)}, ''){keep};",
+            f" WHERE user IN ({text(self.user)}, ''){keep};",
             "SET @sql = IF(@old IS NULL, 'DO 0', CONCAT('DROP USER ', @old));",
             "PREPARE forget FROM @sql;",
             "EXECUTE forget;",
@@ -197,12 +197,12 @@ svc_runs || exit 0
         ]
 
     def _rights(self) -> list[str]:
-        account = f"{_text(self.user)}@'%'"
+        account = f"{text(self.user)}@'%'"
         grants = [f"GRANT ALL PRIVILEGES ON {_name(_pattern(name))}.* TO {account};" for name in self.databases]
         return [f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {account};", *grants]
 
     def _sql(self, says: str, statements: Sequence[str]) -> Action:
-        return Action(says, _FIND + _RUN, (Payload((lines(*statements) + "\n").encode()),))
+        return Action(says, FIND + RUN, (Payload((lines(*statements) + "\n").encode()),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,8 @@ class _Server:
         return cls(tuple(settings), databases, holds, accounts, grants, login)
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
+    """A value in a statement."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 

@@ -16,7 +16,7 @@ from .shell import Command, assign, lines
 
 SERVICE = Service(("redis-server", "redis", "valkey-server", "valkey"))
 
-_FIND = """\
+FIND = """\
 cli=$(command -v redis-cli || command -v valkey-cli) || cli=false
 main= own=
 for one in /etc/redis/redis.conf /etc/redis.conf /etc/valkey/valkey.conf; do
@@ -98,7 +98,7 @@ class ManagedRedis:
         main = stat_line(Command('"$main"'))
         script = f"""\
 {look(SERVICE.alternatives)}
-{_FIND}[ -z "$main" ] || {{
+{FIND}[ -z "$main" ] || {{
   echo "main $({main})"
   echo "path $main"
   (
@@ -148,7 +148,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         owner = Command('"$(stat -c %U:%G "$main")"')
         absent = '[ -n "$main" ] || { echo "this host has no configuration of Redis"; exit 1; }'
         include = _INCLUDE.replace("@KEPT@", kept_suffix())
-        script = _FIND + lines(absent, swap_in(Command('"$own"'), owner, 0o640, keep=True), include)
+        script = FIND + lines(absent, swap_in(Command('"$own"'), owner, 0o640, keep=True), include)
         diff = f"--- Redis's pyspider.conf (now)\n+++ Redis's pyspider.conf (new)\n+{self._masked()}"
         says = f"write pyspider.conf for Redis{told_kept('pyspider.conf', own)}"
         if path and "included" not in found.text.splitlines():
@@ -166,7 +166,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
     def _restart(self, found: Found, runs: bool) -> list[Action]:
         if reason := self._wrong(found) if runs else "it does not run":
             keep = self._commands("CONFIG SET appendonly yes", "INFO persistence")
-            before = _FIND + lines(assign("port", self.port), _KEEP)
+            before = FIND + lines(assign("port", self.port), _KEEP)
             return [SERVICE.restart(reason, before, _WAIT, (keep, self._commands("PING")))]
         return []
 
