@@ -122,6 +122,7 @@ CHANGES = (
     Event("reload", lambda cluster, rng: typed(cluster, rng, "reload")),
     Event("restart", lambda cluster, rng: typed(cluster, rng, "restart")),
     Event("scale up and down", scaled),
+    Event("passwords.rotate", lambda cluster, rng: typed(cluster, rng, "passwords.rotate")),
     Event("rollback", rolled_back, before=another_release, after=deployed_again),
     Event("move-scheduler", moved, after=moved_back),
     Event("decommission", taken_out, after=back_in),

@@ -10,6 +10,9 @@ from typing import Any, cast
 
 import pytest
 
+from fabfile.inventory import load
+from fabfile.inventory.passwords import kept
+
 from ..chaos.crawl import Crawl, served
 from ..chaos.faults import kill_one_of_each
 from ..waiting import until
@@ -76,6 +79,29 @@ def test_each_page_is_stored_once_whatever_dies(
             after(cluster)
     assert crawl.rows() == PAGES
     print(f"{name}: {PAGES} results, the last of them {took:.0f} s after the fault")
+
+
+def lets_in(cluster: Cluster, passwords: dict[str, object]) -> set[str]:
+    """The stores that let somebody in with these passwords."""
+    words = f"MYSQL_PWD={passwords['mysql']} mariadb -h {cluster.sandbox.address('node1')} -u pyspider -e 'select 1'"
+    mysql = cluster.on("node1", f"{words} >/dev/null 2>&1 && echo mysql || true")
+    redis = cluster.on("node1", f"printf 'AUTH {passwords['redis']}\\n' | redis-cli | sed 's/^OK/redis/; t; d'")
+    return {*mysql.split(), *redis.split()}
+
+
+def test_new_passwords_cost_no_page_and_end_the_old_ones(cluster: Cluster, site: str) -> None:
+    path = load(cluster.hosts_toml).passwords_path
+    before, crawl = kept(path), Crawl(cluster, "rotated", PAGES)
+    crawl.begin(site)
+    crawl.reach(PAGES // 6, 60)
+    cluster.fab("passwords.rotate")
+    crawl.reach(PAGES, RECOVERS_SECONDS)
+    after = kept(path)
+    assert crawl.rows() == PAGES
+    assert after.keys() == before.keys() and not set(after.values()) & set(before.values())
+    assert (lets_in(cluster, before), lets_in(cluster, after)) == (set(), {"mysql", "redis"})
+    for words in (("bootstrap",), ("deploy",)):
+        assert "nothing changed" in cluster.fab(*words).stdout
 
 
 def told(cluster: Cluster) -> list[dict[str, Any]]:
