@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import Problem, Unreachable, WrongInput, reason
+from ..errors import Problem, Unreachable, WrongInput, printable, reason
 from ..inventory import Host
 from ..inventory.fleet import SSH_PORT
 from .config import Settings, SSHConfig
-from .inside import handshake
+from .inside import NoGreeting, handshake
 from .keyfile import LockedKey, UnusableKey
 from .keys import DEFAULT_KEYS, Keys, of_agent, public_halves
 from .known_hosts import algorithms, check, entry
@@ -206,21 +206,41 @@ def _transport(way: WayIn, keys: Keys, through: Callable[[str, int], Any] | None
         check(way.host, name, known, transport.get_remote_server_key())
         _authenticate(transport, way, keys, unusable)
     except BaseException as error:
-        said = _words_of(sock, error)
+        said = _words_of(way, sock, error)
         transport.close()
+        if isinstance(sock, CommandSocket):
+            sock.end()
         if said:
             raise Unreachable(f"{way.where}: {said}") from error
         raise
     return transport
 
 
-def _words_of(sock: Any, error: BaseException) -> str:
-    """The words of a ProxyCommand whose end is the reason of an error; empty where it is not."""
+def _words_of(way: WayIn, sock: Any, error: BaseException) -> str:
+    """The words for an end of which the library's own are not the reason; empty for any other one."""
     import paramiko
 
     refused = isinstance(error, paramiko.AuthenticationException | TimeoutError | Problem)
-    ended = not refused and isinstance(error, paramiko.SSHException | OSError | EOFError)
-    return sock.failure() if ended and isinstance(sock, CommandSocket) else ""
+    ended = not refused and isinstance(error, paramiko.SSHException | OSError | EOFError | NoGreeting)
+    if isinstance(sock, CommandSocket) and ended and (failure := sock.failure()):
+        return failure
+    return _no_greeting(way, sock, error) if isinstance(error, NoGreeting) else ""
+
+
+def _no_greeting(way: WayIn, sock: Any, error: NoGreeting) -> str:
+    """The words for one that takes the connection, and does not begin as sshd does."""
+    seconds = f"{way.flags.connect_seconds:g} s"
+    first = printable(error.said.decode(errors="replace").strip().partition("\n")[0].strip())[:100]
+    if isinstance(sock, CommandSocket):
+        said = f"it says {words!r}" if (words := first or printable(sock.words())) else "it says nothing"
+        return f"{sock.name} was started, and no word of sshd comes within {seconds}; {said}"
+    if first:
+        return f"it does not answer as sshd does: it says {first!r}"
+    if error.ended:
+        why = "it takes no more logins at once (MaxStartups), lets nobody in from here, or is another service"
+        return f"it ends the connection before a word of sshd; {why}"
+    why = "the host is frozen or overloaded, or another service listens there"
+    return f"it accepts the connection, and no word of sshd comes within {seconds}; {why}"
 
 
 def _socket(way: WayIn, through: Callable[[str, int], Any] | None) -> Any:

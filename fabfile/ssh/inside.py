@@ -11,18 +11,50 @@ from contextlib import suppress
 from typing import Any
 
 
+class NoGreeting(Exception):
+    """No line came by which an SSH server begins."""
+
+    def __init__(self, said: bytes, ended: bool) -> None:
+        super().__init__(said)
+        self.said = said
+        """The other side's first words, which are something else; empty where it said none."""
+        self.ended = ended
+        """Whether the other side has ended the connection."""
+
+
 def handshake(transport: Any, seconds: float) -> None:
-    """Agree on keys, within one limit for all of it. Raises TimeoutError, or the error that ended paramiko's thread."""
+    """Agree on keys, within one limit for all of it.
+
+    Raises NoGreeting, TimeoutError, or the error that ended paramiko's thread.
+    """
     import paramiko
 
     # paramiko's own limit is one more thread for every host, and its own wait looks up ten times a second.
     transport.packetizer.start_handshake = lambda _seconds: None
+    said = _overheard(transport.packetizer)
     agreed = threading.Event()
     transport.start_client(event=agreed)
-    if not agreed.wait(seconds):
-        raise TimeoutError
-    if not transport.is_active():
-        raise transport.get_exception() or paramiko.SSHException("it ended the connection")
+    in_time = agreed.wait(seconds)
+    if in_time and transport.is_active():
+        return
+    error = transport.get_exception() if in_time else TimeoutError()
+    if not transport.remote_version:
+        late = isinstance(error, TimeoutError) or isinstance(getattr(error, "__context__", None), TimeoutError)
+        raise NoGreeting(bytes(said), ended=not late) from error
+    raise error or paramiko.SSHException("it ended the connection")
+
+
+def _overheard(packetizer: Any) -> bytearray:
+    """All that is read of the other side's greeting: paramiko keeps nothing of what is none."""
+    said, read = bytearray(), packetizer._read_timeout
+
+    def overheard(seconds: float) -> bytes:
+        piece: bytes = read(seconds)
+        said.extend(piece)
+        return piece
+
+    packetizer._read_timeout = overheard
+    return said
 
 
 def look_up_every(transport: Any, seconds: float) -> None:

@@ -20,6 +20,7 @@ from .kept import KeptChannels
 from .keys import Keys
 from .pieces import pieces
 from .protocol import BEAT_SECONDS, CHANNEL_SECONDS, Event, Message, Reader
+from .proxy import CommandSocket, through_command
 from .root import CHUNK, Root
 from .silence import SILENCE_SECONDS, Silence
 
@@ -72,6 +73,7 @@ class SSHLink:
         self._root = Root(login.host, login.flags.sudo_password)
         self._through_me = threading.BoundedSemaphore(THROUGH_A_GATEWAY)
         self._transport: Any = None
+        self._proxy: CommandSocket | None = None
         self._kept = kept or KeptChannels()
         self._stopped = threading.Event()
         self._silence = Silence()
@@ -183,9 +185,10 @@ class SSHLink:
 
     def close(self) -> None:
         self._kept.forget()
-        if self._transport is None:
-            return
-        inside.end(self._transport)
+        if self._proxy:
+            self._proxy.end()
+        if self._transport is not None:
+            inside.end(self._transport)
 
     def _open(self) -> Any:
         with self._opening:
@@ -205,11 +208,17 @@ class SSHLink:
 
     def _connected(self) -> Any:
         if not self._gateway:
-            return connected(self._login, self._keys)
+            command = self._login.settings.proxy_command
+            return connected(self._login, self._keys, self._by_command if command else None)
         # Its own link opens it: once, with its host key checked.
         self._gateway._open()
         with self._gateway._through_me:
             return connected(self._login, self._keys, self._gateway.tunnel)
+
+    def _by_command(self, _address: str, _port: int) -> CommandSocket:
+        """The way by ssh_config's ProxyCommand, which ends with this link, also where it never led anywhere."""
+        self._proxy = through_command(self._login.settings.proxy_command or "")
+        return self._proxy
 
     def _channel(self) -> Any:
         from paramiko import SSHException

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from .gate import last_words
@@ -20,15 +25,38 @@ class CommandSocket(socket.socket):
     errors: Any
     command: str
 
+    @property
+    def name(self) -> str:
+        return f"the ProxyCommand of ssh_config ({self.command})"
+
     def failure(self) -> str:
         """How the command ended by itself, as a sentence's end; empty where it still runs."""
         try:
             status = self.process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             return ""
+        return f"{self.name} ended with status {status}: {self.words() or 'it said nothing'}"
+
+    def words(self) -> str:
+        """The last that it said beside its output."""
         self.errors.seek(0)
-        words = last_words(self.errors.read()) or "it said nothing"
-        return f"the ProxyCommand of ssh_config ({self.command}) ended with status {status}: {words}"
+        return last_words(self.errors.read())
+
+    def shutdown(self, how: int) -> None:
+        """End the connection, and the command with it."""
+        with suppress(OSError):
+            super().shutdown(how)
+        self.end()
+
+    def end(self) -> None:
+        """End the command and those that it has begun: one may never look at its input.
+
+        OpenSSH sends SIGHUP, which is ignored under nohup.
+        """
+        if self.process.poll() is None:
+            for pid in [*_begun(self.process.pid), self.process.pid]:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGTERM)
 
 
 def through_command(command: str) -> CommandSocket:
@@ -41,3 +69,12 @@ def through_command(command: str) -> CommandSocket:
             ["/bin/sh", "-c", f"exec {command}"], stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=one.errors
         )
     return one
+
+
+def _begun(pid: int) -> Iterator[int]:
+    """The processes that a process has begun, and theirs, as far as this system tells."""
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError, ValueError):
+            for child in map(int, task.read_text().split()):
+                yield from _begun(child)
+                yield child

@@ -8,20 +8,23 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import paramiko
 import pytest
 from fabric import Config
 
-from fabfile.errors import Unreachable, WrongInput
+from fabfile.errors import Problem, Unreachable, WrongInput
 from fabfile.inventory import Host, load
 from fabfile.ssh.config import SSHConfig
 from fabfile.ssh.connect import Flags, connected, hop, login
 from fabfile.ssh.keyfile import UnusableKey
 from fabfile.ssh.keys import Keys, _signed, public_halves
+from fabfile.ssh.link import SSHLink
 from fabfile.ssh.pool import Links
+
+from ..waiting import eventually
 
 PROJECT = Path(__file__).parent.parent.parent
 CONFIG = """
@@ -104,6 +107,48 @@ def test_a_proxy_command_that_fails_is_named_with_its_own_words_at_once(
     assert time.monotonic() - begun < 3
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("sleep 1{unique}", "; it says nothing"),
+        ("sh -c 'sleep 1{unique} & wait'", "; it says nothing"),
+        ("sh -c 'echo >&2 no way yet; sleep 1{unique}'", "; it says 'no way yet'"),
+        ("sh -c 'echo 220 mail.example; exec sleep 1{unique}'", "; it says '220 mail.example'"),
+    ],
+)
+def test_a_proxy_command_without_a_word_of_sshd_is_named_and_ended(command: str, words: str, tmp_path: Path) -> None:
+    unique = f"{time.time_ns() % 10**8:08}"
+    said = f"Host *\n ProxyCommand {command.format(unique=unique)}\n"
+    host = Host("node1", "127.0.0.1", 9, known_hosts=tmp_path / "known_hosts")
+    with pytest.raises(Unreachable) as error:
+        connected(login(host, flags(said, connect_seconds=0.5)), Keys())
+    assert "the ProxyCommand of ssh_config (" in str(error.value)
+    assert str(error.value).endswith(f"was started, and no word of sshd comes within 0.5 s{words}")
+    assert eventually(lambda: not alive(f"sleep 1{unique}")), "it outlives its connection"
+
+
+def test_a_proxy_command_ends_with_its_link_also_in_the_middle_of_a_login(tmp_path: Path) -> None:
+    unique = f"sleep 1{time.time_ns() % 10**8:08}"
+    host = Host("node1", "127.0.0.1", 9, known_hosts=tmp_path / "known_hosts")
+    link = SSHLink(login(host, flags(f"Host *\n ProxyCommand {unique}\n", connect_seconds=30.0)), Keys())
+    logins = threading.Thread(target=pytest.raises, args=(Problem, link._open), daemon=True)
+    logins.start()
+    assert eventually(lambda: alive(unique))
+    link.stop()
+    logins.join(10)
+    assert not logins.is_alive() and eventually(lambda: not alive(unique))
+
+
+def alive(command: str) -> bool:
+    """Whether a process of this command line runs; one that has ended and was not waited for has none."""
+    wanted = command.replace(" ", "\0").encode() + b"\0"
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(path.read_bytes())
+    return wanted in found
+
+
 def test_a_signature_that_the_agent_does_not_give_is_void_and_ends_nothing() -> None:
     def refuses(_data: bytes, _algorithm: str | None) -> bytes:
         raise paramiko.SSHException("key cannot be used for signing")
@@ -163,14 +208,33 @@ def test_one_that_talks_something_else_is_no_sshd(tmp_path: Path) -> None:
         connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n" * 110)
 
     with server(web) as port:
-        assert "does not answer as sshd does" in refusal(port, tmp_path)
+        told = refusal(port, tmp_path)
+        assert told.endswith("it does not answer as sshd does: it says 'HTTP/1.0 400 Bad Request'")
 
 
 def test_one_that_says_nothing_costs_its_limit_and_no_more(tmp_path: Path) -> None:
     done = threading.Event()
     with server(lambda _: bool(done.wait(30)) and None) as port:  # type: ignore[arg-type,return-value]
-        assert "does not answer as sshd does" in refusal(port, tmp_path, seconds=0.3)
+        told = refusal(port, tmp_path, seconds=0.3)
         done.set()
+    assert told.endswith(
+        "it accepts the connection, and no word of sshd comes within 0.3 s; the host is frozen or overloaded, or "
+        "another service listens there"
+    )
+
+
+@pytest.mark.parametrize("words", [b"220 mail.example ESMTP\r\n", b"J\0\0\0\n8.0.36"])
+def test_another_service_that_greets_and_waits_is_told_with_its_words(words: bytes, tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def greet(connection: socket.socket) -> None:
+        connection.sendall(words)
+        done.wait(30)
+
+    with server(greet) as port:
+        told = refusal(port, tmp_path, seconds=0.3)
+        done.set()
+    assert "it does not answer as sshd does: it says " in told and told.isprintable()
 
 
 def test_one_that_hangs_in_the_middle_of_the_handshake_costs_its_limit_and_no_more(tmp_path: Path) -> None:
@@ -187,7 +251,7 @@ def test_one_that_hangs_in_the_middle_of_the_handshake_costs_its_limit_and_no_mo
 
 def test_one_that_hangs_up_is_one_sentence(tmp_path: Path) -> None:
     with server(lambda connection: connection.close()) as port:
-        assert refusal(port, tmp_path)
+        assert "it ends the connection before a word of sshd; it takes no more logins" in refusal(port, tmp_path)
 
 
 def private_key(tmp_path: Path) -> Path:

@@ -82,8 +82,20 @@ def test_a_peer_that_hangs_up_in_the_handshake_is_an_error_at_once() -> None:
     ours, theirs = socket.socketpair()
     client: Any = paramiko.Transport(ours)
     theirs.close()
-    with pytest.raises((EOFError, paramiko.SSHException)):
+    with pytest.raises(inside.NoGreeting) as error:
         inside.handshake(client, 10)
+    assert (error.value.said, error.value.ended) == (b"", True)
+
+
+def test_first_words_that_are_no_greeting_are_kept() -> None:
+    ours, theirs = socket.socketpair()
+    client: Any = paramiko.Transport(ours)
+    client.banner_timeout = 0.2
+    theirs.sendall(b"220 mail\r\n22")
+    with pytest.raises(inside.NoGreeting) as error:
+        inside.handshake(client, 10)
+    assert (error.value.said, error.value.ended) == (b"220 mail\r\n22", False)
+    client.close()
 
 
 def test_a_command_begins_without_a_wait_for_the_reply(ends: tuple[Any, Any, Server]) -> None:
