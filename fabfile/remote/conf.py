@@ -10,7 +10,7 @@ import os
 import re
 import stat
 
-from . import commands, daemons, files, ground, processes, rights, whose
+from . import commands, daemons, files, ground, names, processes, rights, whose
 
 CONFS = (
     "/etc/supervisord.conf",
@@ -37,10 +37,11 @@ OWN = ("supervisord", "unix_http_server", "supervisorctl")
 TAIL_BYTES = 16384
 
 
-def sections(path, by=0):
+def sections(path, by=0, daemon=None):
     """{section: {key: value}} of an INI file as supervisor reads it, its includes too; and {section: (writer, file)}.
 
-    `by` is the user who named the file. A file that somebody but root wrote names paths with that user's rights only.
+    `by` is the user who named the file. A file that somebody but root wrote names paths with that user's rights only;
+    so does a name out of the environment of `daemon`, the supervisord that runs with it.
     """
     found, writers = {}, {}
     pending = [(path, by)]
@@ -48,15 +49,30 @@ def sections(path, by=0):
         one, named = pending.pop(0)
         here, writer = os.path.dirname(one), named or ground.author(one)
         for name, values in parse(files.read(one, named)):
-            found.setdefault(name, {}).update(
-                (key, value.replace("%(here)s", here).replace("%%", "%")) for key, value in values.items()
-            )
+            told, lender = told_by(daemon, values, here)
+            found.setdefault(name, {}).update(told)
             before, first = writers.get(name, (0, one))
-            writers[name] = before or writer, first
+            writers[name] = before or writer or lender, first
             if name == "include" and one == path:
                 for pattern in found[name].get("files", "").split():
-                    pending += [(each, writer) for each in files.glob(os.path.join(here, pattern), writer)]
+                    included = files.glob(os.path.join(here, pattern), writers[name][0])
+                    pending += [(each, writers[name][0]) for each in sorted(included)]
     return found, writers
+
+
+def told_by(daemon, values, here):
+    """A section's settings as supervisord takes them, and the user whose environment any of them comes from, or 0."""
+    own = dict((key, names.filled(value, here, {})) for key, value in values.items())
+    if daemon is None:
+        return own, 0
+    told = dict((key, names.filled(value, here, daemon.environment)) for key, value in values.items())
+    return told, 0 if told == own else daemon.uid
+
+
+def daemon_of(path, table, options):
+    """The supervisord of the cluster's users that runs with a configuration, or None."""
+    found = (table[one["pid"]] for one in daemons.running(table, dict(options, conf=path)))
+    return next((one for one in found if whose.theirs(one, options)), None)
 
 
 def parse(text):
@@ -72,7 +88,7 @@ def parse(text):
             found[-1][1][key] += "\n" + bare.strip()
         elif found:
             key, _, value = re.sub("^([^=:]*)[=:]", lambda match: match.group(1) + "\0", bare).partition("\0")
-            key = key.strip()
+            key = key.strip().lower()
             found[-1][1][key] = value.strip()
     return found
 
@@ -119,9 +135,9 @@ def expand(value, name, number):
     return re.sub(r"%\(process_num\)(\d*d)", lambda match: ("%" + match.group(1)) % number, value)
 
 
-def conf_facts(path, by=0, live=None):
+def conf_facts(path, by=0, live=None, daemon=None):
     """One supervisord.conf; its programs are only those of pyspider."""
-    found, writers = sections(path, by)
+    found, writers = sections(path, by, daemon)
     known = [writers[name][0] for name in OWN if name in writers]
     author = next((uid for uid in known if uid), by or ground.author(path))
     http = found.get("inet_http_server")
@@ -155,7 +171,11 @@ def confs(options, table):
     once = [path for index, path in enumerate(order) if path not in order[:index]]
     mine = [one for one in table.values() if one.role() and whose.judged(one, table, options)]
     live = dict((one.environment.get("SUPERVISOR_PROCESS_NAME"), one.role()) for one in mine)
-    found = [conf_facts(path, paths[path], live) for path in once if regular(path, paths[path])]
+    found = [
+        conf_facts(path, paths[path], live, daemon_of(path, table, options))
+        for path in once
+        if regular(path, paths[path])
+    ]
     return [one for one in found if one["path"] == options["conf"] or one["programs"]]
 
 

@@ -47,7 +47,7 @@ def look(options):
         "stopped": purpose.stopped(options),
         "watcher": watch.seen(table, options),
         "strangers": strangers.strangers(table, options, server, running),
-        "foreign_conf": strangers.foreign_sections(options["conf"]),
+        "foreign_conf": strangers.foreign_sections(options["conf"], conf.daemon_of(options["conf"], table, options)),
         "hidden": strangers.hidden(options["conf"]),
         "schedulers": schedulers(table, options),
         "others": whose.others(table, options),

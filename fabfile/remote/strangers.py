@@ -5,12 +5,11 @@ from __future__ import absolute_import, print_function
 import os
 import re
 
-from . import daemons, files, ground, processes
+from . import conf, daemons, files, ground, processes
 
 OURS = "Made by fab from hosts.toml"
 """The words in the first line of this project's supervisord.conf."""
-SECTION = re.compile(r"^\[(?:program|fcgi-program|eventlistener):([^\]]+)\]", re.MULTILINE)
-INCLUDED = re.compile(r"^\[include\][^\[]*?^files\s*[=:]\s*(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
+SECTION = re.compile("(?:program|fcgi-program|eventlistener):(.+)")
 
 
 def is_ours(path):
@@ -47,17 +46,17 @@ def name(process):
     return process.environment.get("SUPERVISOR_PROCESS_NAME") or os.path.basename((process.words or ["?"])[0])
 
 
-def foreign_sections(path):
-    """The programs that somebody else's configuration names, its includes too; None where it is ours or absent."""
+def foreign_sections(path, daemon=None):
+    """The programs that somebody else's configuration names, its includes too; None where it is ours or absent.
+
+    An include whose files nobody can know may hold any: its pattern stands for them.
+    """
     if not ground.stands(path) or is_ours(path):
         return None
-    text = files.read(path)
-    here = os.path.dirname(path)
-    patterns = [word for match in INCLUDED.findall(text) for word in match.replace("%(here)s", here).split()]
-    included = sorted(one for pattern in patterns for one in files.glob(os.path.join(here, pattern)))
-    return sorted(
-        set(found for one in [text] + [files.read(path) for path in included] for found in SECTION.findall(one))
-    )
+    found = conf.sections(path, 0, daemon)[0]
+    unknown = [one for one in found.get("include", {}).get("files", "").split() if "%(" in one]
+    named = [match.group(1) for match in map(SECTION.match, found) if match]
+    return sorted(named + ["the programs of " + one for one in unknown])
 
 
 def hidden(conf, searched=daemons.SEARCHED):

@@ -25,7 +25,8 @@ def added(programs, table, options):
     log      see messages.py; None where the log is none of pyspider's
     exits    the seconds since each end of the program in the last while
     """
-    found = conf.conf_facts(options["conf"]) if conf.regular(options["conf"], 0) else None
+    daemon = conf.daemon_of(options["conf"], table, options)
+    found = conf.conf_facts(options["conf"], daemon=daemon) if conf.regular(options["conf"], 0) else None
     logs = dict((one["name"], one) for one in (found or {}).get("programs", ()))
     exits = messages.exits((found or {}).get("logfile") or os.path.join(options["logs"], "supervisord.log"))
     families = dict((one["pid"], family(one["pid"], table)) for one in programs if one["pid"] in table)

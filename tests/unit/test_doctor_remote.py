@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,6 +56,18 @@ def test_whoever_wrote_the_names_of_supervisords_files_is_known(tmp_path: Path, 
     monkeypatch.setattr(conf.files, "glob", lambda pattern, by=0: [pattern])
     found = conf.conf_facts(str(tmp_path / "s.conf"))
     assert (found["socket"], found["by"], found["writer"]) == ("/etc/shadow", 65534, "nobody")
+
+
+@pytest.mark.parametrize("uid", [0, 65534])
+def test_a_name_from_a_supervisords_environment_is_filled_in_and_read_with_its_users_rights(
+    tmp_path: Path, uid: int
+) -> None:
+    (tmp_path / "s.conf").write_text("[program:a]\ncommand=pyspider -c %(ENV_AT)s/c.json all\nstdout_logfile=/%%/a\n")
+    daemon = SimpleNamespace(environment={"AT": "/srv/crawl"}, uid=uid)
+    (one,) = conf.conf_facts(str(tmp_path / "s.conf"), daemon=daemon)["programs"]
+    assert (one["words"][2], one["by"], one["log"]) == ("/srv/crawl/c.json", uid, "/%/a")
+    (unknown,) = conf.conf_facts(str(tmp_path / "s.conf"))["programs"]
+    assert (unknown["words"][2], unknown["by"]) == ("%(ENV_AT)s/c.json", 0)
 
 
 def test_a_unit_that_nothing_starts_at_boot_is_the_one_that_its_supervisord_is_in(monkeypatch: Any) -> None:

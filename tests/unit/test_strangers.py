@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,10 @@ def test_an_empty_configuration_under_which_nothing_runs_may_be_replaced() -> No
         ("[include]\nfiles = none/*.ini\n  d/m.ini\n", ["mail"]),
         ("[program:a]\n[eventlistener:b]\n[fcgi-program:c]\n[group:d]\n;[program:e]\n", ["a", "b", "c"]),
         ("[supervisord]\n", []),
+        ("[include]\nFiles = %(ENV_SHOPS)s/s*.ini\n", ["shop"]),
+        ("[include]\nfiles = %(here)s/%(host_node_name)s/*.ini\n", ["own"]),
+        ("[include]\nfiles = d%%/*.ini\n", ["odd"]),
+        ("[include]\nfiles = %(ENV_ELSE)s/*.ini d/m.ini\n", ["mail", "the programs of %(ENV_ELSE)s/*.ini"]),
     ],
 )
 def test_the_programs_of_a_foreign_configuration_are_found(
@@ -88,10 +93,14 @@ def test_the_programs_of_a_foreign_configuration_are_found(
     (tmp_path / "d").mkdir()
     for name, file in (("shop", "s"), ("mail", "m")):
         (tmp_path / "d" / f"{file}.ini").write_text(f"[program:{name}]\ncommand=/bin/sleep 1\n")
+    for folder, name in ((platform.node(), "own"), ("d%", "odd")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.ini").write_text(f"[program:{name}]\n")
     path = tmp_path / "supervisord.conf"
     if text is not None:
         path.write_text(text)
-    assert strangers.foreign_sections(str(path)) == wanted
+    daemon = Process(7, 1, "supervisord", "-c", str(path), SHOPS=f"{tmp_path}/d")
+    assert strangers.foreign_sections(str(path), daemon) == wanted
 
 
 class Process:
@@ -99,7 +108,7 @@ class Process:
 
     def __init__(self, pid: int, parent: int, *words: str, **environment: str) -> None:
         self.pid, self.parent, self.words, self.environment, self.alive = pid, parent, list(words), environment, True
-        self.ticks = 1
+        self.ticks, self.uid = 1, 0
 
 
 @pytest.mark.parametrize(
