@@ -87,7 +87,9 @@ class HostStatus:
         """Things seen there that are not this cluster's, each as one sentence that begins with the host's name."""
         seen = self.sight.others if self.sight else ()
         return [
-            f"{self.host.name}: {one.role} (pid {one.pid}) of {one.user} looks like pyspider's; it is not judged"
+            printable(
+                f"{self.host.name}: {one.role} (pid {one.pid}) of {one.user} looks like pyspider's; it is not judged"
+            )
             for one in seen
         ]
 

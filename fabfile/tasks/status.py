@@ -117,7 +117,7 @@ def show(view: ClusterView, timings: Timings | None = None) -> None:
     for warning in view.warnings():
         console.print(f"? {warning}", style="yellow", markup=False, highlight=False)
     style = "bold red" if problems else "bold green"
-    console.print(f"{view.fleet.cluster.name}: {view.verdict()}", style=style, highlight=False)
+    console.print(f"{view.fleet.cluster.name}: {view.verdict()}", style=style, markup=False, highlight=False)
 
 
 def _programs(view: ClusterView) -> Any:
@@ -128,7 +128,7 @@ def _programs(view: ClusterView) -> Any:
 
     table = Table("HOST", "PROGRAM", "STATE", "PID", "UPTIME", box=box.SIMPLE_HEAD, pad_edge=False)
     for host in view.hosts:
-        name = host.host.name
+        name = Text(printable(host.host.name))
         if not host.reachable:
             table.add_row(name, "-", Text("unreachable", "bold magenta"), "", "")
         elif not host.programs:
@@ -161,7 +161,7 @@ def _show_services(console: Any, view: ClusterView) -> None:
     for mechanism, hosts in view.firewalls().items():
         lines.append(f"firewall   {FIREWALLS.get(mechanism, mechanism)}: {', '.join(hosts)}")
     for line in lines:
-        console.print(line, markup=False, highlight=False)
+        console.print(printable(line), markup=False, highlight=False)
     if lines:
         console.print()
 

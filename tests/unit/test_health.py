@@ -14,6 +14,7 @@ from fabfile.health.verdict import ClusterView, nothing_yet
 from fabfile.inventory import Fleet, Host, load
 from fabfile.inventory.roles import QUEUES
 from fabfile.steps.sight import Sight
+from fabfile.tasks.status import show
 
 from . import sights
 
@@ -233,3 +234,31 @@ def test_the_store_of_a_cluster_made_by_hand_is_not_to_be_bootstrapped(fleet: Fl
     own = [program(name, role=name.rstrip("0123456789")) for name in hosts["node1"].wanted]
     hosts["node1"] = by_hand(hosts["node1"], *own)
     assert view(fleet, hosts, mysql=refused).problems()[0] == "mysql: MySQL refuses the user; correct stores.mysql"
+
+
+EVIL = "x\x1b[2J\n! node2: fine\r\x9b1m[bold]y[/]"
+WRITTEN = r"x\x1b[2J\n! node2: fine\r\x9b1m[bold]y[/]"
+
+
+@pytest.mark.parametrize("place", ["program", "state", "user", "role", "leftover", "version", "mechanism", "host"])
+def test_no_name_of_others_steers_the_terminal_or_becomes_a_line_of_status(
+    fleet: Fleet, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program, and a user, is called as somebody on the host likes; so is a host of `-H`."""
+    hosts = well(fleet)
+    changes: dict[str, dict[str, Any]] = {
+        "program": {"programs": [program(EVIL)]},
+        "state": {"programs": [program("fetcher1", state=EVIL)]},
+        "user": {"others": [{"pid": 3, "role": "webui", "user": EVIL}]},
+        "role": {"others": [{"pid": 3, "role": EVIL, "user": "alice"}]},
+        "leftover": {"leftovers": [{"pid": 9, "ticks": 1, "name": EVIL, "ours": True}]},
+        "mechanism": {"firewall": {"mechanism": EVIL, "filters": True, "holds": True}},
+    }
+    hosts["node2"] = changed(hosts["node2"], **changes.get(place, {}))
+    if place == "host":
+        hosts["node2"] = HostStatus(Host(EVIL, "192.0.2.9"), (), True, sight=hosts["node2"].sight, listed=False)
+    more = {"mysql": MySQLReport(True, EVIL, dict.fromkeys(DATABASES, True))} if place == "version" else {}
+    show(view(fleet, hosts, **more))
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown and "\x9b" not in shown and "\r" not in shown
+    assert "\n! node2: fine" not in shown and WRITTEN in shown
