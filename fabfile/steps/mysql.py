@@ -34,9 +34,9 @@ _ASK = """\
 root() { "$client" $plain --user=root --batch --raw --skip-column-names --connect-timeout=10 "$@"; }
 root --force <"$1" 2>&1 | sed "s/'[*][0-9A-F]*'/'*'/g; s/^/sql /"
 socket=$(echo 'SELECT @@socket' | root 2>/dev/null)
-login() { "$client" --defaults-file="$2" $plain --socket="$socket" --connect-timeout=10 >/dev/null 2>&1; }
-echo 'SELECT 1' | login "$@" && echo login
-:
+login() { "$client" --defaults-file="$2" $plain --socket="$socket" --connect-timeout=10 2>&1 >/dev/null; }
+said=$(echo 'SELECT 1' | login "$@") && echo login
+case $said in *'ERROR 1040 '*) echo full;; esac
 """
 _WAIT = """\
 tries=0
@@ -126,7 +126,7 @@ svc_runs || exit 0
     def diff(self, found: Found) -> Sequence[Action]:
         service = parse(found.text)
         conf = parse_look("\n".join(found.rows("conf")))
-        server = _Server.parse(found.rows("sql"), "login" in found.text.splitlines()) if service.runs else None
+        server = _Server.parse(found.rows("sql"), found.text.splitlines()) if service.runs else None
         if server and not conf.exists:
             self._refuse_foreign(server)
         return [*self._conf(conf), *self._restart(server), *SERVICE.boot(service), *self._contents(server)]
@@ -155,8 +155,8 @@ svc_runs || exit 0
             return [SERVICE.restart("it does not run", FIND, _WAIT)]
         wanted = {key: str(value) for key, value in self._settings().items()}
         wrong = [key for key, now in zip(wanted, server.settings, strict=True) if now != wanted[key]]
-        reason = ", ".join(f"{key} is to be {wanted[key]}" for key in wrong)
-        return [SERVICE.restart(reason, FIND, _WAIT)] if wrong else []
+        reasons = [f"{key} is to be {wanted[key]}" for key in wrong] or ["it takes no more connections"] * server.full
+        return [SERVICE.restart(", ".join(reasons), FIND, _WAIT)] if reasons else []
 
     def _contents(self, server: _Server | None) -> list[Action]:
         seen = server or _Server()
@@ -164,8 +164,10 @@ svc_runs || exit 0
         if missing := [name for name in self.databases if name not in seen.databases]:
             sql = [f"CREATE DATABASE IF NOT EXISTS {_name(name)} CHARACTER SET utf8mb4;" for name in missing]
             actions.append(self._sql(f"create databases {', '.join(missing)}", sql))
-        if not seen.login or seen.accounts != {(self.user, "%")}:
-            actions.append(self._sql(f"make MySQL user {self.user}", [*self._forget(seen.login), *self._rights()]))
+        account = (self.user, "%")
+        known = seen.login or (seen.full and account in seen.accounts)
+        if not known or seen.accounts != {account}:
+            actions.append(self._sql(f"make MySQL user {self.user}", [*self._forget(known), *self._rights()]))
         elif not self._right(seen.grants):
             actions.append(self._sql(f"set the rights of MySQL user {self.user}", self._rights()))
         return actions
@@ -216,10 +218,12 @@ class _Server:
     accounts: frozenset[tuple[str, str]] = frozenset()
     grants: tuple[str, ...] = ()
     login: bool = False
+    full: bool = False
+    """Whether it lets in nobody but root by now, so that nobody knows whether the password is right."""
 
     @classmethod
-    def parse(cls, answer: Sequence[str], login: bool) -> _Server:
-        """From tab-separated rows. Raises CannotLook where root was not let in."""
+    def parse(cls, answer: Sequence[str], rest: Sequence[str]) -> _Server:
+        """From tab-separated rows, and the lines of the login. Raises CannotLook where root was not let in."""
         rows = [line.split("\t") for line in answer]
         settings = next((row[1:] for row in rows if row[0] == "settings"), None)
         if settings is None:
@@ -231,7 +235,7 @@ class _Server:
         holds = frozenset(row[1] for row in rows if row[0] == "holds")
         accounts = frozenset((row[1], row[2]) for row in rows if row[0] == "account")
         grants = tuple(line for line in answer if line.startswith("GRANT "))
-        return cls(tuple(settings), databases, holds, accounts, grants, login)
+        return cls(tuple(settings), databases, holds, accounts, grants, "login" in rest, "full" in rest)
 
 
 def text(value: str) -> str:

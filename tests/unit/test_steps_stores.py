@@ -71,6 +71,8 @@ def redis(answer: str) -> list[str]:
         ("\t10.77.0.4\t3306", "\t127.0.0.1\t3306", ["start mariadb: bind_address is to be 10.77.0.4"]),
         ("sql database\tprojectdb\n", "", ["create databases projectdb"]),
         ("\nlogin", "", [MAKE_USER]),
+        ("\nlogin", "\nfull", ["start mariadb: it takes no more connections"]),
+        ("sql account\tpyspider\t%", "full", ["start mariadb: it takes no more connections", MAKE_USER]),
         ("sql account\tpyspider\t%", "sql account\tpyspider\t%\nsql account\t\tlocalhost", [MAKE_USER]),
         ("sql account\tpyspider\t%", "sql account\tpyspider\t%\nsql account\tpyspider\tlocalhost", [MAKE_USER]),
         ("GRANT USAGE ON", "GRANT SELECT ON", [RIGHTS]),
