@@ -18,7 +18,10 @@ ACTIVE = "SELECT UNIX_TIMESTAMP(), schedule, updatetime FROM %s WHERE status = 1
 
 def overdue(addresses):
     """Of the projects that run, how many of a few ACTIVE tasks are long due; empty where MySQL does not say."""
-    (tasks, password), (projects, _) = addresses["taskdb"], addresses["projectdb"]
+    known = [addresses.get(name, ({"bad": "it is not there"}, None)) for name in ("taskdb", "projectdb")]
+    (tasks, password), (projects, _) = known
+    if any(where.get("bad") or where["scheme"].split("+")[0] != "mysql" for where, _ in known):
+        return {}  # that is told of the address itself
     if any(tasks[key] != projects[key] for key in ("host", "port", "user")):
         return {}  # one login would not do
     import mysql.connector

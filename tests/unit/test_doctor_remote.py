@@ -14,7 +14,7 @@ import pytest
 
 from fabfile.doctor.facts import parsed
 from fabfile.inventory.roles import QUEUES
-from fabfile.remote import answers, ask, clients, conf, doctor, interpreters, layout, processes, stores, tls
+from fabfile.remote import answers, ask, clients, conf, doctor, interpreters, layout, processes, stores, tasks, tls
 from fabfile.steps.base import Found
 from fabfile.steps.shipped import shipped
 
@@ -131,6 +131,20 @@ def test_programs_are_recognised_behind_shells_and_scripts(tmp_path: Path) -> No
     }
     assert found["processor-a"]["words"][-1] == "processor"
     assert found["processor-a"]["directory"] == "/srv/crawl"
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        dict.fromkeys(("taskdb", "projectdb"), f"mysql+taskdb://u:{SECRET}/x@h:3306/taskdb"),
+        {"taskdb": "mysql+taskdb://u:p@h:3306/taskdb", "projectdb": f"mysql+projectdb://u:{SECRET}#x@h:3306/projectdb"},
+        {"projectdb": "mysql+projectdb://u:p@h:3306/projectdb"},
+        {"taskdb": "sqlite+taskdb:////tmp/task.db", "projectdb": "sqlite+projectdb:////tmp/project.db"},
+        {},
+    ],
+)
+def test_of_tasks_nothing_is_asked_where_an_address_leads_nowhere(urls: dict[str, str]) -> None:
+    assert tasks.overdue({name: ask.split(url) for name, url in urls.items()}) == {}
 
 
 @pytest.mark.parametrize(
