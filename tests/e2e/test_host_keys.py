@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from ..waiting import until
 from .conftest import Cluster
 
 pytestmark = pytest.mark.e2e
@@ -40,3 +43,32 @@ def test_a_new_key_is_added_once_and_a_changed_one_is_refused(cluster: Cluster) 
     assert result.stdout.count("has CHANGED") == 1
     assert "1 unreachable" in result.stdout
     assert len(known.read_text().splitlines()) == 3
+
+
+def test_a_host_that_shows_a_certificate_is_refused_for_that_and_reached_by_its_key(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    address, known = cluster.sandbox.address("node2"), tmp_path / "known_hosts"
+    key = cluster.on("node2", "cat /etc/ssh/ssh_host_ed25519_key.pub")
+    (tmp_path / "host.pub").write_text(key)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "ca"], check=True)
+    sign = ["ssh-keygen", "-q", "-s", "ca", "-I", "node2", "-h", "-n", address, "host.pub"]
+    subprocess.run(sign, cwd=tmp_path, check=True)
+    certificate = (tmp_path / "host-cert.pub").read_bytes()
+    cluster.sandbox.exec("node2", "sh", "-c", "cat >/etc/ssh/host-cert.pub", input=certificate)
+    hup = "systemctl reload ssh"
+    cluster.on("node2", f"echo HostCertificate /etc/ssh/host-cert.pub >>/etc/ssh/sshd_config; {hup}")
+    file = cluster.variant("certified.toml", (r"^known_hosts = .*$", f'known_hosts = "{known}"'))
+    try:
+        known.write_text(f"@cert-authority {address} {(tmp_path / 'ca.pub').read_text()}")
+        options = ["-F", "none", "-i", cluster.sandbox.key, "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
+        ssh = ["ssh", *options, f"root@{address}", "true"]
+        # While sshd reads its configuration again, nobody listens.
+        until(lambda: subprocess.run(ssh, check=False).returncode == 0, 20)
+        refused = cluster.fab("-H", "node2", "run", "true", status=3, hosts_toml=file).stdout
+        assert f"line 1 of {known} trusts an authority's certificates, which can't be checked here" in refused
+        with known.open("a") as lines:
+            lines.write(f"{address} {key}")
+        cluster.fab("-H", "node2", "run", "true", hosts_toml=file)
+    finally:
+        cluster.on("node2", f"sed -i /^HostCertificate/d /etc/ssh/sshd_config; {hup}")
