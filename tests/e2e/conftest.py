@@ -142,7 +142,7 @@ class Shared:
 
 
 SHARED = {
-    "doctor": Shared("none", ("test_doctor", "test_doctor_by_hand")),
+    "doctor": Shared("none", ("test_doctor", "test_doctor_by_hand", "test_printed_fixes")),
     "plain": Shared(
         "none",
         (

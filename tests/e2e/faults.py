@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from fabfile.doctor.checks import CHECKS
+from fabfile.steps.shell import cmd
+
+from ..typed import commands
 from .conftest import Cluster
 
 LOGS = "/home/work/supervisor"
@@ -34,11 +39,13 @@ sql() {{ echo "$1" | mariadb --user=root; }}
 redis() {{ printf 'AUTH %s\\n%s\\n' "$(sed -n 's/^requirepass //p' /etc/redis/pyspider.conf)" "$1" | redis-cli; }}
 """
 MENDS = "doctor --fix"
+TYPED = ":"
+"""Nothing is left to a person but to type what is printed."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of `host`: the script that causes it, and the one that mends it where `--fix` may not."""
+    """A fault of `host`: the script that causes it, and a person's part of its end where `--fix` may not."""
 
     id: str
     host: str
@@ -49,6 +56,8 @@ class Fault:
     """Other hosts that show it too."""
     evidence: str = ""
     """A part of what is said to have been seen."""
+    typed: Literal["after", "before", "no"] = "after"
+    """The printed commands are typed after the person's part; before it where they only look; or by another test."""
 
     @property
     def label(self) -> str:
@@ -77,8 +86,30 @@ def healthy_again(cluster: Cluster) -> Iterator[None]:
         yield
     except BaseException:
         cluster.fab("bootstrap", status=None)
+        cluster.fab("doctor", "--fix", status=None)
         cluster.fab("deploy", "--reload", status=None)
         raise
+
+
+def as_printed(cluster: Cluster, findings: Iterable[dict[str, Any]], hosts_toml: Path | None = None) -> None:
+    """Type what the findings tell to type, each command once: those of fab here, the others where they say."""
+    typed = {command: one["host"] for one in findings for command in commands(one["fix"])}
+    for command, host in typed.items():
+        if not command.where:
+            _, *words = shlex.split(command.words)
+            cluster.fab(*words, hosts_toml=hosts_toml)
+        elif command.where in ("MySQL", "Redis"):
+            shell = "sql" if command.where == "MySQL" else "redis"
+            cluster.on(host, SHELL + str(cmd(shell, command.words)))
+        else:
+            cluster.on(command.where, command.words)
+
+
+def caused_and_nothing_else(faults: Iterable[Fault], seen: Iterable[dict[str, Any]]) -> None:
+    """Each fault that was caused is found, or hidden by another of them: it follows from that one, for doctor."""
+    told, caused = {one["id"] for one in seen}, {fault.id for fault in faults}
+    hidden = {name for check in CHECKS if check.id in told for name in check.hides}
+    assert told <= caused <= told | hidden, seen
 
 
 def named_alone_and_mended(cluster: Cluster, fault: Fault, hosts_toml: Path | None = None) -> None:
@@ -92,12 +123,16 @@ def named_alone_and_mended(cluster: Cluster, fault: Fault, hosts_toml: Path | No
             assert all(one["evidence"] and one["cause"] and one["fix"] for one in seen)
             assert all(fault.evidence in one["evidence"] for one in seen), seen
             assert {one["fixable"] for one in seen} == {fault.mend == MENDS}
+            if fault.typed == "before":
+                as_printed(cluster, seen, hosts_toml)
         finally:
             if fault.mend != MENDS:
                 cluster.on(fault.host, SHELL + fault.mend)
         if fault.mend == MENDS:
             mended = cluster.fab("doctor", "--fix", status=None, hosts_toml=hosts_toml)
             assert mended.returncode == 0, mended.stdout + mended.stderr
+        elif fault.typed == "after":
+            as_printed(cluster, seen, hosts_toml)
         silent(cluster, hosts_toml)
 
 

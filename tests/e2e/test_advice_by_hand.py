@@ -6,15 +6,18 @@ A fix that doctor prints is typed there as it stands; afterwards doctor is silen
 from __future__ import annotations
 
 import json
-import re
 import time
 from typing import Any
 
 import pytest
 
+from fabfile.plan import PINS
+from fabfile.sources import wheelhouse
+
 from ..waiting import until
 from .by_hand import BIN, CONF, PROGRAMS, ByHand, start_again
-from .faults import SHELL, Fault, found
+from .faults import MENDS, SHELL, Fault, as_printed, caused_and_nothing_else, found
+from .hand_faults import CONFIG, CTL, DAEMON, HAND, PIDFILE, RESTORED, SOCK, TOGETHER
 
 pytestmark = pytest.mark.e2e
 
@@ -52,92 +55,6 @@ def test_processes_of_another_user_are_named_and_neither_judged_nor_asked(hand: 
         hand.on("node1", "pkill -KILL -u alice; userdel -rf alice || true")
 
 
-SOCK, PIDFILE = "/var/tmp/supervisor.sock", "/var/tmp/supervisord.pid"
-CTL = f"{BIN}/supervisorctl -c {CONF}"
-DAEMON = f"p=$(cat {PIDFILE})"
-# systemd ends all that its unit began.
-WITHOUT_UNIT = (
-    f"{CTL} shutdown; settled '[ ! -d /proc/$p ]'; cd /srv/crawl; {BIN}/supervisord -c {CONF}; "
-    f"settled '[ $({CTL} status | grep -c RUNNING) = 5 ]'"
-)
-EXTRA = f"""[program:again]
-command={BIN}/pyspider -c /srv/crawl/config.json scheduler --xmlrpc-port 23399
-directory=/srv/crawl
-stdout_logfile=/home/work/supervisor/again.log
-"""
-SECOND = f"""[supervisord]
-logfile=/root/second.log
-pidfile=/root/second.pid
-[program:processor9]
-command={BIN}/pyspider -c /srv/crawl/config.json processor
-directory=/srv/crawl
-"""
-FAULTS = [
-    Fault("socket-stale", "node1", f"{DAEMON}; kill -9 $p $(pgrep -P $p); settled '! pgrep -f [p]yspider.-c'"),
-    Fault("socket-missing", "node1", f"{DAEMON}; {CTL} shutdown; settled '[ ! -d /proc/$p ]'", note="stopped"),
-    Fault("socket-missing", "node1", f"rm {SOCK}", note="deleted"),
-    Fault(
-        "socket-missing",
-        "node1",
-        f"sed -i 's:^serverurl=.*:serverurl=unix\\:///tmp/supervisor.sock:' {CONF}",
-        note="serverurl",
-    ),
-    Fault("orphans", "node1", f"{DAEMON}; {WITHOUT_UNIT}; {DAEMON}; kill -9 $p; settled '[ ! -d /proc/$p ]'"),
-    Fault(
-        "orphans",
-        "node1",
-        f"cd /srv/crawl; setsid {BIN}/pyspider -c config.json result_worker >/dev/null 2>&1 </dev/null &\n"
-        "settled '[ $(ps -eo args= | grep -c ^/opt/pyspider/.*result_worker$) = 2 ]'",
-        note="by-hand",
-    ),
-    Fault("conf-sections", "node1", rf"sed -i '/^\[supervisorctl\]/,/^serverurl/d' {CONF}", note="ctl"),
-    Fault(
-        "conf-sections",
-        "node1",
-        rf"sed -i '/^\[rpcinterface/,/^supervisor.rpc/d' {CONF}; {DAEMON}; kill -HUP $p; sleep 5",
-        note="rpcinterface",
-    ),
-    Fault(
-        "conf-refused",
-        "node1",
-        f"{DAEMON}; {CTL} shutdown; settled '[ ! -d /proc/$p ]'; mv /home/work/supervisor /home/work/gone",
-        note="log-directory",
-    ),
-    Fault("socket-denied", "node1", f"chmod 0 {SOCK}"),
-    Fault("supervisord-hung", "node1", f"{DAEMON}; kill -STOP $p"),
-    Fault(
-        "two-supervisords",
-        "node1",
-        f"printf '%s' '{SECOND}' >/root/second.conf; cd /root; {BIN}/supervisord -c second.conf\n"
-        "settled 'pgrep -P $(cat /root/second.pid)'",
-    ),
-    Fault(
-        "two-schedulers",
-        "node1",
-        f"printf '%s' '{EXTRA}' >>{CONF}; {CTL} update; settled 'ss -ltn | grep -q :23399'",
-    ),
-    Fault("stopped", "node1", f"{CTL} stop results"),
-    Fault("stopped", "node1", f"{CTL} stop results; {CTL} remove results", note="unread"),
-    Fault(
-        "fatal-after-outage",
-        "node1",
-        f"""service mariadb stop; sed -i 's/^autorestart=true/autorestart=true\\nstartretries=0/' {CONF}
-        {CTL} update results; settled '{CTL} status results | grep -q FATAL'; service mariadb start
-        sed -i /^startretries/d {CONF}""",
-    ),
-    Fault("log-missing", "node1", "rm /home/work/supervisor/processor3.log"),
-    Fault("halted", "node1", f"kill -STOP $({CTL} pid webui)"),
-    Fault("nofile", "node1", f"prlimit --pid $({CTL} pid fetcher) --nofile=512:"),
-    Fault("exposed", "node1", "chmod 644 /srv/crawl/config.json", note="config"),
-    Fault("no-boot-unit", "node1", "systemctl disable pyspider-by-hand"),
-]
-
-
-def typed(fix: str) -> str:
-    """The part of a fix that is typed on the host."""
-    return re.split(r" as root[^:]*: ", fix, maxsplit=1)[1]
-
-
 def left(hand: ByHand) -> list[dict[str, Any]]:
     """The findings but for the web UI without a password, which this cluster's owner wants so."""
     return [one for one in found(hand) if "asks for no password" not in one["evidence"]]
@@ -145,8 +62,7 @@ def left(hand: ByHand) -> list[dict[str, Any]]:
 
 def as_it_says(hand: ByHand) -> None:
     """Type every fix that is left: the tutorial's cluster has passwords for anybody, and nothing starts it at boot."""
-    for one in left(hand):
-        hand.on("node1", typed(one["fix"]))
+    as_printed(hand, left(hand))
 
 
 def until_found(hand: ByHand, wanted: str) -> list[dict[str, Any]]:
@@ -167,21 +83,35 @@ def test_root_may_start_supervisord_and_what_else_is_found_is_mended_as_it_says(
     assert hand.alive() == pids
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.label)
-def test_a_fault_is_named_and_its_fix_works_as_it_is_printed(hand: ByHand, fault: Fault) -> None:
+@pytest.fixture(scope="module")
+def wheels(hand: ByHand) -> None:
+    """pip finds its packages on the host, which has no way out."""
+    packed = wheelhouse(PINS, print).read_bytes()
+    hand.sandbox.exec("node1", "sh", "-c", "mkdir /root/wheels && tar x -C /root/wheels", input=packed)
+    hand.on("node1", "printf '[global]\\nno-index = true\\nfind-links = /root/wheels\\n' >/etc/pip.conf")
+
+
+@pytest.mark.usefixtures("wheels")
+@pytest.mark.parametrize("faults", TOGETHER.values(), ids=TOGETHER)
+def test_a_fault_is_named_and_its_fix_works_as_it_is_printed(hand: ByHand, faults: tuple[Fault, ...]) -> None:
     as_it_says(hand)
-    hand.on("node1", f"cp -p {CONF} /root/kept.conf")
+    hand.on("node1", f"cp -p {CONF} /root/kept.conf; cp -p {CONFIG} /root/kept.json")
     try:
-        hand.on("node1", SHELL + fault.cause)
-        seen = until_found(hand, fault.id)
-        assert {one["id"] for one in seen} == {fault.id}, seen
-        for one in seen:
-            assert not one["fixable"] and "fab " not in one["fix"], one
-            hand.on("node1", typed(one["fix"]))
+        for fault in faults:
+            hand.on("node1", HAND + fault.cause)
+        seen = until_found(hand, faults[0].id)
+        caused_and_nothing_else(faults, seen)
+        assert not any(one["fixable"] or "fab -H" in one["fix"] for one in seen), seen
+        for fault in faults:
+            if fault.mend != MENDS:
+                hand.on("node1", HAND + fault.mend)
+        as_printed(hand, seen)
         until(lambda: left(hand) == [] and hand.running(), 60)
     except BaseException:
         start_again(hand)
         raise
+    finally:
+        hand.on("node1", RESTORED)
 
 
 def told(hand: ByHand, *words: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from .conftest import FILES, Cluster
-from .faults import BIN, SHELL, found, healthy_again, silent
+from .faults import BIN, SHELL, as_printed, found, healthy_again, silent
 
 pytestmark = pytest.mark.e2e
 
@@ -128,6 +128,8 @@ def test_a_host_that_was_set_up_by_hand_is_understood_and_left_alone(cluster: Cl
             assert (seen["id"], seen["host"], seen["fixable"]) == ("socket-stale", "node2", False)
             assert way.socket in seen["evidence"]
             assert set(cluster.on("node2", FILES).splitlines()) ^ set(before.splitlines()) == set()
+            as_printed(cluster, [seen])
+            silent(cluster)
         finally:
             cluster.on("node2", SHELL + take_down(way))
         cluster.fab("deploy")

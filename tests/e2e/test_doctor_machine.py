@@ -12,7 +12,7 @@ import pytest
 
 from ..waiting import until
 from .conftest import Cluster
-from .faults import BIN, LIB, Fault, found, healthy_again, named_alone_and_mended, silent
+from .faults import BIN, LIB, Fault, as_printed, found, healthy_again, named_alone_and_mended, silent
 
 pytestmark = pytest.mark.e2e
 
@@ -64,17 +64,17 @@ NO_MEMORY = """sed 's/^MemAvailable:.*/MemAvailable: 20480 kB/' /proc/meminfo >/
 mount --bind /tmp/meminfo /proc/meminfo"""
 
 FAULTS = [
-    Fault("memory", "node3", NO_MEMORY, "umount /proc/meminfo", evidence="20 of "),
+    Fault("memory", "node3", NO_MEMORY, "umount /proc/meminfo", evidence="20 of ", typed="before"),
     Fault("clock", "node2", LATE, "rm /etc/ld.so.preload", evidence="its clock is 3"),
     Fault(
         "supervisor-mismatch",
         "node2",
         OLD,
-        "rm -r /usr/local/bin/supervisorctl /tmp/old",
+        "rm -r /tmp/old",
         "second",
         evidence="/usr/local/bin/supervisorctl: ",
     ),
-    Fault("supervisor-mismatch", "node2", UPGRADED, BACK, "upgraded", evidence="/bin/supervisorctl: "),
+    Fault("supervisor-mismatch", "node2", UPGRADED, BACK, "upgraded", evidence="/bin/supervisorctl: ", typed="no"),
 ]
 HOARD = "function() { window.all = []; for (var i = 0; i < 4000000; i++) window.all.push({n: i}); }"
 PACKAGES = f"{LIB}/site-packages"
@@ -105,7 +105,7 @@ def test_a_phantomjs_that_has_grown_past_its_limit_is_started_anew(cluster: Clus
         (seen,) = told
         assert (seen["id"], seen["host"], seen["fixable"]) == ("phantomjs-leaking", "node3", True)
         assert "the limit is 120" in seen["evidence"]
-        cluster.fab("doctor", "--fix", hosts_toml=low)
+        as_printed(cluster, told, low)
         silent(cluster, low)
 
 
@@ -120,7 +120,7 @@ def test_the_connector_with_its_c_extension_is_named(cluster: Cluster, tmp_path:
         "mysql-cext",
         "node2",
         f"mv {PACKAGES}/mysql /tmp; {unpack}",
-        f"rm -r {PACKAGES}/mysql {PACKAGES}/_mysql*.so; mv /tmp/mysql {PACKAGES}",
+        "rm -r /tmp/mysql",
         evidence="HAVE_CEXT is True",
     )
     named_alone_and_mended(cluster, fault)

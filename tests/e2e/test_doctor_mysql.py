@@ -11,7 +11,7 @@ from base64 import b64encode
 import pytest
 
 from .conftest import Cluster
-from .faults import SHELL, Fault, found, healthy_again, named_alone_and_mended, silent
+from .faults import Fault, as_printed, found, healthy_again, named_alone_and_mended, silent
 
 pytestmark = pytest.mark.e2e
 
@@ -24,6 +24,7 @@ FAULTS = [
         "sql 'ALTER TABLE projectdb.projectdb CONVERT TO CHARACTER SET latin1'",
         "sql 'ALTER TABLE projectdb.projectdb CONVERT TO CHARACTER SET utf8mb3'",
         evidence="the table projectdb is latin1",
+        typed="no",
     ),
     Fault(
         "mysql-version",
@@ -72,7 +73,6 @@ def test_a_refused_emoji_is_explained_and_its_mend_works(cluster: Cluster) -> No
         (seen,) = found(cluster)
         assert (seen["id"], seen["host"]) == ("mysql-charset", "node1")
         assert "1366" in seen["evidence"] and "the table projectdb is utf8mb3" in seen["evidence"]
-        statement = seen["fix"].removeprefix("in MySQL: ").replace("`", "\\`")
-        cluster.on("node1", SHELL + f'sql "{statement}"')
+        as_printed(cluster, [seen])
         silent(cluster)
         assert save(cluster, EMOJI) == 200

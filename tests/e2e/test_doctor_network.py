@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Cluster
-from .faults import Fault, named_alone_and_mended
+from .faults import TYPED, Fault, named_alone_and_mended
 
 pytestmark = pytest.mark.e2e
 
@@ -25,7 +25,14 @@ def blocked(hook: str, rule: str) -> str:
 
 FILTERS = [
     Fault(
-        "firewall", "node1", blocked("input", "iif != lo tcp dport 5000 drop"), OPEN, "webui", (), ":5000: no answer"
+        "firewall",
+        "node1",
+        blocked("input", "iif != lo tcp dport 5000 drop"),
+        OPEN,
+        "webui",
+        (),
+        ":5000: no answer",
+        "before",
     ),
     Fault(
         "firewall",
@@ -35,11 +42,23 @@ FILTERS = [
         "webui-reset",
         (),
         ":5000: connection refused",
+        "before",
     ),
-    Fault("firewall", "node2", blocked("output", "tcp dport 3306 drop"), OPEN, "mysql", (), "MySQL at "),
-    Fault("firewall", "node2", blocked("output", "tcp dport 6379 drop"), OPEN, "redis", (), "Redis at "),
-    Fault("firewall", "node2", blocked("output", "tcp dport 25555 drop"), OPEN, "phantomjs", (), "phantomjs at "),
-    Fault("firewall", "node1", blocked("input", "tcp dport 23333 drop"), OPEN, "rpc", (), "the scheduler's RPC at "),
+    Fault("firewall", "node2", blocked("output", "tcp dport 3306 drop"), OPEN, "mysql", (), "MySQL at ", "before"),
+    Fault("firewall", "node2", blocked("output", "tcp dport 6379 drop"), OPEN, "redis", (), "Redis at ", "before"),
+    Fault(
+        "firewall", "node2", blocked("output", "tcp dport 25555 drop"), OPEN, "phantomjs", (), "phantomjs at ", "before"
+    ),
+    Fault(
+        "firewall",
+        "node1",
+        blocked("input", "tcp dport 23333 drop"),
+        OPEN,
+        "rpc",
+        (),
+        "the scheduler's RPC at ",
+        "before",
+    ),
 ]
 SERVER = f"""
 mkdir /tmp/shop; cd /tmp/shop
@@ -78,7 +97,7 @@ SITES = [
         "ca-bundle",
         "node2",
         f"mv {TRUSTED} /tmp/kept.crt; update-ca-certificates --fresh 2>&1",
-        f"mv /tmp/kept.crt {TRUSTED}; update-ca-certificates 2>&1",
+        f"mv /tmp/kept.crt {TRUSTED}",
         "unknown",
         evidence=f"https://{NAME}:4443/ ends with 60: ",
     ),
@@ -86,7 +105,7 @@ SITES = [
         "ca-bundle",
         "node2",
         "mv /etc/ssl/certs/ca-certificates.crt /tmp/kept.crt",
-        "mv /tmp/kept.crt /etc/ssl/certs/ca-certificates.crt",
+        TYPED,
         "missing",
         evidence=f"https://{NAME}:4443/ ends with 77: ",
     ),

@@ -17,7 +17,7 @@ from fabfile.sandbox.sandbox import Init
 
 from ..waiting import until
 from .conftest import Cluster, made
-from .faults import found, silent
+from .faults import as_printed, found, silent
 
 pytestmark = pytest.mark.e2e
 
@@ -173,8 +173,11 @@ def test_no_rpc_server_does_what_a_stranger_says(cluster: Cluster) -> None:
     try:
         said = from_there(cluster, STRANGER, QUIT, *urls)
         assert set(said.splitlines()) == {f"{url} nothing" for url in urls}
-        assert {one["id"] for one in found(cluster)} == {"exposed"}
+        seen = found(cluster)
+        assert {one["id"] for one in seen} == {"exposed"}
         assert "not in force" in "".join(cluster.status()["problems"])
+        as_printed(cluster, [one for one in seen if one["host"] == "node1"])
+        assert {one["host"] for one in found(cluster)} == {"node2", "node3"}
         assert cluster.fab("doctor", "--fix").returncode == 0
     finally:
         cluster.fab("step.firewall")

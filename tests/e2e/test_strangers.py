@@ -10,7 +10,7 @@ import pytest
 from fabfile.steps.files import kept_suffix
 
 from .conftest import Cluster
-from .faults import BIN, SHELL, found, healthy_again, the_one_before_runs_again
+from .faults import BIN, SHELL, as_printed, found, healthy_again, the_one_before_runs_again
 
 pytestmark = pytest.mark.e2e
 
@@ -90,7 +90,8 @@ def test_beside_it_the_cluster_lives_with_a_file_of_its_own(cluster: Cluster) ->
         cluster, EPEL, UNDONE + "p=$(daemon); kill $p; settled '[ ! -d /proc/$p ]'; rm /etc/pyspider-demo.conf"
     ):
         pid = cluster.on("node2", SHOP)
-        cluster.fab("-H", "node2", "deploy", hosts_toml=own)
+        as_printed(cluster, [one for one in found(cluster) if one["id"] == "foreign-conf"], own)
+        assert "foreign-conf" not in [one["id"] for one in found(cluster, hosts_toml=own)]
         assert "nothing changed" in cluster.fab("-H", "node2", "deploy", hosts_toml=own).stdout
         assert cluster.on("node2", SHOP) == pid
 

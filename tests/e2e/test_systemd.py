@@ -231,13 +231,15 @@ def test_a_cluster_of_an_older_version_is_moved_into_the_unit(cluster: Cluster, 
     until(lambda: well(cluster), 30)
     (daemon,) = supervisords(cluster)
     assert main(cluster) == 0
-    assert {one["id"] for one in found(cluster)} == {"supervisord-outside", "unit-changed"}
+    seen = found(cluster)
+    assert {one["id"] for one in seen} == {"supervisord-outside", "unit-changed"}
+    assert {one["fix"] for one in seen} == {f"fab -H {HOST} deploy"}
 
     some = cluster.fab("deploy", "--role", "processor")
     assert MOVED not in some.stdout
     assert supervisords(cluster) == [daemon]
 
-    assert MOVED in cluster.fab("deploy").stdout
+    assert MOVED in cluster.fab("-H", HOST, "deploy").stdout
     assert well(cluster)
     in_its_unit(cluster)
     assert "nothing changed" in cluster.fab("deploy").stdout

@@ -11,7 +11,7 @@ import pytest
 from ..unit.servers import DAY, Authority
 from ..waiting import until
 from .conftest import Cluster, made
-from .faults import found
+from .faults import as_printed, found
 
 pytestmark = pytest.mark.e2e
 
@@ -150,6 +150,8 @@ def test_a_certificate_of_another_name_or_of_yesterday_is_told(
             serve(cluster, certificate)
             assert sentence in cluster.fab("status", status=1, hosts_toml=insisting).stdout
             assert ids(cluster, insisting) == {"mysql-tls"}
+        seen = found(cluster, hosts_toml=insisting)
     finally:
         serve(cluster, authority.issued(address))
+    as_printed(cluster, seen, insisting)
     until(lambda: healthy(cluster, insisting), 90)

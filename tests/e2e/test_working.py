@@ -13,7 +13,7 @@ from fabfile.inventory import load
 from ..waiting import until
 from .conftest import PROJECT as FOLDER
 from .conftest import Cluster
-from .faults import BIN, SHELL, found, healthy_again, silent
+from .faults import BIN, SHELL, as_printed, found, healthy_again, silent
 
 pytestmark = pytest.mark.e2e
 
@@ -69,7 +69,7 @@ def test_stopped_processors_are_named_at_once(cluster: Cluster) -> None:
         assert "processor1 is RUNNING, but its process (pid" in problems[0]
         (first, *_) = (one for one in found(cluster) if one["host"] == "node2")
         assert first["fix"].startswith("on node2 as root: kill -CONT ")
-        cluster.on("node2", first["fix"].partition(": ")[2])
+        as_printed(cluster, [first])
         assert len(cluster.status()["problems"]) == 3
 
 
@@ -90,6 +90,7 @@ def test_a_program_that_ends_over_and_over_is_named(cluster: Cluster) -> None:
     again = "for i in 1 2 3; do kill $(pid processor1); sleep 4; done"
     with caused(cluster, ("node2",), again, ":"):
         (problem,) = told(cluster, "restarting", "node2")
+        as_printed(cluster, found(cluster))
         assert "processor1 is RUNNING, but it has ended 3 times" in problem
 
 
@@ -114,6 +115,7 @@ def test_a_crawl_is_well_while_it_runs_and_when_it_rests_and_not_where_each_resu
             failing = {("failing", host) for host in workers}
             until(lambda: {(one["id"], one["host"]) for one in found(cluster)} == failing, 60)
             assert all("it fails at every message" in problem for problem in cluster.status()["problems"])
+            as_printed(cluster, found(cluster))
         finally:
             cluster.on("node1", SHELL + "sql \"GRANT ALL ON resultdb.* TO 'pyspider'@'%'\"")
             for host in workers:

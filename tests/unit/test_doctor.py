@@ -260,7 +260,7 @@ def test_three_byte_tables_are_a_finding_only_after_an_emoji_was_refused(fleet: 
     [
         ("ImportError: No module named shop.results", True, "put shop into /home/work/distri_pyspider on node2"),
         ("ModuleNotFoundError: No module named 'shop'", True, "put shop into"),
-        ("ImportError: No module named shop", False, "-m pip install shop; "),
+        ("ImportError: No module named shop", False, "put shop where /opt/pyspider/current/bin/python looks for it"),
         ("ImportError: No module named tornado.gen", True, "read the log"),
         ("ImportError: No module named sqlite3", True, "read the log"),
         ("ImportError: cannot import name escape", True, "read the log"),
@@ -269,8 +269,26 @@ def test_three_byte_tables_are_a_finding_only_after_an_emoji_was_refused(fleet: 
 def test_a_module_of_the_users_own_is_no_fault_of_the_runtime(fleet: Fleet, line: str, ours: bool, words: str) -> None:
     broken = both(state(1, "BACKOFF"), set_in("logs/processor1/tail", [line]), set_in("ours", ours))
     (one,) = [one for one in findings(view(fleet, {"node2": broken}), CHECKS) if one.id == "backoff"]
-    assert words in one.fix and "bootstrap" not in one.fix
+    assert words in one.fix and "bootstrap" not in one.fix and "pip" not in one.fix
     assert line in one.evidence
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [("port", "nothing listens on 10.77.0.11:5000"), ("address", "it listens on 127.0.0.1:5000 only")],
+)
+def test_a_web_ui_made_by_hand_is_known_by_its_role(fleet: Fleet, change: str, says: str) -> None:
+    place = set_in(f"listeners/1/{change}", {"port": 5999, "address": "127.0.0.1"}[change])
+    renamed = both(set_in("sight/programs/1/name", "ui"), set_in("conf/programs/1/name", "ui"))
+    one = by_hand(fleet, place, renamed, host="node1")
+    assert one.id == "port-closed" and says in one.evidence and "ui is RUNNING" in one.evidence
+
+
+def test_one_that_listens_for_its_own_host_alone_is_not_behind_a_filter(fleet: Fleet) -> None:
+    answer = {"where": "10.77.0.13:25555", "place": "10.77.0.13:25555", "error": "refused", "tcp": "refused"}
+    inner = lambda seen: [one.update(address="127.0.0.1") for one in seen["listeners"] if one["port"] == 25555]  # noqa: E731
+    (one,) = diagnosis(fleet, node3=both(inner, set_in("asked/0/phantomjs", answer)))
+    assert one == ("phantomjs-down", "node3")
 
 
 def test_a_supervisord_that_refuses_its_configuration_says_so_itself(fleet: Fleet) -> None:

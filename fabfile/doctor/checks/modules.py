@@ -68,8 +68,5 @@ def fix(module: str, home: str) -> str:
 
 
 def foreign_fix(module: str, python: str) -> str:
-    """The same on a host that this project did not deploy."""
-    return (
-        f"put {module} where {python} looks for it, or on {{host}} as root: {python} -m pip install {module}; "
-        "{ctl} restart {items}"
-    )
+    """The same on a host that this project did not deploy. A package index may know the name as somebody else's."""
+    return f"put {module} where {python} looks for it, then on {{host}} as root: {{ctl}} restart {{items}}"

@@ -141,7 +141,7 @@ CHECKS = (
         id="mysql-refused",
         title="InterfaceError: 2003: Can't connect to MySQL server; the scheduler starts and crawls nothing",
         cause="MySQL does not run, or does not listen where config.json says, or a filter is between",
-        fix="fab bootstrap (starts it and sets where it listens), then fab deploy",
+        fix=BOOTSTRAP,
         find=mysql_errors(lambda number: number in NETWORK and number not in (*STRANGE, *TLS)),
         fixes=("stores",),
         foreign_fix="start MySQL, and let it listen (bind-address) at the address above" + STARTED,
@@ -154,17 +154,18 @@ CHECKS = (
         fix=BOOTSTRAP,
         find=mysql_errors(lambda number: number in DENIED),
         fixes=("stores", "release", "restart"),
-        foreign_fix="in MySQL: CREATE USER, or ALTER USER where its password is not that in config.json, and GRANT ALL "
-        "on the databases above, for the user at '%'",
+        foreign_fix="let MySQL know the user at '%': CREATE USER, or ALTER USER where its password is not that in "
+        "config.json, and GRANT ALL on the databases above",
         hides=DEPENDENTS,
     ),
     Check(
         id="mysql-max-connections",
         title="1040: Too many connections",
         cause="each pyspider process holds about three connections; the server allows too few",
-        fix="fab bootstrap sets max_connections to 500; a server that is full may have to be stopped by hand first",
+        fix=BOOTSTRAP,
         find=full,
-        foreign_fix="in MySQL: SET GLOBAL max_connections = 500; and max_connections = 500 below [mysqld] for later",
+        foreign_fix="write max_connections = 500 below [mysqld], and start MySQL again: one that is full may let in "
+        "nobody at all, root neither" + STARTED,
         hides=DEPENDENTS,
     ),
     Check(
@@ -174,7 +175,8 @@ CHECKS = (
         fix=BOOTSTRAP,
         find=packets,
         fixes=("stores",),
-        foreign_fix="in MySQL: SET GLOBAL max_allowed_packet = 67108864; and the same below [mysqld] for later",
+        foreign_fix="write max_allowed_packet = 64M below [mysqld] for later, then, in MySQL: SET GLOBAL "
+        "max_allowed_packet = 67108864",
     ),
     Check(
         id="mysql-charset",
@@ -193,8 +195,8 @@ CHECKS = (
         fix=BOOTSTRAP,
         find=versions,
         fixes=("stores",),
-        foreign_fix="in MySQL: ALTER USER the user IDENTIFIED WITH mysql_native_password (or, in MySQL 8 and later, "
-        "caching_sha2_password)",
+        foreign_fix="let the user log in by mysql_native_password (or, in MySQL 8 and later, caching_sha2_password): "
+        "ALTER USER … IDENTIFIED WITH …",
         hides=DEPENDENTS | {"mysql-refused", "mysql-denied"},
     ),
 )

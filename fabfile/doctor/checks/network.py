@@ -16,6 +16,7 @@ NAME = (5, 6)
 LATE = 28
 CERTIFICATE = (51, 60, 77)
 """libcurl: the certificate has another name, is not trusted, or there is no bundle to check it with."""
+RULES = "nft list ruleset || iptables -S"
 HOW = {"silent": "no answer", "refused": "connection refused"}
 
 
@@ -28,7 +29,8 @@ def listener(view: View, asker: Patient, place: str) -> tuple[Patient, Listener]
     server = asker if address == "this host" else view.known(address)
     if server is None:
         return None
-    fits = (address, *EVERYWHERE) if server is not asker else (server.host.address, "127.0.0.1", *EVERYWHERE)
+    # One that listens for its own host alone refuses that host's address as well.
+    fits = (server.host.address, "127.0.0.1", *EVERYWHERE) if address == "this host" else (address, *EVERYWHERE)
     heard = (one for one in server.facts.listeners if str(one.port) == port and one.address in fits)
     return next(((server, one) for one in heard if not one.waiting), None)
 
@@ -83,7 +85,7 @@ def _hit(host: Patient, text: str, server: Patient, one: Listener, source: str) 
     return Hit(
         host.name,
         f"{text}, though {one.name} (pid {one.pid}) listens there on {server.name}",
-        fix=f"on {server.name}: nft list ruleset, or iptables -S; allow TCP port {one.port} from {source}",
+        fix=f"allow TCP port {one.port} from {source}; the rules, on {server.name} as root: {RULES}",
     )
 
 
@@ -93,7 +95,9 @@ def _sites(matches: Callable[[SiteAnswer], bool]) -> Callable[[View], Iterable[H
             answer = next((asked.site for asked in host.asked_as(FETCHER.name) if asked.site), None)
             if answer and answer.code and matches(answer):
                 way = "through the fetcher's proxy " if answer.proxy else ""
-                yield Hit(host.name, f"https://{view.fleet.doctor.site}/ {way}ends with {answer.code}: {answer.says}")
+                site = str(view.fleet.doctor.site)
+                seen = f"https://{site}/ {way}ends with {answer.code}: {answer.says}"
+                yield Hit(host.name, seen, items=(site.partition(":")[0],))
 
     return find
 
@@ -112,7 +116,7 @@ CHECKS = (
         title="Connection timed out at the web UI's, a store's or an RPC port, though the server runs",
         cause="something listens there and answers on its own host, so a filter between the two drops or refuses the "
         "connection: the host's own (nft, iptables, firewalld), or the network's (a security group)",
-        fix="on the host that listens: nft list ruleset, or iptables -S; allow the port",
+        fix=f"allow the port on the host that listens; the rules, on {{host}} as root: {RULES}",
         find=filters,
         hides=frozenset({"backoff", "fatal-after-outage"}),
     ),
@@ -121,7 +125,7 @@ CHECKS = (
         title="599 Could not resolve host",
         cause="the fetcher's host can't turn the name into an address: /etc/resolv.conf names no server that answers, "
         "or that server does not know the name",
-        fix="on {host}: getent hosts the name; cat /etc/resolv.conf",
+        fix="let a name server of /etc/resolv.conf know the name, then, on {host} as root: getent hosts {items}",
         find=_sites(_nameless),
     ),
     Check(
@@ -129,8 +133,8 @@ CHECKS = (
         title="599 SSL certificate problem: unable to get local issuer certificate",
         cause="the fetcher's libcurl does not trust who signed the site's certificate: the host's CA bundle is missing "
         "or old, the site's own CA is not in it, or the certificate is not for this name or this day",
-        fix="on {host}: install ca-certificates, or put the CA into /usr/local/share/ca-certificates and run "
-        "update-ca-certificates (Red Hat: /etc/pki/ca-trust/source/anchors, update-ca-trust)",
+        fix="install ca-certificates, or put the site's CA into /usr/local/share/ca-certificates (Red Hat: "
+        "/etc/pki/ca-trust/source/anchors), then, on {host} as root: update-ca-certificates || update-ca-trust",
         find=_sites(_untrusted),
     ),
     Check(
@@ -138,8 +142,8 @@ CHECKS = (
         title="599 Connection timed out; 599 Failed to connect",
         cause="the fetcher's host knows the site's address and gets no TLS connection to it: no way out, a filter, a "
         "proxy that refuses, or the site itself is away",
-        fix="on {host}: curl -v the address; set [pyspider.fetcher] proxy in hosts.toml where a proxy is the only way "
-        "out",
+        fix="let the host out to that address, by its route or by the filter on the way; or set [pyspider.fetcher] "
+        "proxy in hosts.toml where a proxy is the only way out",
         find=_sites(lambda answer: not _nameless(answer) and not _untrusted(answer)),
     ),
 )

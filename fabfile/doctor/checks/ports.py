@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ...inventory.fleet import Program
 from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, WEBUI
-from ...steps.sight import Listener
+from ...steps.sight import KnownProgram, Listener
 from ..answers import Asked
 from ..facts import AnsweringPort, Component, ProgramSection
 from ..findings import Check, Hit, Patient, View
@@ -36,11 +37,14 @@ def port_of(host: Patient, program: ProgramSection) -> int | None:
 
 def taken_ports(view: View) -> Iterator[Hit]:
     for host, program, port, holders in _taken(view):
-        ended = f"{{host}} as root: kill {' '.join(str(pid) for pid in holders)}; {{ctl}} restart {{items}}"
+        pids = " ".join(map(str, holders))
         names = ", ".join(f"{name} (pid {pid})" for pid, name in holders.items())
         seen = f"{program.name} wants port {port}, which {names} holds"
-        foreign = f"name another port, or, if nobody needs the process that holds it, on {ended}"
-        yield Hit(host.name, seen, foreign_fix=foreign, items=(program.name,))
+        by_hand = f"{{host}} as root: kill {pids}; {{ctl}} restart {{items}}"
+        foreign = f"name another port, or, if nobody needs the process that holds it, on {by_hand}"
+        ended = f"fab -H {{host}} run 'kill {pids}', then fab -H {{host}} deploy --reload"
+        fix = f"name another port in hosts.toml, or, if nobody needs the process that holds it, {ended}"
+        yield Hit(host.name, seen, fix=fix, foreign_fix=foreign, items=(program.name,))
 
 
 def taken_roles(view: View) -> set[str]:
@@ -91,20 +95,26 @@ def _version(asked: Asked) -> tuple[int, ...]:
 
 def closed_ports(view: View) -> Iterator[Hit]:
     for host in view.manned:
-        live = {one.name: one for one in host.programs}
         heard = {one.port: one for one in host.facts.listeners}
         for program in view.fleet.programs(host.host):
-            one = live.get(program.name)
+            one = _live(host, program)
             if program.role != WEBUI.name or not one or one.state != "RUNNING" or (one.uptime_s or 0) < SETTLED:
                 continue
             if inner := _only_inside(view, host, heard.get(program.port or 0)):
-                yield Hit(host.name, f"{program.name} is RUNNING, but {inner}", items=(program.name,))
+                yield Hit(host.name, f"{one.name} is RUNNING, but {inner}", items=(one.name,))
             if program.port not in heard:
-                other = sorted(one.port for one in heard.values() if live[program.name].pid in one.line)
+                other = sorted(each.port for each in heard.values() if one.pid in each.line)
                 where = f"; it listens on {', '.join(map(str, other))}" if other else ""
                 place = f"{view.fleet.bind_address(host.host)}:{program.port}"
-                seen = f"nothing listens on {place}, though {program.name} is RUNNING"
-                yield Hit(host.name, seen + where, items=(program.name,))
+                seen = f"nothing listens on {place}, though {one.name} is RUNNING"
+                yield Hit(host.name, seen + where, items=(one.name,))
+
+
+def _live(host: Patient, program: Program) -> KnownProgram | None:
+    """The program as supervisord runs it; by hand it may have any name, where it is the only one of its role."""
+    named = next((one for one in host.programs if one.name == program.name), None)
+    own = [one.name for one in host.configured if one.role == program.role]
+    return named or next((one for one in host.programs if [one.name] == own), None)
 
 
 def _only_inside(view: View, host: Patient, one: Listener | None) -> str:
@@ -122,7 +132,8 @@ CHECKS = (
         title="[Errno 98] Address already in use",
         cause="another process holds the program's port. A scheduler or fetcher says so in one line of its log and "
         "stays RUNNING without its RPC; a web UI ends",
-        fix="end the process that holds the port, or set another one in hosts.toml; then fab -H {host} deploy --reload",
+        fix="end the process that holds the port, or name another one in hosts.toml, then fab -H {host} deploy "
+        "--reload",
         foreign_fix="end the process that holds the port, then on {host} as root: {ctl} restart {items}",
         find=taken_ports,
         hides=frozenset({"backoff", "rpc-down", "rpc-wrong", "port-closed"}),

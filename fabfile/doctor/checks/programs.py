@@ -57,7 +57,8 @@ def _end(view: View, host: Patient, one: Component) -> str:
         return f"on {{host}} as root: kill {one.pid}"
     if deployed(view, host.name):
         return DEPLOY
-    header = re.escape(f"[program:{section.section}]").replace("/", r"\/")
+    # Before any other sign a backslash would give it a meaning in sed.
+    header = re.sub(r"([][\\.*^$/])", r"\\\1", f"[program:{section.section}]")
     gone = cmd("sed", "-i", f"/^{header}/,/^\\[/{{/^{header}/d;/^\\[/!d}}", section.file)
     return f"on {{host}} as root: {gone}; {{ctl}} reread; {{ctl}} update"
 

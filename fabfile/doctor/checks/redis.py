@@ -124,7 +124,7 @@ CHECKS = (
         id="redis-refused",
         title="ConnectionError: Error 111 connecting to Redis; the scheduler and the processors end",
         cause="Redis does not run, or does not listen where config.json says, or a filter is between",
-        fix="fab bootstrap (starts it and sets where it listens), then fab deploy",
+        fix=BOOTSTRAP,
         find=redis_errors(lambda code: not _no_login(code) and code != NO_TLS),
         fixes=("stores",),
         foreign_fix="start Redis, and let it listen (bind) at the address above" + STARTED,
@@ -148,7 +148,8 @@ CHECKS = (
         fix=BOOTSTRAP,
         find=evicting,
         fixes=("stores",),
-        foreign_fix="redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
+        foreign_fix="write maxmemory-policy noeviction into redis.conf for later, then, in Redis: CONFIG SET "
+        "maxmemory-policy noeviction",
     ),
     Check(
         id="other-cluster",

@@ -8,8 +8,11 @@ from ..answers import Asked, Interpreter
 from ..findings import Check, Hit, Patient, View
 
 BOOTSTRAP = "fab -H {host} bootstrap, then fab -H {host} deploy --reload"
-REBUILD = "on {host} as root: rm /opt/pyspider/current; then fab -H {host} bootstrap and fab -H {host} deploy --reload"
+REBUILD = (
+    "fab -H {host} run 'rm /opt/pyspider/current', then fab -H {host} bootstrap, then fab -H {host} deploy --reload"
+)
 
+BEARABLE = "'click<7' 'tornado<5' 'Werkzeug<1' 'WsgiDAV<3' 'pyquery<1.4.2'"
 BREAKS = (
     ("click", (7,), "the command result_worker becomes result-worker, and its section in config.json is ignored"),
     ("tornado", (5,), "the fetcher ends: no current event loop in thread"),
@@ -68,10 +71,7 @@ def cext(view: View) -> Iterator[Hit]:
     for host, asked, inside in _interpreters(view):
         if inside.cext:
             version = inside.versions.get("mysql-connector-python", "of an unknown version")
-            yield Hit(
-                host.name,
-                f"{asked.python} has mysql-connector-python {version} with its C extension (HAVE_CEXT is True)",
-            )
+            yield _hit(host, asked, f" has mysql-connector-python {version} with its C extension (HAVE_CEXT is True)")
 
 
 def _lacks(module: str) -> Callable[[View], Iterable[Hit]]:
@@ -108,8 +108,7 @@ CHECKS = (
         cause="a package is newer than pyspider 0.3.10 can bear; pyspider itself names no upper versions",
         fix=REBUILD,
         find=misfits,
-        foreign_fix="on {host} as root: {items} -m pip install 'click<7' 'tornado<5' 'Werkzeug<1' 'WsgiDAV<3' "
-        "'pyquery<1.4.2'; {ctl} restart all",
+        foreign_fix=f"on {{host}} as root: {{items}} -m pip install {BEARABLE}; {{ctl}} restart all",
         hides=frozenset({"backoff", "no-pyspider"}),
     ),
     Check(
@@ -119,8 +118,9 @@ CHECKS = (
         "not",
         fix=REBUILD,
         find=cext,
-        foreign_fix="install the py2.py3-none-any wheel of mysql-connector-python 8.0.23 in its place (pip download "
-        "--no-deps --platform any --implementation py --abi none), then on {host} as root: {ctl} restart all",
+        foreign_fix="on {host} as root: wheel=$(mktemp -d); {items} -m pip download -d $wheel --no-deps --platform any "
+        "--implementation py --abi none --only-binary=:all: mysql-connector-python==8.0.23 && {items} -m pip install "
+        "--no-deps --force-reinstall $wheel/*.whl; rm -r $wheel; {ctl} restart all",
         hides=frozenset({"mysql-denied"}),
     ),
     Check(
@@ -158,7 +158,8 @@ CHECKS = (
         cause="the interpreter that the programs run on has no pyspider, or one that can't be imported",
         fix=REBUILD,
         find=_lacks("pyspider"),
-        foreign_fix="on {host} as root: {items} -m pip install pyspider==0.3.10; {ctl} restart all",
+        foreign_fix="on {host} as root: {items} -m pip install --force-reinstall --no-deps pyspider==0.3.10; {items} "
+        f"-m pip install pyspider==0.3.10 {BEARABLE}; {{ctl}} restart all",
         hides=frozenset({"backoff"}),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, WEBUI
-from ..answers import Asked, RPCAnswer
+from ..answers import Answer, Asked, RPCAnswer
 from ..facts import Component
 from ..findings import Check, Hit, Patient, Unseen, View, deployed
 from ..known import option
@@ -71,16 +71,19 @@ def down(view: View) -> Iterator[Hit]:
         names = [f"{h.name} (pid {one.pid}{', stopped' if one.state == 'T' else ''})" for h, one in alive]
         who = f"the {role} runs on {', '.join(names)}" if names else f"no {role} runs"
         seen = f"webui's {role}-rpc {answer.url}: {answer.error}; {who}"
-        yield Hit(host.name, seen, fix=(restart := _restarting(view, alive)), foreign_fix=restart)
+        yield Hit(host.name, seen, fix=(way := _way(view, alive, answer, "--xmlrpc-host")), foreign_fix=way)
 
 
-def _restarting(view: View, alive: list[tuple[Patient, Component]]) -> str:
-    """The restart of the component that does not answer, on the host where it runs."""
+def _way(view: View, alive: list[tuple[Patient, Component]], answer: Answer, option: str) -> str:
+    """The way to an answer, on the host where the component runs: one that refuses listens for its own host alone."""
     for host, one in alive:
         if deployed(view, host.name):
             return f"fab -H {host.name} deploy --reload"
         if one.held and one.name:
             text = f"on {host.name} as root: {{ctl}} restart {{items}}"
+            if answer.tcp == "refused":
+                text = f"let {one.name} listen at {host.host.address} ({option}), then on {host.name} as root: "
+                text += "{ctl} reread; {ctl} update"
             return filled(text, host.name, one.name, host.facts, (one.name,))
     return ""
 
@@ -106,7 +109,9 @@ def phantomjs_down(view: View) -> Iterator[Hit]:
             if answer and answer.error and not filtered(view, host, answer.place, answer):
                 alive = [(one, each) for one in view.seen for each in one.components if each.role == PHANTOMJS.name]
                 seen = f"phantomjs-proxy {answer.where}: {answer.error}"
-                yield Hit(host.name, seen, fix=(restart := _restarting(view, alive)), foreign_fix=restart)
+                yield Hit(
+                    host.name, seen, fix=(way := _way(view, alive, answer, "its address and port")), foreign_fix=way
+                )
 
 
 def leaking(view: View) -> Iterator[Hit]:

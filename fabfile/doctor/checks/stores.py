@@ -11,7 +11,7 @@ from .config import readers
 
 BOOTSTRAP = "fab bootstrap, then fab deploy"
 DEPENDENTS = frozenset({"backoff", "rpc-down", "port-closed", "failing", "restarting", "hung"})
-STARTED = "; programs that have given up by then are told by fab doctor"
+STARTED = "; programs that have given up by then are told by `fab doctor`"
 COPY = "copy the password of {} from {}'s {}: that store takes it{{restarted}}"
 
 

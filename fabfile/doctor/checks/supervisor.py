@@ -52,18 +52,20 @@ def many_supervisords(view: View) -> Iterator[Hit]:
             pids = [one.pid for one in host.facts.daemons]
             kept = host.facts.sight.supervisord.pid if host.supervised else pids[0]
             ended = " ".join(str(pid) for pid in pids if pid != kept)
-            foreign = f"if pid {kept} is the one that is wanted, on {{host}} as root: kill {ended}"
-            yield Hit(host.name, f"{len(alive)} supervisords run: {', '.join(alive)}", foreign_fix=foreign)
+            fix = f"if pid {kept} is the one that is wanted, on {{host}} as root: kill {ended}"
+            yield Hit(host.name, f"{len(alive)} supervisords run: {', '.join(alive)}", fix=fix, foreign_fix=fix)
 
 
 def strange_clients(view: View) -> Iterator[Hit]:
     for host in view.manned:
         for client in host.facts.clients:
             if client.status in MISMATCH:
-                other = f"use {client.beside}, or remove {client.path}"
+                fix, foreign = "fab -H {host} reload", "on {host} as root: {again}"
                 # One that is younger than the supervisord beside it was upgraded under it.
-                foreign = "on {host} as root: {again}" if client.path == client.beside else other
-                yield Hit(host.name, f"{client.path}: {client.says}", fix=other, foreign_fix=foreign)
+                if client.path != client.beside:
+                    gone = cmd("rm", client.path)
+                    fix = foreign = f"use {client.beside}, or, if nobody needs this one, on {{host}} as root: {gone}"
+                yield Hit(host.name, f"{client.path}: {client.says}", fix=fix, foreign_fix=foreign)
 
 
 def refused(view: View) -> Iterator[Hit]:
@@ -163,8 +165,7 @@ CHECKS = (
         id="two-supervisords",
         title="duplicate programs; programs that come back after they were stopped",
         cause="more than one supervisord runs pyspider's programs here: each restarts its own copy of them",
-        fix="end the one that is not wanted (kill -TERM its pid), then fab -H {host} deploy",
-        foreign_fix="on {host} as root: kill the pid of the one that is not wanted",
+        fix="on {host} as root: kill the pid of the one that is not wanted",
         find=many_supervisords,
     ),
     Check(
@@ -172,7 +173,8 @@ CHECKS = (
         title="Sorry, this version of supervisorctl expects to talk to a server with API version …",
         cause="supervisorctl and supervisord come from two installations, or supervisor was upgraded while supervisord "
         "ran",
-        fix="use the supervisorctl beside the supervisord that runs, or restart that one",
+        fix="use the supervisorctl beside the supervisord that runs, or fab -H {host} reload",
+        foreign_fix="use the supervisorctl beside the supervisord that runs, or on {host} as root: {again}",
         find=strange_clients,
     ),
     Check(

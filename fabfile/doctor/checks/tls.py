@@ -11,7 +11,10 @@ CAUSE = (
     "one side wants TLS and the other does not, or the server's certificate is not for the address in config.json, is "
     "from no CA that is trusted, or no longer valid"
 )
-FIX = "fab status tells which it is: correct tls, ca or host in [stores.{}] of hosts.toml and fab deploy, or renew it"
+FIX = (
+    "`fab status` tells which it is: renew the certificate, or correct tls, ca or host in [stores.{}] of hosts.toml, "
+    "then fab deploy"
+)
 FOREIGN = (
     "let server and config.json agree: the server with a certificate for that address that is valid and trusted, or "
     "without TLS{restarted}"

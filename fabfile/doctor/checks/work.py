@@ -16,6 +16,7 @@ from .network import behind
 from .ports import port_of
 
 RESTART = "fab -H {host} doctor --fix"
+SCRIPT = "mend what the error names, in the project's script mostly, then, in Redis: DEL"
 
 
 def troubles(view: View) -> Iterator[tuple[Patient, KnownProgram, work.Trouble]]:
@@ -38,7 +39,9 @@ def aside(view: View) -> Iterator[Hit]:
     """Messages at which a component has failed again and again; once, by the first host that was told of them."""
     for host, answer in _answers(view)[:1]:
         for queue, (count, error) in answer.aside.items():
-            yield Hit(host.name, f"{queue}{FAILED} in Redis holds {count}, the last with: {error}", items=(queue,))
+            name = f"{queue}{FAILED}"
+            fix = f"{SCRIPT} {name}"
+            yield Hit(host.name, f"{name} in Redis holds {count}, the last with: {error}", fix=fix, items=(queue,))
 
 
 def _mute(view: View) -> Iterator[Hit]:
@@ -137,9 +140,9 @@ CHECKS = (
         id="put-aside",
         title="a page or a result never arrives, and a log says that a message was put aside",
         cause="a component has failed five times at this message by an error of its own, or has ended with it five "
-        "times; nothing takes it any more, and nothing is lost",
-        fix="mend what the error names, in the project's script mostly; then remove the list, by redis-cli DEL: pages "
-        "that were put aside are fetched again within minutes, for results start their pages again",
+        "times; nothing takes it any more. Once the list is gone, its pages are fetched again within minutes; for "
+        "results start their pages again",
+        fix=f"{SCRIPT} QUEUE:failed",
         find=aside,
     ),
     Check(

@@ -1,0 +1,32 @@
+"""The commands of a fix that doctor prints, as somebody types them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+AT_LAST = re.compile(r"(?:^|[ ,;])(?:on (\S+) as root(?: \([^)]*\))?|in (MySQL|Redis)): (.*)$", re.DOTALL)
+"""Shell, or statements: all that follows is typed."""
+FAB = re.compile(
+    r"(?:^|(?<=[ ,;]))fab(?: -H \S+)?"
+    r" (?:bootstrap|deploy(?: --reload)?|reload|doctor --fix|step\.[a-z-]+|run '[^']*')(?=$|[,;])"
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, and where it is typed: on a host, in MySQL or Redis, or, where that is empty, here."""
+
+    where: str
+    words: str
+
+
+def commands(fix: str) -> list[Command]:
+    """All commands of a fix, in their order; a sentence has none. Fails where a part of one could not be typed."""
+    last = AT_LAST.search(fix)
+    before = re.sub("`[^`]*`", "", fix[: last.start()] if last else fix)
+    found = [Command("", one) for one in FAB.findall(before)]
+    assert len(found) == len(re.findall(r"\bfab ", before)), f"this can't be typed as it stands: {fix}"
+    if last:
+        found.append(Command(last[1] or last[2], last[3]))
+    return found
