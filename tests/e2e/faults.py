@@ -56,8 +56,9 @@ class Fault:
     """Other hosts that show it too."""
     evidence: str = ""
     """A part of what is said to have been seen."""
-    typed: Literal["after", "before", "no"] = "after"
-    """The printed commands are typed after the person's part; before it where they only look; or by another test."""
+    typed: Literal["after", "before", "instead", "no"] = "after"
+    """The printed commands are typed after the person's part; before it where they only look; instead of `--fix`, which
+    could mend it; or by another test."""
 
     @property
     def label(self) -> str:
@@ -128,10 +129,10 @@ def named_alone_and_mended(cluster: Cluster, fault: Fault, hosts_toml: Path | No
         finally:
             if fault.mend != MENDS:
                 cluster.on(fault.host, SHELL + fault.mend)
-        if fault.mend == MENDS:
+        if fault.mend == MENDS and fault.typed != "instead":
             mended = cluster.fab("doctor", "--fix", status=None, hosts_toml=hosts_toml)
             assert mended.returncode == 0, mended.stdout + mended.stderr
-        elif fault.typed == "after":
+        elif fault.typed in ("after", "instead"):
             as_printed(cluster, seen, hosts_toml)
         silent(cluster, hosts_toml)
 

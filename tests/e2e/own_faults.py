@@ -55,7 +55,7 @@ FAULTS = [
     Fault("orphans", "node3", "unwatched; p=$(daemon); kill -9 $p; settled '[ ! -d /proc/$p ]'"),
     Fault("socket-missing", "node2", "p=$(daemon); $CTL shutdown; settled '[ ! -d /proc/$p ]'", note="stopped"),
     Fault("socket-missing", "node2", f"rm {LOGS}/supervisor.sock", note="deleted"),
-    Fault("socket-denied", "node2", f"chown root:root {LOGS}/supervisor.sock"),
+    Fault("socket-denied", "node2", f"chown root:root {LOGS}/supervisor.sock", typed="instead"),
     Fault("conf-sections", "node2", r"sed -i '/^\[supervisorctl\]/,/^$/d' /etc/supervisord.conf"),
     Fault(
         "two-supervisords",
@@ -95,6 +95,7 @@ su work -c '{BIN}/supervisord -c /tmp/second.conf'; settled 'pgrep -P $(cat /tmp
         "node1",
         f"""sed -i 's/--port 5000/--port 5999/' {CURRENT}/programs.conf; $CTL update
         settled '$CTL status webui1 | grep -q RUNNING'; sleep 11""",
+        typed="instead",
     ),
     Fault(
         "port-in-use",
@@ -169,7 +170,12 @@ time.sleep(600)' >/dev/null 2>&1 </dev/null &
     Fault("redis-evicting", "node1", "redis 'CONFIG SET maxmemory-policy allkeys-lru'"),
     Fault("rpc-wrong", "node1", 'config \'c["webui"]["scheduler-rpc"] = c["webui"]["fetcher-rpc"]\''),
     Fault("phantomjs-501", "node2", "config 'del c[\"phantomjs-proxy\"]'"),
-    Fault("root-owned", "node2", f"touch {LOGS}/made-by-root; chown root: {LOGS}/made-by-root {LOGS}/processor1.log"),
+    Fault(
+        "root-owned",
+        "node2",
+        f"touch {LOGS}/made-by-root; chown root: {LOGS}/made-by-root {LOGS}/processor1.log",
+        typed="instead",
+    ),
     Fault("no-ssl", "node2", f"mv {LIB}/lib-dynload/_ssl.so /tmp", f"mv /tmp/_ssl.so {LIB}/lib-dynload", typed="no"),
     Fault(
         "no-hashlib",

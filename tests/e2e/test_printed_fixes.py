@@ -42,17 +42,17 @@ TOGETHER: dict[str, tuple[Fault, ...]] = {
         *on("node3", "orphans"),
     ),
     "sockets": (
-        *on("node1", "socket-denied"),
+        *on("node1", "no-boot-unit"),
         *on("node2", "socket-missing-deleted"),
         *on("node3", "watcher-gone", "stopped"),
     ),
     "files": (
-        *on("node1", "no-boot-unit"),
+        *on("node1", "conf-refused"),
         *on("node2", "conf-sections", "exposed-supervisor"),
-        *on("node3", "root-owned", "log-missing"),
+        *on("node3", "log-missing"),
     ),
-    "refused": (*on("node2", "conf-refused"), *on("node3", "exposed-supervisor-live")),
     "settings": (
+        *on("node1", "rpc-wrong", "exposed-webui"),
         *on("node2", "config-unknown-key", "config-redis-db", "phantomjs-501", "exposed-config"),
         Fault("island", "node2", "config 'del c[\"resultdb\"]'"),
     ),
@@ -61,7 +61,6 @@ TOGETHER: dict[str, tuple[Fault, ...]] = {
         Fault("config-address", "node2", PORTLESS),
         *on("node3", "config-unreadable"),
     ),
-    "web UI": on("node1", "rpc-wrong", "exposed-webui", "port-closed"),
     "stores away": on("node1", "mysql-refused", "redis-refused"),
     "stores set": (*on("node1", "mysql-packet", "redis-evicting"), *on("node3", "mysql-denied-config")),
     "other logins": on("node1", "mysql-denied-server", "redis-noauth"),
@@ -71,8 +70,10 @@ TOGETHER: dict[str, tuple[Fault, ...]] = {
         Fault("webui-empty-reply", "node1", asleep(f"{CURRENT}/config.json")),
         Fault("rpc-mute", "node2", SILENT_PAGE),
     ),
-    "runtime": on("node2", "pins", "no-ssl", "no-hashlib", "pycurl-ssl", "no-pyspider"),
-    "nothing there": (Fault("not-set-up", "node3", WIPED),),
+    "runtime": (
+        *on("node2", "pins", "no-ssl", "no-hashlib", "pycurl-ssl", "no-pyspider"),
+        Fault("not-set-up", "node3", WIPED),
+    ),
 }
 """Faults that are caused at once, of which none is in the way of another's finding."""
 

@@ -37,8 +37,14 @@ ONE_BY_ONE: list[Fault] = [
     *test_doctor_network.FILTERS,
     *test_doctor_network.SITES,
 ]
+
+
+def _typed(fault: Fault) -> bool:
+    return fault.typed == "instead" or (fault.mend != MENDS and fault.typed != "no")
+
+
 PRINTS = {check.id for check in CHECKS if commands(check.fix)}
-OWN = {one.id for one in ONE_BY_ONE if one.mend != MENDS and one.typed != "no" and one.id in PRINTS} | {
+OWN = {one.id for one in ONE_BY_ONE if _typed(one) and one.id in PRINTS} | {
     one.id for faults in test_printed_fixes.TOGETHER.values() for one in faults
 }
 BY_HAND = {one.id for faults in hand_faults.TOGETHER.values() for one in faults}
