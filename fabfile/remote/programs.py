@@ -10,6 +10,8 @@ from . import logs, purpose, rpc
 from .pythons import httplib, xmlrpclib
 
 HEALTHY = "RUNNING"
+TRIES = 5
+"""A program that has ended as often right after its start does not come up: supervisord never gives it up."""
 ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 
 
@@ -77,18 +79,25 @@ def stop(options):
 
 def await_running(server, options):
     deadline = time.time() + options["seconds"]
-    wanted = set(options["wait"])
+    wanted, tries = set(options["wait"]), {}
     while True:
         states = dict((info["name"], info) for info in server.getAllProcessInfo())
         waiting = sorted(n for n in wanted if states.get(n, {}).get("statename") != HEALTHY)
-        fatal = [n for n in waiting if states.get(n, {}).get("statename") == "FATAL"]
         if not waiting:
             return 0
-        if fatal or time.time() > deadline:
-            for name in fatal or waiting:
+        hopeless = [n for n in waiting if fails(states.get(n, {}), tries.setdefault(n, set()))]
+        if hopeless or time.time() > deadline:
+            for name in hopeless or waiting:
                 report(name, states.get(name), options)
             return 1
         time.sleep(0.2)
+
+
+def fails(info, tries):
+    """Whether a program will not come up; `tries` takes the beginnings of those that have ended."""
+    if info.get("statename") == "BACKOFF":
+        tries.add(info["start"])
+    return info.get("statename") == "FATAL" or len(tries) >= TRIES
 
 
 def report(name, info, options):
