@@ -18,6 +18,8 @@ HANDLED = re.compile(
 """A line about one message: of a processor, a fetcher, a result_worker, the scheduler."""
 SAID = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \w+ (?:(exited|stopped|gave up|success): (\S+) )?")
 """A line of supervisord's, and the program that it says has ended."""
+STARTS = ("starting...", "starts, with queues that hold")
+"""The ends of the first lines of a process: pyspider's, and the launcher's."""
 NO_PAGE = re.compile(r"-> \[(?!200\])\d+\] ")
 """A processor's line about an answer of a site that is no page: the site failed, not the program."""
 
@@ -34,7 +36,7 @@ class Tally(object):
 
     def line(self, when, level, text, following):
         broken = level in "EC" and "Traceback" in following
-        if text.endswith("starting..."):
+        if text.endswith(STARTS):
             self.__init__()
         elif HANDLED.match(text):
             self.settle()

@@ -213,6 +213,8 @@ TRACE = (f"[E NOW result_worker:63] {ERROR}", "    Traceback (most recent call l
         ((RESULT, *TRACE, RESULT, *TRACE), {"done": 0, "failed": 2, "error": ERROR, "loops": 0}),
         ((*TRACE, *TRACE), {"failed": 0, "loops": 2, "error": ERROR}),
         ((BROKEN, "[I NOW processor:211] processor starting...", PAGE), {"done": 1, "failed": 0}),
+        ((*TRACE, *TRACE, "[I NOW patience:117] starts, with queues that hold", PAGE), {"done": 1, "loops": 0}),
+        ((BROKEN, "[I NOW fetching:43] fetcher starts, with queues that hold"), {"failed": 0}),
         (("[E NOW tornado_fetcher:210] [599] demo:ab http://x/, x 0.01s",), {"failed": 1}),
         (("[W NOW tornado_fetcher:421] [404] demo:ab http://x/ 0.01s",), {"done": 1}),
         (("[I NOW scheduler:965] select demo:ab http://x/",), {"done": 1}),
