@@ -124,7 +124,10 @@ class NoFiles:
             'for one in "$home" "$logs"; do rest "$one"; done',
             '! alone || [ ! -d "$opt" ] || [ "$(ls -A "$opt")" ] || rmdir "$opt" || :',
         )
-        return [Action(f"remove {', '.join(left)}", script, limit=REMOVE_SECONDS)]
+        # The cluster's own programs may use it until now.
+        known = any(one.startswith(f"{self.opt}/runtimes") for one in left)
+        python = [] if known else [f"{self.opt} where nobody else uses it"]
+        return [Action(f"remove {', '.join([*left, *python])}", script, limit=REMOVE_SECONDS)]
 
     def _names(self) -> str:
         place = self.place

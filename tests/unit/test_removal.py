@@ -106,6 +106,14 @@ def test_a_link_in_the_place_of_a_folder_leads_nowhere(host: Path) -> None:
     assert not logs.is_symlink()
 
 
+def test_the_report_names_python_also_while_the_clusters_own_programs_run_it(host: Path) -> None:
+    one = step(host)
+    (used,) = one.diff(Found(0, "there /home/work/supervisor\n"))
+    assert used.says == f"remove /home/work/supervisor, {one.opt} where nobody else uses it"
+    (free,) = one.diff(Found(0, f"there {one.opt}/runtimes\nthere /home/work/supervisor\n"))
+    assert free.says == f"remove {one.opt}/runtimes, /home/work/supervisor"
+
+
 def test_a_host_that_can_not_be_looked_at_is_not_a_clean_one(host: Path) -> None:
     with pytest.raises(CannotLook):
         step(host).diff(Found(1, "sh: not found"))
