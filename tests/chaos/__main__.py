@@ -44,7 +44,9 @@ def options(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", default=f"{random.randrange(10**6)}", help="gives the same moments again")
     parser.add_argument("--seconds", type=float, default=LASTS, help=f"how long a fault lasts ({LASTS:.0f})")
     parser.add_argument("--clusters", type=int, default=1, help="how many clusters work side by side (1)")
-    parser.add_argument("--out", type=Path, help="a folder for reliability.json, and for the table in reliability.md")
+    parser.add_argument(
+        "--out", type=Path, help="a folder for reliability.json, and for the table in reliability.md, like docs"
+    )
     parser.add_argument("--list", action="store_true", help="only name the events")
     return parser.parse_args(words)
 

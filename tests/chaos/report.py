@@ -34,8 +34,10 @@ def row(name: str, runs: list[Told]) -> str:
 
 
 def save(done: list[Told], about: str, out: Path) -> None:
-    """Writes the record, and the table into reliability.md where that is."""
-    record = out / "reliability.json"
+    """Writes the record, and the table into reliability.md where that is; other events keep their runs."""
+    record, names = out / "reliability.json", {one.event for one in done}
+    before = [Told(**one) for one in json.loads(record.read_text())["runs"]] if record.exists() else []
+    done = [one for one in before if one.event not in names] + done
     record.write_text(json.dumps({"about": about, "runs": [asdict(one) for one in done]}, indent=1) + "\n")
     page = out / "reliability.md"
     if page.exists():

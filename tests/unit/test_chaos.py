@@ -67,4 +67,7 @@ def test_each_event_has_a_name_of_its_own_and_a_row_with_the_worst_of_its_runs(t
     report.save([Told("a", "0", recovered=2, healthy=3), bad], "about", tmp_path)
     written = (tmp_path / "reliability.md").read_text()
     assert "| a | 2 | 1 of 2 | 3 | 7 | 9 |" in written
+    report.save([Told("b", "2", recovered=1, healthy=2)], "about", tmp_path)
+    written = (tmp_path / "reliability.md").read_text()
+    assert "| a | 2 | 1 of 2 | 3 | 7 | 9 |" in written and "| b | 1 | 1 of 1 |  | 1 | 2 |" in written
     assert written.startswith("before\n") and written.endswith("after\n") and "old" not in written
