@@ -106,7 +106,7 @@ class NoFiles:
     name: str = "no files"
 
     def probe(self) -> Probe:
-        return Probe(lines(self._names(), _EACH, 'each there; there "$home"; there "$logs"'))
+        return Probe(lines(self._names(), _EACH, 'each there; ! ours || { there "$home"; there "$logs"; }'))
 
     def diff(self, found: Found) -> Sequence[Action]:
         if found.status != 0:
@@ -118,10 +118,10 @@ class NoFiles:
         place = self.place
         script = lines(
             self._names(),
-            f"{as_user(place.user, cmd('rm', '-rf', '--', place.home, place.logs))} || :",
             _EACH,
+            f"if ours; then {as_user(place.user, cmd('rm', '-rf', '--', place.home, place.logs))} || :",
+            'rest "$home"; rest "$logs"; fi',
             "each take",
-            'for one in "$home" "$logs"; do rest "$one"; done',
             '! alone || [ ! -d "$opt" ] || [ "$(ls -A "$opt")" ] || rmdir "$opt" || :',
         )
         # The cluster's own programs may use it until now.
@@ -143,6 +143,8 @@ for one in ${script:+"$script"} ${hook:+"$hook"}; do
 done
 """
 _EACH = """\
+# Without both, its folders may be somebody else's, of a cluster made by hand.
+ours() { [ -d "$home/releases" ] || { [ -f "$conf" ] && grep -q "Made by fab" "$conf"; }; }
 there() { [ ! -e "$1" ] && [ ! -L "$1" ] || echo "there $1"; }
 take() { rm -rf -- "$1"; }
 alone() {

@@ -61,6 +61,17 @@ def test_what_is_the_clusters_goes_and_the_rest_stays(host: Path) -> None:
     assert step(host).diff(ran(step(host).probe().script)) == []
 
 
+def test_the_folders_of_a_cluster_made_by_hand_stay(host: Path) -> None:
+    home = host / "home" / "work" / "distri_pyspider"
+    (home / "releases").rename(home / "scripts")
+    (host / "etc" / "supervisord.conf").write_text("; somebody's own\n")
+    (action,) = step(host).diff(ran(step(host).probe().script))
+    assert "distri_pyspider" not in action.says
+    assert ran(f"set -e\n{action.script}") == Found(0, "")
+    assert (home / "scripts" / "aa" / "config.json").exists()
+    assert (host / "home" / "work" / "supervisor" / "webui1.log").exists()
+
+
 def test_the_python_of_another_cluster_stays(host: Path) -> None:
     (host / "opt" / "boot" / "pyspider-other").touch()
     (host / "etc" / "supervisord.conf").write_text("; somebody's own\n")
@@ -100,7 +111,7 @@ def test_a_link_in_the_place_of_a_folder_leads_nowhere(host: Path) -> None:
     logs.symlink_to(outside)
     (action,) = step(host).diff(ran(step(host).probe().script))
     # Its user removes what is below its own home; root would follow no link there either.
-    assert action.script.index("su -s /bin/sh work -c") < action.script.index("rmdir")
+    assert action.script.index("su -s /bin/sh work -c") < action.script.index('rest "$home"')
     assert ran(f"set -e\n{action.script}").status == 0
     assert left(outside) == ["kept"]
     assert not logs.is_symlink()
