@@ -16,7 +16,9 @@ from fabfile.sandbox.sandbox import Sandbox
 from .e2e.conftest import shared
 
 OWN = pytest.StashKey[Path]()
-LONGEST = ("test_first_page", "doctor", "systemd", "plain", "test_untrusted", "systemd-3", "systemd-2", "test_bare")
+LONGEST = (
+    "test_first_page", "doctor", "plain", "systemd-2", "systemd-3", "by-hand", "systemd", "test_untrusted", "test_bare",
+)  # fmt: skip
 """Clusters and modules whose tests take more than two minutes together."""
 
 
