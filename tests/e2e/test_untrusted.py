@@ -19,7 +19,7 @@ HOME, LOGS = "/home/work/distri_pyspider", "/home/work/supervisor"
 CURRENT = f"{HOME}/current"
 PYTHON = "/opt/pyspider/current/bin/python"
 CANARY = "CANARY-OF-ROOT"
-SECONDS = 25
+SECONDS = 60
 """No run takes longer, whatever stands in its way."""
 
 # What is root's, and what it holds: a user's hash in /etc/shadow, files that only root may read.
