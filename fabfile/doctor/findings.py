@@ -130,6 +130,10 @@ class Hit:
     """Whether the faults that its check hides may follow from this one."""
 
 
+ENDS = frozenset({"backoff", "restarting"})
+"""What is seen of a program that ends again and again, sooner or later after its start."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """A fault that doctor knows: how it looks to the operator, its cause and its fix."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...inventory.fleet import near
 from ..answers import Asked, StoreAddress
-from ..findings import Check, Hit, Patient, View
+from ..findings import ENDS, Check, Hit, Patient, View
 from ..known import unknown_keys
 
 DATABASES = ("taskdb", "projectdb", "resultdb")
@@ -143,7 +143,7 @@ CHECKS = (
         find=unreadable,
         fixes=("release", "restart"),
         foreign_fix="mend the file that is named above (python -m json.tool FILE shows the place){restarted}",
-        hides=frozenset({"backoff"}),
+        hides=ENDS,
     ),
     Check(
         id="config-password",
@@ -154,7 +154,7 @@ CHECKS = (
         find=odd_passwords,
         fixes=("release", "restart"),
         foreign_fix="give the store's user a password of letters, digits, _ and -, and write it there{restarted}",
-        hides=frozenset({"mysql-denied", "mysql-refused", "redis-refused", "redis-noauth", "island", "backoff"}),
+        hides=ENDS | {"mysql-denied", "mysql-refused", "redis-refused", "redis-noauth", "island"},
     ),
     Check(
         id="config-address",
@@ -164,7 +164,7 @@ CHECKS = (
         find=portless,
         fixes=("release", "restart"),
         foreign_fix="write redis://HOST:6379/0 as message_queue{restarted}",
-        hides=frozenset({"redis-refused", "island", "backoff", "restarting"}),
+        hides=ENDS | {"redis-refused", "island"},
     ),
     Check(
         id="island",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...inventory.roles import FETCHER
 from ...steps.sight import Listener
 from ..answers import Answer, SiteAnswer
-from ..findings import Check, Hit, Patient, View
+from ..findings import ENDS, Check, Hit, Patient, View
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  a comparison
 NAME = (5, 6)
@@ -118,7 +118,7 @@ CHECKS = (
         "connection: the host's own (nft, iptables, firewalld), or the network's (a security group)",
         fix=f"allow the port on the host that listens; the rules, on {{host}} as root: {RULES}",
         find=filters,
-        hides=frozenset({"backoff", "fatal-after-outage"}),
+        hides=ENDS | {"fatal-after-outage"},
     ),
     Check(
         id="resolver",

@@ -10,7 +10,7 @@ from ...inventory.roles import FETCHER, PHANTOMJS, ROLES, WEBUI
 from ...steps.sight import KnownProgram, Listener
 from ..answers import Asked
 from ..facts import AnsweringPort, Component, ProgramSection
-from ..findings import Check, Hit, Patient, View
+from ..findings import ENDS, Check, Hit, Patient, View
 from ..known import option
 
 LOOPBACK = ("127.", "::1", "localhost")
@@ -136,7 +136,7 @@ CHECKS = (
         "--reload",
         foreign_fix="end the process that holds the port, then on {host} as root: {ctl} restart {items}",
         find=taken_ports,
-        hides=frozenset({"backoff", "rpc-down", "rpc-wrong", "port-closed"}),
+        hides=ENDS | {"rpc-down", "rpc-wrong", "port-closed"},
     ),
     Check(
         id="webui-empty-reply",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...inventory.schema import Cluster
 from ...steps.shell import cmd
-from ..findings import Check, Hit, View
+from ..findings import ENDS, Check, Hit, View
 
 FREE = 0.05
 ENOUGH = 5 << 30
@@ -108,7 +108,7 @@ CHECKS = (
         cause="the disk is full, or nearly: logs and queues can't be written, programs end",
         fix="look what fills it, on {host} as root: du -x -h -d 2 {items} | sort -h | tail",
         find=disks,
-        hides=frozenset({"backoff"}),
+        hides=ENDS,
     ),
     Check(
         id="inodes",
@@ -116,7 +116,7 @@ CHECKS = (
         cause="the file system has room but can hold no more files",
         fix="find the directory with the most files, on {host} as root: du -x --inodes -d 3 {items} | sort -n | tail",
         find=inodes,
-        hides=frozenset({"backoff"}),
+        hides=ENDS,
     ),
     Check(
         id="memory",
@@ -157,6 +157,6 @@ CHECKS = (
         find=strange_files,
         fixes=("owner",),
         foreign_fix="on {host} as root: chown -h {user} the files",
-        hides=frozenset({"backoff", "config-unreadable"}),
+        hides=ENDS | {"config-unreadable"},
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from ..answers import Asked, Interpreter
-from ..findings import Check, Hit, Patient, View
+from ..findings import ENDS, Check, Hit, Patient, View
 
 BOOTSTRAP = "fab -H {host} bootstrap, then fab -H {host} deploy --reload"
 REBUILD = (
@@ -99,7 +99,7 @@ CHECKS = (
         fix=BOOTSTRAP,
         foreign_fix="let the section name a Python 2.7 that starts, then on {host} as root: {ctl} reread; {ctl} update",
         find=broken,
-        hides=frozenset({"backoff", "fatal-after-outage"}),
+        hides=ENDS | {"fatal-after-outage"},
     ),
     Check(
         id="pins",
@@ -109,7 +109,7 @@ CHECKS = (
         fix=REBUILD,
         find=misfits,
         foreign_fix=f"on {{host}} as root: {{items}} -m pip install {BEARABLE}; {{ctl}} restart all",
-        hides=frozenset({"backoff", "no-pyspider"}),
+        hides=ENDS | {"no-pyspider"},
     ),
     Check(
         id="mysql-cext",
@@ -131,7 +131,7 @@ CHECKS = (
         find=pycurl,
         foreign_fix="install libcurl's headers, then on {host} as root: PYCURL_SSL_LIBRARY=openssl {items} -m pip "
         "install --force-reinstall --no-binary :all: pycurl; {ctl} restart all",
-        hides=frozenset({"backoff", "no-pyspider"}),
+        hides=ENDS | {"no-pyspider"},
     ),
     Check(
         id="no-ssl",
@@ -141,7 +141,7 @@ CHECKS = (
         find=_lacks("ssl"),
         foreign_fix="install openssl-devel or libssl-dev, build Python again, then on {host} as root: {ctl} restart "
         "all",
-        hides=frozenset({"backoff", "no-pyspider", "pycurl-ssl", "no-hashlib"}),
+        hides=ENDS | {"no-pyspider", "pycurl-ssl", "no-hashlib"},
     ),
     Check(
         id="no-hashlib",
@@ -150,7 +150,7 @@ CHECKS = (
         fix=REBUILD,
         find=_lacks("_hashlib"),
         foreign_fix="build Python again, with OpenSSL's headers, then on {host} as root: {ctl} restart all",
-        hides=frozenset({"backoff", "no-pyspider"}),
+        hides=ENDS | {"no-pyspider"},
     ),
     Check(
         id="no-pyspider",
@@ -160,6 +160,6 @@ CHECKS = (
         find=_lacks("pyspider"),
         foreign_fix="on {host} as root: {items} -m pip install --force-reinstall --no-deps pyspider==0.3.10; {items} "
         f"-m pip install pyspider==0.3.10 {BEARABLE}; {{ctl}} restart all",
-        hides=frozenset({"backoff"}),
+        hides=ENDS,
     ),
 )
