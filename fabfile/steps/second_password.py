@@ -34,6 +34,9 @@ ask() {
   return 1
 }
 """
+# redis-cli ends well also where Redis has refused. A refusal repeats the words of a command that Redis does not know.
+_TELL_REDIS = """\
+if "$cli" -p @PORT@ <"$1" 2>&1 | tr -d '\\r' | sed 's/, with args.*//' | grep -vxE 'OK|'; then exit 1; fi"""
 _EACH = 'if ask "$1"; then echo valid old; fi\nif ask "$2"; then echo valid new; fi\n'
 
 
@@ -118,8 +121,7 @@ class RedisPasswords:
             return []
         ways = "by the new password only" if self.only else "by both passwords"
         told = self._told(self.new if self.only else self.old, self._word(several))
-        # redis-cli ends well also where Redis has refused.
-        script = f"""{FIND_REDIS}if "$cli" -p {self.port} <"$1" 2>&1 | tr -d '\\r' | grep -vxE 'OK|'; then exit 1; fi"""
+        script = FIND_REDIS + _TELL_REDIS.replace("@PORT@", str(self.port))
         return [Action(f"let Redis' clients in {ways}", script, (told,))]
 
     def _word(self, several: bool) -> str:

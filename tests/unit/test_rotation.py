@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,22 @@ def test_a_store_that_does_not_answer_is_not_taken_for_an_old_one(step: MySQLPas
         step.diff(Found(0, "version ERROR 2002 (HY000): Can't connect to local server\n"))
     with pytest.raises(CannotLook):
         step.diff(Found(0, ""))
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "told"),
+    [
+        ("OK\nOK", 0, ""),
+        ("OK\nERR unknown command 'ACL', with args beginning with: 'SETUSER' 'default' '>n3w'", 1,
+         "ERR unknown command 'ACL'\n"),
+    ],
+)  # fmt: skip
+def test_a_refusal_of_redis_fails_and_shows_no_password(tmp_path: Path, answer: str, status: int, told: str) -> None:
+    (tmp_path / "redis-cli").write_text(f"#!/bin/sh\ncat <<'END'\n{answer}\nEND\n")
+    (tmp_path / "redis-cli").chmod(0o755)
+    (action,) = RedisPasswords("o", "n3w", 6379).diff(Found(0, "version 7.0.15\nvalid old\n"))
+    done = subprocess.run(
+        ["sh", "-c", action.script, "sh", "/dev/null"], check=False, capture_output=True, text=True,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (status, told)
