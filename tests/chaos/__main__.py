@@ -35,6 +35,7 @@ SCHEDULE = "schedule"
 Work = SimpleQueue[tuple[Event | None, str]]
 BUILDING = threading.Lock()
 """The first cluster builds Python, where the cache has none; the others take it from there."""
+KEEPING = threading.Lock()
 
 
 def options(words: list[str]) -> argparse.Namespace:
@@ -84,8 +85,17 @@ def worked_off(waiting: Work, asked: argparse.Namespace, done: list[Told]) -> No
                     return
                 with tempfile.TemporaryDirectory() as pages:
                     told = one_of(made, event, seed, asked.seconds, Path(pages))
-                done.append(told)
-                print(told.line, flush=True)
+                keep(told, asked, done)
+
+
+def keep(told: Told, asked: argparse.Namespace, done: list[Told]) -> None:
+    """Tells it, and writes the record so far: who stops the run has what was seen until then."""
+    with KEEPING:
+        done.append(told)
+        print(told.line, flush=True)
+        if asked.out:
+            about = f"Seed {asked.seed}, {datetime.now(UTC):%Y-%m-%d}; the worst of the runs, in seconds."
+            report.save(done, about, asked.out)
 
 
 def one_of(made: Cluster, event: Event | None, seed: str, lasts: float, pages: Path) -> Told:
@@ -114,10 +124,6 @@ def main() -> int:
     for one in threads:
         one.join()
     print(f"\n{report.table(done)}")
-    if asked.out:
-        report.save(
-            done, f"Seed {asked.seed}, {datetime.now(UTC):%Y-%m-%d}; the worst of the runs, in seconds.", asked.out
-        )
     return int(any(one.faults for one in done) or not done)
 
 
