@@ -15,8 +15,8 @@ MOST = 64 * 1024
 """Bytes of a file that can be compared."""
 NAME = re.compile(r"[0-9a-f]+$")
 RUNTIMES = "/opt/pyspider"
-NOTES = (".deploy", ".runtime")
-"""The files that a deploy puts beside a release: which one it was, and the Python that was there."""
+NOTES = (".before", ".deploy", ".runtime")
+"""The files that a deploy puts beside a release: what was current until then, which deploy it was, and the Python."""
 
 
 def releases(options):
@@ -51,8 +51,9 @@ def seen(top, name, texts):
         digests[path] = digest.hexdigest()
         texts[digest.hexdigest()] = text
     notes = dict((note, texts.get(digests.pop(note, None), "").strip()) for note in NOTES)
+    before = os.path.basename(notes[".before"])
     about = {"id": name, "deployed": int(status.st_mtime), "deploy": notes[".deploy"], "runtime": notes[".runtime"]}
-    return dict(about, files=digests)
+    return dict(about, before=before, files=digests)
 
 
 def below(folder):

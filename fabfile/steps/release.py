@@ -85,6 +85,9 @@ class CurrentRelease:
             'rm -rf .[!.]* "$H"/.current.*',
             'mkdir -m 0700 ".$R"; tar -xpf - -C ".$R"',
             f'{cmd("echo", self.deploy)} >".$R/.deploy"; readlink {RUNTIME_LINK} >".$R/.runtime" || :',
+            # One that is made anew, since it was changed by hand, keeps what was before it.
+            'if [ "$(readlink "$H/current")" != "releases/$R" ]; then readlink "$H/current" >".$R/.before" || :',
+            'elif [ -f "$R/.before" ] && [ ! -L "$R/.before" ]; then cp -- "$R/.before" ".$R/.before"; fi',
             # An incomplete release of the same id was changed by hand.
             'rm -rf ".$R.old"; if [ -e "$R" ] || [ -L "$R" ]; then mv -T "$R" ".$R.old"; fi',
             'mv -T ".$R" "$R"; rm -rf ".$R.old"',

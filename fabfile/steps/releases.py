@@ -37,6 +37,8 @@ class KeptRelease(Part, frozen=True):
     """The deploy that made it current: equal on all hosts that one hosts.toml was deployed to."""
     runtime: str
     """`runtimes/ID` of the Python that was in use then; empty where it is not known."""
+    before: str
+    """The release that was current until then; empty where it is not known."""
     files: Mapping[str, str]
     """The digest of each file but config.json."""
 
@@ -57,8 +59,12 @@ class KeptReleases(Part, frozen=True):
         return next((one for one in self.releases if word in (one.id, one.deploy)), None)
 
     def before(self, one: KeptRelease) -> KeptRelease | None:
-        """The release that was deployed before another one."""
-        return next((other for other in self.releases if other.deployed < one.deployed), None)
+        """The release that ran before another one: not one that was tried in between, and failed.
+
+        Of those that do not know, or where it is gone, the one that was deployed before.
+        """
+        ran = next((other for other in self.releases if other.id == one.before != one.id), None)
+        return ran or next((other for other in self.releases if other.deployed < one.deployed), None)
 
     def differing(self, old: KeptRelease, new: KeptRelease) -> list[str]:
         """The parts in which two differ: config, programs, launcher, runtime; passwords where nothing else does."""

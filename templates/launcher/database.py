@@ -1,19 +1,43 @@
-"""MySQL that is away: each statement waits for it, where pyspider raises, and loses its message."""
+"""MySQL that is away: each statement waits for it, where pyspider raises, and loses its message.
+
+A statement costs one round trip: pyspider's driver asks twice before each whether the connection lives.
+"""
 
 from __future__ import absolute_import
 
+import time
+import weakref
+
 import mysql.connector
+from mysql.connector import cursor as cursors
 from mysql.connector import errorcode, errors
 
 ENDED_IN_IT = 3
 """The times that a connection may be lost at one statement while the server answers others."""
 TROUBLE = (
-    "CON_COUNT_ERROR", "SERVER_SHUTDOWN", "NORMAL_SHUTDOWN", "DISK_FULL", "RECORD_FILE_FULL", "LOCK_WAIT_TIMEOUT",
-    "LOCK_DEADLOCK", "OPTION_PREVENTS_STATEMENT", "READ_ONLY_MODE", "ACCESS_DENIED_ERROR", "TABLEACCESS_DENIED_ERROR", "COLUMNACCESS_DENIED_ERROR",
+    "CON_COUNT_ERROR",
+    "SERVER_SHUTDOWN",
+    "NORMAL_SHUTDOWN",
+    "DISK_FULL",
+    "RECORD_FILE_FULL",
+    "LOCK_WAIT_TIMEOUT",
+    "LOCK_DEADLOCK",
+    "OPTION_PREVENTS_STATEMENT",
+    "READ_ONLY_MODE",
+    "ACCESS_DENIED_ERROR",
+    "TABLEACCESS_DENIED_ERROR",
+    "COLUMNACCESS_DENIED_ERROR",
     "DBACCESS_DENIED_ERROR",
-    "TOO_MANY_USER_CONNECTIONS", "HOST_IS_BLOCKED", "HOST_NOT_PRIVILEGED", "OUT_OF_RESOURCES", "OUTOFMEMORY",
-    "USER_LIMIT_REACHED", "QUERY_INTERRUPTED",
+    "TOO_MANY_USER_CONNECTIONS",
+    "HOST_IS_BLOCKED",
+    "HOST_NOT_PRIVILEGED",
+    "OUT_OF_RESOURCES",
+    "OUTOFMEMORY",
+    "USER_LIMIT_REACHED",
+    "QUERY_INTERRUPTED",
 )
+RESTED = 60
+"""Seconds without a statement after which a connection is asked whether it lives."""
 SERVER_TROUBLE = frozenset(getattr(errorcode, "ER_" + name, None) for name in TROUBLE) - frozenset([None])
 
 
@@ -47,7 +71,7 @@ class Statement(object):
             if not cut(error):
                 raise
             self.cuts += 1
-            drop(self.db.conn)
+            drop(self.db)
             if self.cuts > ENDED_IN_IT and answers(self.db):
                 raise EndsConnection("MySQL ends the connection at this statement (%s)" % (error,))
             raise
@@ -70,20 +94,60 @@ class Statement(object):
         return found
 
 
+class Together(Statement):
+    """Several statements in one request and one transaction: (sql, values) each. All of them, or none."""
+
+    def __init__(self, db, pairs):
+        super(Together, self).__init__(db, None, pairs)
+
+    def asked(self):
+        words = cursor(self.db)
+        statements = [b"START TRANSACTION"] + [written(words, *pair) for pair in self.values] + [b"COMMIT"]
+        try:
+            for _ in self.db.conn.cmd_query_iter(b";".join(statements)):
+                pass
+        except Exception as error:
+            if not cut(error):
+                self.db.conn.cmd_query("ROLLBACK")
+            raise
+
+
+class Unasked(object):
+    """Over a cursor of the driver, which asks in its making whether the connection lives."""
+
+    def _set_connection(self, connection):
+        self._connection = weakref.proxy(connection)
+
+
+class Buffered(Unasked, cursors.MySQLCursorBuffered):
+    pass
+
+
+class Streaming(Unasked, cursors.MySQLCursor):
+    pass
+
+
 def cursor(db):
     """As pyspider's dbcur, but rows come with the answer: those still to be read would be lost with a connection.
 
     Only a project's tasks, which may be millions, come one by one.
     """
-    buffered = not getattr(db, "streams", False)
-    try:
-        if db.conn.unread_result:
-            db.conn.get_rows()
-        return db.conn.cursor(buffered=buffered)
-    except (errors.OperationalError, errors.InterfaceError):
-        db.conn.ping(reconnect=True)
-        db.conn.database = db.database_name
-        return db.conn.cursor(buffered=buffered)
+    connection, now = db.conn, time.time()
+    if not 0 <= now - getattr(db, "answered_at", now) < RESTED:
+        known = connection.connection_id
+        connection.ping(reconnect=True)
+        if connection.connection_id != known:
+            connection.database = db.database_name
+    if connection.unread_result:
+        connection.get_rows()
+    db.answered_at = now
+    return (Streaming if getattr(db, "streams", False) else Buffered)(connection)
+
+
+def written(words, sql, values):
+    """The bytes of a statement with its values, as the driver itself writes them."""
+    substitute = cursors._ParamSubstitutor(words._process_params(values))
+    return cursors.RE_PY_PARAM.sub(substitute, sql.encode("utf-8"))
 
 
 def stand(store):
@@ -107,15 +171,17 @@ def stand(store):
             db.streams = False
 
     MySQLMixin._execute = execute
+    MySQLMixin.together = lambda db, pairs: store.ask(Together(db, pairs))
     TaskDB.load_tasks = load
     pyspider.database._connect_mysql = lambda *words: store.ask(lambda: connect(*words))
     assert TaskDB.__mro__.index(MySQLMixin) < TaskDB.__mro__.index(BaseDB)
 
 
-def drop(connection):
+def drop(db):
     """A connection at which something went wrong may still hold an answer that belongs to nothing."""
+    db.answered_at = 0
     try:
-        connection.shutdown()
+        db.conn.shutdown()
     except Exception:
         pass
 

@@ -10,12 +10,15 @@ from collections import deque
 
 import umsgpack
 
+from .blocking import readable
 from .life import ends_with_it
-from .patience import Ended, Rest
-from .queues import POLL
+from .patience import Ended
 
 SHARE = 20
 """Tasks that are taken at once: the others of the cluster want some as well."""
+REST = 1.0
+GATHER, CROWD = 0.005, 10
+"""Seconds in which pages gather while so many requests are open: a question costs the same for one as for many."""
 
 
 class KeepingFetcher(object):
@@ -36,6 +39,7 @@ class KeepingFetcher(object):
             # It came by RPC.
             return super(KeepingFetcher, self).send_result(type, task, result)
         self.fetched.append((held, task, result))
+        self.waker.wake()
 
     def run(self):
         import tornado.ioloop
@@ -51,32 +55,55 @@ class KeepingFetcher(object):
     def quit(self):
         """Takes nothing new. The loop ends when all that is open has ended, or its time is over."""
         self.ending.begin()
+        self.waker.wake()
 
     def carry(self):
         """Carries tasks from their queue into the loop, and pages out of it."""
-        rest = Rest()
+        more = True
         try:
             while not (self.ending and (self.ending.over() or not (self.open or self.fetched))):
                 self.pulse.took(0)
-                moved = self.send_fetched() + (0 if self.ending else self.take())
+                if not more:
+                    self.rest()
+                more = self.exchange()
                 self.pulse.open(len(self.open))
-                if self.open and not moved:
-                    time.sleep(POLL)
-                else:
-                    rest.after(moved)
         except Ended:
             logging.warning("open messages stay held in Redis, until the next start")
         self.ioloop.add_callback(self.ioloop.stop)
 
-    def take(self):
-        room = min(self.poolsize - len(self.open) - len(self.fetched), SHARE)
-        if room <= 0 or self.outqueue.full():
+    def rest(self):
+        """Waits for a page, or for a task where there is room for one."""
+        if not self.room():
+            readable([], REST, self.waker)
+        elif self.outqueue.wait_for_room(self.waker):
+            self.inqueue.store.ask(lambda: self.inqueue.bells.wait(REST, self.waker))
+        if len(self.open) > CROWD:
+            time.sleep(GATHER)
+
+    def room(self):
+        """How many tasks it takes now."""
+        if self.ending:
             return 0
-        taken = self.inqueue.take(room)
+        return max(0, min(self.poolsize - len(self.open) - len(self.fetched), SHARE))
+
+    def exchange(self):
+        """Gives the pages that are there for new tasks, in one question. Whether there is more of either."""
+        there = list(itertools.islice(self.fetched, SHARE))
+        packed, room = [pair for pair in map(self.packed, there) if pair], self.room()
+        if room and self.outqueue.maxsize and self.outqueue.last_qsize >= self.outqueue.maxsize:
+            room = 0 if self.outqueue.full() else room
+        if packed:
+            lengths, taken = self.inqueue.commit_each(packed, room)
+            self.outqueue.last_qsize = lengths.get(self.outqueue.name, self.outqueue.last_qsize)
+            self.pulse.did(len(packed))
+        else:
+            taken = self.inqueue.take(room) if room else []
+        for _ in there:
+            self.fetched.popleft()
         self.pulse.took(len(taken))
         for one in taken:
             self.begin(one)
-        return len(taken)
+        return bool(self.fetched) or 0 < room == len(taken)
 
     def begin(self, taken):
         from pyspider.libs import utils
@@ -91,17 +118,6 @@ class KeepingFetcher(object):
         # The task itself is kept, so that no other object can have its id.
         self.open[id(task)] = (taken.number, task)
         self.ioloop.add_callback(self.fetch, task)
-
-    def send_fetched(self):
-        """Sends the pages that are there, a few at once. They stay in the list until Redis has them."""
-        there = list(itertools.islice(self.fetched, SHARE))
-        packed = [pair for pair in map(self.packed, there) if pair]
-        if packed:
-            self.inqueue.commit_each(packed)
-            self.pulse.did(len(packed))
-        for _ in there:
-            self.fetched.popleft()
-        return len(there)
 
     def packed(self, fetched):
         """The number of a task, and its outcome; None for one that can't be packed, which is put aside."""

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 
-from . import lua, queues
+from . import lua, queues, returning
 from .patience import redis_lost
 
 BEAT = 3.0
@@ -64,7 +64,7 @@ class Life(object):
         self.pulse.tell(self.client)
         if time.time() > self.looked + LOOK:
             self.looked = time.time()
-            for held in queues.give_back_silent(self.scripts):
+            for held in returning.give_back_silent(self.scripts):
                 logging.warning("%s gave no sign of life: its messages are back in their queue", held)
 
     def renew(self):

@@ -3,10 +3,15 @@
 A message that is taken moves from its list to a hash of its consumer, NAME:held:CONSUMER, under a number. It leaves
 that together with the arrival of its outcome in the next lists: so a consumer that was given up, and wakes up again,
 puts nothing twice. `consumers` says until when each of these hashes is believed to have a living owner.
+
+Who finds a list empty waits at its bell, LIST:bell, by a blocking command: a push rings it, and a take that leaves
+something rings it for the next one. So one waits no longer than needed, and one message wakes one consumer. Who finds
+a list full waits at LIST:room in the same way. Nothing depends on a bell: who waits looks by itself every second.
 """
 
 CONSUMERS = "pyspider:consumers"
 WATCH = "pyspider:watch"
+BELL, ROOM, WANTED = ":bell", ":room", ":wanted"
 LEASE = "pyspider:lease"
 LAST_LEASE = "pyspider:lease:last"
 HOME = "pyspider:home"
@@ -23,53 +28,99 @@ local function alive(held, seconds)
 end
 """ % (CONSUMERS, CONSUMERS)
 
-_FENCE = """\
+_FENCE = (
+    """\
 if ARGV[1] ~= '' and redis.call('GET', '%s') ~= ARGV[1] then return false end
-""" % LEASE
-
-TAKE = _NOW + _FENCE + """\
-local taken = {}
-for number = tonumber(ARGV[2]), ARGV[2] + ARGV[3] - 1 do
-    local message = redis.call('LPOP', KEYS[1])
-    if not message then break end
-    redis.call('HSET', KEYS[2], string.format('%.0f', number), message)
-    taken[#taken + 1] = message
-end
-if #taken > 0 then alive(KEYS[2], ARGV[4]) end
-return taken
 """
+    % LEASE
+)
+
+_RING = """\
+local function ring(bell)
+    if redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+end
+"""
+
+_TAKE = """\
+local function take(list, held, first, count, seconds)
+    local taken, room = {}, list .. ':room'
+    for number = tonumber(first), first + count - 1 do
+        local message = redis.call('LPOP', list)
+        if not message then break end
+        redis.call('HSET', held, string.format('%.0f', number), message)
+        taken[#taken + 1] = message
+    end
+    local left = redis.call('LLEN', list)
+    if left > 0 then ring(list .. ':bell') else redis.call('DEL', list .. ':bell') end
+    if #taken > 0 then
+        alive(held, seconds)
+        local wanted = redis.call('GET', list .. ':wanted')
+        if wanted and left < tonumber(wanted) then ring(room) end
+    end
+    return taken
+end
+"""
+"""Who waits for room in a full list says so in LIST:wanted, with the length that is full."""
+
+TAKE = _NOW + _FENCE + _RING + _TAKE + "return take(KEYS[1], KEYS[2], ARGV[2], ARGV[3], ARGV[4])"
 """KEYS list, held; ARGV token, first number, count, seconds of silence. The messages; nil without the lease."""
 
-PUT = _FENCE + "return redis.call('RPUSH', KEYS[1], ARGV[2])"
-"""KEYS list; ARGV token, message. The length; nil without the lease."""
+PUT = (
+    _FENCE
+    + _RING
+    + """\
+local length = 0
+for i = 2, #ARGV do length = redis.call('RPUSH', KEYS[1], ARGV[i]) end
+ring(KEYS[1] .. ':bell')
+return length
+"""
+)
+"""KEYS list; ARGV token, message, message... The length; nil without the lease."""
 
 STAGE = """\
 for i = 1, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
 """
 """KEYS staged; ARGV list, message, list, message... A part of an outcome that is too large for one request."""
 
-COMMIT = """\
-local lengths = {}
+COMMIT = (
+    _NOW
+    + _RING
+    + _TAKE
+    + """\
+local lengths, gone = {}, {}
 local function put(list, message) lengths[list] = redis.call('RPUSH', list, message) end
-local mine = redis.call('HDEL', KEYS[1], ARGV[1]) == 1
-while mine do
-    local list = redis.call('LPOP', KEYS[2])
-    if not list then break end
-    put(list, redis.call('LPOP', KEYS[2]))
+local at = 4
+while at <= #ARGV do
+    local mine, last = redis.call('HDEL', KEYS[2], ARGV[at]) == 1, at + 1 + ARGV[at + 1]
+    while mine do
+        local list = redis.call('LPOP', KEYS[3])
+        if not list then break end
+        put(list, redis.call('LPOP', KEYS[3]))
+    end
+    if mine then
+        for i = at + 2, last, 2 do put(ARGV[i], ARGV[i + 1]) end
+    else
+        gone[#gone + 1] = ARGV[at]
+    end
+    at = last + 1
 end
-redis.call('DEL', KEYS[2])
-if mine then
-    for i = 2, #ARGV, 2 do put(ARGV[i], ARGV[i + 1]) end
-end
-if not mine then return false end
+redis.call('DEL', KEYS[3])
 local answer = {}
 for list, length in pairs(lengths) do
+    ring(list .. ':bell')
     answer[#answer + 1] = list
     answer[#answer + 1] = length
 end
-return answer
+local taken = {}
+if tonumber(ARGV[2]) > 0 then taken = take(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]) end
+return {gone, answer, taken}
 """
-"""KEYS held, staged; ARGV number, list, message, list, message... Lists and lengths; nil if it is held no more."""
+)
+"""KEYS list, held, staged; ARGV first number, count and seconds of silence of those that are taken next, then for each
+message that is done its number, how many words follow, and list, message, list, message...
+
+Numbers that are held no more, whose outcomes were not put; lists and lengths; the messages that were taken.
+"""
 
 FAIL = """\
 local message = redis.call('HGET', KEYS[1], ARGV[1])
@@ -80,7 +131,10 @@ return 1
 """
 """KEYS held, list of failed ones; ARGV number, error in one line."""
 
-GIVE_BACK = _NOW + """\
+GIVE_BACK = (
+    _NOW
+    + _RING
+    + """\
 if ARGV[1] == 'silent' then
     local known = redis.call('ZSCORE', '%s', KEYS[1])
     if not known or tonumber(known) > now then return 0 end
@@ -101,25 +155,33 @@ for i = 1, last do
         redis.call('RPUSH', KEYS[2] .. ':failed', ARGV[4] .. '\\n' .. message)
     else
         redis.call('LPUSH', KEYS[2], message)
+        ring(KEYS[2] .. ':bell')
     end
     redis.call('HDEL', KEYS[1], numbers[i])
     redis.call('DEL', KEYS[1] .. ':staged:' .. numbers[i])
 end
 if last == #numbers then redis.call('ZREM', '%s', KEYS[1]) end
 return #numbers - last
-""" % (CONSUMERS, CONSUMERS)
+"""
+    % (CONSUMERS, CONSUMERS)
+)
 """KEYS held, list; ARGV why (silent, gone, handed), most, ends that are too many, error. The number that is left.
 
 The last one goes first, each to the head: so a part at a time keeps the order. A consumer that ends again and again
 with one and the same message in its hands has been ended by it.
 """
 
-BEAT = _NOW + """\
+BEAT = (
+    _NOW
+    + """\
 for i = 2, #ARGV do alive(ARGV[i], ARGV[1]) end
 """
+)
 """ARGV seconds, held, held... A sign of life."""
 
-SILENT = _NOW + """\
+SILENT = (
+    _NOW
+    + """\
 local looked = tonumber(redis.call('HGET', KEYS[2], 'looked') or now)
 local since = tonumber(redis.call('HGET', KEYS[2], 'since') or now)
 if now < looked - 1 then
@@ -133,6 +195,7 @@ redis.call('HSET', KEYS[2], 'since', string.format('%.3f', since))
 if now < since + ARGV[1] then return {} end
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 100)
 """
+)
 """KEYS consumers, watch; ARGV seconds of silence, of a gap, the most that is believed. Those that are given up.
 
 Where nobody has looked for long, Redis itself was away, and nobody could give a sign: all have their time anew.

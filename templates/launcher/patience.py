@@ -13,23 +13,6 @@ PAUSES = (0.2, 1.0, 2.0, 5.0)
 """Seconds before each further try of a message that fails by something else than a store or its script."""
 
 
-class Rest(object):
-    """The pause of a loop that has found nothing to do. It grows: programs that rest cost nearly nothing."""
-
-    FIRST, LONGEST = 0.05, 0.3
-
-    def __init__(self):
-        self.seconds = self.FIRST
-
-    def after(self, found):
-        """Waits, if nothing was found."""
-        if found:
-            self.seconds = self.FIRST
-            return
-        time.sleep(self.seconds)
-        self.seconds = min(self.seconds * 1.5, self.LONGEST)
-
-
 class Ended(BaseException):
     """This process is to end, and the store that it waits for is away. pyspider takes any Exception for a script's."""
 
@@ -108,17 +91,17 @@ class Store(object):
 
 
 class Loop(object):
-    """Over a component that does one thing after the other: it goes on until its end was asked for."""
+    """Over a component that does one thing after the other: once() waits, and goes on when its end is asked for."""
 
     def quit(self):
         self.ending.begin()
+        self.waker.wake()
 
     def run(self):
         logging.info("starts, with queues that hold")
-        rest = Rest()
         try:
             while not self.ending:
-                rest.after(self.once())
+                self.once()
         except Ended:
             logging.warning("open messages stay held in Redis, until the next start")
 

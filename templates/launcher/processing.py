@@ -3,11 +3,9 @@
 from __future__ import absolute_import
 
 import logging
-import time
 
 import umsgpack
 
-from . import queues
 from .patience import PAUSES, TRIES, Ended, Loop
 
 BUSY = 15
@@ -41,16 +39,16 @@ class KeepingProcessor(Loop):
         own = [Outgoing(queue, self.outcome) for queue in self.targets]
         super(KeepingProcessor, self).__init__(projectdb, inqueue, *(own + list(args)), **kwargs)
         self.busy = min(kwargs.get("process_time_limit") or BUSY, BUSY)
+        self.ahead = []
 
     def once(self):
-        """Whether there was a message."""
-        taken = self.inqueue.take(1, busy=self.busy)
+        """One message. The end of one brings the next."""
+        taken, self.ahead = self.ahead or self.inqueue.next(1, self.busy, waker=self.waker), []
         self.pulse.took(len(taken))
         for one in taken:
             self.pulse.open(1)
             self.tried(one)
             self.pulse.open(0)
-        return bool(taken)
 
     def tried(self, taken):
         for tries in range(TRIES):
@@ -70,7 +68,8 @@ class KeepingProcessor(Loop):
 
     def send(self, number):
         self.wait_for_room()
-        lengths = self.inqueue.commit(number, self.outcome) or {}
+        lengths, self.ahead = self.inqueue.commit_and_take(number, self.outcome, 0 if self.ending else 1, self.busy)
+        lengths = lengths or {}
         for queue in self.targets:
             queue.last_qsize = lengths.get(queue.name, queue.last_qsize)
         self.pulse.did()
@@ -79,7 +78,6 @@ class KeepingProcessor(Loop):
         """Waits while a queue is full that gets something, as a put of pyspider does. Raises Ended."""
         names = set(name for name, _ in self.outcome)
         for queue in self.targets:
-            while queue.name in names and queue.last_qsize >= queue.maxsize and queue.full():
+            while queue.name in names and not queue.wait_for_room():
                 if self.ending.over():
                     raise Ended("%s is full" % queue.name)
-                time.sleep(queues.POLL)

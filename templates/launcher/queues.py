@@ -11,8 +11,8 @@ import time
 
 import umsgpack
 
-from . import consumer as consumers
 from . import lua
+from .blocking import SECONDS, Bells
 
 try:
     import queue
@@ -30,7 +30,8 @@ MOST_BYTES = 8 * 1024 * 1024
 """Bytes of an outcome that travel in one request."""
 ENDS = 5
 """The times that a consumer may end with one message, before that message is put aside."""
-POLL = 0.1
+ROOM_SECONDS = 0.3
+"""Seconds after which it looks by itself whether there is room: programs of an older release ring at no take."""
 HELD = ":held:"
 FAILED = ":failed"
 
@@ -68,8 +69,12 @@ class HeldQueue(object):
         self.held = name + HELD + consumer
         self.maxsize, self.lazy_limit = maxsize, lazy_limit
         self.last_qsize = 0
+        self.alone = False
+        """Whether no other process puts: the list is no longer then than after the last put."""
         self.scripts = Scripts(client)
         self.token, self.regain = "", None
+        self.bells = Bells(client, [name + lua.BELL])
+        self.room = Bells(client, [name + lua.ROOM])
         self.numbers = 1
         self.mine = set()
         self.unsure = False
@@ -85,14 +90,21 @@ class HeldQueue(object):
         return self.qsize() == 0
 
     def full(self):
-        return bool(self.maxsize) and self.qsize() >= self.maxsize
+        if not self.maxsize or self.alone and self.last_qsize < self.maxsize:
+            return False
+        return self.qsize() >= self.maxsize
 
     def put_nowait(self, obj):
         if not (self.lazy_limit and self.last_qsize < self.maxsize) and self.full():
             raise self.Full
-        message = umsgpack.packb(obj)
-        self.last_qsize = self._by_lease(lambda: self.scripts.put(keys=[self.name], args=[self.token, message]))
+        self.put_packed([umsgpack.packb(obj)])
         return True
+
+    def put_packed(self, messages):
+        """Puts them in order, whether there is room or not."""
+        for start in range(0, len(messages), PART):
+            args = [self.token] + messages[start : start + PART]
+            self.last_qsize = self._by_lease(lambda args=args: self.scripts.put(keys=[self.name], args=args))
 
     def _by_lease(self, question):
         """The answer; a lease that ran out while Redis was away is renewed, unless another one had it since."""
@@ -128,6 +140,25 @@ class HeldQueue(object):
 
     # The hand-over.
 
+    def next(self, count=1, busy=0, seconds=SECONDS, waker=None):
+        """take(); where there is nothing, it waits for up to that time, and returns nothing."""
+        found = self.take(count, busy)
+        if not found:
+            self.store.ask(lambda: self.bells.wait(seconds, waker))
+        return found
+
+    def wait_for_room(self, waker=None):
+        """Waits while the list is full, up to a second. Whether it is not."""
+        if not self.maxsize or self.last_qsize < self.maxsize or not self.full():
+            return True
+        self.store.ask(self.want_room)
+        self.store.ask(lambda: self.room.wait(ROOM_SECONDS, waker))
+        return not self.full()
+
+    def want_room(self):
+        """The next take that makes room rings."""
+        self.redis.set(self.name + lua.WANTED, self.maxsize, px=2000)
+
     def take(self, count=1, busy=0):
         """Up to `count` messages in order, which stay in Redis until done(), commit() or fail().
 
@@ -147,14 +178,15 @@ class HeldQueue(object):
             if lost:
                 return self._took(lost)
         self.unsure = True
-        found = self.scripts.take(
-            keys=[self.name, self.held], args=[self.token, self.numbers, count, SILENCE + busy]
-        )
+        found = self.scripts.take(keys=[self.name, self.held], args=[self.token, self.numbers, count, SILENCE + busy])
         self.unsure = False
         if found is None:
             return None
-        first, self.numbers = self.numbers, self.numbers + len(found)
-        return self._took(list(zip(range(first, self.numbers), found)))
+        return self._took(self._numbered(found))
+
+    def _numbered(self, messages):
+        first, self.numbers = self.numbers, self.numbers + len(messages)
+        return list(zip(range(first, self.numbers), messages))
 
     def _took(self, pairs):
         self.mine.update(number for number, _ in pairs)
@@ -176,31 +208,54 @@ class HeldQueue(object):
         None if the message was not this consumer's any more. All of them arrive, or none: also when the same is
         asked twice since an answer was lost.
         """
-        staged = "%s:staged:%d" % (self.held, number)
-        parts = list(portions(outcomes))
+        return self.commit_and_take(number, outcomes, 0)[0]
+
+    def commit_and_take(self, number, outcomes, count, busy=0):
+        """The same, and what take(count, busy) would give then: one question for both."""
+        staged, parts = "%s:staged:%d" % (self.held, number), list(portions(outcomes))
         if len(parts) > 1:
             self.store.ask(lambda: self._stage(staged, parts[:-1]))
-        args = [number] + (parts[-1] if parts else [])
-        lengths = self.store.ask(lambda: self.scripts.commit(keys=[self.held, staged], args=args))
-        self.mine.discard(number)
-        if lengths is None:
-            logging.warning("%s: a message was given to another consumer meanwhile: only its outcome counts", self.name)
-            return None
-        return dict(zip([text(name) for name in lengths[::2]], lengths[1::2]))
+        pairs = [(number, parts[-1] if parts else [])]
+        with self.lock:
+            gone, lengths, taken = self.store.ask(lambda: self._commit(pairs, staged, count, busy))
+            return None if gone else lengths, self._readable(taken)
 
-    def commit_each(self, pairs):
-        """The same for several messages, pairs (number, outcomes) of one part each, in one question."""
-        if len(pairs) == 1:
-            return self.commit(*pairs[0])
-        self.store.ask(lambda: self._commit_each(pairs))
-        self.mine.difference_update(number for number, _ in pairs)
+    def commit_each(self, pairs, count=0, busy=0):
+        """commit() for several messages, pairs (number, outcomes) of one part each, in as few questions as they fit.
 
-    def _commit_each(self, pairs):
-        together = self.redis.pipeline(transaction=False)
+        The lists' lengths, and what take(count, busy) would give then.
+        """
+        part, size = [], 0
         for number, outcomes in pairs:
-            args = [number] + [word for outcome in outcomes for word in outcome]
-            self.scripts.commit(keys=[self.held, "%s:staged:%d" % (self.held, number)], args=args, client=together)
-        together.execute()
+            words = [word for outcome in outcomes for word in outcome]
+            if part and size > MOST_BYTES:
+                self._commit_part(part, 0, 0)
+                part, size = [], 0
+            part.append((number, words))
+            size += sum(map(len, words))
+        return self._commit_part(part, count, busy)
+
+    def _commit_part(self, pairs, count, busy):
+        with self.lock:
+            _, lengths, taken = self.store.ask(lambda: self._commit(pairs, self.held + ":staged", count, busy))
+            return lengths, self._readable(taken)
+
+    def _commit(self, pairs, staged, count, busy):
+        # Where the answer to an earlier question was lost, take() finds first what it has brought.
+        count = 0 if self.unsure else count
+        self.unsure = self.unsure or bool(count)
+        args = [self.numbers, count, SILENCE + busy]
+        for number, words in pairs:
+            args += [number, len(words)] + words
+        gone, lengths, found = self.scripts.commit(keys=[self.name, self.held, staged], args=args)
+        if count:
+            self.unsure = False
+        self.mine.difference_update(number for number, _ in pairs)
+        if gone:
+            said = "%s: %d message(s) were given to another consumer meanwhile: only its outcome counts"
+            logging.warning(said, self.name, len(gone))
+        lengths = dict(zip([text(name) for name in lengths[::2]], lengths[1::2]))
+        return gone, lengths, self._took(self._numbered(found))
 
     def _stage(self, staged, parts):
         self.redis.delete(staged)
@@ -226,11 +281,6 @@ class HeldQueue(object):
         self.store.ask(lambda: self.scripts.fail(keys=[self.held, self.name + FAILED], args=[number, text]))
         self.mine.discard(number)
 
-    def hand_back(self):
-        """All that this process still holds goes back to the head of the list."""
-        give_back(self.scripts, self.held, "handed", self.store)
-        self.mine.clear()
-
 
 def portions(outcomes):
     """The arguments of each request, none of them too large by the addition of a second message."""
@@ -243,33 +293,6 @@ def portions(outcomes):
         size += len(message)
     if part:
         yield part
-
-
-def give_back(scripts, held, why, store=None):
-    """Puts a consumer's messages back; silent: only if it is still silent, gone: its process has ended."""
-    name = held.partition(HELD)[0]
-    error = "each of %d consumers that took it ended with it" % ENDS
-    ask = store.ask if store else lambda question: question()
-    while ask(lambda: scripts.give_back(keys=[held, name], args=[why, PART, ENDS, error])):
-        pass
-
-
-def give_back_silent(scripts):
-    """Puts back the messages of all consumers that give no sign of life; names them."""
-    keys, times = [lua.CONSUMERS, lua.WATCH], [SILENCE, GAP, LONGEST_SILENCE]
-    found = [text(one) for one in scripts.silent(keys=keys, args=times)]
-    for held in found:
-        give_back(scripts, held, "silent")
-    return found
-
-
-def give_back_gone(client, scripts, mine):
-    """Puts back the messages of processes that have ended on this host; names them."""
-    known = [text(one) for one in client.zrange(lua.CONSUMERS, 0, -1)]
-    found = [held for held in known if consumers.gone(held.partition(HELD)[2], mine)]
-    for held in found:
-        give_back(scripts, held, "gone")
-    return found
 
 
 def one_line(error):

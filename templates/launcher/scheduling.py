@@ -8,21 +8,25 @@ import time
 from collections import OrderedDict
 
 from .patience import TRIES, Ended
-from .projects import ProjectsInSight
 from .queues import LeaseLost, one_line
+from .rounds import STEP, Rounds
+
+
+AT_ONCE = 100
+
 
 class Hand(object):
     """A message that the scheduler holds until all of it is in taskdb."""
 
     def __init__(self, queue, taken):
         self.queue, self.number, self.message = queue, taken.number, taken.message
-        self.tries, self.error = 0, None
+        self.tries, self.error, self.again_at = 0, None, None
 
     def tasks(self):
         return self.message if isinstance(self.message, list) else [self.message]
 
 
-class KeepingScheduler(ProjectsInSight):
+class KeepingScheduler(Rounds):
     """Over pyspider's ThreadBaseScheduler. Each method names the fault that it mends."""
 
     def __init__(self, *args, **kwargs):
@@ -30,47 +34,30 @@ class KeepingScheduler(ProjectsInSight):
         self.of = {}
         super(KeepingScheduler, self).__init__(*args, **kwargs)
 
-    def quit(self):
-        self.ending.begin()
-        super(KeepingScheduler, self).quit()
-
-    # Threads: pyspider drops what fails in one, and takes a queue that is empty for a thread that is done.
-
-    def _thread_worker(self, queue):
-        while True:
-            method, args, kwargs = queue.get()
-            try:
-                method(*args, **kwargs)
-            except LeaseLost:
-                logging.error("the lease went to another scheduler: this one ends")
-                os._exit(1)
-            except (Exception, Ended) as error:
-                self.broke(args[-1], error)
-            finally:
-                queue.task_done()
-
     def broke(self, task, error):
         hand = self.of.get(id(task))
         if hand is not None:
             hand.error = error
         elif not isinstance(error, Ended):
-            logging.exception(error)
+            logging.error("a task failed: %s", one_line(error), exc_info=True)
 
-    def _wait_thread(self):
-        while any(queue.unfinished_tasks for queue in getattr(self, "thread_queues", ())):
-            time.sleep(0.002)
+    def refused(self, task, kind, error):
+        """MySQL does not take a row."""
+        if kind == "insert":
+            self.projects[task["project"]].task_queue.delete(task["taskid"])
+        self.broke(task, error)
 
     def run_once(self):
-        self.pulse.took(0)
-        self.ask_again()
-        super(KeepingScheduler, self).run_once()
-        self._wait_thread()
-        self.settle()
+        try:
+            super(KeepingScheduler, self).run_once()
+        except LeaseLost:
+            logging.error("the lease went to another scheduler: this one ends")
+            os._exit(1)
 
     # Messages.
 
     def take(self, queue):
-        found = queue.take(100)
+        found = queue.take(AT_ONCE)
         self.pulse.took(len(found))
         hands = [Hand(queue, taken) for taken in found]
         self.hands += hands
@@ -79,26 +66,28 @@ class KeepingScheduler(ProjectsInSight):
     def _check_task_done(self):
         """pyspider pops a status before taskdb has it; a status counts before the new tasks that came with it."""
         self.new_hands = self.again(self.newtask_queue)
-        count = sum(len(hand.tasks()) for hand in self.new_hands)
-        while count < self.LOOP_LIMIT:
-            hands = self.take(self.newtask_queue)
-            if not hands:
-                break
-            count += sum(len(hand.tasks()) for hand in hands)
-            self.new_hands += hands
-        hands, done = self.again(self.status_queue) or self.take(self.status_queue), 0
-        while hands:
-            for hand in hands:
+        hands, looks = self.again(self.status_queue), self.rang
+        if looks:
+            count, found = sum(len(hand.tasks()) for hand in self.new_hands), None
+            while found is None or len(found) == AT_ONCE and count < self.LOOP_LIMIT:
+                found = self.take(self.newtask_queue)
+                count += sum(len(hand.tasks()) for hand in found)
+                self.new_hands += found
+        done = 0
+        while hands or looks:
+            found = self.take(self.status_queue) if looks else []
+            for hand in hands + found:
                 self.guarded(hand, self.hear)
-            done += len(hands)
-            hands = self.take(self.status_queue)
+            done += len(hands) + len(found)
+            hands, looks = [], len(found) == AT_ONCE
         return done
 
     def again(self, queue):
-        """The messages that have failed, to be tried again."""
-        hands = [hand for hand in self.hands if hand.queue is queue and hand.error is not None]
+        """The messages that have failed, and are to be tried again now."""
+        now = time.time()
+        hands = [hand for hand in self.hands if hand.queue is queue and (hand.again_at or now + 1) <= now]
         for hand in hands:
-            hand.error = None
+            hand.again_at = None
         return hands
 
     def guarded(self, hand, work):
@@ -128,12 +117,12 @@ class KeepingScheduler(ProjectsInSight):
 
     def _check_request(self):
         """pyspider pops a task before taskdb has it, and takes those of two projects with one id for one task."""
-        self._wait_thread()
         self.ask_postponed()
         tasks = OrderedDict()
         for hand in self.new_hands:
             self.guarded(hand, lambda hand: self.gather(hand, tasks))
         self.new_hands = []
+        self.read_ahead(list(tasks), self.merge_task_fields)
         for task in tasks.values():
             self.request(task)
         return len(tasks)
@@ -169,9 +158,12 @@ class KeepingScheduler(ProjectsInSight):
         postponed = set(id(self.of[id(task)]) for task in self._postpone_request if id(task) in self.of)
         done, kept = {}, []
         for hand in self.hands:
-            if hand.error is not None and self.tried(hand) or id(hand) in postponed:
+            if hand.error is not None:
+                if self.tried(hand):
+                    kept.append(hand)
+            elif hand.again_at is not None or id(hand) in postponed:
                 kept.append(hand)
-            elif hand.error is None:
+            else:
                 done.setdefault(hand.queue, []).append(hand.number)
         for queue, numbers in done.items():
             queue.done(numbers)
@@ -179,16 +171,17 @@ class KeepingScheduler(ProjectsInSight):
         self.hands = kept
         still = set(id(hand) for hand in kept)
         self.of = dict((key, hand) for key, hand in self.of.items() if id(hand) in still)
+        self.again_at = min([hand.again_at for hand in kept if hand.again_at is not None] or [None])
         self.pulse.open(len(kept))
 
     def tried(self, hand):
         """Whether a message that has failed is tried again; else it is put aside."""
-        if isinstance(hand.error, Ended):
+        error, hand.error, hand.again_at = hand.error, None, time.time() + STEP
+        if isinstance(error, Ended):
             return True
         hand.tries += 1
-        self.pulse.failed(hand.error)
-        logging.error("a message failed, try %d of %d: %s", hand.tries, TRIES, one_line(hand.error))
+        self.pulse.failed(error)
+        logging.error("a message failed, try %d of %d: %s", hand.tries, TRIES, one_line(error))
         if hand.tries >= TRIES:
-            hand.queue.fail(hand.number, hand.error)
+            hand.queue.fail(hand.number, error)
         return hand.tries < TRIES
-

@@ -9,7 +9,8 @@ import sys
 
 from . import consumer as consumers
 from . import ending as endings
-from . import queues
+from . import queues, returning
+from .blocking import Waker
 from .lease import Lease
 from .life import Life, ends_with_it
 from .patience import Ended, Ending, Store, redis_lost
@@ -48,6 +49,7 @@ class Component(object):
         self.scripts = queues.Scripts(self.client)
         self.life = Life(connected(config["message-queue"]), self.consumer, self.pulse)
         self.queues = []
+        self.waker = Waker()
         self.instance = None
         self.lease = Lease(self.client, self.scripts, self.consumer) if role == "scheduler" else None
 
@@ -77,7 +79,7 @@ class Component(object):
         self.redis_store.ask(self.client.ping)
         self.wait_for_mysql()
         self.life.begin()
-        gone = self.redis_store.ask(lambda: queues.give_back_gone(self.client, self.scripts, self.consumer))
+        gone = self.redis_store.ask(lambda: returning.give_back_gone(self.client, self.scripts, self.consumer))
         for held in gone:
             logging.warning("%s has ended: its messages are back in their queue", held)
         if self.lease:
@@ -125,7 +127,7 @@ class Component(object):
             return found
         module, name = BASES[self.role]
         bases = (Rpc, getattr(part(module), name), found)
-        return type(name, bases, {"ending": self.ending, "pulse": self.pulse, "component": self})
+        return type(name, bases, dict(ending=self.ending, pulse=self.pulse, waker=self.waker, component=self))
 
     def finish(self):
         """Hands back the rest, and says nothing more. Where the end was not asked for, the next start gives back."""
@@ -135,7 +137,7 @@ class Component(object):
         self.life.end()
         try:
             for queue in self.queues:
-                queue.hand_back()
+                returning.hand_back(queue)
             if self.lease:
                 self.redis_store.ask(self.lease.release)
             self.redis_store.ask(self.life.forget)
@@ -165,8 +167,12 @@ def connected(url):
     place = parse.urlparse(url)
     number = place.path.lstrip("/").split("/")[0]
     return redis.StrictRedis(
-        host=place.hostname, port=place.port, db=int(number) if number.isdigit() else 0,
-        password=place.password or None, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS / 2,
+        host=place.hostname,
+        port=place.port,
+        db=int(number) if number.isdigit() else 0,
+        password=place.password or None,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS / 2,
         socket_keepalive=True,
     )
 

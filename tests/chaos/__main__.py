@@ -7,7 +7,9 @@ crawl did not go on in time, or where `fab status` was wrong.
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -17,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from subprocess import CalledProcessError, TimeoutExpired
+from typing import NoReturn
 
 from fabfile.errors import Problem
 from fabfile.sandbox.sandbox import Sandbox, free_network
@@ -36,6 +39,8 @@ Work = SimpleQueue[tuple[Event | None, str]]
 BUILDING = threading.Lock()
 """The first cluster builds Python, where the cache has none; the others take it from there."""
 KEEPING = threading.Lock()
+MADE: dict[Path, Sandbox] = {}
+"""The clusters that there are, by their folders."""
 
 
 def options(words: list[str]) -> argparse.Namespace:
@@ -67,7 +72,7 @@ def work(asked: argparse.Namespace) -> Work:
 def cluster() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="pyspider-chaos-") as scratch:
         folder = Path(scratch)
-        sandbox = Sandbox(folder / ".sandbox", free_network())
+        sandbox = MADE[folder] = Sandbox(folder / ".sandbox", free_network())
         try:
             yield brought_up(folder, sandbox, BUILDING, "systemd")
         finally:
@@ -111,6 +116,14 @@ def one_of(made: Cluster, event: Event | None, seed: str, lasts: float, pages: P
         return told
 
 
+def interrupted() -> NoReturn:
+    """Takes all clusters down, and ends: what was seen until now is in the record."""
+    for folder, sandbox in MADE.items():
+        sandbox.down()
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(130)
+
+
 def main() -> int:
     asked = options(sys.argv[1:])
     if asked.list:
@@ -121,8 +134,11 @@ def main() -> int:
     threads = [threading.Thread(target=worked_off, args=(waiting, asked, done)) for _ in range(asked.clusters)]
     for one in threads:
         one.start()
-    for one in threads:
-        one.join()
+    try:
+        for one in threads:
+            one.join()
+    except KeyboardInterrupt:
+        interrupted()
     print(f"\n{report.table(done)}")
     return int(any(one.faults for one in done) or not done)
 

@@ -50,6 +50,12 @@ def test_a_release_whose_programs_do_not_come_up_goes_back_by_itself(cluster: Cl
         now = cluster.pids()
         assert {name for name in pids if now[name] != pids[name]} == {"node2/processor1", "node2/processor2"}
         well(cluster)
+        # The way back from a later one leads to what ran, not to what has failed.
+        later = cluster.variant("later.toml", (r"^process-time-limit = .*$", "process-time-limit = 28"))
+        cluster.fab("deploy", hosts_toml=later)
+        cluster.fab("rollback")
+        assert releases(cluster) == before
+        well(cluster)
 
 
 def test_the_scheduler_moves_is_fenced_where_its_host_is_lost_and_comes_back(cluster: Cluster) -> None:

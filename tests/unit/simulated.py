@@ -161,7 +161,14 @@ class SimulatedHost:
             for name, marks in self.prints.items()
         }
         kept = [
-            {"id": name, "deployed": at, "deploy": f"d{at}", "runtime": "", "files": {"programs.conf": name}}
+            {
+                "id": name,
+                "before": "",
+                "deployed": at,
+                "deploy": f"d{at}",
+                "runtime": "",
+                "files": {"programs.conf": name},
+            }
             for at, name in ((2, self.new), (1, OLD))
         ]
         answer = {"current": self.current, "releases": kept, "texts": texts, "runtime": None, "runtimes": []}

@@ -25,11 +25,11 @@ from .redis_server import RedisServer, serving
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
 
 from launcher import consumer as consumers  # type: ignore[import-not-found]
-from launcher import lua, queues
+from launcher import lua, queues, returning
 from launcher.flying import flying, waiting  # type: ignore[import-not-found]
 from launcher.lease import Lease  # type: ignore[import-not-found]
 from launcher.life import Life  # type: ignore[import-not-found]
-from launcher.patience import Ended, Ending, Rest, Store, redis_lost  # type: ignore[import-not-found]
+from launcher.patience import Ended, Ending, Store, redis_lost  # type: ignore[import-not-found]
 from launcher.pulse import Pulse  # type: ignore[import-not-found]
 
 
@@ -115,7 +115,7 @@ def test_a_consumer_that_was_given_up_and_wakes_up_puts_nothing_twice(redis: Red
     asleep, other = held_queue(redis), held_queue(redis, consumer="h/q/4.5.6")
     (taken,) = asleep.take()
     age(redis, 20)
-    assert queues.give_back_silent(other.scripts) == [asleep.held]
+    assert returning.give_back_silent(other.scripts) == [asleep.held]
     (again,) = other.take()
     assert other.commit(again.number, [("next", b"other")]) == {"next": 1}
     assert asleep.commit(taken.number, [("next", b"asleep")]) is None
@@ -129,7 +129,7 @@ def test_only_the_messages_of_the_silent_one_come_back_at_the_head_in_order(redi
     alive.take(50)
     age(redis, 20)
     alive.scripts.beat(args=[queues.SILENCE, alive.held])
-    assert queues.give_back_silent(alive.scripts) == [dead.held]
+    assert returning.give_back_silent(alive.scripts) == [dead.held]
     assert content(redis) == [*range(250), *range(300, 400)]
     assert redis.hlen(alive.held) == 50
     assert redis.zrange(lua.CONSUMERS, 0, -1) == [alive.held.encode()]
@@ -140,9 +140,9 @@ def test_a_busy_processor_is_believed_for_longer(redis: Redis) -> None:
     busy = held_queue(redis)
     busy.take(1, busy=30)
     age(redis, 40)
-    assert queues.give_back_silent(busy.scripts) == []
+    assert returning.give_back_silent(busy.scripts) == []
     age(redis, 10)
-    assert queues.give_back_silent(busy.scripts) == [busy.held]
+    assert returning.give_back_silent(busy.scripts) == [busy.held]
 
 
 def test_after_redis_was_away_all_consumers_have_their_time_anew(redis: Redis) -> None:
@@ -151,9 +151,9 @@ def test_after_redis_was_away_all_consumers_have_their_time_anew(redis: Redis) -
     pages.take()
     age(redis, 3600)
     redis.hset(lua.WATCH, "looked", time.time() - 3600)
-    assert queues.give_back_silent(pages.scripts) == []
+    assert returning.give_back_silent(pages.scripts) == []
     redis.hset(lua.WATCH, mapping={"looked": time.time(), "since": time.time() - 16})
-    assert queues.give_back_silent(pages.scripts) == [pages.held]
+    assert returning.give_back_silent(pages.scripts) == [pages.held]
 
 
 def test_a_clock_that_was_set_back_keeps_no_dead_consumer_for_hours(redis: Redis) -> None:
@@ -162,7 +162,7 @@ def test_a_clock_that_was_set_back_keeps_no_dead_consumer_for_hours(redis: Redis
     pages.take()
     redis.hset(lua.WATCH, mapping={"looked": time.time() + 7200, "since": time.time()})
     redis.zadd(lua.CONSUMERS, {pages.held: time.time() + 7200})
-    assert queues.give_back_silent(pages.scripts) == []
+    assert returning.give_back_silent(pages.scripts) == []
     assert redis.zscore(lua.CONSUMERS, pages.held) < time.time() + 20
 
 
@@ -171,7 +171,7 @@ def test_one_of_many_that_look_gives_back(running: RedisServer, redis: Redis) ->
     held_queue(redis).take(1000)
     age(redis, 20)
     looks = [queues.Scripts(Redis(port=running.port)) for _ in range(8)]
-    threads = [threading.Thread(target=queues.give_back_silent, args=(look,)) for look in looks]
+    threads = [threading.Thread(target=returning.give_back_silent, args=(look,)) for look in looks]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -237,7 +237,7 @@ def test_a_message_that_ends_each_of_its_consumers_is_put_aside(redis: Redis) ->
     for turn in range(5):
         pages = held_queue(redis, consumer=f"h/p/{turn}.2.3")
         assert [one.message for one in pages.take()] == [0]
-        queues.give_back(pages.scripts, pages.held, "gone")
+        returning.give_back(pages.scripts, pages.held, "gone")
     assert content(redis) == [1]
     (aside,) = redis.lrange("pages:failed", 0, -1)
     assert aside.startswith(b"each of 5 consumers that took it ended with it\n")
@@ -249,9 +249,9 @@ def test_an_end_that_was_asked_for_hands_all_back_and_is_no_death(redis: Redis) 
     for turn in range(7):
         pages = held_queue(redis, consumer=f"h/p/{turn}.2.3")
         pages.take(1 + turn % 3)
-        pages.hand_back()
+        returning.hand_back(pages)
         assert content(redis) == [0, 1, 2]
-    assert redis.keys("*") == [b"pages"]
+    assert set(redis.keys("*")) == {b"pages", b"pages:bell"}
 
 
 def test_what_a_process_of_this_host_held_comes_back_as_soon_as_it_has_ended(redis: Redis) -> None:
@@ -262,11 +262,11 @@ def test_what_a_process_of_this_host_held_comes_back_as_soon_as_it_has_ended(red
     held_queue(redis, consumer=theirs).take()
     held_queue(redis, consumer=f"elsewhere/p/{child.pid}.1.2").take()
     scripts = queues.Scripts(redis)
-    assert queues.give_back_gone(redis, scripts, mine) == []
+    assert returning.give_back_gone(redis, scripts, mine) == []
     child.kill()
     assert consumers.gone(theirs, mine) is False or child.wait() is not None
     child.wait()
-    assert queues.give_back_gone(redis, scripts, mine) == [f"pages:held:{theirs}"]
+    assert returning.give_back_gone(redis, scripts, mine) == [f"pages:held:{theirs}"]
     assert content(redis) == [0, 2]
 
 
@@ -415,15 +415,6 @@ def test_what_moves_on_while_it_is_looked_for_is_found_as_well(redis: Redis) -> 
     pages.take(30)
     found += seen
     assert set(map(page, range(30, 100))) <= set(found)
-
-
-def test_a_loop_without_work_rests_longer_and_longer_and_none_after_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    paused: list[float] = []
-    monkeypatch.setattr(time, "sleep", paused.append)
-    rest = Rest()
-    for found in (False, False, True, False, *[False] * 9):
-        rest.after(found)
-    assert paused[:3] == [0.05, pytest.approx(0.075), 0.05] and paused[-1] == 0.3
 
 
 def test_an_error_without_words_is_told_by_its_kind() -> None:

@@ -30,9 +30,12 @@ environment=PYSPIDER_RELEASE="e1"
 TEXTS = {"c1": '{"a": 1}\n', "c2": '{"a": 2}\n', "p1": SECTIONS, "l1": "one\n", "l2": "two\n"}
 
 
-def one(name: str, deployed: int, config: str, launcher: str, runtime: str = "runtimes/2.7.18-aa") -> dict[str, Any]:
+def one(
+    name: str, deployed: int, config: str, launcher: str, runtime: str = "runtimes/2.7.18-aa", before: str = ""
+) -> dict[str, Any]:
     files = {"config.masked.json": config, "programs.conf": "p1", "run.py": launcher}
-    return {"id": name, "deployed": deployed, "deploy": f"d{deployed}", "runtime": runtime, "files": files}
+    about = {"id": name, "deployed": deployed, "deploy": f"d{deployed}", "runtime": runtime, "before": before}
+    return about | {"files": files}
 
 
 def answer(**more: Any) -> Found:
@@ -62,6 +65,14 @@ def test_the_parts_that_differ_between_two_are_named() -> None:
     assert "-runtimes/2.7.18-bb\n+runtimes/2.7.18-aa" in diff
     same = known(releases=[one("cc", 30, "c2", "l2"), one("bb", 20, "c2", "l2")])
     assert same.differing(*reversed(same.releases)) == ["passwords"]
+
+
+def test_before_a_release_is_what_ran_then_and_not_what_was_tried_in_between() -> None:
+    good, bad = one("aa", 10, "c1", "l1"), one("bb", 20, "c2", "l1", before="aa")
+    found = known(releases=[one("cc", 30, "c2", "l2", before="aa"), bad, good])
+    assert [before.id for one in found.releases if (before := found.before(one))] == ["aa", "aa"]
+    unknown = known(releases=[one("cc", 30, "c2", "l2", before="gone"), one("bb", 20, "c2", "l1", before="bb"), good])
+    assert [before.id for one in unknown.releases if (before := unknown.before(one))] == ["bb", "aa"]
 
 
 def test_a_release_tells_the_fingerprints_of_its_programs() -> None:

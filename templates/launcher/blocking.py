@@ -1,0 +1,107 @@
+"""Waiting without asking again and again: a blocking command, on a connection of its own."""
+
+from __future__ import absolute_import
+
+import errno
+import fcntl
+import os
+import select
+
+SECONDS = 1
+"""Seconds after which Redis answers that nothing rang."""
+SPARE = 9
+"""Seconds more in which its answer must come: over a cut cable none does."""
+
+
+class Bells(object):
+    """Waits at the bells of some lists, as pushes and takes ring them (lua.py)."""
+
+    def __init__(self, client, names):
+        self.client, self.names = client, tuple(names)
+        self.connection, self.asked_at = None, None
+
+    def wait(self, seconds, waker=None):
+        """Whether it is time to look: one has rung, or none for a second. Raises redis' errors.
+
+        It waits no longer than those seconds, and shorter by a signal or the waker. The question stays open then: one
+        that rings later is heard at the next wait.
+        """
+        self.ask()
+        ready = readable([self.connection._sock.fileno()], seconds, waker)
+        if not ready and clock() < self.asked_at + SECONDS + SPARE:
+            return False
+        self.heard()
+        return True
+
+    def ask(self):
+        if self.asked_at is None:
+            if self.connection is None:
+                self.connection = self.client.connection_pool.get_connection("BLPOP")
+            try:
+                self.connection.send_command("BLPOP", *(self.names + (SECONDS,)))
+            except BaseException:
+                self.drop()
+                raise
+            self.asked_at = clock()
+
+    def heard(self):
+        try:
+            self.connection.read_response()
+        except BaseException:
+            self.drop()
+            raise
+        self.asked_at = None
+
+    def drop(self):
+        """Gives up the connection, and what it was about to say: who waits looks every second as well."""
+        connection, self.connection, self.asked_at = self.connection, None, None
+        if connection is not None:
+            connection.disconnect()
+            self.client.connection_pool.release(connection)
+
+
+class Waker(object):
+    """A pipe by which another thread, or a signal, ends a wait."""
+
+    def __init__(self):
+        self.out, self.into = os.pipe()
+        for end in (self.out, self.into):
+            fcntl.fcntl(end, fcntl.F_SETFL, os.O_NONBLOCK)
+            fcntl.fcntl(end, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+
+    def fileno(self):
+        return self.out
+
+    def wake(self):
+        try:
+            os.write(self.into, b"1")
+        except OSError:
+            # It is full: the waiting one will wake.
+            pass
+
+    def clear(self):
+        try:
+            os.read(self.out, 4096)
+        except OSError:
+            pass
+
+
+def readable(numbers, seconds, waker=None):
+    """Those file descriptors that can be read, within that time; a signal or the waker ends it early."""
+    watched = select.poll()
+    for number in numbers + ([waker.fileno()] if waker else []):
+        watched.register(number, select.POLLIN)
+    try:
+        ready = [number for number, _ in watched.poll(max(0, int(seconds * 1000)))]
+    except select.error as error:
+        if error.args[0] != errno.EINTR:
+            raise
+        return []
+    if waker:
+        waker.clear()
+    return [number for number in numbers if number in ready]
+
+
+def clock():
+    """Seconds that no setting of the clock changes; time.monotonic() is missing in Python 2.7."""
+    return os.times()[4]

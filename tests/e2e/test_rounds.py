@@ -1,0 +1,59 @@
+"""The launcher's scheduler decides as pyspider's does, and asks MySQL less often: under the hosts' own Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Cluster
+
+pytestmark = pytest.mark.e2e
+
+SCRIPTS = Path(__file__).parent / "on_hosts"
+RELEASE = "/home/work/distri_pyspider/current"
+ROUNDS = 300
+DATA_TOO_LONG = 1406
+"""MySQL's errno."""
+
+
+def on_host(cluster: Cluster, script: str, *words: str) -> dict[str, Any]:
+    """What a script prints in the end, under the Python and with the launcher of node1."""
+    asked = (
+        f"cat >/tmp/{script}; HOME=/root /opt/pyspider/current/bin/python /tmp/{script} {RELEASE}/config.json {RELEASE}"
+    )
+    line = " ".join([asked, *words])
+    told = cluster.sandbox.exec("node1", "sh", "-c", line, input=(SCRIPTS / script).read_bytes(), limit=120)
+    answer: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
+    return answer
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_the_same_messages_lead_to_the_same_requests_rows_and_counts(cluster: Cluster, seed: int) -> None:
+    """New tasks of all kinds, statuses that come in any order, a clock that jumps: as pyspider's own scheduler."""
+    found = on_host(cluster, "rounds.py", str(seed), str(ROUNDS))
+    plain, kept = found["roundsplain"], found["roundskept"]
+    assert len(plain["sent"]) > ROUNDS / 2
+    assert kept["sent"] == plain["sent"]
+    assert kept["rows"] == plain["rows"]
+    for window, counted in plain["counts"].items():
+        assert kept["counts"][window]["roundskept"] == counted["roundsplain"], window
+
+
+def test_rows_are_read_and_written_together_and_fail_by_themselves(cluster: Cluster) -> None:
+    found = on_host(cluster, "ledger.py")
+    tasks, results = found["tasks"], found["results"]
+    first = {"taskid": "first", "url": "http://x/first", "status": 1, "schedule": {}}
+    assert tasks["read"] == [None, first, first]
+    assert tasks["read together"] == [None, first]
+    assert tasks["requests"] == {"read": 1, "write": 1}
+    assert tasks["there"] == {"status": 2, "track": {"a": "中"}}
+    assert tasks["seen at once"]["taskid"] == "seen"
+    assert tasks["refused"] == [["bad", "insert", DATA_TOO_LONG], ["t2", "update", DATA_TOO_LONG]]
+    assert tasks["after"] == [1, None, 2, 1] and tasks["count"] == 53
+    assert results["requests"] == 1 and results["count"] == 49
+    assert results["twice"] == {"url": "http://x/49", "result": {"title": 49}}
+    assert results["failed"] == [1, 2] and results["error"] == DATA_TOO_LONG
+    assert results["good"] == {"url": "http://x"}

@@ -1,0 +1,198 @@
+"""Consumers that find nothing wait, and wake at once: on a real Redis, without asking again and again."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import umsgpack
+from redis import Redis
+
+from ..waiting import eventually
+from .redis_server import RedisServer, serving
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
+
+from launcher import lua, queues, returning  # type: ignore[import-not-found]
+from launcher.blocking import Bells, Waker, readable  # type: ignore[import-not-found]
+from launcher.patience import Ending, Store, redis_lost  # type: ignore[import-not-found]
+
+# The hosts' redis-py wants the name of the command that the one of the tests has no use for.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to 'get_connection'")
+
+AT_ONCE = 0.6
+"""Seconds: less than the second after which a consumer looks by itself."""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with serving(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(running: RedisServer) -> Redis:
+    running.client.flushall()
+    return running.client
+
+
+def held_queue(client: Redis, name: str = "pages", consumer: str = "h/p/1.2.3", **options: Any) -> Any:
+    return queues.HeldQueue(name, client, consumer, Store("Redis", redis_lost, Ending()), **options)
+
+
+def packed(*numbers: int) -> list[bytes]:
+    return [umsgpack.packb(number) for number in numbers]
+
+
+@contextmanager
+def waiting(queue: Any, wait: Callable[[], Any] | None = None) -> Iterator[list[float]]:
+    """Another thread waits at a queue; the seconds that it has waited, at the end."""
+    waited: list[float] = []
+
+    def work() -> None:
+        begun = time.monotonic()
+        (wait or queue.next)()
+        waited.append(time.monotonic() - begun)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert eventually(lambda: queue.bells.asked_at or queue.room.asked_at)
+    yield waited
+    thread.join(10)
+
+
+def by_put(queue: Any) -> None:
+    queue.put("x")
+
+
+def by_outcome(queue: Any) -> None:
+    source = held_queue(queue.redis, "tasks", "h/f/1.2.3")
+    source.put("x")
+    source.commit_each([(taken.number, [("pages", packed(1)[0])]) for taken in source.take()])
+
+
+def by_return(queue: Any) -> None:
+    other = held_queue(queue.redis, consumer="h/q/9.9.9")
+    queue.redis.rpush("pages", *packed(1))
+    assert other.take()
+    returning.give_back(other.scripts, other.held, "gone")
+
+
+@pytest.mark.parametrize("arrives", [by_put, by_outcome, by_return])
+def test_a_message_wakes_a_waiting_consumer_at_once(redis: Redis, arrives: Callable[[Any], None]) -> None:
+    pages = held_queue(redis)
+    with waiting(pages) as waited:
+        arrives(held_queue(redis, consumer="h/other/1.1.1"))
+    assert waited[0] < AT_ONCE
+    assert len(pages.take()) == 1
+
+
+def test_one_message_wakes_one_consumer_and_what_it_leaves_wakes_the_next(running: RedisServer, redis: Redis) -> None:
+    several = [held_queue(Redis(port=running.port), consumer=f"h/p{number}/1.2.3") for number in range(3)]
+    woken: list[str] = []
+    found: list[Any] = []
+
+    def work(pages: Any) -> None:
+        if pages.store.ask(lambda: pages.bells.wait(0.9)):
+            woken.append(pages.held)
+            found.extend(pages.take(1))
+
+    threads = [threading.Thread(target=work, args=(pages,)) for pages in several]
+    for thread in threads:
+        thread.start()
+    assert eventually(lambda: redis.info("clients")["blocked_clients"] == 3)
+    several[0].put_packed(packed(1, 2))
+    for thread in threads:
+        thread.join()
+    assert len(woken) == 2 and sorted(taken.message for taken in found) == [1, 2]
+
+
+def test_programs_that_ring_no_bell_are_heard_within_a_second(redis: Redis) -> None:
+    """A release of before, and a script with a client of its own."""
+    pages = held_queue(redis)
+    with waiting(pages) as waited:
+        redis.rpush("pages", *packed(1))
+    assert waited[0] < 2
+    assert [taken.message for taken in pages.next()] == [1]
+
+
+def test_an_empty_list_leaves_no_bell_that_would_wake_for_nothing(redis: Redis) -> None:
+    pages = held_queue(redis)
+    pages.put("x")
+    assert redis.exists("pages" + lua.BELL)
+    assert len(pages.take(5)) == 1
+    assert not redis.exists("pages" + lua.BELL)
+
+
+def test_room_in_a_full_list_wakes_who_waits_for_it(redis: Redis) -> None:
+    full, consumer = held_queue(redis, maxsize=2), held_queue(redis, consumer="h/q/1.1.1")
+    full.put_packed(packed(1, 2))
+    assert not full.wait_for_room()
+    rooms: list[bool] = []
+    with waiting(full, lambda: rooms.append(full.wait_for_room())) as waited:
+        consumer.take(1)
+    assert rooms == [True] and waited[0] < queues.ROOM_SECONDS
+
+
+def test_an_end_brings_the_next_message_in_the_same_question(redis: Redis) -> None:
+    pages = held_queue(redis)
+    pages.put_packed(packed(1, 2, 3))
+    (first,) = pages.take()
+    lengths, (second,) = pages.commit_and_take(first.number, [("next", b"x")], 1)
+    assert lengths == {"next": 1} and second.message == 2
+    lengths, rest = pages.commit_each([(second.number, [("next", b"y")])], 5)
+    assert lengths == {"next": 2} and [taken.message for taken in rest] == [3]
+    assert redis.hlen(pages.held) == 1
+
+
+def test_what_came_with_an_answer_that_was_lost_is_found_by_the_next_take(redis: Redis) -> None:
+    pages = held_queue(redis)
+    pages.put_packed(packed(1, 2, 3))
+    (first,) = pages.take()
+    asked, lost = pages.scripts.commit, iter([ConnectionError])
+
+    def losing(**words: Any) -> Any:
+        answer = asked(**words)
+        for error in lost:
+            raise error("the answer was lost")
+        return answer
+
+    pages.scripts.commit = losing
+    pages.store.lost = lambda error: isinstance(error, ConnectionError)
+    lengths, taken = pages.commit_and_take(first.number, [("next", b"x")], 1)
+    assert lengths is None and taken == [] and redis.llen("next") == 1
+    assert [one.message for one in pages.take(5)] == [2]
+    assert [one.message for one in pages.take(5)] == [3]
+
+
+def test_another_thread_ends_a_wait(redis: Redis) -> None:
+    waker, bells = Waker(), Bells(redis, ["pages" + lua.BELL])
+    threading.Timer(0.1, waker.wake).start()
+    begun = time.monotonic()
+    assert bells.wait(0.9, waker) is False
+    assert time.monotonic() - begun < AT_ONCE
+    waker.wake()
+    waker.wake()
+    assert readable([], 0.5, waker) == [] and time.monotonic() - begun < 2 * AT_ONCE
+    bells.drop()
+
+
+def test_a_bell_that_redis_can_t_ring_any_more_raises_what_a_store_waits_for(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        bells = Bells(Redis(port=server.port), ["pages" + lua.BELL])
+        assert bells.wait(0.01) is False
+        server.end(signal.SIGKILL)
+        with pytest.raises(Exception) as raised:
+            bells.wait(1)
+        assert redis_lost(raised.value)
+        server.start()
+        held_queue(server.client).put("x")
+        assert bells.wait(1) is True
+        bells.drop()
