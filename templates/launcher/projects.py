@@ -22,7 +22,7 @@ class ProjectsInSight(object):
 
     def __init__(self, *args, **kwargs):
         self.flying_now, self.flying_at, self.flying_lock = None, 0.0, threading.Lock()
-        self.asked = {}
+        self.asked, self.asked_at = {}, 0.0
         self.looked = {}
         self.main = threading.current_thread()
         super(ProjectsInSight, self).__init__(*args, **kwargs)
@@ -72,6 +72,9 @@ class ProjectsInSight(object):
     def ask_again(self):
         """pyspider asks a project once for its settings, and loads it once; without both none of its tasks is sent."""
         now = time.time()
+        if 0 <= now - self.asked_at < 1:
+            return
+        self.asked_at = now
         for name, project in list(self.projects.items()):
             if not project.active or (project.task_loaded and not project.waiting_get_info):
                 self.asked.pop(name, None)

@@ -6,10 +6,12 @@ import logging
 import os
 import threading
 import time
+from collections import OrderedDict
 
 import umsgpack
 
 from . import lua
+from .agenda import EACH, Agenda, due_of
 from .blocking import Bells
 from .ledger import Counts, Ledger
 from .patience import Ended
@@ -31,7 +33,8 @@ class Rounds(ProjectsInSight):
     LOOP_INTERVAL = 0
 
     def __init__(self, *args, **kwargs):
-        self.selected = self.outgoing = self.book = None
+        self.selected = self.outgoing = self.book = self.looked_at = None
+        self.agenda, self.looked_all, self.crowd, self.crowd_at = Agenda(), 0.0, 0, 0.0
         self.rang, self.full, self.stepped_at, self.again_at = True, False, 0.0, None
         super(Rounds, self).__init__(*args, **kwargs)
         out = self.out_queue
@@ -52,6 +55,17 @@ class Rounds(ProjectsInSight):
     def taskdb(self, taskdb):
         inherited = getattr(super(Rounds, type(self)), "taskdb", None)
         inherited.fset(self, taskdb)
+
+    @property
+    def projects(self):
+        """Those that this round looks at, while it selects tasks; else all."""
+        if self.looked_at is not None and threading.current_thread() is self.main:
+            return self.looked_at
+        return self.all_projects
+
+    @projects.setter
+    def projects(self, projects):
+        self.all_projects = projects
 
     @property
     def _force_update_project(self):
@@ -75,8 +89,15 @@ class Rounds(ProjectsInSight):
             if self.full:
                 store.ask(lambda: self.out_queue.want_room())
             self.rang = store.ask(lambda: self.bells.wait(min(seconds, LONGEST), self.waker))
-        if self.rang and sum(one.task_queue.processing.qsize() for one in list(self.projects.values())) > CROWD:
+        if self.rang and self.crowded():
             time.sleep(GATHER)
+
+    def crowded(self):
+        """Whether many tasks are on their way."""
+        if not 0 <= time.time() - self.crowd_at < LONGEST / 2:
+            self.crowd_at = time.time()
+            self.crowd = sum(one.task_queue.processing.qsize() for one in list(self.projects.values()))
+        return self.crowd > CROWD
 
     def due(self, now):
         """When the next thing is to be done that no message tells of."""
@@ -87,16 +108,8 @@ class Rounds(ProjectsInSight):
             times.append(self.again_at)
         if self._send_buffer and not self.full:
             times.append(now)
-        times += [self.due_of(one, now) for one in list(self.projects.values()) if one.active]
-        return min(times)
-
-    def due_of(self, project, now):
-        tasks, times = project.task_queue, [now + LONGEST]
-        times += [top.exetime for top in (tasks.time_queue.top, tasks.processing.top) if top is not None]
-        if tasks.priority_queue.qsize() and not (self.full or project.waiting_get_info or project._paused):
-            times.append(refilled(tasks.bucket, now))
-        if project._selected_tasks and not len(tasks):
-            times.append(self.stepped_at + STEP)
+        soonest = self.agenda.next()
+        times += [] if soonest is None else [soonest]
         return min(times)
 
     # Threads: one that fails in pyspider's is dropped, and a queue that is empty is taken for a thread that is done.
@@ -153,20 +166,42 @@ class Rounds(ProjectsInSight):
         """pyspider reads and sends the tasks that it selects one by one."""
         if self.book:
             self.book.flush()
-        waits = [(one, one._send_finished_event_wait) for one in self.projects.values() if one._selected_tasks]
+        self.looked_at = self.due_projects()
+        waits = [(one, one._send_finished_event_wait) for one in self.looked_at.values() if one._selected_tasks]
         self.selected, self.outgoing, self.full = [], [], False
         try:
             counts = super(Rounds, self)._check_select()
+            looked_at, self.looked_at = self.looked_at, None
             selected, self.selected = self.selected, None
             self.read_ahead(selected, self.request_task_fields)
             for project, taskid in selected:
                 self._load_put_task(project, taskid)
             self.push()
         finally:
-            self.selected = self.outgoing = None
+            self.selected = self.outgoing = self.looked_at = None
         self.full = self.out_queue.full()
         self.step(waits)
+        now = time.time()
+        for name, project in looked_at.items():
+            self.agenda.note(name, due_of(project, now, self.full, self.stepped_at, STEP))
         return counts
+
+    def due_projects(self):
+        now = time.time()
+        if not 0 <= now - self.looked_all < EACH:
+            self.looked_all = now
+            for name in list(self.all_projects):
+                self.agenda.touch(name)
+        names = self.agenda.take(now)
+        return OrderedDict((name, self.all_projects[name]) for name in names if name in self.all_projects)
+
+    def _update_project(self, project):
+        self.agenda.touch(project["name"])
+        return super(Rounds, self)._update_project(project)
+
+    def put_task(self, task):
+        self.agenda.touch(task["project"])
+        return super(Rounds, self).put_task(task)
 
     def step(self, waits):
         """Several rounds within the time of one of pyspider's count as one."""
@@ -201,10 +236,3 @@ class Rounds(ProjectsInSight):
         if self.outgoing:
             self.out_queue.put_packed(self.outgoing)
             self.outgoing = []
-
-
-def refilled(bucket, now):
-    """When a bucket has a token."""
-    if bucket.bucket >= 1:
-        return now
-    return bucket.last_update + 1.0 / bucket.rate if bucket.rate > 0 else now + LONGEST

@@ -101,6 +101,7 @@ class KeepingScheduler(Rounds):
     def hear(self, hand):
         """A status. One that is heard a second time was not done with the first time."""
         task = hand.message
+        self.agenda.touch(task.get("project"))
         if task.get("taskid") == "_on_get_info" and "project" in task and "track" in task:
             project = self.projects.get(task["project"])
             if project is not None:
