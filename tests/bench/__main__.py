@@ -1,6 +1,7 @@
 """Lets the contenders run in turn and tells how fast each was; `--help` tells the options.
 
-`queue` alone compares the queues of pyspider and of the launcher (queues.py), `durability` the stores' settings.
+`queue` alone compares the queues of pyspider and of the launcher (queues.py), `durability` the stores' settings, and
+`crawl` how fast clusters crawl (crawl/; it has options of its own).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from fabfile.local import hand_over
 
 from . import durability, queues, report
 from .contenders import CONTENDERS, PROJECT, installed
+from .crawl import main as crawl
 from .farm import farm
 from .measure import Usage
 from .race import Race, compete, races
+from .section import section
 
 
 def run_all(chosen: Iterable[Race], repeats: int) -> dict[str, dict[str, list[Usage]]]:
@@ -74,6 +77,8 @@ def chosen_races(asked: argparse.Namespace) -> Iterator[Race]:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["crawl"]:
+        sys.exit(crawl.main(sys.argv[2:]))
     if sys.argv[1:] in (["queue"], ["durability"]):
         {"queue": queues, "durability": durability}[sys.argv[1]].main()
         return
@@ -91,10 +96,18 @@ def main() -> None:
     sys.exit(any(not runs for race in done.values() for runs in race.values()))
 
 
+def with_section(page: str, before: str) -> str:
+    """The page, with the section of the crawls as it was before."""
+    kept = section(before, crawl.COMMAND)
+    return f"{page}\n{kept}" if kept else page
+
+
 def save(done: dict[str, dict[str, list[Usage]]], about: dict[str, object], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "benchmark.json").write_text(report.as_json(done, about))
-    (out / "benchmark.md").write_text(report.markdown(done, about))
+    page = out / "benchmark.md"
+    before = page.read_text() if page.exists() else ""
+    page.write_text(with_section(report.markdown(done, about), before))
     if installed("matplotlib"):
         report.picture(done, out / "benchmark.png")
     else:

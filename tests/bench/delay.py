@@ -43,19 +43,19 @@ def delayed(near: Path) -> Iterator[Path]:
 
 def main() -> None:
     """Make the line, say `ready`, and carry packets until stdin ends."""
-    far_end = _tun("bench1")
+    far_end = tun("bench1")
     _ip("addr add 10.77.255.253 peer 10.77.255.254 dev bench1", "link set bench1 up")
     # Every address behind the line is this host's.
     _ip("route add local 10.77.255.0/25 dev lo", "route add local 10.77.255.128/26 dev lo")
     if ctypes.CDLL(None, use_errno=True).unshare(_NEW_NETWORK) != 0:
         raise OSError(ctypes.get_errno(), "no new network namespace")
-    near_end = _tun("bench0")
+    near_end = tun("bench0")
     _ip(f"addr add {HERE}/24 dev bench0", "link set bench0 up", "link set lo up")
     print("ready", flush=True)
     _carry(near_end, far_end)
 
 
-def _tun(name: str) -> int:
+def tun(name: str) -> int:
     device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _TUN_WITHOUT_HEADER))
     return device

@@ -103,9 +103,9 @@ def text(rows: Sequence[Sequence[str]]) -> str:
 def markdown(races: Mapping[str, Samples], machine: Mapping[str, object]) -> str:
     """The page in docs."""
     parts = [_INTRODUCTION.format(**machine), "| promise | measured | |\n|---|---|---|"]
-    parts += [f"| {promise} | {value} | {_word(kept)} |" for promise, value, kept in verdicts(races)]
+    parts += [f"| {promise} | {value} | {word(kept)} |" for promise, value, kept in verdicts(races)]
     for race, samples in races.items():
-        parts += [f"\n## {race}", _row(HEAD), _row(["---"] * len(HEAD)), *(_row(row) for row in table(samples))]
+        parts += [f"\n## {race}", row(HEAD), row(["---"] * len(HEAD)), *(row(line) for line in table(samples))]
     return "\n".join(parts) + "\n"
 
 
@@ -131,17 +131,17 @@ unchanged file).
 """
 
 
-def _row(words: Sequence[str]) -> str:
+def row(words: Sequence[str]) -> str:
     return "| " + " | ".join(words) + " |"
 
 
-def _word(kept: bool) -> str:
+def word(kept: bool) -> str:
     return "met" if kept else "NOT met"
 
 
 def as_text(races: Mapping[str, Samples]) -> str:
     """The verdicts for a terminal."""
-    rows = [[promise, value, _word(kept)] for promise, value, kept in verdicts(races)]
+    rows = [[promise, value, word(kept)] for promise, value, kept in verdicts(races)]
     return text(rows) if rows else "no promise is about what was run"
 
 

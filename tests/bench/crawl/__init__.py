@@ -1,0 +1,1 @@
+"""How fast a cluster crawls, against pyspider started by hand and scrapy-redis: `./run bench crawl`."""

@@ -1,0 +1,199 @@
+"""Races: the contenders crawl the same sites in turn, and what each run has cost."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fabfile.errors import Problem
+
+from .contenders import Contender, Crawl, Stored
+from .distance import round_trip
+from .pages import Shape
+from .place import STORES, Place
+from .site import Told
+from .spent import between, spent
+
+CRAWL_SECONDS = 900.0
+SETTLE_SECONDS = 60.0
+QUIET_SECONDS = 60.0
+"""A site that nobody has asked for so long will not be asked any more."""
+POLL_SECONDS = 0.25
+IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one crawl cost, or one time of idleness."""
+
+    wall: float = 0.0
+    """Seconds from the first request for a page to the last result."""
+    pages: int = 0
+    cpu: Mapping[str, float] = field(default_factory=dict)
+    """CPU seconds by component."""
+    commands: float = 0.0
+    """Redis' commands per second."""
+    fault: str = ""
+    """Why it does not count."""
+
+    @property
+    def rate(self) -> float:
+        """Pages per second."""
+        return self.pages / self.wall
+
+    @property
+    def cpu_page(self) -> float:
+        """Milliseconds of CPU per page, of all components together."""
+        return 1000 * sum(self.cpu.values()) / self.pages
+
+    @property
+    def busy(self) -> float:
+        """The programs' CPU in % of one core, the stores' not counted."""
+        return 100 * sum(seconds for one, seconds in self.cpu.items() if one not in ("MySQL", "Redis")) / self.wall
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """A site, and the distance of the stores; no site: idleness."""
+
+    shape: Shape | None
+    milliseconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        far = f", stores {self.milliseconds:g} ms away" if self.milliseconds else ""
+        return f"{self.shape.name if self.shape else IDLE}{far}"
+
+
+class Failed(Exception):
+    """A crawl lost or doubled a page, or did not end."""
+
+
+def judge(pages: int, told: Told, stored: Stored) -> None:
+    """Raises Failed unless each page was asked for once, and has one result."""
+    if (stored.distinct, stored.rows) != (pages, pages):
+        raise Failed(f"{stored.distinct} pages of {pages} have a result, in {stored.rows} results")
+    if (told.distinct, told.asked) != (pages, pages):
+        raise Failed(f"{told.distinct} pages of {pages} were asked for, {told.asked} times")
+    if stored.open:
+        raise Failed(f"{stored.open} tasks were not done at the end")
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where the runs are."""
+
+    place: Place
+    idle_seconds: float
+
+    def run(self, contender: Contender, race: Race) -> Run:
+        """One run; its fault is told in it."""
+        try:
+            return self.crawl(contender, race.shape) if race.shape else self.idle()
+        except (Failed, Problem) as fault:
+            return Run(fault=str(fault))
+
+    def crawl(self, contender: Contender, shape: Shape) -> Run:
+        crawl = Crawl(shape, f"{shape.kind}{secrets.token_hex(4)}")
+        before = spent(self.place.namespaces)
+        contender.start(crawl)
+        try:
+            told, stored = self._followed(contender, crawl)
+            used = between(before, spent(self.place.namespaces))
+        finally:
+            contender.forget(crawl)
+        judge(shape.pages, told, stored)
+        return Run(stored.last - told.first, shape.pages, used)
+
+    def _followed(self, contender: Contender, crawl: Crawl) -> tuple[Told, Stored]:
+        """The crawl at its end, or when nothing happens any more."""
+        told = self._asked(crawl)
+        until = time.monotonic() + SETTLE_SECONDS
+        while True:
+            stored = contender.stored(crawl)
+            if (stored.rows >= crawl.shape.pages and not stored.open) or time.monotonic() > until:
+                return self.place.site.told(crawl.name), stored
+            if told.distinct < crawl.shape.pages and stored.rows == told.distinct:
+                return told, stored
+            time.sleep(POLL_SECONDS)
+
+    def _asked(self, crawl: Crawl) -> Told:
+        """What the site saw, once all pages were asked for or nobody asks any more. The stores are left alone."""
+        begun = changed = time.monotonic()
+        last = 0
+        while (told := self.place.site.told(crawl.name)).distinct < crawl.shape.pages:
+            now = time.monotonic()
+            changed, last = (now, told.asked) if told.asked != last else (changed, last)
+            patience = QUIET_SECONDS if told.asked else SETTLE_SECONDS
+            if now - changed > patience or now - begun > CRAWL_SECONDS:
+                break
+            time.sleep(POLL_SECONDS)
+        return told
+
+    def idle(self) -> Run:
+        """The programs with nothing to do."""
+        before, commands, begun = spent(self.place.namespaces), self._commands(), time.monotonic()
+        time.sleep(self.idle_seconds)
+        used, wall = between(before, spent(self.place.namespaces)), time.monotonic() - begun
+        return Run(wall, 0, used, (self._commands() - commands) / wall)
+
+    def _commands(self) -> int:
+        """How many commands Redis has done."""
+        lines = self.place.redis(0, "INFO stats")
+        return next(int(line.partition(":")[2]) for line in lines if line.startswith("total_commands_processed:"))
+
+    @contextmanager
+    def at_work(self, contender: Contender) -> Iterator[None]:
+        """Its programs alone run, and have crawled a little."""
+        contender.begin()
+        try:
+            warm = self.run(contender, Race(Shape("flat", 21)))
+            if warm.fault:
+                print(f"{contender.name}: the first crawl after its start: {warm.fault}", flush=True)
+            yield
+        finally:
+            contender.end()
+
+
+Samples = dict[str, dict[str, list[Run]]]
+"""The runs by race and contender."""
+
+
+def compete(
+    course: Course,
+    contenders: Sequence[Contender],
+    races: Sequence[Race],
+    turns: int,
+    tell: Callable[[str], None],
+) -> Samples:
+    """The runs of each contender in each race: in every turn each contender crawls once, one after the other."""
+    done: Samples = {race.name: {} for race in races}
+    for turn in range(1, turns + 1):
+        for contender in contenders:
+            for race, run in _turn(course, contender, races):
+                done[race.name].setdefault(contender.name, []).append(run)
+                tell(f"  turn {turn}: {contender.name}, {race.name}: {run.fault or f'{run.wall:.2f} s'}")
+    return done
+
+
+def _turn(course: Course, contender: Contender, races: Sequence[Race]) -> Iterator[tuple[Race, Run]]:
+    """One run in each race, by the same processes unless one of the runs fails."""
+    able = [race for race in races if contender.takes(race.shape, race.milliseconds)]
+    if not able:
+        return
+    with course.at_work(contender):
+        for race in able:
+            run = course.run(contender, race)
+            yield race, run
+            if run.fault:
+                # The rest of a crawl that did not end would go on in the next.
+                contender.end()
+                contender.begin()
+
+
+def round_trips(place: Place) -> float:
+    """Milliseconds to the stores and back, as measured from another host."""
+    return 1000 * round_trip(place.namespace("node1"), place.cluster.sandbox.address(STORES))
