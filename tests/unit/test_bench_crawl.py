@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from fabfile.inventory import load
+
+from ..bench.contenders import PROJECT
 from ..bench.crawl import report
 from ..bench.crawl.contenders import HAND, OURS, SCRAPY, Stored
-from ..bench.crawl.course import IDLE, Failed, Race, Run, judge
-from ..bench.crawl.main import COMMAND, QUICK, SHAPES, races, save
+from ..bench.crawl.course import Failed, Race, Run, complete, judge
+from ..bench.crawl.hand import script
+from ..bench.crawl.main import COMMAND, QUICK, SHAPES, main, races, save
 from ..bench.crawl.pages import Shape
-from ..bench.crawl.report import CHAIN, FLAT
+from ..bench.crawl.place import STORES, described
+from ..bench.crawl.report import CHAIN, FLAT, IDLE_A_MINUTE
 from ..bench.crawl.site import Seen, Told
 from ..bench.crawl.spent import MYSQL, REDIS, between, component
 from ..bench.crawl.spent import SCRAPY as SCRAPY_PROCESS
@@ -80,6 +86,15 @@ def test_a_run_with_a_lost_a_doubled_or_an_open_page_does_not_count(told: Told, 
     judge(10, Told(1, 10, 10), Stored(10, 10))
 
 
+def test_a_run_without_all_programs_or_beside_another_s_does_not_count() -> None:
+    wanted = {"fetcher": 2, "phantomjs": 1}
+    two = {(1, 1): ("fetcher", 1.0), (2, 1): ("fetcher", 1.0), (3, 1): (MYSQL, 9.0)}
+    complete(wanted, two | {(4, 1): ("phantomjs", 0.0), (5, 1): ("phantomjs", 0.0)})
+    for found in ({(1, 1): ("fetcher", 1.0)}, two | {(6, 1): (SCRAPY_PROCESS, 0.0)}):
+        with pytest.raises(Failed):
+            complete(wanted, found)
+
+
 def verdict(done: report.Samples, part: str) -> tuple[str, bool]:
     (found,) = [(value, kept) for promise, value, kept in report.verdicts(done) if part in promise]
     return found
@@ -113,10 +128,10 @@ def test_a_failed_run_of_ours_breaks_the_promise_and_a_failed_rival_proves_none(
 
 def test_idleness_is_the_programs_without_the_stores() -> None:
     idle = Run(60, 0, {"scheduler": 0.6, "webui": 0.3, MYSQL: 30, REDIS: 30}, commands=150)
-    done = {IDLE: {OURS: [idle]}}
+    done = {IDLE_A_MINUTE: {OURS: [idle]}}
     assert verdict(done, "CPU <= 2") == ("1.50 (1.50-1.50)", True)
     assert verdict(done, "Redis <= 200")[1] is True
-    assert verdict({IDLE: {OURS: [Run(60, 0, {"scheduler": 1.3}, 201)]}}, "CPU <= 2")[1] is False
+    assert verdict({IDLE_A_MINUTE: {OURS: [Run(60, 0, {"scheduler": 1.3}, 201)]}}, "CPU <= 2")[1] is False
 
 
 def test_every_promise_is_about_a_race_that_is_run() -> None:
@@ -126,6 +141,31 @@ def test_every_promise_is_about_a_race_that_is_run() -> None:
     assert [race.name for some in races(quick=True, only="5 ms").values() for race in some] == [
         Race(shape, 5.0).name for shape in QUICK
     ]
+
+
+def test_a_race_that_there_is_not_makes_no_hosts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--only", "nothing like it"]) == 2
+    assert main(["--list", "--only", "5 ms"]) == 0
+    assert capsys.readouterr().out.count("stores 5 ms away") == len(SHAPES)
+
+
+def test_by_hand_as_many_programs_run_and_the_stores_are_alone_with_who_asks_them_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.toml"
+    path.write_text(described((PROJECT / "hosts.toml").read_text()))
+    fleet, started = load(path), Counter[str]()
+    for host in fleet.hosts:
+        programs = list(fleet.programs(host))
+        lines = script(host, programs).splitlines()[1:]
+        roles = [line.split("config.json ")[1].split()[0] for line in lines]
+        assert roles == [program.role for program in programs]
+        assert all("setsid setpriv --reuid=work " in line and " & " in line for line in lines)
+        assert host.name == STORES or not set(roles) & {"phantomjs"}
+        started.update(roles)
+    (stores,) = (host for host in fleet.hosts if host.roles.get("mysql") or host.roles.get("redis"))
+    assert [program.role for program in fleet.programs(stores)] == ["phantomjs"]
+    assert started.total() == 11 and started == Counter(
+        program.role for host in load(PROJECT / "hosts.toml").hosts for program in fleet.programs(host)
+    )
 
 
 @pytest.mark.parametrize(("words", "wanted"), [
@@ -149,11 +189,11 @@ def test_what_a_process_used_before_is_not_counted() -> None:
 
 def test_only_the_own_section_of_a_page_is_written(tmp_path: Path) -> None:
     page = tmp_path / "benchmark.md"
-    page.write_text(f"# Before\n\n{begin(COMMAND)}old\n<!-- end -->\nafter\n")
+    page.write_text(f"# Before\n\n{begin(COMMAND)}outdated figures\n<!-- end -->\nafter\n")
     done = {CHAIN: {OURS: [ran(1), Run(fault="99 of 100")], HAND: [ran(100)] * 2}}
     save(done, dict(ABOUT), tmp_path)
     text = page.read_text()
-    assert text.startswith("# Before\n") and text.endswith("after\n") and "old" not in text
+    assert text.startswith("# Before\n") and text.endswith("after\n") and "outdated" not in text
     assert "NOT met" in text and "run 2: 99 of 100" in text
     assert json.loads((tmp_path / "crawl.json").read_text())["runs"][CHAIN][OURS][0]["cpu"] == {"scheduler": 1.0}
     assert section(text, COMMAND) in replaced("other\n", COMMAND, report.markdown(done, ABOUT))

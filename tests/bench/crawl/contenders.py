@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +56,10 @@ class Contender(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def programs(self) -> Mapping[str, int]:
+        """How many processes of each component it has."""
+
     def takes(self, shape: Shape | None, milliseconds: float) -> bool:
         """Whether it takes part in a race, with the stores so far away; without a site, in the one of idleness."""
 
@@ -85,6 +91,11 @@ class Pyspider:
     def prefix(self) -> str:
         """What the names of the databases begin with."""
         raise NotImplementedError
+
+    @property
+    def programs(self) -> Mapping[str, int]:
+        fleet = self.place.fleet
+        return Counter(program.role for host in fleet.hosts for program in fleet.programs(host))
 
     def takes(self, shape: Shape | None, milliseconds: float) -> bool:
         return True

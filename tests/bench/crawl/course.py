@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fabfile.errors import Problem
@@ -15,14 +15,17 @@ from .distance import round_trip
 from .pages import Shape
 from .place import STORES, Place
 from .site import Told
-from .spent import between, spent
+from .spent import ROLES, SCRAPY, Spent, between, spent
 
 CRAWL_SECONDS = 900.0
 SETTLE_SECONDS = 60.0
 QUIET_SECONDS = 60.0
 """A site that nobody has asked for so long will not be asked any more."""
 POLL_SECONDS = 0.25
-IDLE = "idle"
+IDLE = "idle for"
+WARM_UP = Shape("flat", 21)
+WHOLE = {*ROLES, SCRAPY} - {"phantomjs"}
+"""The components that are counted; PhantomJS and what starts it are several processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,17 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """A site, and the distance of the stores; no site: idleness."""
+    """A site, and the distance of the stores; without a site, so many seconds of idleness."""
 
     shape: Shape | None
     milliseconds: float = 0.0
+    idle_seconds: float = 0.0
 
     @property
     def name(self) -> str:
-        far = f", stores {self.milliseconds:g} ms away" if self.milliseconds else ""
-        return f"{self.shape.name if self.shape else IDLE}{far}"
+        if self.shape is None:
+            return f"{IDLE} {self.idle_seconds:g} s"
+        return self.shape.name + (f", stores {self.milliseconds:g} ms away" if self.milliseconds else "")
 
 
 class Failed(Exception):
@@ -82,17 +87,32 @@ def judge(pages: int, told: Told, stored: Stored) -> None:
         raise Failed(f"{stored.open} tasks were not done at the end")
 
 
+def complete(wanted: Mapping[str, int], now: Spent) -> None:
+    """Raises Failed unless exactly the contender's programs run, one process each."""
+    found = Counter(one for one, _ in now.values() if one in WHOLE)
+    if found != Counter({one: count for one, count in wanted.items() if one in WHOLE}):
+        raise Failed(f"{dict(found)} run in place of {dict(wanted)}")
+
+
 @dataclass(frozen=True)
 class Course:
     """Where the runs are."""
 
     place: Place
-    idle_seconds: float
+
+    def begun(self, contender: Contender) -> str:
+        """Starts its programs, and lets them crawl a little, which does not count. The fault, if there is one."""
+        try:
+            contender.begin()
+            self.crawl(contender, WARM_UP)
+        except (Failed, Problem, AssertionError) as fault:
+            return f"after its start: {fault}"
+        return ""
 
     def run(self, contender: Contender, race: Race) -> Run:
         """One run; its fault is told in it."""
         try:
-            return self.crawl(contender, race.shape) if race.shape else self.idle()
+            return self.crawl(contender, race.shape) if race.shape else self.idle(race.idle_seconds)
         except (Failed, Problem) as fault:
             return Run(fault=str(fault))
 
@@ -102,11 +122,12 @@ class Course:
         contender.start(crawl)
         try:
             told, stored = self._followed(contender, crawl)
-            used = between(before, spent(self.place.namespaces))
+            after = spent(self.place.namespaces)
         finally:
             contender.forget(crawl)
         judge(shape.pages, told, stored)
-        return Run(stored.last - told.first, shape.pages, used)
+        complete(contender.programs, after)
+        return Run(stored.last - told.first, shape.pages, between(before, after))
 
     def _followed(self, contender: Contender, crawl: Crawl) -> tuple[Told, Stored]:
         """The crawl at its end, or when nothing happens any more."""
@@ -133,10 +154,10 @@ class Course:
             time.sleep(POLL_SECONDS)
         return told
 
-    def idle(self) -> Run:
+    def idle(self, seconds: float) -> Run:
         """The programs with nothing to do."""
         before, commands, begun = spent(self.place.namespaces), self._commands(), time.monotonic()
-        time.sleep(self.idle_seconds)
+        time.sleep(seconds)
         used, wall = between(before, spent(self.place.namespaces)), time.monotonic() - begun
         return Run(wall, 0, used, (self._commands() - commands) / wall)
 
@@ -144,18 +165,6 @@ class Course:
         """How many commands Redis has done."""
         lines = self.place.redis(0, "INFO stats")
         return next(int(line.partition(":")[2]) for line in lines if line.startswith("total_commands_processed:"))
-
-    @contextmanager
-    def at_work(self, contender: Contender) -> Iterator[None]:
-        """Its programs alone run, and have crawled a little."""
-        contender.begin()
-        try:
-            warm = self.run(contender, Race(Shape("flat", 21)))
-            if warm.fault:
-                print(f"{contender.name}: the first crawl after its start: {warm.fault}", flush=True)
-            yield
-        finally:
-            contender.end()
 
 
 Samples = dict[str, dict[str, list[Run]]]
@@ -184,14 +193,17 @@ def _turn(course: Course, contender: Contender, races: Sequence[Race]) -> Iterat
     able = [race for race in races if contender.takes(race.shape, race.milliseconds)]
     if not able:
         return
-    with course.at_work(contender):
+    fault = course.begun(contender)
+    try:
         for race in able:
-            run = course.run(contender, race)
+            run = Run(fault=fault) if fault else course.run(contender, race)
             yield race, run
-            if run.fault:
+            if run.fault and not fault:
                 # The rest of a crawl that did not end would go on in the next.
                 contender.end()
-                contender.begin()
+                fault = course.begun(contender)
+    finally:
+        contender.end()
 
 
 def round_trips(place: Place) -> float:

@@ -14,9 +14,9 @@ import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -46,11 +46,11 @@ def distant(stores: Path, seconds: float) -> Iterator[None]:
             process.stdin.close()
 
 
-def round_trip(namespace: Path, address: str) -> float:
+def round_trip(namespace: Path, address: str, port: int = PORTS[1]) -> float:
     """The median of the seconds that Redis' answer takes, as seen from a namespace."""
 
     def ask() -> float:
-        with socket.create_connection((address, PORTS[1]), 10) as connection:
+        with socket.create_connection((address, port), 10) as connection:
             return statistics.median(_asked(connection) for _ in range(_ROUNDS))
 
     return inside(namespace, ask)
@@ -66,20 +66,15 @@ def _asked(connection: socket.socket) -> float:
 
 def inside(namespace: Path, function: Callable[[], float]) -> float:
     """The figure that a function returns in a network namespace: in a thread of its own, which alone goes there."""
-    found: list[float] = []
 
-    def work() -> None:
+    def work() -> float:
         with namespace.open() as opened:
             if ctypes.CDLL(None, use_errno=True).setns(opened.fileno(), _NEW_NETWORK) != 0:
                 raise OSError(ctypes.get_errno(), f"no way into {namespace}")
-        found.append(function())
+        return function()
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    if not found:
-        raise RuntimeError(f"nothing could be asked in {namespace}")
-    return found[0]
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
 
 
 def main() -> None:

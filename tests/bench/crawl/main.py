@@ -28,6 +28,7 @@ DISTANCES = (0.0, 1.0, 5.0)
 """Milliseconds that the stores are away."""
 SHAPES = (Shape("chain", 100), Shape("flat", 3001), Shape("mix", 2000))
 QUICK = (Shape("chain", 10), Shape("flat", 101), Shape("mix", 60))
+TURNS = 5
 IDLE_SECONDS, QUICK_IDLE_SECONDS = 60.0, 5.0
 
 
@@ -46,27 +47,32 @@ def races(quick: bool, only: str) -> dict[float, list[Race]]:
     """The races that were asked for, by the distance of the stores."""
     shapes = QUICK if quick else SHAPES
     every = {far: [Race(shape, far) for shape in shapes] for far in DISTANCES}
-    every[0.0].append(Race(None))
+    every[0.0].append(Race(None, idle_seconds=QUICK_IDLE_SECONDS if quick else IDLE_SECONDS))
     chosen = {far: [race for race in some if only in race.name] for far, some in every.items()}
     return {far: some for far, some in chosen.items() if some}
 
 
-def run_all(asked: argparse.Namespace, chosen: dict[float, list[Race]]) -> tuple[Samples, str]:
-    """Every race's runs, and the round trips to the stores in words."""
+def run_all(asked: argparse.Namespace, chosen: dict[float, list[Race]]) -> Samples:
+    """Every race's runs; the files are written after each distance, so that nothing is lost that was measured."""
     done: Samples = {}
-    measured = []
+    before, measured = _load(), list[str]()
     with place() as made:
-        course = Course(made, QUICK_IDLE_SECONDS if asked.quick else IDLE_SECONDS)
-        able = contenders(made, asked.without)
+        course, able = Course(made), contenders(made, asked.without)
         for far, some in chosen.items():
             with distant(made.namespace(STORES), far / 1000):
                 measured.append(f"{round_trips(made):.2f} ms{f' ({far:g} ms away)' if far else ' (near)'}")
                 print(f"\nthe round trip to the stores takes {measured[-1]}", flush=True)
-                ran = compete(course, able, some, asked.turns or (1 if asked.quick else 5), _tell)
-            for race, samples in ran.items():
-                print(report.race_text(race, samples), flush=True)
+                ran = compete(course, able, some, asked.turns or (1 if asked.quick else TURNS), _tell)
             done |= ran
-    return done, ", ".join(measured)
+            print("\n".join(report.race_text(*race) for race in ran.items()), flush=True)
+            if folder := out(asked):
+                save(done, machine(before, ", ".join(measured)), folder)
+    return done
+
+
+def out(asked: argparse.Namespace) -> Path | None:
+    """The folder of the files; None where what was asked for is no whole measurement."""
+    return asked.out or (None if asked.quick or asked.only or asked.without else PROJECT / "docs")
 
 
 def contenders(made: Place, without: str) -> list[Contender]:
@@ -95,30 +101,25 @@ def save(done: Samples, about: dict[str, object], out: Path) -> None:
 
 
 def main(words: Sequence[str]) -> int:
-    """1 where a run does not count, or none was asked for."""
+    """1 where a run does not count, 2 where no race was asked for."""
     asked = options(words)
     chosen = races(asked.quick, asked.only)
+    if not chosen:
+        print(f"no race has {asked.only!r} in its name; --list names them", file=sys.stderr)
+        return 2
     if asked.list:
         print("\n".join(race.name for some in chosen.values() for race in some))
         return 0
     # Whoever ends this program by TERM leaves no hosts behind either.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    before = _load()
     try:
-        done, trips = run_all(asked, chosen)
+        done = run_all(asked, chosen)
     except KeyboardInterrupt:
         print("interrupted; the hosts are gone", file=sys.stderr)
         return 130
-    return told(asked, done, machine(before, trips))
-
-
-def told(asked: argparse.Namespace, done: Samples, about: dict[str, object]) -> int:
-    """Prints the verdicts, writes the files, and gives the exit status."""
     faults = list(report.faults(done))
     print("\n".join(["", report.as_text(done), *(f"does not count: {line}" for line in faults)]))
-    if out := asked.out or (None if asked.quick or asked.only or asked.without else PROJECT / "docs"):
-        save(done, about, out)
-    return int(bool(faults) or not done)
+    return int(bool(faults))
 
 
 def machine(before: str, trips: str) -> dict[str, object]:

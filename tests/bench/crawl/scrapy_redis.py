@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ...waiting import until
 from .contenders import SCRAPY, Crawl, Stored
 from .pages import Shape
 from .place import Place
+from .spent import SCRAPY as PROCESS
 
 HOST = "node2"
 DB = 2
@@ -28,6 +30,10 @@ class ScrapyRedis:
     place: Place
     name: str = SCRAPY
     process: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def programs(self) -> Mapping[str, int]:
+        return {PROCESS: 1}
 
     @property
     def log(self) -> Path:

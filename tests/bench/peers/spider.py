@@ -3,10 +3,16 @@
 Its settings are scrapy-redis' own, with as many requests at once as a fetcher of pyspider has.
 """
 
+import json
 import os
 import time
 
 from scrapy_redis.spiders import RedisSpider
+
+
+def stored_now(item):
+    """The item as scrapy-redis stores it, with the time of that."""
+    return json.dumps(dict(item, at=time.time()))
 
 
 class Pages(RedisSpider):
@@ -15,6 +21,7 @@ class Pages(RedisSpider):
         "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
         "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
         "ITEM_PIPELINES": {"scrapy_redis.pipelines.RedisPipeline": 300},
+        "REDIS_ITEMS_SERIALIZER": stored_now,
         "REDIS_URL": os.environ["BENCH_REDIS"],
         "CONCURRENT_REQUESTS": 100,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 100,
@@ -27,4 +34,4 @@ class Pages(RedisSpider):
     def parse(self, response):
         for href in response.css("a::attr(href)").getall():
             yield response.follow(href)
-        yield {"url": response.url, "title": response.css("title::text").get(), "at": time.time()}
+        yield {"url": response.url, "title": response.css("title::text").get()}
