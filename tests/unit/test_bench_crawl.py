@@ -7,19 +7,20 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from fabfile.inventory import load
 
 from ..bench.contenders import PROJECT
-from ..bench.crawl import report
-from ..bench.crawl.contenders import HAND, OURS, SCRAPY, Stored
-from ..bench.crawl.course import Failed, Race, Run, complete, judge
+from ..bench.crawl import course, report
+from ..bench.crawl.contenders import HAND, OURS, SCRAPY, Contender, Crawl, Stored
+from ..bench.crawl.course import Course, Failed, Race, Run, complete, judge
 from ..bench.crawl.hand import script
 from ..bench.crawl.main import COMMAND, QUICK, SHAPES, main, races, save
 from ..bench.crawl.pages import Shape
-from ..bench.crawl.place import STORES, described
+from ..bench.crawl.place import STORES, Place, described
 from ..bench.crawl.report import CHAIN, FLAT, IDLE_A_MINUTE
 from ..bench.crawl.site import Seen, Told
 from ..bench.crawl.spent import MYSQL, REDIS, between, component
@@ -93,6 +94,31 @@ def test_a_run_without_all_programs_or_beside_another_s_does_not_count() -> None
     for found in ({(1, 1): ("fetcher", 1.0)}, two | {(6, 1): (SCRAPY_PROCESS, 0.0)}):
         with pytest.raises(Failed):
             complete(wanted, found)
+
+
+class Slow:
+    """A site that was asked for all pages, and a contender that stores one page each time it is looked at."""
+
+    def __init__(self, most: int) -> None:
+        self.site, self.most, self.rows = self, most, 0
+
+    def told(self, crawl: str) -> Told:
+        return Told(1.0, 10, 10)
+
+    def stored(self, crawl: Crawl) -> Stored:
+        self.rows = min(self.rows + 1, self.most)
+        return Stored(self.rows, self.rows)
+
+
+@pytest.mark.parametrize("most", [10, 7])
+def test_a_slow_crawl_is_waited_for_and_one_that_stands_still_is_not(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr(course, "POLL_SECONDS", 0.05)
+    slow = Slow(most)
+    followed = Course(cast(Place, slow)).followed(cast(Contender, slow), Crawl(Shape("chain", 10), "x"))
+    assert followed[1].rows == most
 
 
 def verdict(done: report.Samples, part: str) -> tuple[str, bool]:

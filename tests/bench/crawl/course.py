@@ -19,8 +19,7 @@ from .spent import ROLES, SCRAPY, Spent, between, spent
 
 CRAWL_SECONDS = 900.0
 SETTLE_SECONDS = 60.0
-QUIET_SECONDS = 60.0
-"""A site that nobody has asked for so long will not be asked any more."""
+"""A site that nobody asks, and stores in which nothing changes for so long, stay like that."""
 POLL_SECONDS = 0.25
 IDLE = "idle for"
 WARM_UP = Shape("flat", 21)
@@ -112,7 +111,7 @@ class Course:
     def run(self, contender: Contender, race: Race) -> Run:
         """One run; its fault is told in it."""
         try:
-            return self.crawl(contender, race.shape) if race.shape else self.idle(race.idle_seconds)
+            return self.crawl(contender, race.shape) if race.shape else self.idle(contender, race.idle_seconds)
         except (Failed, Problem) as fault:
             return Run(fault=str(fault))
 
@@ -121,7 +120,7 @@ class Course:
         before = spent(self.place.namespaces)
         contender.start(crawl)
         try:
-            told, stored = self._followed(contender, crawl)
+            told, stored = self.followed(contender, crawl)
             after = spent(self.place.namespaces)
         finally:
             contender.forget(crawl)
@@ -129,37 +128,35 @@ class Course:
         complete(contender.programs, after)
         return Run(stored.last - told.first, shape.pages, between(before, after))
 
-    def _followed(self, contender: Contender, crawl: Crawl) -> tuple[Told, Stored]:
+    def followed(self, contender: Contender, crawl: Crawl) -> tuple[Told, Stored]:
         """The crawl at its end, or when nothing happens any more."""
-        told = self._asked(crawl)
-        until = time.monotonic() + SETTLE_SECONDS
+        self._asked(crawl)
+        changed, last = time.monotonic(), Stored()
         while True:
             stored = contender.stored(crawl)
-            if (stored.rows >= crawl.shape.pages and not stored.open) or time.monotonic() > until:
+            changed, last = (time.monotonic(), stored) if stored != last else (changed, last)
+            if (stored.rows >= crawl.shape.pages and not stored.open) or time.monotonic() > changed + SETTLE_SECONDS:
                 return self.place.site.told(crawl.name), stored
-            if told.distinct < crawl.shape.pages and stored.rows == told.distinct:
-                return told, stored
             time.sleep(POLL_SECONDS)
 
-    def _asked(self, crawl: Crawl) -> Told:
-        """What the site saw, once all pages were asked for or nobody asks any more. The stores are left alone."""
+    def _asked(self, crawl: Crawl) -> None:
+        """Waits until all pages were asked for, or nobody asks any more. The stores are left alone."""
         begun = changed = time.monotonic()
         last = 0
         while (told := self.place.site.told(crawl.name)).distinct < crawl.shape.pages:
             now = time.monotonic()
             changed, last = (now, told.asked) if told.asked != last else (changed, last)
-            patience = QUIET_SECONDS if told.asked else SETTLE_SECONDS
-            if now - changed > patience or now - begun > CRAWL_SECONDS:
+            if now - changed > SETTLE_SECONDS or now - begun > CRAWL_SECONDS:
                 break
             time.sleep(POLL_SECONDS)
-        return told
 
-    def idle(self, seconds: float) -> Run:
+    def idle(self, contender: Contender, seconds: float) -> Run:
         """The programs with nothing to do."""
         before, commands, begun = spent(self.place.namespaces), self._commands(), time.monotonic()
         time.sleep(seconds)
-        used, wall = between(before, spent(self.place.namespaces)), time.monotonic() - begun
-        return Run(wall, 0, used, (self._commands() - commands) / wall)
+        after, wall = spent(self.place.namespaces), time.monotonic() - begun
+        complete(contender.programs, after)
+        return Run(wall, 0, between(before, after), (self._commands() - commands) / wall)
 
     def _commands(self) -> int:
         """How many commands Redis has done."""
