@@ -11,8 +11,8 @@ from typing import NoReturn, TypeVar
 
 from invoke.exceptions import Exit
 
-from ..errors import INTERRUPTED, Say, Unreachable
-from ..inventory import Host
+from ..errors import INTERRUPTED, Locked, Say, Unreachable
+from ..inventory import Host, load
 from ..steps.base import Found, Step
 from . import report
 from .batches import Pace
@@ -87,6 +87,16 @@ class Run:
             stack.enter_context(lock.held(self.lock_wait))
         except Unreachable as error:
             print(f"fab: going on without the cluster's lock: {error}", file=sys.stderr)
+        self._refuse_old()
+
+    def _refuse_old(self) -> None:
+        """Raises Locked where the run that held the lock before has changed the files from which this one was made."""
+        read = self.target.read
+        if read and load(read.path) != read:
+            raise Locked(
+                f"{read.path.name} or a password has changed since this run read it, and nothing was changed on the "
+                "hosts: run it again"
+            )
 
     def batches(self, hosts: Sequence[Host]) -> Iterator[Sequence[Host]]:
         """The hosts batch by batch, until too many have failed; a dry run needs no batches."""

@@ -34,6 +34,8 @@ class Target:
 
     skipped: tuple[Host, ...] = ()
     """Hosts that -H names, and that have none of the roles."""
+    read: Fleet | None = None
+    """The cluster as its files described it when the task began."""
 
     def also(self, hosts: Iterable[Host]) -> Links:
         """Links to further hosts of the cluster, for looking."""
@@ -63,7 +65,7 @@ def target(c: Any, options: Options | None = None, task: str = "", allow_unliste
         _refuse_unlisted(fleet, hosts)
     links = c.config["links"].prepare(c.config, fleet, hosts)
     links.refuse_keys(fleet, hosts)
-    return Target(fleet, hosts, roles, links, c.config, last, left, skipped)
+    return Target(fleet, hosts, roles, links, c.config, last, left, skipped, fleet)
 
 
 def route(chosen: Target, reachable: list[Host], address: str, port: int) -> Callable[[], Any]:

@@ -32,9 +32,11 @@ def rotate(c: Any, options: Options, words: Sequence[str]) -> None:
     if asked.dry:
         asked.tell(f"new passwords of {', '.join(names)}; programs restart with them, in turns\n")
         return
-    changes = rotation.begun(fleet.passwords_path, names)
-    run = Run(replace(chosen, fleet=rotation.with_new(fleet, changes)), options)
+    run = Run(chosen, options)
     with run.locked():
+        # Under the lock: two runs at once would each go on with passwords that the other one has replaced.
+        changes = rotation.begun(fleet.passwords_path, names)
+        run.target = replace(chosen, fleet=rotation.with_new(fleet, changes))
         _go(run, changes)
     run.finish()
 

@@ -24,7 +24,7 @@ def scale(c: Any, options: Options, given: Sequence[str]) -> None:
     before = edit.read(fleet.path)
     after, text = edit.edited(fleet, before, *_edits(counts))
     # The chosen hosts are deployed as a whole: one that loses its last program of a role has that role no more.
-    run = Run(_target(c, after, counts), replace(options, role="", limit="", exclude=""))
+    run = Run(_target(c, fleet, after, counts), replace(options, role="", limit="", exclude=""))
     with run.locked():
         run.tell(edit.diff(fleet.path, before, text))
         if text != before and not run.dry:
@@ -43,8 +43,8 @@ def _counts(c: Any, fleet: Fleet, options: Options, numbers: dict[str, int]) -> 
     return placed(fleet, numbers, hosts, by_name=bool(names))
 
 
-def _target(c: Any, fleet: Fleet, counts: Counts) -> Target:
+def _target(c: Any, read: Fleet, fleet: Fleet, counts: Counts) -> Target:
     hosts = tuple(host for host in fleet.hosts if any(host.name in numbers for numbers in counts.values()))
     links = c.config["links"].prepare(c.config, fleet, hosts)
     links.refuse_keys(fleet, hosts)
-    return Target(fleet, hosts, (), links, c.config)
+    return Target(fleet, hosts, (), links, c.config, read=read)

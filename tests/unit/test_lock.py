@@ -8,15 +8,22 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from fabfile.errors import Locked
+from fabfile.errors import Locked, Unreachable, WrongInput
+from fabfile.inventory import Fleet, load, rotation
 from fabfile.runs.lock import Lock, Owner, _me
+from fabfile.runs.run import Run
+from fabfile.runs.target import Target
+from fabfile.ssh.pool import Links
+from fabfile.steps.base import Found
 
-from .local import LocalLink
+from .hosts_toml import GOOD
+from .local import LocalLink, OneLink
 
 
 def lock(folder: Path) -> Lock:
@@ -164,3 +171,53 @@ def test_a_run_that_lost_its_lock_does_not_release_the_next_one(tmp_path: Path) 
         foreign(tmp_path)
     owner = mine.owner()
     assert owner and owner.user == "somebody"
+
+
+class Away(LocalLink):
+    """A host that can't be reached, so that nobody can hold the cluster's lock."""
+
+    def exchange(self, *_: object) -> dict[int, Found]:
+        raise Unreachable("node1: no route to host")
+
+
+class Settings(dict[str, Links]):
+    run = SimpleNamespace(dry=False)
+
+
+class AnyLinks(OneLink):
+    def prepare(self, *_: object) -> Links:
+        return self
+
+
+def begun(folder: Path) -> tuple[Run, Fleet]:
+    """A run that has read its files, and waits for its lock."""
+    (folder / "hosts.toml").write_text(GOOD)
+    fleet, links = load(folder / "hosts.toml"), AnyLinks(Away())
+    return Run(Target(fleet, fleet.hosts, (), links, Settings(links=links), read=fleet)), fleet
+
+
+def test_a_run_goes_on_with_the_files_that_it_has_read(tmp_path: Path) -> None:
+    run, fleet = begun(tmp_path)
+    # It may bring the hosts to something else than the files say yet, as a move of the scheduler does.
+    run.target = replace(run.target, fleet=replace(fleet, hosts=fleet.hosts[:1]))
+    with run.locked():
+        pass
+
+
+@pytest.mark.parametrize("what", ["hosts.toml", "a password"])
+def test_a_run_that_was_made_from_older_files_is_refused(tmp_path: Path, what: str) -> None:
+    """It would bring back what the run has changed for which it has waited: a scheduler that moved, a password."""
+    run, fleet = begun(tmp_path)
+    if what == "hosts.toml":
+        fleet.path.write_text(GOOD.replace("processor = 2", "processor = 3"))
+    else:
+        rotation.in_use(fleet.passwords_path, rotation.begun(fleet.passwords_path, ["mysql"]))
+    with pytest.raises(Locked, match=r"hosts\.toml or a password has changed since this run read it"), run.locked():
+        pytest.fail("it went on")
+
+
+def test_a_run_that_was_made_from_a_file_that_has_a_fault_by_now_tells_the_fault(tmp_path: Path) -> None:
+    run, fleet = begun(tmp_path)
+    fleet.path.write_text(GOOD.replace("processor = 2", "procesor = 2"))
+    with pytest.raises(WrongInput, match="did you mean 'processor'"), run.locked():
+        pytest.fail("it went on")
