@@ -164,8 +164,8 @@ class HostStatus:
                 found.append(text)
             elif not known[name].log:
                 found.append(f"{name} has no log file")
-        found += [f"{name} runs, but hosts.toml does not put it there" for name in known if name not in self.wanted]
-        return found
+        extra = [name for name in known if name not in self.wanted]
+        return found + [f"{name} is a program there, but hosts.toml does not name it; {self._advice}" for name in extra]
 
 
 def _silence(sight: Sight) -> str:

@@ -125,5 +125,6 @@ def _remove(leaving: Run, leave: Leave, seconds: int) -> None:
     looked = _look(leaving, leave)
     alive = [host for host in leave.hosts if (sight := sight_of(looked[host.name])) and sight.supervisord.answers]
     phases = stopping(fleet, {host.name: fleet.programs(host) for host in alive})
-    in_order(leaving, phases, partial(ended, leaving, True), {}, seconds)
+    # Not on purpose: after a death on the way, status tells that they are down.
+    in_order(leaving, phases, partial(ended, leaving, False), {}, seconds)
     leaving.converge(leaving.look(lambda host: plan.removal(fleet, host)), leave.hosts)

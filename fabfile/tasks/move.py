@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from invoke.exceptions import Exit
+
 from .. import plan
 from ..errors import Problem, Unreachable, WrongInput
 from ..inventory import Fleet, Host, edit
@@ -25,6 +27,7 @@ from .operate import ended, in_order
 
 ROLES = (SCHEDULER.name, WEBUI.name)
 """The roles whose programs learn of the move; all hosts get its release and its firewall."""
+AGAIN = "run this again, or fab start scheduler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,18 @@ def _go(run: Run, move: Move) -> None:
 
 def _leave(run: Run, move: Move) -> None:
     """End it where it is; when it is proven dead, hosts.toml names its new place. Raises Problem."""
-    if not move.gone:
-        _end(run, move)
+    try:
+        if not move.gone:
+            _end(run, move)
+        _settle(run, move)
+    except (Exit, KeyboardInterrupt):
+        if not move.gone:
+            print(f"fab: the scheduler of {move.old.name} may be stopped: {AGAIN}", file=sys.stderr)
+        raise
+
+
+def _settle(run: Run, move: Move) -> None:
+    """Only its new place may have the scheduler, by Redis and by hosts.toml. Raises Problem."""
     try:
         home = fence(run, move.new.name)
         try:
@@ -139,7 +152,8 @@ def _end(run: Run, move: Move) -> None:
     sight = _sight(run, move.old)
     # A dead supervisord holds none, and when it comes back, Redis gives its scheduler no lease.
     if sight and sight.supervisord.answers:
-        in_order(run, [phase], partial(ended, run, True), {})
+        # Not on purpose: a move that is killed here must not leave a cluster that looks healthy and crawls nothing.
+        in_order(run, [phase], partial(ended, run, False), {})
     if not run.recorder.going_on(move.old):
         (outcome,) = run.recorder.outcomes([move.old])
         raise Problem(f"{move.old.name}: its scheduler could not be stopped, so it stays there: {outcome.cause}")

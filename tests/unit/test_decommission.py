@@ -54,6 +54,7 @@ def test_its_programs_end_its_files_go_and_hosts_toml_forgets_it(cluster: Simula
     _look(leaving, leave)
     _go(leaving, run, leave, 0)
     told = cluster.hosts["node3"].told
+    assert not cluster.hosts["node3"].kept_stopped, "one that is killed on the way leaves a status that tells it"
     assert [one for one in told if one.startswith("stop")] == [
         "stop fetcher1", "stop processor1 processor2", "stop result_worker1", "stop phantomjs1",
     ]  # fmt: skip

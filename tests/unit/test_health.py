@@ -111,7 +111,7 @@ def test_a_missing_log_file_and_a_stranger_are_named(fleet: Fleet) -> None:
     hosts["node2"] = changed(hosts["node2"], programs=programs)
     assert view(fleet, hosts).problems() == [
         "node2: fetcher1 has no log file",
-        "node2: processor9 runs, but hosts.toml does not put it there",
+        "node2: processor9 is a program there, but hosts.toml does not name it; run `fab deploy`",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -72,11 +73,11 @@ def test_a_move_that_makes_no_sense_is_wrong_input(fleet: Fleet, to: str, gone: 
     assert told in str(error.value)
 
 
-def test_it_ends_keeps_ended_and_the_file_names_its_new_place(cluster: Simulated) -> None:
+def test_it_ends_and_the_file_names_its_new_place(cluster: Simulated) -> None:
     run, one = begun(cluster)
     _leave(run, one)
     node1 = cluster.hosts["node1"]
-    assert node1.told == ["keep scheduler stopped", "stop scheduler"]
+    assert node1.told == ["stop scheduler"], "a move that is killed now leaves a status that is not healthy"
     assert node1.server.client.get(HOME) == b"node2"
     assert load(cluster.fleet.path).scheduler_host.name == "node2"
     assert "scheduler = 1" in cluster.fleet.path.read_text()
@@ -94,6 +95,23 @@ def test_nothing_says_that_it_moved_while_another_one_holds_the_lease(
         _leave(run, one)
     assert client.get(HOME) == b"node1"
     assert cluster.fleet.path.read_text() == one.before
+
+
+def test_a_move_that_is_interrupted_says_how_to_go_on(
+    cluster: Simulated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, one = begun(cluster)
+    cluster.hosts["node1"].server.client.set(LEASE, "node1/pid9/9.1.ab")
+
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _leave(run, one)
+    assert capsys.readouterr().err == (
+        "fab: the scheduler of node1 may be stopped: run this again, or fab start scheduler\n"
+    )
 
 
 def test_a_scheduler_whose_supervisord_is_dead_moves(cluster: Simulated) -> None:
