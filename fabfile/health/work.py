@@ -102,6 +102,7 @@ def trouble(program: KnownProgram, by: Measures) -> Trouble | None:
         ("restarting", _restarting(seen)),
         ("rpc-mute", _mute(program, seen, by)),
         ("hung", _hung(program, seen, by)),
+        ("hung", _silent(program, seen, by)),
     )
     return next((Trouble(kind, program.name, text) for kind, text in found if text), None)
 
@@ -160,6 +161,18 @@ def _hung(program: KnownProgram, seen: Work, by: Measures) -> str:
         age = max(age, told.silent)
     patience = max(PATIENCE.get(role, 0.0), by.limits.get(role, 0.0))
     return f"it hangs: it has not asked Redis for work for {age:.0f} s" if patience and age > patience else ""
+
+
+def _silent(program: KnownProgram, seen: Work, by: Measures) -> str:
+    """Its last word in Redis is old, by its own host's clock: it is cut off from Redis, or not let in."""
+    told, role = by.pulses.get(program.name), seen.role or ""
+    patience = max(PATIENCE.get(role, 0.0), by.limits.get(role, 0.0))
+    heard = any(by.idle[end] <= patience for end in seen.ends if end in by.idle)
+    if told is None or heard or role not in PATIENCE:
+        return ""
+    # A pulse of another process is older than this one.
+    age = (program.uptime_s or 0) - (told.at - told.began if told.pid == program.pid else 0.0)
+    return f"it has told nothing in Redis for {age:.0f} s: it can't get there (its log says why)" * (age > patience)
 
 
 def waiting(queues: Mapping[str, int], still: Iterable[str], programs: Iterable[KnownProgram]) -> dict[str, list[str]]:

@@ -105,6 +105,33 @@ def test_a_program_whose_pulse_goes_on_and_whose_work_does_not_hangs(pulse: dict
     assert says in str(trouble(one, by) or "") and bool(says) == bool(trouble(one, by))
 
 
+@pytest.mark.parametrize(
+    ("role", "pulse", "idle", "says"),
+    [
+        ("processor", {"at": 990.0}, {}, ""),
+        ("processor", {"at": 820.0}, {}, "it has told nothing in Redis for 180 s: it can't get there"),
+        # Its clock counts, and that of nobody else.
+        ("processor", {"began": 5100.0, "at": 5990.0}, {}, ""),
+        # It is a new process, and has never got there.
+        ("processor", {"pid": 8, "at": 990.0}, {}, "it has told nothing in Redis for 900 s"),
+        # Redis hears of it: it tells nothing of itself, as programs without the launcher do.
+        ("processor", {"pid": 8, "at": 990.0}, {"10.0.0.2:5000": 1.0}, ""),
+        ("processor", {"at": 820.0}, {"10.0.0.2:5000": 80.0}, "it hangs: it has not asked Redis for work for 80 s"),
+        ("scheduler", {"at": 820.0}, {}, ""),
+        ("scheduler", {"at": 500.0}, {}, "it has told nothing in Redis for 500 s"),
+        ("webui", {"at": 500.0}, {}, ""),
+    ],
+)
+def test_a_program_that_is_cut_off_from_redis_does_not_work(
+    role: str, pulse: dict[str, Any], idle: dict[str, float], says: str
+) -> None:
+    pulse = {"role": role, "began": 100.0, "asked_at": pulse["at"]} | pulse
+    by = Measures(idle, pulses=told(**pulse))
+    work = {"role": role, "ends": ["10.0.0.2:5000"]}
+    (one,) = sights.sight(programs=[{"name": "processor1", "pid": 9, "uptime_s": 900, "work": work}]).programs
+    assert says in str(trouble(one, by) or "") and bool(says) == bool(trouble(one, by))
+
+
 def test_a_page_may_take_a_processor_as_long_as_hosts_toml_says() -> None:
     seen = program(ends=["10.0.0.2:5000"])
     assert trouble(seen, Measures({"10.0.0.2:5000": 80.0}, limits={"processor": 90.0})) is None
