@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from fabfile import plan
 from fabfile.errors import Unreachable
 from fabfile.health.pulse import KEY
-from fabfile.inventory import Fleet, Host
+from fabfile.inventory import Fleet, Host, load
 from fabfile.inventory.order import role_of
 from fabfile.runs.options import Options
 from fabfile.runs.run import Looked, Run
@@ -23,7 +26,8 @@ from fabfile.ssh.protocol import Event, Message
 from fabfile.steps.base import Action, Found, Probe, Step
 
 from . import sights
-from .redis_server import RedisServer
+from .patients import PROJECT
+from .redis_server import RedisServer, serving
 
 OLD = "01d01d01d01d"
 ITEM = re.compile(r"^i(\d+)\(\) \{\nset --[^\n]*\n(.*?)\n\}\n(?:p|\[[^\n]* a) \1$", re.DOTALL | re.MULTILINE)
@@ -218,3 +222,26 @@ class Simulated(Links):
     def now(self) -> dict[str, str]:
         """The release that each host has."""
         return {name: "old" if one.current == OLD else "new" for name, one in self.hosts.items()}
+
+
+# A module of tests names those of these fixtures that it wants.
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with serving(tmp_path_factory.mktemp("redis")) as one:
+        yield one
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    """The shipped cluster, with a Redis of somebody else that wants no password."""
+    path = tmp_path / "hosts.toml"
+    text = (PROJECT / "hosts.toml").read_text().replace("mysql = 1, redis = 1,", "mysql = 1,")
+    path.write_text(text.replace("[stores.redis]\n", EXTERNAL_REDIS))
+    return load(path)
+
+
+@pytest.fixture
+def cluster(fleet: Fleet, server: RedisServer) -> Simulated:
+    return Simulated(fleet, server)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -13,28 +11,10 @@ from fabfile.inventory import Fleet, load
 from fabfile.runs.run import Run
 from fabfile.tasks.decommission import Leave, _confirm, _go, _leave, _look
 
-from .patients import PROJECT
-from .redis_server import RedisServer, serving
-from .simulated import EXTERNAL_REDIS, Simulated
+from . import simulated
+from .simulated import Simulated
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with serving(tmp_path_factory.mktemp("redis")) as one:
-        yield one
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    path = tmp_path / "hosts.toml"
-    text = (PROJECT / "hosts.toml").read_text().replace("mysql = 1, redis = 1,", "mysql = 1,")
-    path.write_text(text.replace("[stores.redis]\n", EXTERNAL_REDIS))
-    return load(path)
-
-
-@pytest.fixture
-def cluster(fleet: Fleet, server: RedisServer) -> Simulated:
-    return Simulated(fleet, server)
+server, fleet, cluster = simulated.server, simulated.fleet, simulated.cluster
 
 
 def begun(cluster: Simulated, name: str = "node3") -> tuple[Run, Run, Leave]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,28 +16,11 @@ from fabfile.tasks import home, move
 from fabfile.tasks.home import fence, follow
 from fabfile.tasks.move import Move, _judge, _leave, _move, _refuse_strays
 
+from . import simulated
 from .patients import PROJECT
-from .redis_server import RedisServer, serving
-from .simulated import EXTERNAL_REDIS, Simulated
+from .simulated import Simulated
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with serving(tmp_path_factory.mktemp("redis")) as one:
-        yield one
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    path = tmp_path / "hosts.toml"
-    text = (PROJECT / "hosts.toml").read_text().replace("mysql = 1, redis = 1,", "mysql = 1,")
-    path.write_text(text.replace("[stores.redis]\n", EXTERNAL_REDIS))
-    return load(path)
-
-
-@pytest.fixture
-def cluster(fleet: Fleet, server: RedisServer) -> Simulated:
-    return Simulated(fleet, server)
+server, fleet, cluster = simulated.server, simulated.fleet, simulated.cluster
 
 
 def begun(cluster: Simulated, to: str = "node2", gone: str = "") -> tuple[Run, Move]:

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from fabfile.errors import Unreachable
 from fabfile.health.pulse import KEY
-from fabfile.inventory import Fleet, load
 from fabfile.runs.run import Run
 from fabfile.steps.base import Found
 from fabfile.tasks import operate, trying
 from fabfile.tasks.rolling import _went_back, roll
 
-from . import sights
-from .patients import PROJECT
-from .redis_server import RedisServer, serving
-from .simulated import EXTERNAL_REDIS, OLD, Simulated
+from . import sights, simulated
+from .simulated import OLD, Simulated
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with serving(tmp_path_factory.mktemp("redis")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
-    """The shipped cluster, with a Redis of somebody else that wants no password."""
-    path = tmp_path_factory.mktemp("cluster") / "hosts.toml"
-    text = (PROJECT / "hosts.toml").read_text().replace("mysql = 1, redis = 1,", "mysql = 1,")
-    path.write_text(text.replace("[stores.redis]\n", EXTERNAL_REDIS))
-    return load(path)
-
-
-@pytest.fixture
-def cluster(fleet: Fleet, server: RedisServer) -> Simulated:
-    return Simulated(fleet, server)
+server, fleet, cluster = simulated.server, simulated.fleet, simulated.cluster
 
 
 def rolled(cluster: Simulated, **flags: str) -> Run:

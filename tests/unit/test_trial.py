@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,10 @@ from fabfile.health.aside import MOST, taken_back
 from fabfile.health.pulse import KEY, Pulse
 from fabfile.health.trial import Heard, heard, judged
 
-from .redis_server import RedisServer, serving
+from . import simulated
+from .redis_server import RedisServer
+
+server = simulated.server
 
 NAME = "node2/processor1"
 QUEUE = "fetcher2processor"
@@ -70,12 +72,6 @@ def test_the_reason_holds_the_programs_own_last_error() -> None:
 
 def test_a_role_without_a_pulse_is_judged_by_others() -> None:
     assert judged("node1/webui1", "webui", 7, Heard(), ()).kind == "well"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with serving(tmp_path_factory.mktemp("redis")) as one:
-        yield one
 
 
 def test_messages_that_a_broken_release_put_aside_go_back_in_their_order(server: RedisServer) -> None:
