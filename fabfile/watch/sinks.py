@@ -17,13 +17,14 @@ from ..health.words import reason, told
 from ..inventory.passwords import MASK, Password
 from ..inventory.watching import Mail
 from .changes import News
+from .limit import Limit, handlers
 from .outbox import text
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
 SECONDS = 10.0
-"""The time that a server has for each of its answers."""
+"""The time that a server has for each of its answers; a web server for each part of it, and twice that for all."""
 MOST = 1 << 16
 """Bytes of an answer that are read."""
 
@@ -64,8 +65,9 @@ class Hook:
     def send(self, cluster: str, messages: Sequence[News], dropped: int) -> None:
         body = text(cluster, messages, dropped)
         kind = "text/plain" if self.kind == "plain" else "application/json"
-        answer = _asked(self._address(), self.seconds, self._body(cluster, messages, body), kind)
-        if self.kind in ("dingtalk", "wecom"):
+        robot = self.kind in ("dingtalk", "wecom")
+        answer = _asked(self._address(), self.seconds, self._body(cluster, messages, body), kind, reads=robot)
+        if robot:
             _heed_code(answer, self.url.reveal())
 
     def _body(self, cluster: str, messages: Sequence[News], body: str) -> bytes:
@@ -157,19 +159,32 @@ def beat(url: Password, seconds: float = SECONDS) -> None:
     _asked(url.reveal(), seconds)
 
 
-def _asked(url: str, seconds: float, body: bytes | None = None, kind: str = "") -> bytes:
+def _asked(url: str, seconds: float, body: bytes | None = None, kind: str = "", reads: bool = False) -> bytes:
     """The answer to a GET, or to a POST of the body. Raises Problem for any but a 2xx; it never holds the address."""
+    with Limit(2 * seconds) as limit:
+        try:
+            found = _answered(url, seconds, body, kind, reads, limit)
+        except Problem:
+            if not limit.over:
+                raise
+        # One that was cut off may look like a whole one.
+        if not limit.over:
+            return found
+    raise Problem(f"its answer has not ended after {limit.seconds:.0f} s")
+
+
+def _answered(url: str, seconds: float, body: bytes | None, kind: str, reads: bool, limit: Limit) -> bytes:
     import http.client
     import urllib.error
     import urllib.request
 
     headers = {"User-Agent": "pyspider-fabfile"} | ({"Content-Type": f"{kind}; charset=utf-8"} if kind else {})
-    opener = urllib.request.build_opener(_stay())
+    opener = urllib.request.build_opener(_stay(), *handlers(limit))
     try:
         # A message must not be lost to a redirect, which turns it into a GET.
         request = urllib.request.Request(url, body, headers)  # noqa: S310  checked to be http or https
         with opener.open(request, timeout=seconds) as answer:
-            found: bytes = answer.read(MOST)
+            found: bytes = answer.read(MOST) if reads else b""
             return found
     except urllib.error.HTTPError as error:
         error.close()

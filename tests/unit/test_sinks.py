@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -171,6 +171,28 @@ def test_a_silent_server_costs_its_time_limit() -> None:
 
     with serving(serve) as port, pytest.raises(Problem, match="timed out"):
         Hook(Password(f"http://127.0.0.1:{port}/"), "json", seconds=0.3).send("demo", [NEWS], 0)
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_server_that_trickles_its_answer_costs_twice_its_time_limit(
+    head: bytes, secure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(head)
+        with suppress(OSError):
+            while not over.wait(0.05):
+                connection.sendall(b"x")
+
+    over, authority = threading.Event(), Authority.made(tmp_path)
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with serving(secured(authority.issued("127.0.0.1"), serve) if secure else serve) as port:
+        hook = Hook(Password(f"http{'s' * secure}://127.0.0.1:{port}/{SECRET}"), "dingtalk", seconds=0.3)
+        with pytest.raises(Problem, match="its answer has not ended after 1 s"):
+            hook.send("demo", [NEWS], 0)
+        over.set()
 
 
 def test_the_heartbeat_is_a_get(web: Web) -> None:
