@@ -56,7 +56,7 @@ def release(fleet: Fleet, host: Host, runtime: str) -> Release:
     # A later release is compared with this one, and nobody has to read the other for it.
     files["config.masked.json"] = RenderedFile(masked.encode(), 0o640, masked)
     parts = [part for name, file in sorted(files.items()) for part in (name, f"{file.mode:o}", file.content)]
-    return Release(_digest(fleet, parts), files)
+    return Release(_digest(fleet.digest_key, parts), files)
 
 
 def deploy_id(fleet: Fleet, runtime: str) -> str:
@@ -64,7 +64,7 @@ def deploy_id(fleet: Fleet, runtime: str) -> str:
     hosts = [repr((host.name, host.address, sorted(host.roles.items()))) for host in fleet.hosts]
     # Of these few all files are made, which other hosts have as well.
     made = [release(fleet, host, runtime).id for host in (fleet.scheduler_host, fleet.with_role(WEBUI.name)[0])]
-    return _digest(fleet, [repr(fleet.cluster), repr(fleet.phantomjs), *hosts, *made])
+    return _digest(fleet.digest_key, [repr(fleet.cluster), repr(fleet.phantomjs), *hosts, *made])
 
 
 def config_json(fleet: Fleet) -> str:
@@ -219,7 +219,8 @@ def fingerprints(fleet: Fleet, host: Host, runtime: str) -> dict[str, str]:
     """The digest of all that a program reads, per program: while it stays, no restart is needed."""
     config = json.loads(config_json(fleet))
     return {
-        program.name: _digest(fleet, _inputs(fleet, host, program, config, runtime)) for program in fleet.programs(host)
+        one.name: _digest(fleet.program_keys.get(one.role, b""), _inputs(fleet, host, one, config, runtime))
+        for one in fleet.programs(host)
     }
 
 
@@ -274,8 +275,8 @@ def _sections(fleet: Fleet, host: Host, programs: list[dict[str, Any]]) -> str:
     return _template("programs.conf", cluster=fleet.cluster, host=host, programs=programs)
 
 
-def _digest(fleet: Fleet, parts: Iterable[str | bytes]) -> str:
-    digest = hashlib.blake2b(key=fleet.digest_key)
+def _digest(key: bytes, parts: Iterable[str | bytes]) -> str:
+    digest = hashlib.blake2b(key=key)
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "big") + data)

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import WrongInput
 from .address import Address, parsed
 from .passwords import Password, SecretURL
-from .roles import ASKED, PROGRAMS, ROLES, SCHEDULER, Role
+from .roles import ASKED, FETCHER, PROGRAMS, ROLES, SCHEDULER, WEBUI, Role
 from .schema import Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
 from .watching import WatchTable
 
@@ -238,9 +238,24 @@ class Fleet:
     @cached_property
     def digest_key(self) -> bytes:
         """The key for digests of files that hold passwords: a digest without it would let a weak one be guessed."""
-        found = (self.stores.mysql.password, self.stores.redis.password, self.webui_password)
-        values = [password.reveal() if password else "" for password in found]
-        text = "\n".join(values + [self.endpoints[name].reveal() for name in sorted(self.endpoints)])
+        return self._key(self.webui_password, *self._addresses)
+
+    @cached_property
+    def program_keys(self) -> Mapping[str, bytes]:
+        """The same for each role whose programs read passwords, of those alone: another's new one restarts none."""
+        stores = self._key()
+        found = dict.fromkeys((role.name for role in PROGRAMS if role.kind == "component"), stores)
+        found |= {FETCHER.name: self._key(*self._addresses)} if self._addresses else {}
+        return found | ({WEBUI.name: self._key(self.webui_password)} if self.webui_password else {})
+
+    @property
+    def _addresses(self) -> list[SecretURL]:
+        return [self.endpoints[name] for name in sorted(self.endpoints)]
+
+    def _key(self, *more: Password | None) -> bytes:
+        """A key of the stores' passwords and these: a weak one is no easier to guess than all of them together."""
+        found = (self.stores.mysql.password, self.stores.redis.password, *more)
+        text = "\n".join(password.reveal() if password else "" for password in found)
         return hashlib.scrypt(text.encode(), salt=self.cluster.name.encode(), n=2**12, r=8, p=1, dklen=32)
 
 

@@ -204,6 +204,27 @@ def test_config_json_is_the_same_on_every_host_and_a_release_is_addressed_by_its
     assert [render.release(again, host, "rt1").id for host in again.hosts] == [release.id for release in made]
 
 
+@pytest.mark.parametrize(
+    ("name", "restart"),
+    [
+        ("WEBUI", {"webui"}),
+        ("MYSQL", {"scheduler", "fetcher", "processor", "result_worker", "webui"}),
+        ("REDIS", {"scheduler", "fetcher", "processor", "result_worker", "webui"}),
+    ],
+)
+def test_a_new_password_restarts_those_that_read_it(tmp_path: Path, name: str, restart: set[str]) -> None:
+    one, other = fleet(tmp_path), fleet(tmp_path, passwords=PASSWORDS | {name: "another"})
+    assert roles_that_restart(one, other) == restart
+
+
+def test_the_mark_of_a_program_gives_no_hint_at_a_password(tmp_path: Path) -> None:
+    one, other = fleet(tmp_path), fleet(tmp_path, passwords=dict.fromkeys(PASSWORDS, "another"))
+    assert all(one.program_keys[role] != other.program_keys[role] for role in one.program_keys)
+    assert one.program_keys["webui"] != one.program_keys["processor"]
+    behind = behind_a_proxy(tmp_path)
+    assert behind.program_keys["fetcher"] != behind.program_keys["processor"]
+
+
 def test_the_id_of_a_release_depends_on_a_secret(tmp_path: Path) -> None:
     one, other = fleet(tmp_path), fleet(tmp_path, passwords=PASSWORDS | {"WEBUI": "another"})
     assert one.digest_key != other.digest_key
