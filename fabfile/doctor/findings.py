@@ -91,6 +91,8 @@ class View:
     seen: tuple[Patient, ...]
     """The hosts with facts."""
     unseen: tuple[Unseen, ...] = ()
+    half_changed: tuple[str, ...] = ()
+    """The passwords of which an old one is valid beside the new one."""
 
     @property
     def hosts(self) -> tuple[Patient | Unseen, ...]:

@@ -87,6 +87,12 @@ def in_use(path: Path, changes: Sequence[Change]) -> None:
     rewritten(path, change)
 
 
+def unfinished(path: Path) -> tuple[str, ...]:
+    """The passwords whose change an earlier run has begun, and none has ended."""
+    known = kept(path)
+    return tuple(name for name in NAMES if name + NEXT in known or name + BEFORE in known)
+
+
 def done(path: Path, changes: Sequence[Change]) -> None:
     """Forgets the old ones."""
     rewritten(path, lambda known: {key: one for key, one in known.items() if key not in _keys(changes, BEFORE)})

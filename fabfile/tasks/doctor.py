@@ -18,7 +18,7 @@ from ..doctor.findings import Finding, Patient, Unseen, View, findings
 from ..doctor.fix import needs_stores, steps
 from ..doctor.look import Examination, from_here, strange
 from ..errors import Say, Unreachable, printable
-from ..inventory import Host
+from ..inventory import Host, rotation
 from ..runs.engine import look
 from ..runs.outcomes import Outcome
 from ..runs.run import Run
@@ -65,7 +65,7 @@ def examine(chosen: Target) -> View:
     outcomes = zip(chosen.hosts, run.recorder.outcomes(chosen.hosts), strict=True)
     patients = tuple(Patient(host, seen[host.name]) for host in chosen.hosts if host.name in seen)
     unseen = tuple(_unseen(host, outcome) for host, outcome in outcomes if host.name not in seen)
-    return View(chosen.fleet, patients, unseen)
+    return View(chosen.fleet, patients, unseen, rotation.unfinished(chosen.fleet.passwords_path))
 
 
 def _unseen(host: Host, outcome: Outcome) -> Unseen:
@@ -76,12 +76,15 @@ def _fix(chosen: Target, view: View, found: Sequence[Finding]) -> None:
     """Run the steps that fix, on all hosts at once; their changes are shown on stderr, the report stays clean."""
     pids = {host.name: frozenset(one.pid for one in host.programs if one.pid) for host in view.seen}
     run = Run(chosen)
-    if needs_stores(found):
-        keepers = [host for host in chosen.hosts if plan.stores(chosen.fleet, host)]
-        run.converge(run.look(lambda host: plan.stores(chosen.fleet, host), keepers), keepers)
-    wanted = {host.name: steps(chosen.fleet, host, found, pids.get(host.name, frozenset())) for host in chosen.hosts}
-    hosts = [host for host in chosen.hosts if wanted[host.name]]
-    run.converge(run.look(lambda host: wanted[host.name], hosts), hosts)
+    with run.locked():
+        if needs_stores(found):
+            keepers = [host for host in chosen.hosts if plan.stores(chosen.fleet, host)]
+            run.converge(run.look(lambda host: plan.stores(chosen.fleet, host), keepers), keepers)
+        wanted = {
+            host.name: steps(chosen.fleet, host, found, pids.get(host.name, frozenset())) for host in chosen.hosts
+        }
+        hosts = [host for host in chosen.hosts if wanted[host.name]]
+        run.converge(run.look(lambda host: wanted[host.name], hosts), hosts)
     for outcome in run.recorder.outcomes(chosen.hosts):
         for line in (*outcome.changes, *filter(None, (outcome.cause,))):
             print(f"{outcome.host} | {printable(line)}", file=sys.stderr)

@@ -675,6 +675,14 @@ def test_a_password_that_differs_from_the_other_hosts_is_copied(fleet: Fleet) ->
     assert by_hand(fleet, no_auth).fix.startswith(f"copy the password of message-queue from node1's {CONFIG}")
 
 
+def test_a_change_of_passwords_that_has_not_ended_is_told_once(fleet: Fleet) -> None:
+    seen = dataclasses.replace(view(fleet), half_changed=("mysql", "redis"))
+    (one,) = findings(seen, CHECKS)
+    assert (one.id, one.host, one.fix, one.warning) == ("passwords-half-changed", "node1", "fab passwords.rotate", True)
+    assert one.evidence == "the passwords of mysql, redis were being changed, and that has not ended"
+    assert findings(dataclasses.replace(seen, seen=seen.seen[1:]), CHECKS) == [], "the scheduler's host was not asked"
+
+
 def test_a_host_outside_hosts_toml_gets_no_command_that_fab_refuses(fleet: Fleet) -> None:
     stranger = Host("root@192.0.2.9", "192.0.2.9")
     seen = facts_of(fleet, fleet.hosts[1])

@@ -35,6 +35,14 @@ def readable_configs(view: View) -> Iterator[Hit]:
                 yield Hit(host.name, text, foreign_fix=_closed(host, file))
 
 
+def half_changed(view: View) -> Iterator[Hit]:
+    names = ", ".join(view.half_changed)
+    if names and any(host.host == view.fleet.scheduler_host for host in view.hosts):
+        yield Hit(
+            view.fleet.scheduler_host.name, f"the passwords of {names} were being changed, and that has not ended"
+        )
+
+
 def _closed(host: Patient, file: FileSeen) -> str:
     """The file for the users of its programs alone; more than one of them needs a group, which a person chooses."""
     words = [one for one in host.components if file.path in one.words] or list(host.components)
@@ -171,5 +179,14 @@ CHECKS = (
         find=exposed,
         fixes=("firewall", "conf", "release", "restart"),
         foreign_fix="let it listen on 127.0.0.1 or an inner address, or let a filter keep strangers from that port",
+    ),
+    Check(
+        id="passwords-half-changed",
+        title="fab: the old passwords stay valid; the web UI answers 401",
+        cause="a passwords.rotate was stopped, or could not reach every host: the stores still take the old passwords; "
+        "once Redis is restarted it does not, and locks out the programs that have its old one",
+        fix="fab passwords.rotate",
+        find=half_changed,
+        warning=True,
     ),
 )
