@@ -10,12 +10,15 @@ import msgspec
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe, parsed_in_threads
 from .shell import cmd
-from .shipped import shipped
+from .shipped import as_work, shipped
+from .supervisor import Place
 
 ABSENT = 1049
 """MySQL: no such database. pyspider makes it, where it may."""
+DENIED = 1045
+"""MySQL: another user or password."""
 NO_TLS = "gives no TLS that this host trusts"
-_MYSQL = {1044: "does not let the user into the database", 1045: "refuses the user or its password", 2026: NO_TLS}
+_MYSQL = {1044: "does not let the user into the database", DENIED: "refuses the user or its password", 2026: NO_TLS}
 _REDIS = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password") | {"tls": NO_TLS}
 
 
@@ -32,12 +35,38 @@ class Logins:
         return Probe(f'{cmd(self.python)} -B "$1" logins "$2"', (shipped(), Payload(self.config)), limit=45)
 
     def diff(self, found: Found) -> Sequence[Action]:
-        try:
-            answer = msgspec.json.decode(found.text.strip().rpartition("\n")[2], type=StoresAnswer)
-        except msgspec.DecodeError as error:
-            raise CannotLook(f"the stores' answers can't be seen: {found.text[-300:]}") from error
+        answer = _answer(found)
         if refusals := [*_mysql(answer.mysql), *_redis(answer.redis)]:
             raise Problem("; ".join(dict.fromkeys(refusals)))
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLogins:
+    """MySQL and Redis know the passwords of a release that a host keeps. Raises Problem where they were changed since.
+
+    A store that is away is no reason to stay: its programs wait for it.
+    """
+
+    place: Place
+    id: str
+    name: str = "logins"
+
+    def probe(self) -> Probe:
+        folder = f"{self.place.home}/releases/{self.id}"
+        script = as_work(self.place.user, self.place.python, "logins", {"folder": folder})
+        return Probe(script, (shipped(),), limit=45)
+
+    def diff(self, found: Found) -> Sequence[Action]:
+        answer = _answer(found)
+        mysql = any(one.errno == DENIED for one in answer.mysql.values())
+        redis = answer.redis is not None and answer.redis.code in _REDIS.keys() - {"tls"}
+        stores = [name for name, refuses in (("MySQL", mysql), ("Redis", redis)) if refuses]
+        if stores:
+            raise Problem(
+                f"nothing was changed here: the password of {' and '.join(stores)} is another one since release "
+                f"{self.id}; choose a later one of `fab releases`, or deploy the former hosts.toml"
+            )
         return []
 
 
@@ -61,6 +90,13 @@ class StoresAnswer(msgspec.Struct, frozen=True):
 
     mysql: dict[str, MySQLLogin]
     redis: RedisLogin | None
+
+
+def _answer(found: Found) -> StoresAnswer:
+    try:
+        return msgspec.json.decode(found.text.strip().rpartition("\n")[2], type=StoresAnswer)
+    except msgspec.DecodeError as error:
+        raise CannotLook(f"the stores' answers can't be seen: {found.text[-300:]}") from error
 
 
 def _mysql(answers: Mapping[str, MySQLLogin]) -> Iterator[str]:

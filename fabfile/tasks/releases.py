@@ -15,11 +15,13 @@ from .. import plan
 from ..errors import Problem, Say
 from ..inventory import Host, Program
 from ..inventory.order import stopping
+from ..inventory.roles import SCHEDULER
 from ..runs import engine, report
 from ..runs.options import Options
 from ..runs.run import Looked, Run
 from ..runs.target import target
 from ..steps.base import Found
+from ..steps.logins import KeptLogins
 from ..steps.operation import answering
 from ..steps.programs import Programs
 from ..steps.releases import Back, Kept, KeptRelease, KeptReleases, kept
@@ -114,12 +116,9 @@ def _back(run: Run, to: str) -> None:
     last = _last(found for found in known.values() if found)
 
     def wanted(host: Host, _say: Say) -> KeptRelease | None:
-        goal, where = _goal(known[host.name], to, last), plan.place(chosen.fleet)
-        releases, sight = seen[host.name].found
-        if goal:
+        if goal := _goal(known[host.name], to, last):
             # Before a program is stopped.
-            answering(where, sight)
-            Back(where, goal.id).diff(releases)
+            _judge(run, host, goal, seen[host.name].found)
         return goal
 
     goals = run.ask(wanted, [host for host in chosen.hosts if host.name in seen], unfinished=True)
@@ -127,6 +126,22 @@ def _back(run: Run, to: str) -> None:
     if not run.dry:
         _stop(run, looked)
     run.converge(looked)
+
+
+def _judge(run: Run, host: Host, goal: KeptRelease, found: tuple[Found, ...]) -> None:
+    """Raises Problem where the release could not run there, or where the crawl would stand with it."""
+    where, place = plan.place(run.target.fleet), run.target.fleet.scheduler_host
+    releases, sight = found
+    answering(where, sight)
+    Back(where, goal.id).diff(releases)
+    among = kept(releases)
+    if among and (SCHEDULER.name in among.programs(goal)) != (host == place):
+        raise Problem(
+            f"nothing was changed here: at release {goal.id} the scheduler was not on {place.name} as now; choose a "
+            "later one of `fab releases`, or move it back first (fab move-scheduler)"
+        )
+    logins = KeptLogins(where, goal.id)
+    logins.diff(*engine.look(run.target.links[host], [logins], keep_open=not run.dry))
 
 
 def _last(found: Any) -> str:

@@ -66,6 +66,8 @@ def test_the_scheduler_moves_is_fenced_where_its_host_is_lost_and_comes_back(clu
         cluster.fab("move-scheduler", "--to", "node3", hosts_toml=moved)
         well(cluster, hosts_toml=moved)
         assert not cluster.on("node1", "pgrep -f '[r]un.py scheduler' || true")
+        refused = cluster.fab("-H", "node1,node3", "rollback", status=1, hosts_toml=moved).stdout
+        assert refused.count("the scheduler was not on node3 as now; choose a later one") == 2
         assert "nothing changed" in cluster.fab("deploy", hosts_toml=moved).stdout
         again = cluster.fab("move-scheduler", "--to", "node3", status=2, hosts_toml=moved).stderr
         assert "has the scheduler on node3 already" in again

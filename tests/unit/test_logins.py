@@ -15,7 +15,8 @@ from fabfile.errors import Problem
 from fabfile.inventory import Fleet
 from fabfile.remote import ask, logins
 from fabfile.steps.base import CannotLook, Found
-from fabfile.steps.logins import Logins
+from fabfile.steps.logins import KeptLogins, Logins
+from fabfile.steps.supervisor import Place
 
 from .local import LocalLink
 from .servers import redis, serving
@@ -65,6 +66,39 @@ def test_who_is_let_in_may_go_on(more: dict[str, Any]) -> None:
 def test_a_refusal_is_one_sentence_with_the_way_on(more: dict[str, Any], words: str) -> None:
     with pytest.raises(Problem, match=words):
         STEP.diff(said(**more))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, ""),
+        ({"redis": None}, ""),
+        # A store that is away: programs wait for it, whatever release they have.
+        ({"redis": {"error": "gone", "code": "refused"}}, ""),
+        ({"mysql": {"taskdb": {"errno": None, "error": "timed out"}}}, ""),
+        (
+            {"mysql": {"taskdb": {"errno": 1045, "error": "Access denied"}}},
+            "the password of MySQL is another one since",
+        ),
+        ({"redis": {"error": "WRONGPASS no", "code": "WRONGPASS"}}, "the password of Redis is another one since"),
+    ],
+)
+def test_a_release_from_before_a_change_of_passwords_is_refused(more: dict[str, Any], words: str) -> None:
+    step = KeptLogins(Place("work", "/h", "/l", "/c", "/s.sock", sys.executable), "ab12")
+    if words:
+        with pytest.raises(Problem, match=f"^nothing was changed here: {words} release ab12; choose a later one"):
+            step.diff(said(**more))
+    else:
+        assert step.diff(said(**more)) == []
+
+
+def test_the_passwords_of_a_kept_release_stay_on_its_host(tmp_path: Path) -> None:
+    with serving(redis("s3cret")) as port:
+        (tmp_path / "config.json").write_text(json.dumps({"message-queue": f"redis://:former@127.0.0.1:{port}/0"}))
+        found = logins.logins({"folder": str(tmp_path)})
+    assert found["redis"]["code"] == "WRONGPASS" and found["mysql"] == {}
+    assert "former" not in json.dumps(found)
+    assert logins.logins({"folder": str(tmp_path / "gone")}) == {"mysql": {}, "redis": None}
 
 
 @pytest.mark.parametrize("text", ["", "Traceback", "null", "[]", '{"mysql": 1}'])
