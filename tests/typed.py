@@ -9,7 +9,8 @@ AT_LAST = re.compile(r"(?:^|[ ,;])(?:on (\S+) as root(?: \([^)]*\))?|in (MySQL|R
 """Shell, or statements: all that follows is typed."""
 FAB = re.compile(
     r"(?:^|(?<=[ ,;]))fab(?: -H \S+)?"
-    r" (?:bootstrap|deploy(?: --reload)?|reload|doctor --fix|step\.[a-z-]+|run '[^']*'|passwords\.rotate)(?=$|[,;])"
+    r" (?:bootstrap|deploy(?: --reload)?|reload|doctor --fix|step\.[a-z-]+|run '[^']*'"
+    r"|passwords\.rotate(?: (?:mysql|redis|webui))*)(?=$|[,;])"
 )
 
 

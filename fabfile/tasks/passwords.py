@@ -18,8 +18,6 @@ from ..steps.base import Step
 from ..steps.second_password import MySQLPasswords, RedisPasswords
 from . import deploy
 
-AGAIN = "run fab passwords.rotate again"
-
 
 def rotate(c: Any, options: Options, words: Sequence[str]) -> None:
     """Change these passwords, or all that fab has made. Raises WrongInput, Problem; a later run goes on."""
@@ -44,15 +42,22 @@ def rotate(c: Any, options: Options, words: Sequence[str]) -> None:
 def _go(run: Run, changes: Sequence[rotation.Change]) -> None:
     path = run.target.fleet.passwords_path
     if lost := _lost(run, _bring(run, lambda host: _steps(run, host, changes, only=False))):
-        raise Problem(f"{lost}; the passwords are as before: mend that, and {AGAIN}")
+        raise Problem(f"{lost}; the passwords are as before: mend that, and {_again(changes)}")
     rotation.in_use(path, changes)
     # The files that a store reads at its next start.
     _bring(run, lambda host: plan.stores(run.target.fleet, host))
     deploy.converge(run, reload=False)
     if _lost(run, run.target.hosts):
-        print(f"fab: the old passwords stay valid, since not every host has the new ones: {AGAIN}", file=sys.stderr)
+        print(
+            f"fab: the old passwords stay valid, since not every host has the new ones: {_again(changes)}",
+            file=sys.stderr,
+        )
     elif not _lost(run, _bring(run, lambda host: _steps(run, host, changes, only=True))):
         rotation.done(path, changes)
+
+
+def _again(changes: Sequence[rotation.Change]) -> str:
+    return f"run fab passwords.rotate {' '.join(one.name for one in changes)} again"
 
 
 def _bring(run: Run, steps: Callable[[Host], list[Step]]) -> list[Host]:

@@ -38,9 +38,8 @@ def readable_configs(view: View) -> Iterator[Hit]:
 def half_changed(view: View) -> Iterator[Hit]:
     names = ", ".join(view.half_changed)
     if names and any(host.host == view.fleet.scheduler_host for host in view.hosts):
-        yield Hit(
-            view.fleet.scheduler_host.name, f"the passwords of {names} were being changed, and that has not ended"
-        )
+        seen = f"the passwords of {names} were being changed, and that has not ended"
+        yield Hit(view.fleet.scheduler_host.name, seen, fix=f"fab passwords.rotate {' '.join(view.half_changed)}")
 
 
 def _closed(host: Patient, file: FileSeen) -> str:
