@@ -8,6 +8,7 @@ from __future__ import print_function
 import errno
 import json
 import os
+import socket
 import sys
 
 # What the web UI's pages load; fab bootstrap puts it there.
@@ -23,6 +24,10 @@ IGNORED = (
     "MYSQL_NAME", "MONGODB_NAME", "RABBITMQ_NAME", "PHANTOMJS_NAME", "SCHEDULER_NAME",
 )
 
+
+# Seconds until a silent connection is asked, between questions, how many; milliseconds for what was sent. The last is
+# TCP_USER_TIMEOUT, for which Python 2.7 has no name.
+SILENT_PEER = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 3), (socket.TCP_KEEPCNT, 3), (18, 15000))
 
 # They take messages; the web UI only looks at queues.
 KEEPERS = ("scheduler", "fetcher", "processor", "result_worker")
@@ -85,6 +90,27 @@ def secure_stores(folder):
         refuse("%s/tls.json is broken (%s); run fab deploy" % (folder, error))
 
 
+def notice_cut_cables():
+    # Over a cut cable no answer comes, and no end either: MySQL's driver would wait for minutes after it is mended.
+    try:
+        from mysql.connector.network import MySQLTCPSocket
+    except ImportError:
+        # Where pyspider needs it, it says so itself.
+        return
+    open_connection = MySQLTCPSocket.open_connection
+
+    def opened(self):
+        open_connection(self)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for number, value in SILENT_PEER:
+            try:
+                self.sock.setsockopt(socket.IPPROTO_TCP, number, value)
+            except socket.error:
+                # Linux before 2.6.37 has no TCP_USER_TIMEOUT.
+                pass
+    MySQLTCPSocket.open_connection = opened
+
+
 def guard_rpc(folder):
     # pyspider's RPC servers do what anybody says who reaches them.
     path = os.path.join(folder, "peers.json")
@@ -105,6 +131,7 @@ def main():
     config = configuration(sys.argv[1:])
     make_directory(config["data-path"])
     secure_stores(os.path.dirname(sys.argv[2]))
+    notice_cut_cables()
     for name in IGNORED:
         os.environ.pop(name, None)
     from pyspider.run import main as pyspider

@@ -147,7 +147,7 @@ SCHEDULER = Role(
     rpc_method="newtask",
     priority=500,
     stop_seconds=15,
-    launcher=("agenda", "database", "flying", "ledger", "projects", "rounds", "scheduling"),
+    launcher=("agenda", "database", "flying", "ledger", "projects", "rounds", "scheduling", "together"),
     command=commands.rpc_server,
     on_command_line=("xmlrpc-port",),
 )

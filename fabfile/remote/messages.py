@@ -20,6 +20,8 @@ SAID = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \w+ (?:(exited|stopped|
 """A line of supervisord's, and the program that it says has ended."""
 STARTS = ("starting...", "starts, with queues that hold")
 """The ends of the first lines of a process: pyspider's, and the launcher's."""
+AGAIN = re.compile(r"(Redis|MySQL) answers again, after \d+ s$")
+"""The launcher's line: what failed while a store was away, over a cut cable mostly, tells nothing of the program."""
 NO_PAGE = re.compile(r"-> \[(?!200\])\d+\] ")
 """A processor's line about an answer of a site that is no page: the site failed, not the program."""
 
@@ -36,7 +38,7 @@ class Tally(object):
 
     def line(self, when, level, text, following):
         broken = level in "EC" and "Traceback" in following
-        if text.endswith(STARTS):
+        if text.endswith(STARTS) or AGAIN.match(text):
             self.__init__()
         elif HANDLED.match(text):
             self.settle()

@@ -7,9 +7,13 @@ import fcntl
 import os
 import select
 
+import redis
+
 SECONDS = 1
-"""Seconds after which Redis answers that nothing rang."""
-SPARE = 9
+"""Seconds of a wait."""
+PATIENCE = (1, 2, 5)
+"""Seconds after which Redis answers that nothing rang: more each time, since programs that rest are to cost nothing."""
+SPARE = 3
 """Seconds more in which its answer must come: over a cut cable none does."""
 
 
@@ -18,27 +22,30 @@ class Bells(object):
 
     def __init__(self, client, names):
         self.client, self.names = client, tuple(names)
-        self.connection, self.asked_at = None, None
+        self.connection, self.asked_at, self.quiet = None, None, 0
 
     def wait(self, seconds, waker=None):
-        """Whether it is time to look: one has rung, or none for a second. Raises redis' errors.
+        """Whether it is time to look: one has rung, or none for long. Raises redis' errors.
 
         It waits no longer than those seconds, and shorter by a signal or the waker. The question stays open then: one
         that rings later is heard at the next wait.
         """
         self.ask()
         ready = readable([self.connection._sock.fileno()], seconds, waker)
-        if not ready and clock() < self.asked_at + SECONDS + SPARE:
-            return False
-        self.heard()
-        return True
+        if ready:
+            self.heard()
+            return True
+        if clock() > self.asked_at + PATIENCE[self.quiet] + SPARE:
+            self.drop()
+            raise redis.TimeoutError("no answer for %d s" % SPARE)
+        return False
 
     def ask(self):
         if self.asked_at is None:
             if self.connection is None:
                 self.connection = self.client.connection_pool.get_connection("BLPOP")
             try:
-                self.connection.send_command("BLPOP", *(self.names + (SECONDS,)))
+                self.connection.send_command("BLPOP", *(self.names + (PATIENCE[self.quiet],)))
             except BaseException:
                 self.drop()
                 raise
@@ -46,14 +53,14 @@ class Bells(object):
 
     def heard(self):
         try:
-            self.connection.read_response()
+            rang = self.connection.read_response()
         except BaseException:
             self.drop()
             raise
-        self.asked_at = None
+        self.asked_at, self.quiet = None, 0 if rang else min(self.quiet + 1, len(PATIENCE) - 1)
 
     def drop(self):
-        """Gives up the connection, and what it was about to say: who waits looks every second as well."""
+        """Gives up the connection, and what it was about to say: who waits looks by itself as well."""
         connection, self.connection, self.asked_at = self.connection, None, None
         if connection is not None:
             connection.disconnect()

@@ -59,26 +59,34 @@ class KeepingFetcher(object):
 
     def carry(self):
         """Carries tasks from their queue into the loop, and pages out of it."""
-        more = True
+        more = look = True
         try:
             while not (self.ending and (self.ending.over() or not (self.open or self.fetched))):
                 self.pulse.took(0)
                 if not more:
-                    self.rest()
-                more = self.exchange()
+                    look = self.rest()
+                more = self.exchange(more or look)
                 self.pulse.open(len(self.open))
         except Ended:
             logging.warning("open messages stay held in Redis, until the next start")
         self.ioloop.add_callback(self.ioloop.stop)
 
     def rest(self):
-        """Waits for a page, or for a task where there is room for one."""
+        """Waits for a page, or for a task where there is room for one. Whether it is time to look for tasks."""
+        look = True
         if not self.room():
             readable([], REST, self.waker)
-        elif self.outqueue.wait_for_room(self.waker):
-            self.inqueue.store.ask(lambda: self.inqueue.bells.wait(REST, self.waker))
+        elif self.full():
+            self.outqueue.wait_for_room(self.waker)
+        else:
+            look = self.inqueue.store.ask(lambda: self.inqueue.bells.wait(REST, self.waker))
         if len(self.open) > CROWD:
             time.sleep(GATHER)
+        return look
+
+    def full(self):
+        """Whether the processors' queue was full when it was last seen."""
+        return bool(self.outqueue.maxsize) and self.outqueue.last_qsize >= self.outqueue.maxsize
 
     def room(self):
         """How many tasks it takes now."""
@@ -86,18 +94,18 @@ class KeepingFetcher(object):
             return 0
         return max(0, min(self.poolsize - len(self.open) - len(self.fetched), SHARE))
 
-    def exchange(self):
+    def exchange(self, look):
         """Gives the pages that are there for new tasks, in one question. Whether there is more of either."""
         there = list(itertools.islice(self.fetched, SHARE))
         packed, room = [pair for pair in map(self.packed, there) if pair], self.room()
-        if room and self.outqueue.maxsize and self.outqueue.last_qsize >= self.outqueue.maxsize:
-            room = 0 if self.outqueue.full() else room
+        if room and self.full() and self.outqueue.full():
+            room = 0
         if packed:
             lengths, taken = self.inqueue.commit_each(packed, room)
             self.outqueue.last_qsize = lengths.get(self.outqueue.name, self.outqueue.last_qsize)
             self.pulse.did(len(packed))
         else:
-            taken = self.inqueue.take(room) if room else []
+            taken = self.inqueue.take(room) if room and look else []
         for _ in there:
             self.fetched.popleft()
         self.pulse.took(len(taken))

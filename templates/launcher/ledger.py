@@ -27,7 +27,7 @@ class Ledger(object):
 
     def __init__(self, db, failed):
         self.db, self.failed = db, failed
-        self.fields, self.rows, self.writes, self.written = None, {}, [], set()
+        self.fields, self.rows, self.writes, self.written, self.new = None, {}, [], set(), {}
         """Ids are kept as MySQL compares them."""
 
     def __getattr__(self, name):
@@ -36,13 +36,19 @@ class Ledger(object):
     # Reading.
 
     def ahead(self, wanted, fields):
-        """Reads these tasks, pairs (project, taskid). The next get_task of each is answered by that."""
+        """Reads these tasks, pairs (project, taskid). The next get_task of each is answered by that.
+
+        New ones that the last flush() has written are not read again.
+        """
         if not self.written.isdisjoint(alike(*key) for key in wanted):
             self.flush()
-        self.fields, self.rows = fields, dict((key, None) for key in wanted)
-        by_project = {}
-        for project, taskid in wanted:
-            by_project.setdefault(project, []).append(taskid)
+        self.fields, self.rows, by_project = fields, dict((key, None) for key in wanted), {}
+        for key in wanted:
+            if key in self.new:
+                self.rows[key] = dict((field, self.new[key].get(field)) for field in fields)
+            else:
+                by_project.setdefault(key[0], []).append(key[1])
+        self.new = {}
         for project, taskids in by_project.items():
             if self.there(project):
                 for start in range(0, len(taskids), MOST_ROWS):
@@ -94,7 +100,7 @@ class Ledger(object):
 
     def flush(self):
         """Writes all; failed(task, kind, error) is told each row that MySQL refuses, or that there was no end for."""
-        writes, self.writes, self.written = self.writes, [], set()
+        writes, self.writes, self.written, self.new = self.writes, [], set(), {}
         for part in parts(writes):
             try:
                 self.db.together(self.statements(part))
@@ -103,6 +109,10 @@ class Ledger(object):
         for one in writes:
             if one.error is not None:
                 self.failed(one.task, one.kind, one.error)
+            elif one.kind == "insert":
+                self.new[one.project, one.taskid] = one.row
+            else:
+                self.new.pop((one.project, one.taskid), None)
         count(one.counts for one in writes if one.error is None)
 
     def one_by_one(self, part):

@@ -6,7 +6,7 @@ puts nothing twice. `consumers` says until when each of these hashes is believed
 
 Who finds a list empty waits at its bell, LIST:bell, by a blocking command: a push rings it, and a take that leaves
 something rings it for the next one. So one waits no longer than needed, and one message wakes one consumer. Who finds
-a list full waits at LIST:room in the same way. Nothing depends on a bell: who waits looks by itself every second.
+a list full waits at LIST:room in the same way. Nothing depends on a bell: who waits looks by itself every few seconds.
 """
 
 CONSUMERS = "pyspider:consumers"
@@ -62,8 +62,15 @@ end
 """
 """Who waits for room in a full list says so in LIST:wanted, with the length that is full."""
 
-TAKE = _NOW + _FENCE + _RING + _TAKE + "return take(KEYS[1], KEYS[2], ARGV[2], ARGV[3], ARGV[4])"
-"""KEYS list, held; ARGV token, first number, count, seconds of silence. The messages; nil without the lease."""
+TAKE = _NOW + _FENCE + _RING + _TAKE + """\
+local found = {}
+for i = 1, #KEYS / 2 do found[i] = take(KEYS[2 * i - 1], KEYS[2 * i], ARGV[3 + i], ARGV[2], ARGV[3]) end
+return found
+"""
+"""KEYS list, held, list, held...; ARGV token, count, seconds of silence, the first number for each list.
+
+The messages of each; nil without the lease.
+"""
 
 PUT = (
     _FENCE
@@ -76,6 +83,22 @@ return length
 """
 )
 """KEYS list; ARGV token, message, message... The length; nil without the lease."""
+
+FINISH = _FENCE + _RING + """\
+local length = redis.call('LLEN', KEYS[1])
+for i = 3, 2 + ARGV[2] do length = redis.call('RPUSH', KEYS[1], ARGV[i]) end
+if tonumber(ARGV[2]) > 0 then ring(KEYS[1] .. ':bell') end
+local at = 3 + ARGV[2]
+for i = 2, #KEYS do
+    for number = at + 1, at + ARGV[at] do redis.call('HDEL', KEYS[i], ARGV[number]) end
+    at = at + 1 + ARGV[at]
+end
+return length
+"""
+"""KEYS list, held, held...; ARGV token, how many messages, these, then for each held: how many numbers, these.
+
+What a round puts, and what it is done with. The list's length; nil without the lease.
+"""
 
 STAGE = """\
 for i = 1, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end

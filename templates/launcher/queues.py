@@ -53,7 +53,7 @@ class Scripts(object):
     """The scripts, registered with one client."""
 
     def __init__(self, client):
-        for name in ("TAKE", "PUT", "STAGE", "COMMIT", "FAIL", "GIVE_BACK", "BEAT", "SILENT", "HOLD", "RELEASE"):
+        for name in ("TAKE", "PUT", "FINISH", "STAGE", "COMMIT", "FAIL", "GIVE_BACK", "BEAT", "SILENT", "HOLD", "RELEASE"):
             setattr(self, name.lower(), client.register_script(getattr(lua, name)))
 
 
@@ -77,7 +77,8 @@ class HeldQueue(object):
         self.room = Bells(client, [name + lua.ROOM])
         self.numbers = 1
         self.mine = set()
-        self.unsure = False
+        self.unsure = self.drained = False
+        """Whether an answer was lost; whether the list was empty after the last take."""
         self.lock = threading.Lock()
 
     # As pyspider has it.
@@ -141,10 +142,10 @@ class HeldQueue(object):
     # The hand-over.
 
     def next(self, count=1, busy=0, seconds=SECONDS, waker=None):
-        """take(); where there is nothing, it waits for up to that time, and returns nothing."""
-        found = self.take(count, busy)
-        if not found:
-            self.store.ask(lambda: self.bells.wait(seconds, waker))
+        """take(); where there is nothing, it waits for up to that time."""
+        found = [] if self.drained and not self.unsure else self.take(count, busy)
+        if not found and self.store.ask(lambda: self.bells.wait(seconds, waker)):
+            found = self.take(count, busy)
         return found
 
     def wait_for_room(self, waker=None):
@@ -178,13 +179,13 @@ class HeldQueue(object):
             if lost:
                 return self._took(lost)
         self.unsure = True
-        found = self.scripts.take(keys=[self.name, self.held], args=[self.token, self.numbers, count, SILENCE + busy])
+        args = [self.token, count, SILENCE + busy, self.numbers]
+        found = self.scripts.take(keys=[self.name, self.held], args=args)
         self.unsure = False
-        if found is None:
-            return None
-        return self._took(self._numbered(found))
+        return None if found is None else self._took(self._numbered(found[0], count))
 
-    def _numbered(self, messages):
+    def _numbered(self, messages, count):
+        self.drained = len(messages) < count
         first, self.numbers = self.numbers, self.numbers + len(messages)
         return list(zip(range(first, self.numbers), messages))
 
@@ -255,7 +256,7 @@ class HeldQueue(object):
             said = "%s: %d message(s) were given to another consumer meanwhile: only its outcome counts"
             logging.warning(said, self.name, len(gone))
         lengths = dict(zip([text(name) for name in lengths[::2]], lengths[1::2]))
-        return gone, lengths, self._took(self._numbered(found))
+        return gone, lengths, self._took(self._numbered(found, count))
 
     def _stage(self, staged, parts):
         self.redis.delete(staged)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 import umsgpack
 
-from . import lua
+from . import lua, together
 from .agenda import EACH, Agenda, due_of
 from .blocking import Bells
 from .ledger import Counts, Ledger
@@ -19,7 +19,7 @@ from .projects import ProjectsInSight
 from .queues import LeaseLost, one_line
 
 LONGEST = 1.0
-"""Seconds of the longest wait: programs of an older release ring no bell."""
+"""Seconds of the longest wait: pyspider looks every second whether a project wants to be called (`@every`)."""
 STEP = 0.1
 """Seconds of a round of pyspider's: it counts them until it calls a project finished."""
 GATHER, CROWD = 0.02, 40
@@ -33,7 +33,8 @@ class Rounds(ProjectsInSight):
     LOOP_INTERVAL = 0
 
     def __init__(self, *args, **kwargs):
-        self.selected = self.outgoing = self.book = self.looked_at = None
+        self.selected = self.book = self.looked_at = None
+        self.outgoing, self.collects = [], False
         self.agenda, self.looked_all, self.crowd, self.crowd_at = Agenda(), 0.0, 0, 0.0
         self.rang, self.full, self.stepped_at, self.again_at = True, False, 0.0, None
         super(Rounds, self).__init__(*args, **kwargs)
@@ -168,7 +169,7 @@ class Rounds(ProjectsInSight):
             self.book.flush()
         self.looked_at = self.due_projects()
         waits = [(one, one._send_finished_event_wait) for one in self.looked_at.values() if one._selected_tasks]
-        self.selected, self.outgoing, self.full = [], [], False
+        self.selected, self.collects, self.full = [], True, False
         try:
             counts = super(Rounds, self)._check_select()
             looked_at, self.looked_at = self.looked_at, None
@@ -176,10 +177,8 @@ class Rounds(ProjectsInSight):
             self.read_ahead(selected, self.request_task_fields)
             for project, taskid in selected:
                 self._load_put_task(project, taskid)
-            self.push()
         finally:
-            self.selected = self.outgoing = self.looked_at = None
-        self.full = self.out_queue.full()
+            self.selected, self.collects, self.looked_at = None, False, None
         self.step(waits)
         now = time.time()
         for name, project in looked_at.items():
@@ -219,7 +218,7 @@ class Rounds(ProjectsInSight):
             super(Rounds, self)._load_put_task(project, taskid)
 
     def send_task(self, task, force=True):
-        if self.outgoing is None or threading.current_thread() is not self.main:
+        if not self.collects or threading.current_thread() is not self.main:
             return super(Rounds, self).send_task(task, force)
         out = self.out_queue
         if not self.full and out.maxsize and out.last_qsize + len(self.outgoing) >= out.maxsize:
@@ -233,6 +232,12 @@ class Rounds(ProjectsInSight):
             raise out.Full
 
     def push(self):
-        if self.outgoing:
-            self.out_queue.put_packed(self.outgoing)
+        self.out_queue.put_packed(self.outgoing)
+        self.outgoing = []
+
+    def finish(self, done):
+        """The end of a round: its tasks go to the fetchers, and the messages that led to them are done with."""
+        if self.outgoing or done:
+            together.finish(self.out_queue, self.outgoing, done)
             self.outgoing = []
+        self.full = self.out_queue.full()

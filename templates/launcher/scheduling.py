@@ -7,6 +7,7 @@ import os
 import time
 from collections import OrderedDict
 
+from . import together
 from .patience import TRIES, Ended
 from .queues import LeaseLost, one_line
 from .rounds import STEP, Rounds
@@ -56,31 +57,30 @@ class KeepingScheduler(Rounds):
 
     # Messages.
 
-    def take(self, queue):
-        found = queue.take(AT_ONCE)
-        self.pulse.took(len(found))
-        hands = [Hand(queue, taken) for taken in found]
-        self.hands += hands
-        return hands
+    def take(self, *queues):
+        """The messages that are there, for each queue."""
+        several = [[Hand(queue, one) for one in found] for queue, found in zip(queues, together.take(queues, AT_ONCE))]
+        for hands in several:
+            self.pulse.took(len(hands))
+            self.hands += hands
+        return several
 
     def _check_task_done(self):
         """pyspider pops a status before taskdb has it; a status counts before the new tasks that came with it."""
-        self.new_hands = self.again(self.newtask_queue)
-        hands, looks = self.again(self.status_queue), self.rang
-        if looks:
-            count, found = sum(len(hand.tasks()) for hand in self.new_hands), None
-            while found is None or len(found) == AT_ONCE and count < self.LOOP_LIMIT:
-                found = self.take(self.newtask_queue)
-                count += sum(len(hand.tasks()) for hand in found)
-                self.new_hands += found
-        done = 0
-        while hands or looks:
-            found = self.take(self.status_queue) if looks else []
-            for hand in hands + found:
-                self.guarded(hand, self.hear)
-            done += len(hands) + len(found)
-            hands, looks = [], len(found) == AT_ONCE
-        return done
+        self.new_hands, heard = self.again(self.newtask_queue), self.again(self.status_queue)
+        more, count = self.rang, 0
+        while more:
+            new, statuses = self.take(self.newtask_queue, self.status_queue)
+            count += sum(len(hand.tasks()) for hand in new)
+            self.new_hands += new
+            heard += statuses
+            more = len(new) == AT_ONCE and count < self.LOOP_LIMIT
+            while not more and len(statuses) == AT_ONCE:
+                (statuses,) = self.take(self.status_queue)
+                heard += statuses
+        for hand in heard:
+            self.guarded(hand, self.hear)
+        return len(heard)
 
     def again(self, queue):
         """The messages that have failed, and are to be tried again now."""
@@ -166,9 +166,8 @@ class KeepingScheduler(Rounds):
                 kept.append(hand)
             else:
                 done.setdefault(hand.queue, []).append(hand.number)
-        for queue, numbers in done.items():
-            queue.done(numbers)
-            self.pulse.did(len(numbers))
+        self.finish(list(done.items()))
+        self.pulse.did(sum(map(len, done.values())))
         self.hands = kept
         still = set(id(hand) for hand in kept)
         self.of = dict((key, hand) for key, hand in self.of.items() if id(hand) in still)

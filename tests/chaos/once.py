@@ -53,6 +53,10 @@ def well(cluster: Cluster) -> bool:
     return cluster.fab("status", status=None).returncode == 0
 
 
+def told_by_status(cluster: Cluster) -> str:
+    return cluster.fab("status", status=None).stdout.strip()[-900:]
+
+
 def let_happen(cluster: Cluster, event: Event, rng: random.Random, told: Told, lasts: float) -> float:
     """The event from its begin to its end; returns when it ended."""
     begun = time.monotonic()
@@ -77,7 +81,7 @@ def judged(crawl: Crawl, ended: float, told: Told) -> Iterator[str]:
         yield f"{rows} rows of {crawl.pages} pages"
     while not well(crawl.cluster):
         if time.monotonic() > ended + RECOVERS_SECONDS:
-            yield "not healthy again"
+            yield f"not healthy again: {told_by_status(crawl.cluster)}"
             break
         time.sleep(1)
     told.healthy = time.monotonic() - ended

@@ -156,7 +156,9 @@ SHARED = {
             "test_watching",
         ),
     ),
-    "systemd": Shared("systemd", ("test_cluster", "test_doctor_mysql", "test_preflight", "test_webui", "test_working")),
+    "systemd": Shared(
+        "systemd", ("test_cluster", "test_doctor_mysql", "test_preflight", "test_rounds", "test_webui", "test_working")
+    ),
     "systemd-2": Shared(
         "systemd",
         (

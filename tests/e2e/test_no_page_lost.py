@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,13 @@ def lets_in(cluster: Cluster, passwords: dict[str, object]) -> set[str]:
     mysql = cluster.on("node1", f"{words} >/dev/null 2>&1 && echo mysql || true")
     redis = cluster.on("node1", f"printf 'AUTH {passwords['redis']}\\n' | redis-cli | sed 's/^OK/redis/; t; d'")
     return {*mysql.split(), *redis.split()}
+
+
+def test_a_connection_over_which_nothing_comes_any_more_is_soon_found_out(cluster: Cluster) -> None:
+    """Without a limit MySQL's driver waits for the next attempt of the kernel's: up to two minutes after the fault."""
+    for host in ("node1", "node2"):
+        timers = cluster.on(host, "ss -Htno state established dport = :3306").splitlines()
+        assert timers and all(re.search(r"timer:\((keepalive,(\d|10)(\.\d+)?sec|on,)", one) for one in timers), timers
 
 
 def test_new_passwords_cost_no_page_and_end_the_old_ones(cluster: Cluster, site: str) -> None:

@@ -41,10 +41,11 @@ def test_a_lost_a_doubled_page_and_a_cluster_that_stays_ill_are_faults(
     results: int, rows: int, well: bool, faults: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(once, "well", lambda _cluster: well)
+    monkeypatch.setattr(once, "told_by_status", lambda _cluster: "fetcher1 hangs")
     monkeypatch.setattr(once, "RECOVERS_SECONDS", 0)
     told = Told("x", "1")
     told.faults += once.judged(cast(Crawl, Stored(results, rows)), 0, told)
-    assert len(told.faults) == faults
+    assert len(told.faults) == faults and ("fetcher1 hangs" in told.line) is not well
 
 
 @pytest.mark.parametrize(("section", "line"), [*changes.OPTIONS.values(), changes.BROKEN])

@@ -184,7 +184,7 @@ def test_an_answer_that_was_lost_loses_no_message(redis: Redis) -> None:
     fill(redis, 5)
     pages = held_queue(redis)
     first = pages.take(1)
-    assert pages.scripts.take(keys=["pages", pages.held], args=["", 2, 2, 15])  # never heard of
+    assert pages.scripts.take(keys=["pages", pages.held], args=["", 2, 15, 2])  # never heard of
     pages.unsure = True
     found = pages.take(2)
     assert [one.message for one in found] == [1, 2]

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 import umsgpack
-from redis import Redis
+from redis import Redis, TimeoutError
 
 from ..waiting import eventually
 from .redis_server import RedisServer, serving
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
 
-from launcher import lua, queues, returning  # type: ignore[import-not-found]
+from launcher import lua, queues, returning, together  # type: ignore[import-not-found]
 from launcher.blocking import Bells, Waker, readable  # type: ignore[import-not-found]
 from launcher.patience import Ending, Store, redis_lost  # type: ignore[import-not-found]
 
@@ -52,13 +52,13 @@ def packed(*numbers: int) -> list[bytes]:
 
 
 @contextmanager
-def waiting(queue: Any, wait: Callable[[], Any] | None = None) -> Iterator[list[float]]:
+def waiting(queue: Any, wait: Callable[[], Any]) -> Iterator[list[float]]:
     """Another thread waits at a queue; the seconds that it has waited, at the end."""
     waited: list[float] = []
 
     def work() -> None:
         begun = time.monotonic()
-        (wait or queue.next)()
+        wait()
         waited.append(time.monotonic() - begun)
 
     thread = threading.Thread(target=work)
@@ -88,10 +88,11 @@ def by_return(queue: Any) -> None:
 @pytest.mark.parametrize("arrives", [by_put, by_outcome, by_return])
 def test_a_message_wakes_a_waiting_consumer_at_once(redis: Redis, arrives: Callable[[Any], None]) -> None:
     pages = held_queue(redis)
-    with waiting(pages) as waited:
+    found: list[Any] = []
+    with waiting(pages, lambda: found.extend(pages.next())) as waited:
         arrives(held_queue(redis, consumer="h/other/1.1.1"))
     assert waited[0] < AT_ONCE
-    assert len(pages.take()) == 1
+    assert len(found) == 1
 
 
 def test_one_message_wakes_one_consumer_and_what_it_leaves_wakes_the_next(running: RedisServer, redis: Redis) -> None:
@@ -117,10 +118,16 @@ def test_one_message_wakes_one_consumer_and_what_it_leaves_wakes_the_next(runnin
 def test_programs_that_ring_no_bell_are_heard_within_a_second(redis: Redis) -> None:
     """A release of before, and a script with a client of its own."""
     pages = held_queue(redis)
-    with waiting(pages) as waited:
+    found: list[Any] = []
+
+    def until_found() -> None:
+        while not found:
+            found.extend(pages.next())
+
+    with waiting(pages, until_found) as waited:
         redis.rpush("pages", *packed(1))
     assert waited[0] < 2
-    assert [taken.message for taken in pages.next()] == [1]
+    assert [taken.message for taken in found] == [1]
 
 
 def test_an_empty_list_leaves_no_bell_that_would_wake_for_nothing(redis: Redis) -> None:
@@ -172,6 +179,55 @@ def test_what_came_with_an_answer_that_was_lost_is_found_by_the_next_take(redis:
     assert [one.message for one in pages.take(5)] == [3]
 
 
+def test_a_list_that_was_found_empty_is_looked_at_again_when_it_has_rung(redis: Redis) -> None:
+    pages = held_queue(redis)
+    assert pages.next(seconds=0.01) == []
+    asked = redis.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0)
+    assert pages.next(seconds=0.01) == []
+    assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == asked
+    pages.put("x")
+    assert [taken.message for taken in pages.next(seconds=AT_ONCE)] == ["x"]
+
+
+def test_a_round_takes_from_several_lists_and_ends_with_one_question(redis: Redis) -> None:
+    new, status = held_queue(redis, "new"), held_queue(redis, "status")
+    out = held_queue(redis, "out")
+    # Redis knows the scripts from here on.
+    together.finish(out, [], list(zip((new, status), together.take((new, status), 1), strict=True)))
+    for queue, count in ((new, 3), (status, 1)):
+        queue.put_packed(packed(*range(count)))
+    before = redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    found, told = together.take((new, status), 2)
+    assert [one.message for one in found] == [0, 1] and [one.message for one in told] == [0]
+    together.finish(out, packed(7, 8), [(new, [found[0].number]), (status, [told[0].number])])
+    assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == before + 2
+    assert out.last_qsize == redis.llen("out") == 2 and out.take()[0].message == 7
+    assert redis.hvals(new.held) == packed(1) and redis.hlen(status.held) == 0
+    assert new.mine == {found[1].number} and not status.mine
+
+
+def test_what_was_taken_from_several_lists_and_not_heard_of_is_found_again(redis: Redis) -> None:
+    new, status = held_queue(redis, "new"), held_queue(redis, "status")
+    new.put("n")
+    status.put("s")
+    args = ["", 5, 15, new.numbers, status.numbers]
+    new.scripts.take(keys=["new", new.held, "status", status.held], args=args)
+    new.unsure = status.unsure = True
+    assert [[one.message for one in part] for part in together.take((new, status), 5)] == [["n"], ["s"]]
+    assert together.take((new, status), 5) == [[], []]
+
+
+def test_a_scheduler_without_its_lease_takes_and_ends_nothing(redis: Redis) -> None:
+    new, out = held_queue(redis, "new"), held_queue(redis, "out")
+    new.put("n")
+    (taken,) = new.take()
+    new.token = out.token = "another"
+    for act in (lambda: together.take((new,), 5), lambda: together.finish(out, packed(1), [(new, [taken.number])])):
+        with pytest.raises(queues.LeaseLost):
+            act()
+    assert redis.llen("out") == 0 and redis.hlen(new.held) == 1
+
+
 def test_another_thread_ends_a_wait(redis: Redis) -> None:
     waker, bells = Waker(), Bells(redis, ["pages" + lua.BELL])
     threading.Timer(0.1, waker.wake).start()
@@ -196,3 +252,22 @@ def test_a_bell_that_redis_can_t_ring_any_more_raises_what_a_store_waits_for(tmp
         held_queue(server.client).put("x")
         assert bells.wait(1) is True
         bells.drop()
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for_any_longer(running: RedisServer, redis: Redis) -> None:
+    """Over a cable that was cut for a while: the connection is dead, and does not say so."""
+    bells = Bells(redis, ["pages" + lua.BELL])
+    assert bells.wait(0.01) is False
+    bells.asked_at -= 60
+    running.process.send_signal(signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            bells.wait(0.01)
+        assert time.monotonic() - begun < AT_ONCE
+    finally:
+        running.process.send_signal(signal.SIGCONT)
+    assert bells.connection is None
+    held_queue(redis).put("x")
+    assert bells.wait(AT_ONCE) is True
+    bells.drop()

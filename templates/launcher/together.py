@@ -1,0 +1,39 @@
+"""What a round of the scheduler asks of several queues, in one question."""
+
+from __future__ import absolute_import
+
+from .queues import SILENCE
+
+
+def take(queues, count):
+    """take(count) of each."""
+    first = queues[0]
+
+    def ask():
+        # Where an answer was lost on its way, each finds first what it has brought.
+        if any(one.unsure for one in queues):
+            found = [one._take(count, 0) for one in queues]
+            return None if None in found else found
+        mark(queues, True)
+        keys = [key for one in queues for key in (one.name, one.held)]
+        found = first.scripts.take(keys=keys, args=[first.token, count, SILENCE] + [one.numbers for one in queues])
+        mark(queues, False)
+        return found and [one._took(one._numbered(part, count)) for one, part in zip(queues, found)]
+
+    return [one._readable(pairs) for one, pairs in zip(queues, first._by_lease(ask))]
+
+
+def mark(queues, unsure):
+    for one in queues:
+        one.unsure = unsure
+
+
+def finish(out, messages, done):
+    """Puts the packed messages; pairs (queue, numbers) are what has had its effect."""
+    args = [out.token, len(messages)] + messages
+    for _, numbers in done:
+        args += [len(numbers)] + list(numbers)
+    keys = [out.name] + [queue.held for queue, _ in done]
+    out.last_qsize = out._by_lease(lambda: out.scripts.finish(keys=keys, args=args))
+    for queue, numbers in done:
+        queue.mine.difference_update(numbers)
