@@ -105,7 +105,7 @@ class KeepingFetcher(object):
             self.outqueue.last_qsize = lengths.get(self.outqueue.name, self.outqueue.last_qsize)
             self.pulse.did(len(packed))
         else:
-            taken = self.inqueue.take(room) if room and look else []
+            taken = self.inqueue.take(room) if room and (look or self.inqueue.unsure) else []
         for _ in there:
             self.fetched.popleft()
         self.pulse.took(len(taken))

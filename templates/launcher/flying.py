@@ -7,7 +7,8 @@ import itertools
 import umsgpack
 
 from . import lua
-from .queues import FAILED, HELD, text
+from .queues import FAILED, HELD
+from .words import text
 
 WAY = ("scheduler2fetcher", "fetcher2processor", "status_queue")
 """The lists that a task comes through, in this order: so one that moves on meanwhile is seen at the next."""

@@ -6,7 +6,7 @@ import logging
 
 from . import consumer as consumers
 from . import lua
-from .queues import text
+from .words import text
 
 MILLISECONDS = 15000
 PAUSE = 1.0

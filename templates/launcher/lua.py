@@ -4,6 +4,9 @@ A message that is taken moves from its list to a hash of its consumer, NAME:held
 that together with the arrival of its outcome in the next lists: so a consumer that was given up, and wakes up again,
 puts nothing twice. `consumers` says until when each of these hashes is believed to have a living owner.
 
+A question that was cut off on its way may arrive when its asker has long asked another one. Nobody would hear its
+answer: so each take names the epoch of its consumer, and one of an earlier epoch takes nothing.
+
 Who finds a list empty waits at its bell, LIST:bell, by a blocking command: a push rings it, and a take that leaves
 something rings it for the next one. So one waits no longer than needed, and one message wakes one consumer. Who finds
 a list full waits at LIST:room in the same way. Nothing depends on a bell: who waits looks by itself every few seconds.
@@ -42,7 +45,8 @@ end
 """
 
 _TAKE = """\
-local function take(list, held, first, count, seconds)
+local function take(list, held, first, count, seconds, epoch)
+    if (redis.call('GET', held .. ':epoch') or '') ~= epoch then return 'epoch' end
     local taken, room = {}, list .. ':room'
     for number = tonumber(first), first + count - 1 do
         local message = redis.call('LPOP', list)
@@ -60,14 +64,16 @@ local function take(list, held, first, count, seconds)
     return taken
 end
 """
-"""Who waits for room in a full list says so in LIST:wanted, with the length that is full."""
+"""Who waits for room in a full list says so in LIST:wanted, with the length that is full. 'epoch': of an earlier one."""
 
 TAKE = _NOW + _FENCE + _RING + _TAKE + """\
 local found = {}
-for i = 1, #KEYS / 2 do found[i] = take(KEYS[2 * i - 1], KEYS[2 * i], ARGV[3 + i], ARGV[2], ARGV[3]) end
+for i = 1, #KEYS / 2 do
+    found[i] = take(KEYS[2 * i - 1], KEYS[2 * i], ARGV[2 + 2 * i], ARGV[2], ARGV[3], ARGV[3 + 2 * i])
+end
 return found
 """
-"""KEYS list, held, list, held...; ARGV token, count, seconds of silence, the first number for each list.
+"""KEYS list, held, list, held...; ARGV token, count, seconds of silence, for each list its first number and epoch.
 
 The messages of each; nil without the lease.
 """
@@ -112,7 +118,7 @@ COMMIT = (
     + """\
 local lengths, gone = {}, {}
 local function put(list, message) lengths[list] = redis.call('RPUSH', list, message) end
-local at = 4
+local at = 5
 while at <= #ARGV do
     local mine, last = redis.call('HDEL', KEYS[2], ARGV[at]) == 1, at + 1 + ARGV[at + 1]
     while mine do
@@ -135,12 +141,12 @@ for list, length in pairs(lengths) do
     answer[#answer + 1] = length
 end
 local taken = {}
-if tonumber(ARGV[2]) > 0 then taken = take(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]) end
+if tonumber(ARGV[2]) > 0 then taken = take(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4]) end
 return {gone, answer, taken}
 """
 )
-"""KEYS list, held, staged; ARGV first number, count and seconds of silence of those that are taken next, then for each
-message that is done its number, how many words follow, and list, message, list, message...
+"""KEYS list, held, staged; ARGV first number, count, seconds of silence and epoch of those that are taken next, then for
+each message that is done its number, how many words follow, and list, message, list, message...
 
 Numbers that are held no more, whose outcomes were not put; lists and lengths; the messages that were taken.
 """

@@ -7,7 +7,7 @@ import os
 import time
 
 from . import lua
-from .queues import one_line
+from .words import one_line
 
 
 class Pulse(object):

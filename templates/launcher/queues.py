@@ -13,6 +13,7 @@ import umsgpack
 
 from . import lua
 from .blocking import SECONDS, Bells
+from .words import MOST_BYTES, one_line, portions, text
 
 try:
     import queue
@@ -26,13 +27,12 @@ GAP = 10
 LONGEST_SILENCE = 60
 PART = 100
 """Messages that move in one step: Redis does nothing else meanwhile."""
-MOST_BYTES = 8 * 1024 * 1024
-"""Bytes of an outcome that travel in one request."""
 ENDS = 5
 """The times that a consumer may end with one message, before that message is put aside."""
 ROOM_SECONDS = 0.3
 """Seconds after which it looks by itself whether there is room: programs of an older release ring at no take."""
 HELD = ":held:"
+EPOCH, EPOCH_SECONDS = ":epoch", 24 * 3600
 FAILED = ":failed"
 
 
@@ -79,6 +79,7 @@ class HeldQueue(object):
         self.mine = set()
         self.unsure = self.drained = False
         """Whether an answer was lost; whether the list was empty after the last take."""
+        self.epoch = ""
         self.lock = threading.Lock()
 
     # As pyspider has it.
@@ -171,6 +172,7 @@ class HeldQueue(object):
     def _take(self, count, busy):
         # The answer to an earlier question was lost on its way; its messages are held.
         if self.unsure:
+            self._new_epoch()
             held = self.redis.hgetall(self.held)
             known = sorted((int(number), message) for number, message in held.items())
             lost = [pair for pair in known if pair[0] not in self.mine]
@@ -179,12 +181,20 @@ class HeldQueue(object):
             if lost:
                 return self._took(lost)
         self.unsure = True
-        args = [self.token, count, SILENCE + busy, self.numbers]
+        args = [self.token, count, SILENCE + busy, self.numbers, self.epoch]
         found = self.scripts.take(keys=[self.name, self.held], args=args)
         self.unsure = False
         return None if found is None else self._took(self._numbered(found[0], count))
 
+    def _new_epoch(self):
+        """From now on a question that was cut off on its way takes nothing, whenever it may arrive."""
+        self.epoch = "%.6f" % time.time()
+        self.redis.set(self.held + EPOCH, self.epoch, ex=EPOCH_SECONDS)
+
     def _numbered(self, messages, count):
+        if messages == b"epoch":
+            # Redis has forgotten it.
+            self.unsure, messages = True, []
         self.drained = len(messages) < count
         first, self.numbers = self.numbers, self.numbers + len(messages)
         return list(zip(range(first, self.numbers), messages))
@@ -245,7 +255,7 @@ class HeldQueue(object):
         # Where the answer to an earlier question was lost, take() finds first what it has brought.
         count = 0 if self.unsure else count
         self.unsure = self.unsure or bool(count)
-        args = [self.numbers, count, SILENCE + busy]
+        args = [self.numbers, count, SILENCE + busy, self.epoch]
         for number, words in pairs:
             args += [number, len(words)] + words
         gone, lengths, found = self.scripts.commit(keys=[self.name, self.held, staged], args=args)
@@ -281,25 +291,3 @@ class HeldQueue(object):
         logging.error("%s: a message was put aside in %s%s: %s", self.name, self.name, FAILED, text)
         self.store.ask(lambda: self.scripts.fail(keys=[self.held, self.name + FAILED], args=[number, text]))
         self.mine.discard(number)
-
-
-def portions(outcomes):
-    """The arguments of each request, none of them too large by the addition of a second message."""
-    part, size = [], 0
-    for name, message in outcomes:
-        if part and size + len(message) > MOST_BYTES:
-            yield part
-            part, size = [], 0
-        part += [name, message]
-        size += len(message)
-    if part:
-        yield part
-
-
-def one_line(error):
-    """The words of an error; its kind where it has none."""
-    return (" ".join((u"%s" % (error,)).split()) or type(error).__name__)[:500]
-
-
-def text(raw):
-    return raw if isinstance(raw, str) else raw.decode("utf-8")

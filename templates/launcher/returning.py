@@ -4,7 +4,8 @@ from __future__ import absolute_import
 
 from . import consumer as consumers
 from . import lua
-from .queues import ENDS, GAP, HELD, LONGEST_SILENCE, PART, SILENCE, text
+from .queues import ENDS, EPOCH, GAP, HELD, LONGEST_SILENCE, PART, SILENCE
+from .words import text
 
 
 def give_back(scripts, held, why, store=None):
@@ -37,4 +38,6 @@ def give_back_gone(client, scripts, mine):
 def hand_back(queue):
     """All that this process still holds goes back to the head of the list."""
     give_back(queue.scripts, queue.held, "handed", queue.store)
+    if queue.epoch:
+        queue.store.ask(lambda: queue.redis.delete(queue.held + EPOCH))
     queue.mine.clear()

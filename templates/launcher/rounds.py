@@ -16,7 +16,8 @@ from .blocking import Bells
 from .ledger import Counts, Ledger
 from .patience import Ended
 from .projects import ProjectsInSight
-from .queues import LeaseLost, one_line
+from .queues import LeaseLost
+from .words import one_line
 
 LONGEST = 1.0
 """Seconds of the longest wait: pyspider looks every second whether a project wants to be called (`@every`)."""

@@ -9,7 +9,8 @@ from collections import OrderedDict
 
 from . import together
 from .patience import TRIES, Ended
-from .queues import LeaseLost, one_line
+from .queues import LeaseLost
+from .words import one_line
 from .rounds import STEP, Rounds
 
 

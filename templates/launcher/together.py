@@ -16,7 +16,8 @@ def take(queues, count):
             return None if None in found else found
         mark(queues, True)
         keys = [key for one in queues for key in (one.name, one.held)]
-        found = first.scripts.take(keys=keys, args=[first.token, count, SILENCE] + [one.numbers for one in queues])
+        own = [word for one in queues for word in (one.numbers, one.epoch)]
+        found = first.scripts.take(keys=keys, args=[first.token, count, SILENCE] + own)
         mark(queues, False)
         return found and [one._took(one._numbered(part, count)) for one, part in zip(queues, found)]
 

@@ -25,7 +25,7 @@ from .redis_server import RedisServer, serving
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
 
 from launcher import consumer as consumers  # type: ignore[import-not-found]
-from launcher import lua, queues, returning
+from launcher import lua, queues, returning, words
 from launcher.flying import flying, waiting  # type: ignore[import-not-found]
 from launcher.lease import Lease  # type: ignore[import-not-found]
 from launcher.life import Life  # type: ignore[import-not-found]
@@ -184,13 +184,30 @@ def test_an_answer_that_was_lost_loses_no_message(redis: Redis) -> None:
     fill(redis, 5)
     pages = held_queue(redis)
     first = pages.take(1)
-    assert pages.scripts.take(keys=["pages", pages.held], args=["", 2, 15, 2])  # never heard of
+    assert pages.scripts.take(keys=["pages", pages.held], args=["", 2, 15, 2, ""])  # never heard of
     pages.unsure = True
     found = pages.take(2)
     assert [one.message for one in found] == [1, 2]
     assert [one.message for one in pages.take(9)] == [3, 4]
     numbers = [one.number for one in first + found]
     assert numbers == [1, 2, 3] and redis.hlen(pages.held) == 5
+
+
+def test_a_question_that_arrives_late_takes_nothing(redis: Redis) -> None:
+    """It was cut off on its way, and its asker has asked again since: nobody would know what it took."""
+    fill(redis, 9)
+    pages = held_queue(redis)
+    (first,) = pages.take(1)
+    late = ["", 2, 15, pages.numbers, pages.epoch]
+    pages.unsure = True
+    assert pages.take(1)[0].message == 1
+    pages.scripts.take(keys=["pages", pages.held], args=late)
+    pages.scripts.commit(keys=["pages", pages.held, "staged"], args=[50, 2, 15, late[-1], first.number, 0])
+    assert redis.hlen(pages.held) == 1 and content(redis) == [2, 3, 4, 5, 6, 7, 8]
+    redis.delete(pages.held + queues.EPOCH)
+    assert [one.message for one in (*pages.take(1), *pages.take(1))] == [2] and not pages.unsure
+    returning.hand_back(pages)
+    assert not redis.exists(pages.held + queues.EPOCH)
 
 
 @pytest.mark.parametrize("count", [1, 9000])
@@ -418,7 +435,7 @@ def test_what_moves_on_while_it_is_looked_for_is_found_as_well(redis: Redis) -> 
 
 
 def test_an_error_without_words_is_told_by_its_kind() -> None:
-    assert [queues.one_line(one) for one in (NotImplementedError(), ValueError("a\nb"))] == [
+    assert [words.one_line(one) for one in (NotImplementedError(), ValueError("a\nb"))] == [
         "NotImplementedError",
         "a b",
     ]

@@ -210,7 +210,7 @@ def test_what_was_taken_from_several_lists_and_not_heard_of_is_found_again(redis
     new, status = held_queue(redis, "new"), held_queue(redis, "status")
     new.put("n")
     status.put("s")
-    args = ["", 5, 15, new.numbers, status.numbers]
+    args = ["", 5, 15, new.numbers, "", status.numbers, ""]
     new.scripts.take(keys=["new", new.held, "status", status.held], args=args)
     new.unsure = status.unsure = True
     assert [[one.message for one in part] for part in together.take((new, status), 5)] == [["n"], ["s"]]
