@@ -46,10 +46,11 @@ def fetcher_plain():
 
 def fetcher_holding():
     tasks, left = holding("in"), COUNT
+    taken = tasks.take(20)
     while left:
-        taken = tasks.take(20)
-        tasks.commit_each([(one.number, [("out", umsgpack.packb(one.message))]) for one in taken])
+        packed = [(one.number, [("out", umsgpack.packb(one.message))]) for one in taken]
         left -= len(taken)
+        _, taken = tasks.commit_each(packed, 20)
 
 
 def processor_plain():
@@ -64,13 +65,14 @@ def processor_plain():
 def processor_holding():
     pages, outcome = holding("in"), []
     status, new, result = [Outgoing(holding(name), outcome) for name in NAMES[1:]]
+    ahead = pages.take(1, busy=15)
     for _ in range(COUNT):
-        (taken,) = pages.take(1, busy=15)
+        (taken,) = ahead
         del outcome[:]
         result.put((TASK, {"title": "x"}))
         status.put(STATUS)
         new.put(FOLLOWS)
-        pages.commit(taken.number, outcome)
+        _, ahead = pages.commit_and_take(taken.number, outcome, 1, busy=15)
 
 
 def result_worker_plain():
@@ -82,7 +84,7 @@ def result_worker_plain():
 def result_worker_holding():
     results, left = holding("in"), COUNT
     while left:
-        taken = results.take(20)
+        taken = results.take(50)
         results.done([one.number for one in taken])
         left -= len(taken)
 
