@@ -213,7 +213,10 @@ def test_what_a_process_used_before_is_not_counted() -> None:
     assert between(before, after) == {"fetcher": 0.75, MYSQL: 1.0}
 
 
-def test_only_the_own_section_of_a_page_is_written(tmp_path: Path) -> None:
+def test_only_the_own_section_of_a_page_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What draws it is installed for ./run bench alone.
+    drawn: list[Path] = []
+    monkeypatch.setattr(report, "picture", lambda _done, path: drawn.append(path))
     page = tmp_path / "benchmark.md"
     page.write_text(f"# Before\n\n{begin(COMMAND)}outdated figures\n<!-- end -->\nafter\n")
     done = {CHAIN: {OURS: [ran(1), Run(fault="99 of 100")], HAND: [ran(100)] * 2}}
@@ -223,3 +226,4 @@ def test_only_the_own_section_of_a_page_is_written(tmp_path: Path) -> None:
     assert "NOT met" in text and "run 2: 99 of 100" in text
     assert json.loads((tmp_path / "crawl.json").read_text())["runs"][CHAIN][OURS][0]["cpu"] == {"scheduler": 1.0}
     assert section(text, COMMAND) in replaced("other\n", COMMAND, report.markdown(done, ABOUT))
+    assert drawn == [tmp_path / "crawl.png"]
