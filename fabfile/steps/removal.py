@@ -162,7 +162,7 @@ each() {
     "$1" "$conf"
   fi
   if alone; then
-    for o in bin boot render runtimes archives libraries current; do "$1" "$opt/$o"; done
+    for o in bin boot build render runtimes archives libraries current; do "$1" "$opt/$o"; done
   else
     "$1" "$render"
     for o in "$folder/$unit" "$folder/$unit".*; do "$1" "$o"; done

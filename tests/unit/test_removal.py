@@ -33,7 +33,7 @@ def host(tmp_path: Path) -> Path:
         "home/work/distri_pyspider/releases/aa/config.json": "{}", "home/work/supervisor/webui1.log": "",
         "home/work/notes": "", "opt/boot/pyspider-demo": "", "opt/boot/pyspider-demo.zip": "",
         "opt/boot/pyspider-demo.stopped.conf": "", "opt/render/demo/renderer.py": "", "opt/runtimes/2.7/bin/python": "",
-        "opt/bin/phantomjs": "",
+        "opt/bin/phantomjs": "", "opt/build/2.7.18-aa/make.done": "",
     }.items():  # fmt: skip
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
@@ -80,7 +80,7 @@ def test_the_python_of_another_cluster_stays(host: Path) -> None:
     assert left(host) == [
         "etc/.supervisord.conf.was-0123456789ab", "etc/hosts", "etc/supervisord.conf",
         "etc/supervisord.conf.before-pyspider-fabfile-1", "home/work/notes", "opt/bin/phantomjs",
-        "opt/boot/pyspider-other", "opt/current", "opt/runtimes/2.7/bin/python",
+        "opt/boot/pyspider-other", "opt/build/2.7.18-aa/make.done", "opt/current", "opt/runtimes/2.7/bin/python",
     ]  # fmt: skip
 
 
