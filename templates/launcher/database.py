@@ -36,6 +36,8 @@ TROUBLE = (
     "USER_LIMIT_REACHED",
     "QUERY_INTERRUPTED",
 )
+MOST_BYTES = 1024 * 1024
+"""Bytes of one request: MySQL refuses larger ones than max_allowed_packet (4 MiB in MySQL 5.7)."""
 RESTED = 60
 """Seconds without a statement after which a connection is asked whether it lives."""
 SERVER_TROUBLE = frozenset(getattr(errorcode, "ER_" + name, None) for name in TROUBLE) - frozenset([None])

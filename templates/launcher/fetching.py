@@ -10,13 +10,12 @@ from collections import deque
 
 import umsgpack
 
-from .blocking import readable
+from .blocking import SECONDS, readable
 from .life import ends_with_it
 from .patience import Ended
 
 SHARE = 20
 """Tasks that are taken at once: the others of the cluster want some as well."""
-REST = 1.0
 GATHER, CROWD = 0.005, 10
 """Seconds in which pages gather while so many requests are open: a question costs the same for one as for many."""
 
@@ -75,11 +74,11 @@ class KeepingFetcher(object):
         """Waits for a page, or for a task where there is room for one. Whether it is time to look for tasks."""
         look = True
         if not self.room():
-            readable([], REST, self.waker)
+            readable([], SECONDS, self.waker)
         elif self.full():
             self.outqueue.wait_for_room(self.waker)
         else:
-            look = self.inqueue.store.ask(lambda: self.inqueue.bells.wait(REST, self.waker))
+            look = self.inqueue.store.ask(lambda: self.inqueue.bells.wait(SECONDS, self.waker))
         if len(self.open) > CROWD:
             time.sleep(GATHER)
         return look

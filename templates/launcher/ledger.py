@@ -4,11 +4,11 @@ from __future__ import absolute_import
 
 import time
 
+from .database import MOST_BYTES
 from .patience import Ended
+from .words import parts
 
 MOST_ROWS = 200
-MOST_BYTES = 1024 * 1024
-"""Bytes of one request: MySQL refuses larger ones than max_allowed_packet (4 MiB in MySQL 5.7)."""
 
 
 class Write(object):
@@ -27,8 +27,10 @@ class Ledger(object):
 
     def __init__(self, db, failed):
         self.db, self.failed = db, failed
-        self.fields, self.rows, self.writes, self.written, self.new = None, {}, [], set(), {}
-        """Ids are kept as MySQL compares them."""
+        self.fields, self.rows = None, {}
+        """What was read ahead: these fields, and the rows that nobody has asked for yet; None for one that is not there."""
+        self.writes, self.written, self.new = [], set(), {}
+        """What is not in MySQL yet, its ids as MySQL compares them; the new rows that the last flush() has written."""
 
     def __getattr__(self, name):
         return getattr(self.db, name)
@@ -101,7 +103,7 @@ class Ledger(object):
     def flush(self):
         """Writes all; failed(task, kind, error) is told each row that MySQL refuses, or that there was no end for."""
         writes, self.writes, self.written, self.new = self.writes, [], set(), {}
-        for part in parts(writes):
+        for part in parts(writes, Write.size, MOST_BYTES, MOST_ROWS):
             try:
                 self.db.together(self.statements(part))
             except (Exception, Ended):
@@ -124,13 +126,13 @@ class Ledger(object):
 
     def statements(self, part):
         """(sql, values): new rows of one table and kind together, changes each by itself, in that order."""
-        alike, found = {}, []
+        new, changes = {}, []
         for one in part:
             if one.kind == "insert":
-                alike.setdefault((one.project, tuple(sorted(one.row))), []).append(one)
+                new.setdefault((one.project, tuple(sorted(one.row))), []).append(one)
             else:
-                found.append(self.change(one))
-        return [self.addition(project, names, rows) for (project, names), rows in alike.items()] + found
+                changes.append(self.change(one))
+        return [self.addition(project, names, rows) for (project, names), rows in new.items()] + changes
 
     def addition(self, project, names, rows):
         mark, escape = self.db.placeholder, self.db.escape
@@ -203,16 +205,3 @@ def plain(taskid):
 def alike(project, taskid):
     """One for all ids that MySQL takes for one: it looks at neither case nor spaces at the end."""
     return project, taskid.lower().rstrip()
-
-
-def parts(writes):
-    """The writes of each request."""
-    part, size = [], 0
-    for one in writes:
-        if part and (size + one.size() > MOST_BYTES or len(part) >= MOST_ROWS):
-            yield part
-            part, size = [], 0
-        part.append(one)
-        size += one.size()
-    if part:
-        yield part

@@ -13,7 +13,7 @@ import umsgpack
 
 from . import lua
 from .blocking import SECONDS, Bells
-from .words import MOST_BYTES, one_line, portions, text
+from .words import one_line, parts, text
 
 try:
     import queue
@@ -150,7 +150,7 @@ class HeldQueue(object):
         return found
 
     def wait_for_room(self, waker=None):
-        """Waits while the list is full, up to a second. Whether it is not."""
+        """Waits while the list is full, for less than a second. Whether it is not."""
         if not self.maxsize or self.last_qsize < self.maxsize or not self.full():
             return True
         self.store.ask(self.want_room)
@@ -223,10 +223,11 @@ class HeldQueue(object):
 
     def commit_and_take(self, number, outcomes, count, busy=0):
         """The same, and what take(count, busy) would give then: one question for both."""
-        staged, parts = "%s:staged:%d" % (self.held, number), list(portions(outcomes))
-        if len(parts) > 1:
-            self.store.ask(lambda: self._stage(staged, parts[:-1]))
-        pairs = [(number, parts[-1] if parts else [])]
+        staged = "%s:staged:%d" % (self.held, number)
+        several = [flat(part) for part in parts(outcomes, lambda outcome: len(outcome[1]))]
+        if len(several) > 1:
+            self.store.ask(lambda: self._stage(staged, several[:-1]))
+        pairs = [(number, several[-1] if several else [])]
         with self.lock:
             gone, lengths, taken = self.store.ask(lambda: self._commit(pairs, staged, count, busy))
             return None if gone else lengths, self._readable(taken)
@@ -236,15 +237,11 @@ class HeldQueue(object):
 
         The lists' lengths, and what take(count, busy) would give then.
         """
-        part, size = [], 0
-        for number, outcomes in pairs:
-            words = [word for outcome in outcomes for word in outcome]
-            if part and size > MOST_BYTES:
-                self._commit_part(part, 0, 0)
-                part, size = [], 0
-            part.append((number, words))
-            size += sum(map(len, words))
-        return self._commit_part(part, count, busy)
+        together = [(number, flat(outcomes)) for number, outcomes in pairs]
+        several = list(parts(together, lambda pair: sum(map(len, pair[1]))))
+        for part in several[:-1]:
+            self._commit_part(part, 0, 0)
+        return self._commit_part(several[-1], count, busy)
 
     def _commit_part(self, pairs, count, busy):
         with self.lock:
@@ -268,9 +265,9 @@ class HeldQueue(object):
         lengths = dict(zip([text(name) for name in lengths[::2]], lengths[1::2]))
         return gone, lengths, self._took(self._numbered(found, count))
 
-    def _stage(self, staged, parts):
+    def _stage(self, staged, several):
         self.redis.delete(staged)
-        for part in parts:
+        for part in several:
             self.scripts.stage(keys=[staged], args=part)
 
     def done(self, numbers):
@@ -291,3 +288,8 @@ class HeldQueue(object):
         logging.error("%s: a message was put aside in %s%s: %s", self.name, self.name, FAILED, text)
         self.store.ask(lambda: self.scripts.fail(keys=[self.held, self.name + FAILED], args=[number, text]))
         self.mine.discard(number)
+
+
+def flat(outcomes):
+    """The words of pairs (list, message)."""
+    return [word for outcome in outcomes for word in outcome]

@@ -37,7 +37,9 @@ class Rounds(ProjectsInSight):
         self.selected = self.book = self.looked_at = None
         self.outgoing, self.collects = [], False
         self.agenda, self.looked_all, self.crowd, self.crowd_at = Agenda(), 0.0, 0, 0.0
-        self.rang, self.full, self.stepped_at, self.again_at = True, False, 0.0, None
+        self.rang, self.stepped_at, self.again_at = True, 0.0, None
+        self.full, self.held_up = False, set()
+        """Whether the fetchers' queue was full at the last look, and the projects that wait for room there."""
         super(Rounds, self).__init__(*args, **kwargs)
         out = self.out_queue
         out.alone = True
@@ -108,7 +110,7 @@ class Rounds(ProjectsInSight):
             times.append(now + STEP)
         if self.again_at is not None:
             times.append(self.again_at)
-        if self._send_buffer and not self.full:
+        if (self._send_buffer or self.held_up) and not self.full:
             times.append(now)
         soonest = self.agenda.next()
         times += [] if soonest is None else [soonest]
@@ -168,23 +170,30 @@ class Rounds(ProjectsInSight):
         """pyspider reads and sends the tasks that it selects one by one."""
         if self.book:
             self.book.flush()
-        self.looked_at = self.due_projects()
-        waits = [(one, one._send_finished_event_wait) for one in self.looked_at.values() if one._selected_tasks]
-        self.selected, self.collects, self.full = [], True, False
+        self.full = self.full and self.out_queue.full()
+        self.looked_at = looked_at = self.due_projects()
+        waits = [(one, one._send_finished_event_wait) for one in looked_at.values() if one._selected_tasks]
+        self.selected, self.collects = [], True
         try:
             counts = super(Rounds, self)._check_select()
-            looked_at, self.looked_at = self.looked_at, None
-            selected, self.selected = self.selected, None
+            selected, self.selected, self.looked_at = self.selected, None, None
             self.read_ahead(selected, self.request_task_fields)
             for project, taskid in selected:
                 self._load_put_task(project, taskid)
         finally:
             self.selected, self.collects, self.looked_at = None, False, None
-        self.step(waits)
-        now = time.time()
+            self.step(waits)
+            self.note(looked_at)
+        return counts
+
+    def note(self, looked_at):
+        """When each of these projects is looked at again."""
+        out, now = self.out_queue, time.time()
+        self.full = self.full or 0 < out.maxsize <= out.last_qsize + len(self.outgoing)
         for name, project in looked_at.items():
             self.agenda.note(name, due_of(project, now, self.full, self.stepped_at, STEP))
-        return counts
+            if self.full and project.task_queue.priority_queue.qsize():
+                self.held_up.add(name)
 
     def due_projects(self):
         now = time.time()
@@ -192,6 +201,10 @@ class Rounds(ProjectsInSight):
             self.looked_all = now
             for name in list(self.all_projects):
                 self.agenda.touch(name)
+        if not self.full:
+            for name in self.held_up:
+                self.agenda.touch(name)
+            self.held_up.clear()
         names = self.agenda.take(now)
         return OrderedDict((name, self.all_projects[name]) for name in names if name in self.all_projects)
 

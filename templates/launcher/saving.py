@@ -6,12 +6,13 @@ import logging
 import time
 
 from .blocking import readable
+from .database import MOST_BYTES
 from .patience import PAUSES, TRIES, Loop
+from .words import parts
 
 SHARE = 50
 GATHER = 0.02
 """Seconds in which results gather: a commit costs the same for one as for many."""
-MOST_BYTES = 1024 * 1024
 OLD = 10.0
 """Seconds after which a result may have been given to another consumer, who may have saved a newer one since."""
 
@@ -36,7 +37,7 @@ class Group(object):
     def flush(self):
         """Saves; `failed` are the messages of which a row was not saved."""
         rows, self.rows = self.rows, []
-        for part in parts(rows):
+        for part in parts(rows, lambda row: len(row[2][2] or ""), MOST_BYTES):
             try:
                 self.db.together([self.statement(project, some) for project, some in by_project(part)])
             except Exception:
@@ -50,19 +51,6 @@ class Group(object):
         marks = ", ".join(["(%s)" % ", ".join([self.db.placeholder] * 4)] * len(rows))
         sql = "REPLACE INTO %s (%s) VALUES %s" % (self.db.escape(self.db._tablename(project)), names, marks)
         return sql, [value for row in rows for value in row]
-
-
-def parts(rows):
-    """The rows of each request."""
-    part, size = [], 0
-    for row in rows:
-        if part and size > MOST_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(row)
-        size += len(row[2][2] or "")
-    if part:
-        yield part
 
 
 def by_project(rows):

@@ -10,9 +10,8 @@ from collections import OrderedDict
 from . import together
 from .patience import TRIES, Ended
 from .queues import LeaseLost
-from .words import one_line
 from .rounds import STEP, Rounds
-
+from .words import one_line
 
 AT_ONCE = 100
 

@@ -1,20 +1,21 @@
-"""Words as Redis gives and takes them."""
+"""What goes to a store and comes from it: in how many requests, and in which words."""
 
 from __future__ import absolute_import
 
 MOST_BYTES = 8 * 1024 * 1024
-"""Bytes of an outcome that travel in one request."""
+"""Bytes of one request to Redis."""
 
 
-def portions(outcomes):
-    """The arguments of each request, none of them too large by the addition of a second message."""
-    part, size = [], 0
-    for name, message in outcomes:
-        if part and size + len(message) > MOST_BYTES:
+def parts(items, size, most_bytes=MOST_BYTES, most=None):
+    """The items of each request, in order: together no larger than that, but for one that is larger by itself."""
+    part, total = [], 0
+    for item in items:
+        own = size(item)
+        if part and (total + own > most_bytes or len(part) == most):
             yield part
-            part, size = [], 0
-        part += [name, message]
-        size += len(message)
+            part, total = [], 0
+        part.append(item)
+        total += own
     if part:
         yield part
 

@@ -12,11 +12,12 @@ import os
 import select
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .carried import carried
 
 FAR = "10.77.255"
 HERE = "10.77.255.254"
@@ -29,16 +30,8 @@ _NEW_NETWORK = 0x40000000
 @contextmanager
 def delayed(near: Path) -> Iterator[Path]:
     """A new namespace from which FAR.1 to FAR.250 are in `near`, a round trip of 50 ms away; it ends with the block."""
-    words = ["nsenter", f"--net={near}", "--", sys.executable, "-m", __name__]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as process:
-        assert process.stdout and process.stdin
-        try:
-            if process.stdout.readline() != b"ready\n":
-                raise RuntimeError("the line with a delay could not be made")
-            yield Path(f"/proc/{process.pid}/ns/net")
-        finally:
-            # The end of its stdin ends it, also when this process is killed.
-            process.stdin.close()
+    with carried(__name__, near, what="the line with a delay") as pid:
+        yield Path(f"/proc/{pid}/ns/net")
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from .conftest import Cluster
 pytestmark = pytest.mark.e2e
 
 SCRIPTS = Path(__file__).parent / "on_hosts"
+FOLDER = "/tmp/on_hosts"
 RELEASE = "/home/work/distri_pyspider/current"
 ROUNDS = 300
 DATA_TOO_LONG = 1406
@@ -21,11 +24,10 @@ DATA_TOO_LONG = 1406
 
 def on_host(cluster: Cluster, script: str, *words: str) -> dict[str, Any]:
     """What a script prints in the end, under the Python and with the launcher of node1."""
-    asked = (
-        f"cat >/tmp/{script}; HOME=/root /opt/pyspider/current/bin/python /tmp/{script} {RELEASE}/config.json {RELEASE}"
-    )
-    line = " ".join([asked, *words])
-    told = cluster.sandbox.exec("node1", "sh", "-c", line, input=(SCRIPTS / script).read_bytes(), limit=120)
+    packed = subprocess.run(["tar", "-C", SCRIPTS, "-c", "."], capture_output=True, check=True).stdout
+    python = f"/opt/pyspider/current/bin/python -B {FOLDER}/{script} {RELEASE}/config.json {RELEASE} {' '.join(words)}"
+    line = f"mkdir -p {FOLDER} && tar -x -C {FOLDER} && HOME=/root {python}"
+    told = cluster.sandbox.exec("node1", "sh", "-c", line, input=packed, limit=120)
     answer: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
     return answer
 
@@ -57,3 +59,13 @@ def test_rows_are_read_and_written_together_and_fail_by_themselves(cluster: Clus
     assert results["twice"] == {"url": "http://x/49", "result": {"title": 49}}
     assert results["failed"] == [1, 2] and results["error"] == DATA_TOO_LONG
     assert results["good"] == {"url": "http://x"}
+
+
+def test_a_scheduler_rests_while_the_fetchers_queue_is_full_and_forgets_no_project(cluster: Cluster) -> None:
+    found = on_host(cluster, "waits.py")
+    assert found["full"] == 8
+    # Once a second by itself; without a wait it would be hundreds.
+    assert found["rounds"] <= 6
+    assert Counter(project for _, project in found["found"]) == {"waitsone": 110, "waitstwo": 110}
+    # It is woken by the room that a fetcher makes, and looks at all projects that were held up.
+    assert found["found"][-1][0] < 5

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from .held import held_queue
 from .redis_server import RedisServer, serving
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
@@ -31,23 +31,6 @@ from launcher.lease import Lease  # type: ignore[import-not-found]
 from launcher.life import Life  # type: ignore[import-not-found]
 from launcher.patience import Ended, Ending, Store, redis_lost  # type: ignore[import-not-found]
 from launcher.pulse import Pulse  # type: ignore[import-not-found]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with serving(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def redis(running: RedisServer) -> Redis:
-    running.client.flushall()
-    return running.client
-
-
-def held_queue(client: Redis, name: str = "pages", consumer: str = "h/p/1.2.3", **options: Any) -> Any:
-    store = Store("Redis", redis_lost, Ending())
-    return queues.HeldQueue(name, client, consumer, store, **options)
 
 
 def once(port: int) -> Redis:

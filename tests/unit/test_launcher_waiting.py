@@ -16,35 +16,20 @@ import umsgpack
 from redis import Redis, TimeoutError
 
 from ..waiting import eventually
+from .held import held_queue
 from .redis_server import RedisServer, serving
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
 
 from launcher import lua, queues, returning, together  # type: ignore[import-not-found]
 from launcher.blocking import Bells, Waker, readable  # type: ignore[import-not-found]
-from launcher.patience import Ending, Store, redis_lost  # type: ignore[import-not-found]
+from launcher.patience import redis_lost  # type: ignore[import-not-found]
 
 # The hosts' redis-py wants the name of the command that the one of the tests has no use for.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to 'get_connection'")
 
 AT_ONCE = 0.6
 """Seconds: less than the second after which a consumer looks by itself."""
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with serving(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def redis(running: RedisServer) -> Redis:
-    running.client.flushall()
-    return running.client
-
-
-def held_queue(client: Redis, name: str = "pages", consumer: str = "h/p/1.2.3", **options: Any) -> Any:
-    return queues.HeldQueue(name, client, consumer, Store("Redis", redis_lost, Ending()), **options)
 
 
 def packed(*numbers: int) -> list[bytes]:

@@ -11,24 +11,13 @@ from fabfile.demo.crawl import web_ui
 from fabfile.demo.webui import WebUIClient
 from fabfile.errors import Problem
 
+from ...chaos.crawl import SCRIPT
 from .pages import Shape
 from .place import Place
 
 OURS, HAND, SCRAPY = "this project", "pyspider by hand", "scrapy-redis"
 START_SECONDS = 120.0
 RATE = "5000/5000"
-SCRIPT = """\
-from pyspider.libs.base_handler import *
-
-class Handler(BaseHandler):
-    def on_start(self):
-        self.crawl("@START@", callback=self.page, age=0, etag=False, last_modified=False)
-
-    def page(self, response):
-        for each in response.doc("a[href]").items():
-            self.crawl(each.attr.href, callback=self.page)
-        return {"title": response.doc("title").text()}
-"""
 
 
 @dataclass(frozen=True, slots=True)

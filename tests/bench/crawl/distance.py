@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..carried import carried
 from ..delay import tun
 
 PORTS = (3306, 6379)
@@ -34,16 +35,8 @@ def distant(stores: Path, seconds: float) -> Iterator[None]:
     if not seconds:
         yield
         return
-    words = ["nsenter", f"--net={stores}", "--", sys.executable, "-m", __name__, str(seconds)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
-        assert process.stdin and process.stdout
-        try:
-            if process.stdout.readline() != b"ready\n":
-                raise RuntimeError("the distance to the stores could not be made")
-            yield
-        finally:
-            # The end of its stdin ends it, also when this process is killed.
-            process.stdin.close()
+    with carried(__name__, stores, str(seconds), what="the distance to the stores"):
+        yield
 
 
 def round_trip(namespace: Path, address: str, port: int = PORTS[1]) -> float:

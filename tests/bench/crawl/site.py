@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 import time
 import urllib.request
@@ -22,6 +21,7 @@ from fabfile.sandbox.network import Port
 from fabfile.sandbox.sandbox import Sandbox
 from fabfile.sandbox.services import SITE
 
+from ..carried import carried
 from .pages import Kind, Shape
 
 PORT = 8000
@@ -62,16 +62,8 @@ def serving(sandbox: Sandbox) -> Iterator[Site]:
     """The server, in a namespace of its own on the hosts' network."""
     place = Port(sandbox.network, "site", SITE)
     place.connect()
-    words = ["nsenter", f"--net={place.namespace}", "--", sys.executable, "-m", __name__, place.address, str(PORT)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
-        assert process.stdin and process.stdout
-        try:
-            if process.stdout.readline() != b"ready\n":
-                raise RuntimeError("the site could not be served")
-            yield Site(f"http://{place.address}:{PORT}")
-        finally:
-            # The end of its stdin ends it, also when this process is killed.
-            process.stdin.close()
+    with carried(__name__, place.namespace, place.address, str(PORT), what="the site"):
+        yield Site(f"http://{place.address}:{PORT}")
 
 
 class Seen:

@@ -5,80 +5,41 @@ Runs under the hosts' Python 2.7:  rounds.py CONFIG.json RELEASE SEED ROUNDS
 
 import json
 import random
-import shutil
 import sys
-import tempfile
 import time
 
-CONFIG, RELEASE, SEED, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-sys.path.insert(0, RELEASE)
-sys.dont_write_bytecode = True
-from launcher import database, wiring  # noqa: E402
-from launcher.blocking import Waker  # noqa: E402
-from launcher.consumer import here  # noqa: E402
-from launcher.patience import Ending, Store, redis_lost  # noqa: E402
-from launcher.pulse import Pulse  # noqa: E402
-from launcher.queues import HeldQueue  # noqa: E402
-from launcher.scheduling import KeepingScheduler  # noqa: E402
-from pyspider.database import connect_database  # noqa: E402
-from pyspider.scheduler.scheduler import Scheduler, ThreadBaseScheduler  # noqa: E402
-from six.moves import queue as queues  # noqa: E402
+import common
+from common import config, connect_database
+from launcher import database
+from launcher.patience import Ending, Store
+from pyspider.scheduler.scheduler import Scheduler
+from six.moves import queue as queues
 
+SEED, ROUNDS = int(sys.argv[3]), int(sys.argv[4])
 NOW = [1700000000.0]
 REAL = time.time
-with open(CONFIG) as stream:
-    config = json.load(stream)
-DATA = tempfile.mkdtemp()
-"""Empty: pyspider keeps its counts there over a restart."""
-SCRIPT = "class Handler(object): pass"
 
 
 class Plain(Scheduler):
     """pyspider's, without threads: those send in any order."""
 
 
-class Kept(KeepingScheduler, ThreadBaseScheduler):
-    """The launcher's, which waits for nothing here."""
-
-    ending, pulse, waker = Ending(), Pulse("scheduler", here()), Waker()
+class Kept(common.Kept):
+    """It waits for nothing here."""
 
     def rest(self):
         self.rang = True
 
 
-class OneProject(object):
-    """A projectdb in memory."""
-
-    def __init__(self, name):
-        self.project = {
-            "name": name, "group": None, "status": "RUNNING", "script": SCRIPT, "comments": None,
-            "rate": 7.0, "burst": 9.0, "updatetime": NOW[0],
-        }  # fmt: skip
-
-    def check_update(self, timestamp, fields=None):
-        return [self.project] if self.project["updatetime"] >= timestamp else []
-
-    def get(self, name, fields=None):
-        return dict(self.project) if name == self.project["name"] else None
-
-    def copy(self):
-        return self
-
-
 def plain(name):
+    projects = common.Projects([name], 7.0, 9.0, NOW[0])
     return Plain(
-        connect_database(config["taskdb"]), OneProject(name), queues.Queue(), queues.Queue(), queues.Queue(8), DATA
+        connect_database(config["taskdb"]), projects, queues.Queue(), queues.Queue(), queues.Queue(8), common.DATA
     )
 
 
 def kept(name):
-    client = wiring.connected(config["message-queue"])
-    store = Store("Redis", redis_lost, Ending())
-    names = ["%s:%s" % (name, each) for each in ("new", "status", "out")]
-    client.delete(*names)
-    new, status, out = [HeldQueue(each, client, here(), store, maxsize) for each, maxsize in zip(names, (0, 0, 8))]
-    return Kept(taskdb=connect_database(config["taskdb"]), projectdb=OneProject(name), newtask_queue=new,
-                status_queue=status, out_queue=out, data_path=DATA)  # fmt: skip
+    return common.kept(Kept, name, common.Projects([name], 7.0, 9.0, NOW[0]), 8)
 
 
 def new_tasks(dice, known):
@@ -177,7 +138,4 @@ def main():
     print(json.dumps(found))
 
 
-try:
-    main()
-finally:
-    shutil.rmtree(DATA)
+main()
