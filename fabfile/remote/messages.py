@@ -38,8 +38,10 @@ class Tally(object):
 
     def line(self, when, level, text, following):
         broken = level in "EC" and "Traceback" in following
-        if text.endswith(STARTS) or AGAIN.match(text):
+        if text.endswith(STARTS):
             self.__init__()
+        elif AGAIN.match(text):
+            self.failed, self.faults, self.open = 0, None, False
         elif HANDLED.match(text):
             self.settle()
             self.handled = when

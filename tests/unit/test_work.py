@@ -243,7 +243,10 @@ TRACE = (f"[E NOW result_worker:63] {ERROR}", "    Traceback (most recent call l
         ((*TRACE, *TRACE, "[I NOW patience:117] starts, with queues that hold", PAGE), {"done": 1, "loops": 0}),
         ((BROKEN, "[I NOW fetching:43] fetcher starts, with queues that hold"), {"failed": 0}),
         ((BROKEN, "[W NOW patience:93] Redis is away (timed out); waiting for it, nothing is dropped"), {"failed": 1}),
-        ((BROKEN, "[W NOW patience:93] Redis answers again, after 60 s"), {"failed": 0}),
+        (
+            (PAGE, BROKEN, "[W NOW patience:93] Redis answers again, after 60 s"),
+            {"done": 1, "failed": 0, "fault_s": None},
+        ),
         (("[E NOW tornado_fetcher:210] [599] demo:ab http://x/, x 0.01s",), {"failed": 1}),
         (("[W NOW tornado_fetcher:421] [404] demo:ab http://x/ 0.01s",), {"done": 1}),
         (("[I NOW scheduler:965] select demo:ab http://x/",), {"done": 1}),
