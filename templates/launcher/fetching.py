@@ -8,10 +8,9 @@ import threading
 import time
 from collections import deque
 
-import umsgpack
-
 from .blocking import SECONDS, readable
 from .life import ends_with_it
+from .packing import pack
 from .patience import Ended
 
 SHARE = 20
@@ -130,7 +129,7 @@ class KeepingFetcher(object):
         """The number of a task, and its outcome; None for one that can't be packed, which is put aside."""
         (number, _), task, result = fetched
         try:
-            return number, [(self.outqueue.name, umsgpack.packb((task, result)))]
+            return number, [(self.outqueue.name, pack((task, result)))]
         except Exception as error:
             self.pulse.failed(error)
             self.inqueue.fail(number, error)

@@ -4,9 +4,8 @@ from __future__ import absolute_import
 
 import itertools
 
-import umsgpack
-
 from . import lua
+from .packing import unpack
 from .queues import FAILED, HELD
 from .words import text
 
@@ -52,7 +51,7 @@ def held(client, name):
 def tasks(message):
     """The (project, taskid) of a message; one that nobody can read has none."""
     try:
-        packed = umsgpack.unpackb(message)
+        packed = unpack(message)
         one = packed[0] if isinstance(packed, (list, tuple)) else packed
         return [(one["project"], one["taskid"])]
     except Exception:

@@ -4,8 +4,7 @@ from __future__ import absolute_import
 
 import logging
 
-import umsgpack
-
+from .packing import pack
 from .patience import PAUSES, TRIES, Ended, Loop
 
 BUSY = 15
@@ -23,7 +22,7 @@ class Outgoing(object):
 
     def put(self, obj, block=True, timeout=None):
         # Packed now: a result of a kind that can't be packed is its script's error.
-        self.outcome.append((self.queue.name, umsgpack.packb(obj)))
+        self.outcome.append((self.queue.name, pack(obj)))
         return True
 
     def put_nowait(self, obj):

@@ -9,10 +9,9 @@ import logging
 import threading
 import time
 
-import umsgpack
-
 from . import lua
 from .blocking import SECONDS, Bells
+from .packing import pack, unpack
 from .words import one_line, parts, text
 
 try:
@@ -99,7 +98,7 @@ class HeldQueue(object):
     def put_nowait(self, obj):
         if not (self.lazy_limit and self.last_qsize < self.maxsize) and self.full():
             raise self.Full
-        self.put_packed([umsgpack.packb(obj)])
+        self.put_packed([pack(obj)])
         return True
 
     def put_packed(self, messages):
@@ -124,7 +123,7 @@ class HeldQueue(object):
         message = self.store.ask(lambda: self.redis.lpop(self.name))
         if message is None:
             raise self.Empty
-        return umsgpack.unpackb(message)
+        return unpack(message)
 
     def get(self, block=True, timeout=None):
         return self._until(self.get_nowait, self.Empty, block, timeout)
@@ -208,7 +207,7 @@ class HeldQueue(object):
         read = []
         for number, message in pairs:
             try:
-                read.append(Taken(number, umsgpack.unpackb(message)))
+                read.append(Taken(number, unpack(message)))
             except Exception as error:
                 self.fail(number, "it can't be read: %s" % (error,))
         return read

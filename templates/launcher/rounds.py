@@ -8,12 +8,11 @@ import threading
 import time
 from collections import OrderedDict
 
-import umsgpack
-
 from . import lua, together
 from .agenda import EACH, Agenda, due_of
 from .blocking import Bells
 from .ledger import Counts, Ledger
+from .packing import pack
 from .patience import Ended
 from .projects import ProjectsInSight
 from .queues import LeaseLost
@@ -239,7 +238,7 @@ class Rounds(ProjectsInSight):
             self.push()
             self.full = out.full()
         if not self.full:
-            self.outgoing.append(umsgpack.packb(task))
+            self.outgoing.append(pack(task))
         elif force:
             self._send_buffer.appendleft(task)
         else:

@@ -9,7 +9,7 @@ import sys
 
 from . import consumer as consumers
 from . import ending as endings
-from . import queues, returning
+from . import lines, queues, returning
 from .blocking import Waker
 from .lease import Lease
 from .life import Life, ends_with_it
@@ -125,6 +125,8 @@ class Component(object):
         found = utils.load_object(value) if isinstance(value, (str, type(u""))) else value
         if not isinstance(found, type):
             return found
+        # pyspider has set up its logging by now.
+        lines.gather()
         module, name = BASES[self.role]
         bases = (Rpc, getattr(part(module), name), found)
         return type(name, bases, dict(ending=self.ending, pulse=self.pulse, waker=self.waker, component=self))

@@ -69,3 +69,10 @@ def test_a_scheduler_rests_while_the_fetchers_queue_is_full_and_forgets_no_proje
     assert Counter(project for _, project in found["found"]) == {"waitsone": 110, "waitstwo": 110}
     # It is woken by the room that a fetcher makes, and looks at all projects that were held up.
     assert found["found"][-1][0] < 5
+
+
+def test_messages_are_packed_as_pyspider_packs_them_and_read_as_it_reads_them(cluster: Cluster) -> None:
+    """The C extension is there, and random messages lead to the same bytes, the same types and the same errors."""
+    found = on_host(cluster, "packed.py", "1", "2000")
+    assert found["fast"] and found["refused"] > 10
+    assert found["differs"] == []

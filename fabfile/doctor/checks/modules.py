@@ -22,6 +22,7 @@ PINNED = frozenset(
         "jsmin",
         "lxml",
         "markupsafe",
+        "msgpack",
         "mysql",
         "pkg_resources",
         "pycurl",
