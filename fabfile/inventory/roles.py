@@ -116,7 +116,7 @@ PROCESSOR = Role(
     takes_from=("fetcher2processor",),
     priority=300,
     stop_seconds=40,
-    launcher=("database", "processing"),
+    launcher=("database", "processing", "quick"),
 )
 FETCHER = Role(
     name="fetcher",

@@ -109,6 +109,8 @@ class Component(object):
 
             options = self.config.get("scheduler") or {}
             TaskQueue.processing_timeout = options.get("processing-timeout") or PROCESSING_SECONDS
+        if self.role == "processor":
+            part("quick").put_over()
 
     def connect_queue(self, name, url=None, maxsize=0, lazy_limit=True):
         queue = queues.HeldQueue(name, self.client, self.consumer, self.redis_store, maxsize, lazy_limit)

@@ -76,3 +76,9 @@ def test_messages_are_packed_as_pyspider_packs_them_and_read_as_it_reads_them(cl
     found = on_host(cluster, "packed.py", "1", "2000")
     assert found["fast"] and found["refused"] > 10
     assert found["differs"] == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_scripts_call_most_gives_the_same_answers_in_less_time(cluster: Cluster, seed: int) -> None:
+    """Links made absolute, attributes, selectors, URLs: as pyquery and pyspider themselves, errors too."""
+    assert on_host(cluster, "quick.py", str(seed), "500")["differs"] == []
