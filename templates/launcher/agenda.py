@@ -47,9 +47,12 @@ class Agenda(object):
 
 def due_of(project, now, full, stepped_at, step):
     """When a project has something to do that no message tells of; `full` is the fetchers' queue."""
+    if not project.active or project._paused or project.waiting_get_info:
+        # None of its tasks is looked at, whenever one is due.
+        return now + EACH
     tasks, times = project.task_queue, [now + EACH]
     times += [top.exetime for top in (tasks.time_queue.top, tasks.processing.top) if top is not None]
-    if tasks.priority_queue.qsize() and not (full or project.waiting_get_info or project._paused):
+    if tasks.priority_queue.qsize() and not full:
         times.append(refilled(tasks.bucket, now))
     if project._selected_tasks and not len(tasks):
         times.append(stepped_at + step)

@@ -4,6 +4,7 @@ from __future__ import absolute_import
 
 import errno
 import fcntl
+import math
 import os
 import select
 
@@ -99,7 +100,7 @@ def readable(numbers, seconds, waker=None):
     for number in numbers + ([waker.fileno()] if waker else []):
         watched.register(number, select.POLLIN)
     try:
-        ready = [number for number, _ in watched.poll(max(0, int(seconds * 1000)))]
+        ready = [number for number, _ in watched.poll(max(0, math.ceil(seconds * 1000)))]
     except select.error as error:
         if error.args[0] != errno.EINTR:
             raise

@@ -48,7 +48,7 @@ class Tasks(list[float]):
 
 
 def project(tasks: Tasks, **more: Any) -> Any:
-    state = {"waiting_get_info": False, "_paused": False, "_selected_tasks": False}
+    state = {"active": True, "waiting_get_info": False, "_paused": False, "_selected_tasks": False}
     return SimpleNamespace(task_queue=tasks, **(state | more))
 
 
@@ -64,6 +64,9 @@ def project(tasks: Tasks, **more: Any) -> Any:
         (project(Tasks(ready=3, bucket=0.5, rate=4)), False, NOW + 0.25),
         (project(Tasks(ready=3, bucket=0.5)), False, NOW + EACH),
         (project(Tasks(), _selected_tasks=True), False, NOW + 0.1),
+        (project(Tasks(), _selected_tasks=True, active=False), False, NOW + EACH),
+        (project(Tasks(NOW - 1), _paused=True), False, NOW + EACH),
+        (project(Tasks(NOW - 1), waiting_get_info=True), False, NOW + EACH),
     ],
 )
 def test_when_a_project_is_due(one: Any, full: bool, due: float) -> None:
