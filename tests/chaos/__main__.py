@@ -10,6 +10,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -130,10 +131,14 @@ def main() -> int:
         print("\n".join([*(event.name for event in EVENTS), SCHEDULE]))
         return 0
     print(f"seed {asked.seed}", flush=True)
+    if asked.out:
+        asked.out.mkdir(parents=True, exist_ok=True)
     waiting, done = work(asked), list[Told]()
     threads = [threading.Thread(target=worked_off, args=(waiting, asked, done)) for _ in range(asked.clusters)]
     for one in threads:
         one.start()
+    # Whoever ends this program by TERM leaves no hosts behind either.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for one in threads:
             one.join()
