@@ -263,12 +263,16 @@ def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dic
 
 
 def _confined(fleet: Fleet) -> dict[str, str]:
-    """The places that no page gets to: see templates/phantomjs.js."""
+    """The places that no page gets to (templates/phantomjs.js), and its memory (templates/renderer.py)."""
     hosts = dict.fromkeys(
         [*(host.address for host in fleet.hosts), *(fleet.stores.of(role).address for role in STORES)]
     )
     ports = [*doors.all_ports(fleet), *doors.all_pages(fleet)]
-    return {"PYSPIDER_HOSTS": " ".join(hosts), "PYSPIDER_PORTS": " ".join(map(str, ports))}
+    return {
+        "PYSPIDER_HOSTS": " ".join(hosts),
+        "PYSPIDER_PORTS": " ".join(map(str, ports)),
+        "PYSPIDER_MEMORY_MB": str(fleet.phantomjs.memory_mb),
+    }
 
 
 def _sections(fleet: Fleet, host: Host, programs: list[dict[str, Any]]) -> str:

@@ -5,6 +5,9 @@
     renderer.py ask SOCKET           prints the digest of the program that serves there
     renderer.py stop SOCKET          as the renderer's user: ends it, and all that it runs
 
+PhantomJS never gives memory back, and a page's script can hang all of it: one that holds too much, or does not answer,
+is ended here, and supervisord starts it anew. Fetchers ask once more then.
+
 The socket is in a directory of the renderer's user; only USER, root and itself are heard there. Nothing goes the other
 way but the output of the command.
 """
@@ -22,12 +25,22 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 
 SECONDS = 10
 MOST = 1 << 20
 """Bytes of a request."""
 PASSED = ("LANG", "OPENSSL_CONF", "SUPERVISOR_PROCESS_NAME")
 SO_PEERCRED = 17
+LOOK = 5
+"""Seconds between two looks at a command."""
+MEMORY = "PYSPIDER_MEMORY_MB"
+"""The variable with the megabytes that a command may hold. The last word of such a command is ADDRESS:PORT."""
+PATIENCE = 60
+"""Seconds that one which holds too much has for the pages that it has begun; none above twice that much."""
+HANG = 120
+"""Seconds without an answer."""
+ESTABLISHED = "01"
 DEATH = 1
 """PR_SET_PDEATHSIG."""
 
@@ -110,11 +123,91 @@ def handle(connection, pid, code):
         except OSError as error:
             connection.sendall(("%s: %s\n" % (wanted["words"][0], error.strerror)).encode("utf-8"))
             return
+    watch, look_at = Watch(process.pid, wanted["words"], environment), clock() + LOOK
     while process.poll() is None:
         # The other end says nothing more: to be readable means that it has ended.
-        if select.select([connection], [], [], 0.2)[0]:
+        ended, reason = select.select([connection], [], [], 0.2)[0], ""
+        if not ended and clock() >= look_at:
+            reason, look_at = watch.reason(), clock() + LOOK
+        if reason:
+            connection.sendall(("renderer.py: %s; it starts anew\n" % reason).encode("utf-8"))
+        if ended or reason:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def clock():
+    """Seconds that no setting of the clock changes."""
+    return os.times()[4]
+
+
+class Watch(object):
+    """A command that listens at an address, and the reasons for which it has to end."""
+
+    def __init__(self, pid, words, environment):
+        self.pid, self.limit = pid, int(environment.get(MEMORY) or 0)
+        self.address, _, port = words[-1].rpartition(":")
+        self.port = int(port) if self.limit else 0
+        self.heavy_since, self.silent_since, self.question = None, clock(), None
+
+    def reason(self):
+        """Why it has to end now, in words; empty where it need not."""
+        if not self.limit:
+            return ""
+        self.hear()
+        if clock() > self.silent_since + HANG:
+            return "no answer at %s:%d for %d s" % (self.address, self.port, HANG)
+        holds = memory(self.pid)
+        if holds <= self.limit:
+            self.heavy_since = None
+            return ""
+        self.heavy_since = self.heavy_since or clock()
+        late = clock() > self.heavy_since + PATIENCE or holds > 2 * self.limit
+        if late or not open_requests(self.port):
+            return "it holds %d MB, more than memory_mb = %d" % (holds, self.limit)
+        return ""
+
+    def hear(self):
+        """Asks it something, and takes note of its answer, of which only the first byte counts."""
+        if self.question is None:
+            self.question = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self.question.settimeout(LOOK)
+            try:
+                self.question.connect((self.address, self.port))
+                self.question.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            except EnvironmentError:
+                self.close()
+                return
+        if select.select([self.question], [], [], LOOK / 5.0)[0]:
+            if self.heard():
+                self.silent_since = clock()
+            self.close()
+
+    def heard(self):
+        try:
+            return bool(self.question.recv(1))
+        except EnvironmentError:
+            return False
+
+    def close(self):
+        self.question.close()
+        self.question = None
+
+
+def memory(pid):
+    """The megabytes that a process holds; 0 where there is none."""
+    try:
+        with open("/proc/%d/statm" % pid) as stream:
+            return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+    except EnvironmentError:
+        return 0
+
+
+def open_requests(port):
+    """How many connections to a port of this host are open."""
+    with open("/proc/net/tcp") as stream:
+        rows = [line.split() for line in stream.readlines()[1:]]
+    return len([row for row in rows if int(row[1].rpartition(":")[2], 16) == port and row[3] == ESTABLISHED])
 
 
 def begin():

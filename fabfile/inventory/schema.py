@@ -74,7 +74,7 @@ class PhantomJS(Struct, frozen=True, forbid_unknown_fields=True):
 
     source: Text = "package"
     sha256: Sha256 = PHANTOMJS_SHA256
-    memory_mb: Megabytes = 1024
+    memory_mb: Megabytes = 512
     user: UserName = "work-render"
 
 

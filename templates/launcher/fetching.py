@@ -19,6 +19,48 @@ GATHER, CROWD = 0.005, 10
 """Seconds in which pages gather while so many requests are open: a question costs the same for one as for many."""
 
 
+RENDERER_PAUSES = (1, 2, 4, 8)
+"""Seconds before a renderer that ended while it had a page, or does not listen yet, is asked once more."""
+RENDERER_ENDED = (7, 52, 55, 56)
+"""curl's numbers for that: no connection, an empty answer, a send or a receive that failed."""
+
+
+class PatientClient(object):
+    """Over the fetcher's client for HTTP. PhantomJS starts anew now and then: no fault of the page's that it had."""
+
+    def __init__(self, client, renderer):
+        self.client, self.renderer = client, renderer
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    def fetch(self, request, *args, **kwargs):
+        if getattr(request, "url", request) != self.renderer:
+            return self.client.fetch(request, *args, **kwargs)
+        return self.rendered(request, *args, **kwargs)
+
+    def rendered(self, *words, **kwargs):
+        from tornado import gen
+
+        return gen.coroutine(self.asked_again)(*words, **kwargs)
+
+    def asked_again(self, *words, **kwargs):
+        from tornado import gen
+
+        for pause in RENDERER_PAUSES:
+            try:
+                answer = yield self.client.fetch(*words, **kwargs)
+            except Exception as error:
+                if getattr(error, "errno", None) not in RENDERER_ENDED:
+                    raise
+                logging.warning("the renderer has ended with a page in its hands (%s): once more", error)
+                yield gen.sleep(pause)
+            else:
+                raise gen.Return(answer)
+        answer = yield self.client.fetch(*words, **kwargs)
+        raise gen.Return(answer)
+
+
 class KeepingFetcher(object):
     """Over pyspider's Fetcher, which pops a task and forgets it when it dies. Redis is asked by a thread of its own.
 
@@ -43,6 +85,8 @@ class KeepingFetcher(object):
         import tornado.ioloop
 
         logging.info("fetcher starts, with queues that hold")
+        if self.phantomjs_proxy:
+            self.http_client = PatientClient(self.http_client, self.phantomjs_proxy)
         porter = threading.Thread(target=ends_with_it(self.carry), name="porter")
         porter.daemon = True
         tornado.ioloop.PeriodicCallback(self.clear_robot_txt_cache, 10000, io_loop=self.ioloop).start()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,6 +51,12 @@ for url in sys.argv[1:]:
 """
 
 
+FETCHED = """
+import json, sys, umsgpack, xmlrpclib
+answer = umsgpack.unpackb(xmlrpclib.ServerProxy(sys.argv[1]).fetch(json.loads(sys.argv[2])).data)
+print(json.dumps({"status_code": answer["status_code"], "content": answer["content"]}))
+"""
+BUSY = "function() { var end = Date.now() + 4000; while (Date.now() < end) {} return 1; }"
 RENDER = """
 import json, sys, urllib.request
 for url in sys.argv[2:]:
@@ -241,6 +249,21 @@ def test_a_killed_renderer_or_phantomjs_comes_back(cluster: Cluster) -> None:
         until(lambda before=before: cluster.on("node3", "pgrep -x phantomjs || :") not in ("", before), 30)
     until(lambda: cluster.status()["problems"] == [], 30)
     silent(cluster)
+
+
+def test_a_page_that_phantomjs_had_when_it_ended_is_rendered_by_the_next_one(cluster: Cluster) -> None:
+    with site(cluster) as pages:
+        fetch = {"fetch_type": "js", "js_script": BUSY}
+        task = {"taskid": "t", "project": "p", "url": f"{pages}/", "fetch": fetch, "process": {}}
+        fetcher = f"http://{cluster.sandbox.address('node2')}:24444"
+        line = f"/opt/pyspider/current/bin/python -c {shlex.quote(FETCHED)} {fetcher} {shlex.quote(json.dumps(task))}"
+        with ThreadPoolExecutor() as beside:
+            answer = beside.submit(cluster.on, "node1", line)
+            until(lambda: int(cluster.on("node3", "grep -c ':63D3 [^ ]* 01' /proc/net/tcp || :")) > 0, 30)
+            cluster.on("node3", "pkill -KILL -x phantomjs")
+            told = json.loads(answer.result(60))
+    assert told["status_code"] == 200 and "made by a script" in told["content"]
+    assert "the renderer has ended" in cluster.on("node2", "cat /home/work/supervisor/fetcher1.log")
 
 
 def test_where_no_rules_can_be_set_the_rpc_servers_keep_strangers_out_and_the_rest_is_told(cluster: Cluster) -> None:

@@ -102,8 +102,23 @@ def test_its_user_is_one_of_its_own(tmp_path: Path, user: str, told: str) -> Non
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
     """A socket on which the program serves this very user."""
-    path = str(tmp_path / "s")
-    words = [sys.executable, str(PROGRAM), "serve", path, getpass.getuser()]
+    yield from serving(tmp_path, PROGRAM)
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[str]:
+    """The same by a program that waits for less."""
+    program, text = tmp_path / "hasty.py", PROGRAM.read_text()
+    for known, less in (("LOOK = 5\n", "LOOK = 0.2\n"), ("HANG = 120\n", "HANG = 3\n")):
+        assert known in text
+        text = text.replace(known, less)
+    program.write_text(text)
+    yield from serving(tmp_path, program)
+
+
+def serving(folder: Path, program: Path) -> Iterator[str]:
+    path = str(folder / "s")
+    words = [sys.executable, str(program), "serve", path, getpass.getuser()]
     with subprocess.Popen(words, stderr=subprocess.PIPE) as server:
         until(lambda: Path(path).exists(), 10)
         yield path
@@ -111,8 +126,8 @@ def served(tmp_path: Path) -> Iterator[str]:
             server.terminate()
 
 
-def asking(path: str, *words: str) -> subprocess.Popen[str]:
-    environment = {"PATH": os.environ["PATH"], "PYSPIDER_PORTS": "1 2", "SECRET": "canary"}
+def asking(path: str, *words: str, **more: str) -> subprocess.Popen[str]:
+    environment = {"PATH": os.environ["PATH"], "PYSPIDER_PORTS": "1 2", "SECRET": "canary", **more}
     command = [sys.executable, str(PROGRAM), "run", path, *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
@@ -168,3 +183,63 @@ def test_a_request_that_makes_no_sense_ends_nothing(served: str) -> None:
             assert way.recv(9) == b""
     with asking(served, "/bin/echo", "yes") as one:
         assert one.communicate(timeout=20)[0] == "yes\n"
+
+
+RENDERS = """
+import socket, sys, threading
+hoard = []
+def serve(one):
+    asked = one.recv(99)
+    if b"POST" in asked:
+        hoard.append(b"x" * (int(sys.argv[1]) << 20))
+        one.recv(99)
+    elif sys.argv[2] == "answers":
+        one.sendall(b"HTTP/1.0 403 no\\r\\n\\r\\n")
+    else:
+        threading.Event().wait()
+    one.close()
+place = sys.argv[3].split(":")
+server = socket.socket()
+server.bind((place[0], int(place[1])))
+server.listen(9)
+print("listens", flush=True)
+while True:
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def rendering(path: str, megabytes: int, how: str, port: int) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", RENDERS, str(megabytes), how, f"127.0.0.1:{port}"]
+    one = asking(path, *words, PYSPIDER_MEMORY_MB="100")
+    assert one.stdout and one.stdout.readline() == "listens\n"
+    return one
+
+
+def test_one_that_hangs_is_ended_with_the_reason(hasty: str) -> None:
+    with rendering(hasty, 1, "hangs", free_port()) as one:
+        assert "no answer at 127.0.0.1:" in one.communicate(timeout=30)[0]
+        assert one.returncode == 1
+
+
+def test_one_that_holds_too_much_is_ended_when_its_page_is_done(hasty: str) -> None:
+    port = free_port()
+    with rendering(hasty, 120, "answers", port) as one:
+        with socket.create_connection(("127.0.0.1", port)) as page:
+            page.sendall(b"POST / HTTP/1.0")
+            with pytest.raises(subprocess.TimeoutExpired):
+                one.wait(3)
+        assert "MB, more than memory_mb = 100; it starts anew" in one.communicate(timeout=30)[0]
+        assert one.returncode == 1
+
+
+def test_one_within_its_limits_is_left_alone(hasty: str) -> None:
+    with rendering(hasty, 1, "answers", free_port()) as one:
+        with pytest.raises(subprocess.TimeoutExpired):
+            one.wait(5)
+        one.kill()

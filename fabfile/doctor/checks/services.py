@@ -173,8 +173,8 @@ CHECKS = (
     Check(
         id="phantomjs-leaking",
         title="the host's memory shrinks from day to day; pages with fetch_type=js get slow, then end with 599",
-        cause="PhantomJS never gives memory back: after enough pages it has to be started anew. The limit is memory_mb "
-        "in [phantomjs] of hosts.toml",
+        cause="PhantomJS never gives memory back: after enough pages it has to be started anew. One that fab deploy "
+        "has started does so by itself above memory_mb in [phantomjs] of hosts.toml, when its pages are done",
         fix="fab -H {host} doctor --fix",
         find=leaking,
         fixes=("restart",),
