@@ -47,12 +47,12 @@ class Agenda(object):
 
 def due_of(project, now, full, stepped_at, step):
     """When a project has something to do that no message tells of; `full` is the fetchers' queue."""
-    if not project.active or project._paused or project.waiting_get_info:
-        # None of its tasks is looked at, whenever one is due.
+    if full or not project.active or project._paused is True or project.waiting_get_info:
+        # None of its tasks is looked at, whenever one is due. A project that was paused may be 'checking' as well.
         return now + EACH
     tasks, times = project.task_queue, [now + EACH]
     times += [top.exetime for top in (tasks.time_queue.top, tasks.processing.top) if top is not None]
-    if tasks.priority_queue.qsize() and not full:
+    if tasks.priority_queue.qsize():
         times.append(refilled(tasks.bucket, now))
     if project._selected_tasks and not len(tasks):
         times.append(stepped_at + step)
@@ -63,4 +63,7 @@ def refilled(bucket, now):
     """When a bucket has a token."""
     if bucket.bucket >= 1:
         return now
+    if bucket.burst < 1:
+        # It never has one.
+        return now + EACH
     return bucket.last_update + 1.0 / bucket.rate if bucket.rate > 0 else now + EACH

@@ -10,6 +10,8 @@ import select
 
 import redis
 
+from .clock import clock
+
 SECONDS = 1
 """Seconds of a wait."""
 PATIENCE = (1, 2, 5)
@@ -108,8 +110,3 @@ def readable(numbers, seconds, waker=None):
     if waker:
         waker.clear()
     return [number for number in numbers if number in ready]
-
-
-def clock():
-    """Seconds that no setting of the clock changes; time.monotonic() is missing in Python 2.7."""
-    return os.times()[4]

@@ -5,12 +5,22 @@ from __future__ import absolute_import
 import os
 import signal
 
+from . import lines
+
 
 def listen(ending, quit):
     """From now on INT and TERM begin the end: take nothing new, finish what is in hand."""
 
-    def told(_signal, _frame):
+    own = os.getpid()
+
+    def told(number, _frame):
+        if os.getpid() != own:
+            # A process that a script has forked ends as it would elsewhere.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         if ending and not ending.recent():
+            lines.last()
             os._exit(1)
         ending.begin()
         quit()

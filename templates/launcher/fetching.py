@@ -167,12 +167,24 @@ class KeepingFetcher(object):
             return
         # The task itself is kept, so that no other object can have its id.
         self.open[id(task)] = (taken.number, task)
-        self.ioloop.add_callback(self.fetch, task)
+        self.ioloop.add_callback(self.set_out, task)
+
+    def set_out(self, task):
+        self.fetch(task).add_done_callback(lambda future: self.broken(task, future.exception()))
+
+    def broken(self, task, error):
+        """pyspider fails before its own care for failures begins, where a task is none of its kind."""
+        held = self.open.pop(id(task), None) if error else None
+        if held is not None:
+            self.fetched.append((held, task, error))
+            self.waker.wake()
 
     def packed(self, fetched):
-        """The number of a task, and its outcome; None for one that can't be packed, which is put aside."""
+        """The number of a task, and its outcome; None for one that has none, or can't be packed: it is put aside."""
         (number, _), task, result = fetched
         try:
+            if isinstance(result, Exception):
+                raise result
             return number, [(self.outqueue.name, pack((task, result)))]
         except Exception as error:
             self.pulse.failed(error)

@@ -10,6 +10,7 @@ import traceback
 
 from . import lua, queues, returning
 from .blocking import Waker, readable
+from .clock import clock
 from .patience import redis_lost
 
 BEAT = 3.0
@@ -40,7 +41,7 @@ class Life(object):
         self.held = []
         self.lease = None
         self.stopped, self.stopper = False, Waker()
-        self.looked = 0
+        self.looked = clock() - LOOK
         self.thread = None
 
     def begin(self):
@@ -64,8 +65,8 @@ class Life(object):
         if self.held:
             self.scripts.beat(args=[queues.SILENCE] + self.held)
         self.pulse.tell(self.client)
-        if time.time() > self.looked + LOOK:
-            self.looked = time.time()
+        if clock() > self.looked + LOOK:
+            self.looked = clock()
             for held in returning.give_back_silent(self.scripts):
                 logging.warning("%s gave no sign of life: its messages are back in their queue", held)
 

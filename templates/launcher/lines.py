@@ -1,4 +1,7 @@
-"""Log lines, written together: each write by itself wakes supervisord, which costs more than the line."""
+"""Log lines, written together: each write by itself wakes supervisord, which costs more than the line.
+
+The last lines, of 50 ms at most, are lost with a process that is killed or crashes; those of an error never wait.
+"""
 
 from __future__ import absolute_import
 
@@ -11,6 +14,7 @@ import time
 
 GATHER = 0.05
 """Seconds in which lines gather. One of a warning or an error goes out at once, with those before it."""
+gathered = []
 
 
 class Gathered(logging.Handler):
@@ -20,7 +24,7 @@ class Gathered(logging.Handler):
         logging.Handler.__init__(self, handler.level)
         self.stream, self.formatter = handler.stream, handler.formatter
         self.filters = handler.filters
-        if self.formatter is not None:
+        if plain(self.formatter):
             self.formatter.formatTime = SameSecond(self.formatter.formatTime)
         self.lines, self.pid = [], os.getpid()
         self.more, self.ended = threading.Event(), False
@@ -28,17 +32,21 @@ class Gathered(logging.Handler):
         self.thread.daemon = True
         self.thread.start()
         # It comes before logging's own end.
-        atexit.register(self.end)
+        atexit.register(self.end, self.pid)
+
+    def acquire(self):
+        if os.getpid() != self.pid:
+            # A process that a script has forked: what its parent gathered, and whoever held the lock, is not its own.
+            self.createLock()
+            self.lines, self.pid, self.ended = [], os.getpid(), True
+        logging.Handler.acquire(self)
 
     def emit(self, record):
         try:
             text = self.format(record)
+            self.lines.append(text if isinstance(text, str) else text.encode("utf-8"))
         except Exception:
             return self.handleError(record)
-        if os.getpid() != self.pid:
-            # A process that a script has forked: what its parent gathered is not its own, and it has no such thread.
-            self.lines, self.pid, self.ended = [], os.getpid(), True
-        self.lines.append(text if isinstance(text, str) else text.encode("utf-8"))
         if record.levelno >= logging.WARNING or self.ended:
             self.flush()
         elif len(self.lines) == 1:
@@ -47,15 +55,19 @@ class Gathered(logging.Handler):
     def flush(self):
         self.acquire()
         try:
-            lines, self.lines = self.lines, []
-            if lines and os.getpid() == self.pid:
-                self.stream.write("\n".join(lines) + "\n")
-                self.stream.flush()
-        except (IOError, OSError):
-            # Nobody hears.
-            pass
+            self.write()
         finally:
             self.release()
+
+    def write(self):
+        lines, self.lines = self.lines, []
+        try:
+            if lines:
+                self.stream.write("\n".join(lines) + "\n")
+                self.stream.flush()
+        except Exception:
+            # There is no other place to tell it; a script may have closed the stream.
+            pass
 
     def carry(self):
         sleep = time.sleep
@@ -65,10 +77,12 @@ class Gathered(logging.Handler):
             sleep(GATHER)
             self.flush()
 
-    def end(self):
-        self.ended = True
-        self.more.set()
-        self.thread.join(1)
+    def end(self, pid):
+        """The end of the process that has this number."""
+        if os.getpid() == pid:
+            self.ended = True
+            self.more.set()
+            self.thread.join(1)
         self.flush()
 
 
@@ -76,15 +90,23 @@ class SameSecond(object):
     """The time in words, made once a second; where the words have milliseconds, each time."""
 
     def __init__(self, make):
-        self.make, self.second, self.words = make, None, ""
+        self.make, self.known = make, (None, "")
 
     def __call__(self, record, datefmt=None):
         if not datefmt:
             return self.make(record, datefmt)
-        second = (int(record.created), datefmt)
-        if second != self.second:
-            self.second, self.words = second, self.make(record, datefmt)
-        return self.words
+        second, (known, words) = (int(record.created), datefmt), self.known
+        if second != known:
+            words = self.make(record, datefmt)
+            self.known = (second, words)
+        return words
+
+
+def plain(formatter):
+    """Whether a formatter tells the time as logging does. One of a user's own may tell more of it."""
+    own = getattr(type(formatter), "formatTime", None)
+    known = logging.Formatter.formatTime
+    return own is not None and getattr(own, "im_func", own) is getattr(known, "im_func", known)
 
 
 def gather():
@@ -96,3 +118,11 @@ def gather():
             if handler.stream in (sys.stderr, sys.stdout):
                 found[handler] = found.get(handler) or Gathered(handler)
                 handlers[handlers.index(handler)] = found[handler]
+    gathered.extend(found.values())
+
+
+def last():
+    """Writes what is there, in a signal's handler, before the process ends at once: it waits for nobody."""
+    for handler in gathered:
+        if handler.lock.acquire(False):
+            handler.write()

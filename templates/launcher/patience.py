@@ -5,6 +5,9 @@ from __future__ import absolute_import
 import logging
 import time
 
+from .clock import clock
+from .words import one_line
+
 LONGEST = 5.0
 """Seconds of the longest pause."""
 
@@ -25,7 +28,7 @@ class Ending(object):
         self.since = None
 
     def begin(self):
-        self.since = self.since or time.time()
+        self.since = self.since or clock()
 
     def __bool__(self):
         return self.since is not None
@@ -33,10 +36,10 @@ class Ending(object):
     __nonzero__ = __bool__
 
     def recent(self):
-        return self.since is not None and time.time() < self.since + 1
+        return self.since is not None and clock() < self.since + 1
 
     def over(self):
-        return self.since is not None and time.time() > self.since + self.seconds
+        return self.since is not None and clock() > self.since + self.seconds
 
 
 class Store(object):
@@ -68,24 +71,24 @@ class Store(object):
                 return answer
 
     def away(self, error):
-        self.error = u"%s" % (error,)
+        self.error = one_line(error)
         self.refusal = "" if self.cut(error) else "%s: %s" % (self.name, self.error)
         if self.away_since is None:
-            self.away_since = time.time()
+            self.away_since = clock()
             logging.warning("%s is away (%s); waiting for it, nothing is dropped", self.name, self.error)
 
     def back(self):
         since, self.away_since, self.refusal = self.away_since, None, ""
         if since is not None:
-            logging.warning("%s answers again, after %.0f s", self.name, time.time() - since)
+            logging.warning("%s answers again, after %.0f s", self.name, clock() - since)
 
     def wait(self, seconds):
         """Raises Ended when this process is to end. A process that ends still asks for a second."""
-        until = time.time() + seconds
+        until = clock() + seconds
         while True:
-            if self.ending and time.time() > self.ending.since + 1:
+            if self.ending and clock() > self.ending.since + 1:
                 raise Ended("%s is away" % self.name)
-            if time.time() >= until:
+            if clock() >= until:
                 return
             time.sleep(min(0.1, seconds))
 

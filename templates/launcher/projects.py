@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 
+from .clock import clock
 from .flying import flying
 
 LOOK_BACK = 300
@@ -30,7 +31,7 @@ class ProjectsInSight(object):
     def _update_projects(self):
         """pyspider forgets an update that is asked for while it looks, and one by a clock that is behind."""
         now = time.time()
-        if not self._force_update_project and self._last_update_project + self.UPDATE_PROJECT_INTERVAL > now:
+        if not self._force_update_project and 0 <= now - self._last_update_project < self.UPDATE_PROJECT_INTERVAL:
             return
         self._force_update_project = False
         self.flying_now = None
@@ -55,11 +56,11 @@ class ProjectsInSight(object):
 
     def look_at(self, name):
         """Whether projectdb says that a project runs. One that does not is looked at once a second."""
-        if time.time() < self.looked.get(name, 0) + 1:
+        if clock() < self.looked.get(name, clock() - 1) + 1:
             return False
         found = self.projectdb.get(name)
         if not found or found["status"] not in ("RUNNING", "DEBUG"):
-            self.looked[name] = time.time()
+            self.looked[name] = clock()
             return False
         if threading.current_thread() is self.main:
             self.flying_now = None

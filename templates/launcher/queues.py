@@ -11,6 +11,7 @@ import time
 
 from . import lua
 from .blocking import SECONDS, Bells
+from .clock import clock
 from .packing import pack, unpack
 from .words import one_line, parts, text
 
@@ -45,7 +46,7 @@ class Taken(object):
     __slots__ = ("number", "message", "taken_at")
 
     def __init__(self, number, message):
-        self.number, self.message, self.taken_at = number, message, time.time()
+        self.number, self.message, self.taken_at = number, message, clock()
 
 
 class Scripts(object):
@@ -129,12 +130,12 @@ class HeldQueue(object):
         return self._until(self.get_nowait, self.Empty, block, timeout)
 
     def _until(self, attempt, refused, block, timeout):
-        until = time.time() + timeout if timeout else None
+        until = clock() + timeout if timeout else None
         while True:
             try:
                 return attempt()
             except refused:
-                left = until - time.time() if until else self.max_timeout
+                left = until - clock() if until else self.max_timeout
                 if not block or left <= 0:
                     raise
                 time.sleep(min(self.max_timeout, left))

@@ -71,11 +71,13 @@ def links(join):
 
 
 def remembered(answers, key, ask):
-    if key not in answers:
+    try:
+        return answers[key]
+    except KeyError:
         if len(answers) >= MOST:
             answers.clear()
-        answers[key] = ask()
-    return answers[key]
+        answer = answers[key] = ask()
+        return answer
 
 
 def translated(known, translate):
@@ -104,14 +106,14 @@ def built(build):
 
 
 def quoted(quote):
-    def quote_chinese(url, *encoding):
-        if type(url) is str and not encoding:
+    def quote_chinese(url, encodeing="utf-8"):
+        if type(url) is str:
             try:
                 url.decode("ascii")
                 return url
             except UnicodeDecodeError:
                 pass
-        return quote(url, *encoding)
+        return quote(url, encodeing)
 
     return quote_chinese
 

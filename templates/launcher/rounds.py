@@ -11,6 +11,7 @@ from collections import OrderedDict
 from . import lua, together
 from .agenda import EACH, Agenda, due_of
 from .blocking import Bells
+from .clock import clock
 from .ledger import Counts, Ledger
 from .packing import pack
 from .patience import Ended
@@ -108,7 +109,7 @@ class Rounds(ProjectsInSight):
         if self._postpone_request:
             times.append(now + STEP)
         if self.again_at is not None:
-            times.append(self.again_at)
+            times.append(now + self.again_at - clock())
         if (self._send_buffer or self.held_up) and not self.full:
             times.append(now)
         soonest = self.agenda.next()
@@ -191,7 +192,7 @@ class Rounds(ProjectsInSight):
         self.full = self.full or 0 < out.maxsize <= out.last_qsize + len(self.outgoing)
         for name, project in looked_at.items():
             self.agenda.note(name, due_of(project, now, self.full, self.stepped_at, STEP))
-            if self.full and project.task_queue.priority_queue.qsize():
+            if self.full:
                 self.held_up.add(name)
 
     def due_projects(self):

@@ -6,6 +6,7 @@ import logging
 import time
 
 from .blocking import readable
+from .clock import clock
 from .database import MOST_BYTES
 from .patience import PAUSES, TRIES, Loop
 from .words import parts
@@ -107,7 +108,7 @@ class KeepingResultWorker(Loop):
 
     def saved(self, taken):
         for tries in range(TRIES):
-            if time.time() > taken.taken_at + OLD and not self.inqueue.holds(taken.number):
+            if clock() > taken.taken_at + OLD and not self.inqueue.holds(taken.number):
                 return False
             try:
                 self.on_result(*taken.message)

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 
 from . import together
+from .clock import clock
 from .patience import TRIES, Ended
 from .queues import LeaseLost
 from .rounds import STEP, Rounds
@@ -84,7 +85,7 @@ class KeepingScheduler(Rounds):
 
     def again(self, queue):
         """The messages that have failed, and are to be tried again now."""
-        now = time.time()
+        now = clock()
         hands = [hand for hand in self.hands if hand.queue is queue and (hand.again_at or now + 1) <= now]
         for hand in hands:
             hand.again_at = None
@@ -176,7 +177,7 @@ class KeepingScheduler(Rounds):
 
     def tried(self, hand):
         """Whether a message that has failed is tried again; else it is put aside."""
-        error, hand.error, hand.again_at = hand.error, None, time.time() + STEP
+        error, hand.error, hand.again_at = hand.error, None, clock() + STEP
         if isinstance(error, Ended):
             return True
         hand.tries += 1

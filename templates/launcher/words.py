@@ -21,8 +21,15 @@ def parts(items, size, most_bytes=MOST_BYTES, most=None):
 
 
 def one_line(error):
-    """The words of an error; its kind where it has none."""
-    return (" ".join((u"%s" % (error,)).split()) or type(error).__name__)[:500]
+    """The words of an error; its kind where it has none. Python 2.7 can't read those of all errors by itself."""
+    try:
+        words = u"%s" % (error,)
+    except UnicodeError:
+        try:
+            words = str(error).decode("utf-8", "replace")
+        except UnicodeError:
+            words = u"%s" % repr(error)
+    return (u" ".join(words.split()) or type(error).__name__)[:500]
 
 
 def text(raw):

@@ -76,6 +76,7 @@ def test_messages_are_packed_as_pyspider_packs_them_and_read_as_it_reads_them(cl
     found = on_host(cluster, "packed.py", "1", "2000")
     assert found["fast"] and found["refused"] > 10
     assert found["differs"] == []
+    assert found["said"] == ["保存", "保存", "\ufffd", "Exception"], "the words of errors, in whatever bytes"
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -39,12 +39,12 @@ def test_a_project_has_one_date_and_is_taken_once() -> None:
 class Tasks(list[float]):
     """Of a project: the times of its tasks, those that are ready, and its bucket."""
 
-    def __init__(self, *times: float, ready: int = 0, bucket: float = 1.0, rate: float = 0.0) -> None:
+    def __init__(self, *times: float, ready: int = 0, bucket: float = 1.0, rate: float = 0.0, burst: float = 3) -> None:
         super().__init__([*times, *[NOW] * ready])
         self.time_queue = SimpleNamespace(top=SimpleNamespace(exetime=min(times)) if times else None)
         self.processing = SimpleNamespace(top=None)
         self.priority_queue = SimpleNamespace(qsize=lambda: ready)
-        self.bucket = SimpleNamespace(bucket=bucket, rate=rate, last_update=NOW)
+        self.bucket = SimpleNamespace(bucket=bucket, rate=rate, burst=burst, last_update=NOW)
 
 
 def project(tasks: Tasks, **more: Any) -> Any:
@@ -66,6 +66,10 @@ def project(tasks: Tasks, **more: Any) -> Any:
         (project(Tasks(), _selected_tasks=True), False, NOW + 0.1),
         (project(Tasks(), _selected_tasks=True, active=False), False, NOW + EACH),
         (project(Tasks(NOW - 1), _paused=True), False, NOW + EACH),
+        (project(Tasks(NOW - 1), _paused="checking"), False, NOW - 1),
+        (project(Tasks(NOW - 1)), True, NOW + EACH),
+        (project(Tasks(), _selected_tasks=True), True, NOW + EACH),
+        (project(Tasks(ready=3, bucket=0.5, rate=1000, burst=0.5)), False, NOW + EACH),
         (project(Tasks(NOW - 1), waiting_get_info=True), False, NOW + EACH),
     ],
 )

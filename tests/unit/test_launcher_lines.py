@@ -6,6 +6,8 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +52,7 @@ def logger(pipe: Pipe) -> Iterator[logging.Logger]:
     logger.handlers = [handler]
     lines.gather()
     yield logger
-    logger.handlers[0].end()  # type: ignore[attr-defined]
+    logger.handlers[0].end(os.getpid())  # type: ignore[attr-defined]
     logger.handlers = []
 
 
@@ -104,6 +106,45 @@ logging.info("last words")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout.splitlines()[0] == "last words"
+
+
+def test_a_stream_that_fails_loses_its_own_lines_only_and_raises_nothing(pipe: Pipe, logger: logging.Logger) -> None:
+    working, pipe.write = pipe.write, broken  # type: ignore[method-assign]
+    logger.warning("lost")
+    logger.info("lost too")
+    assert eventually(lambda: not logger.handlers[0].lines)  # type: ignore[attr-defined]
+    pipe.write = working  # type: ignore[method-assign]
+    logger.info("again")
+    assert eventually(lambda: words(pipe) == ["again"])
+
+
+def broken(_: str) -> None:
+    raise ValueError("I/O operation on closed file")
+
+
+def test_a_process_that_was_forked_while_lines_were_written_can_log(logger: logging.Logger) -> None:
+    gathered = logger.handlers[0]
+    gathered.acquire()
+    child = os.fork()
+    if child == 0:
+        # Another thread of the parent holds the lock, for this one.
+        threading.Thread(target=logger.warning, args=("of the child",), daemon=True).start()
+        time.sleep(0.5)
+        os._exit(0 if gathered.pid == os.getpid() and not gathered.lines else 1)  # type: ignore[attr-defined]
+    gathered.release()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+class Microseconds(logging.Formatter):
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return f"{record.created % 1:.6f}"
+
+
+@pytest.mark.parametrize(
+    ("formatter", "known"), [(logging.Formatter("%(asctime)s", "%S"), True), (Microseconds(), False), (None, False)]
+)
+def test_a_formatter_that_tells_the_time_in_its_own_way_goes_on_to(formatter: logging.Formatter, known: bool) -> None:
+    assert lines.plain(formatter) is known
 
 
 def test_a_forked_process_writes_its_own_lines_only(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ sys.path.insert(0, RELEASE)
 sys.dont_write_bytecode = True
 import umsgpack  # noqa: E402
 from launcher import packing  # noqa: E402
+from launcher.words import one_line  # noqa: E402
 
 ODD = [
     datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=getattr(umsgpack, "_utc_tzinfo", None)),
@@ -77,7 +78,8 @@ def main():
         for cut in (packed, packed[: len(packed) // 2]):
             if told(umsgpack.unpackb, cut) != told(packing.unpack, cut):
                 differs.append(["unpack", repr(cut)[:200]])
-    print(json.dumps({"fast": packing.msgpack is not None, "differs": differs, "refused": refused}))
+    said = [one_line(Exception(words)) for words in ("\u4fdd\u5b58".encode("utf-8"), "\u4fdd\u5b58", b"\xff", "")]
+    print(json.dumps({"said": said, "fast": packing.msgpack is not None, "differs": differs, "refused": refused}))
 
 
 main()
