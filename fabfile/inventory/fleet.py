@@ -35,6 +35,10 @@ class Host:
     gateway: str | None = None
     """The name of another host of the cluster, or user@address:port."""
     roles: Mapping[str, int] = field(default_factory=dict, hash=False)
+    ssh: str | None = None
+    """`openssh` (the client of this machine) or `paramiko`; None leaves it to what the host needs."""
+    legacy_ssh: bool = False
+    """Its sshd is so old that it offers nothing but algorithms which OpenSSH no longer takes by itself."""
     unsaid: frozenset[str] = frozenset()
     """Of user and port those that hosts.toml leaves open; ssh_config may say them."""
 
@@ -171,7 +175,16 @@ class Fleet:
             return self.host(host.gateway) if host.gateway else None
         user, _, where = host.gateway.partition("@")
         address, _, port = where.partition(":")
-        said = Host(host.gateway, address, int(port or SSH_PORT), user, host.key, host.known_hosts, host.host_keys)
+        said = Host(
+            host.gateway,
+            address,
+            int(port or SSH_PORT),
+            user,
+            host.key,
+            host.known_hosts,
+            host.host_keys,
+            ssh=host.ssh,
+        )
         return said if port else replace(said, unsaid=frozenset({"port"}))
 
     def with_role(self, role: str) -> tuple[Host, ...]:

@@ -68,6 +68,8 @@ Source = Annotated[str, Meta(pattern=_SOURCE, description="an IPv4 address, or a
 Megabytes = Annotated[int, Meta(ge=1, le=1 << 20, description="megabytes: a whole number above 0")]
 HostKeys = Annotated[str, Meta(pattern=r"^(strict|accept-new)$", description='"strict" or "accept-new"')]
 
+SSHKind = Annotated[str, Meta(pattern=r"^(openssh|paramiko)$", description='"openssh" or "paramiko"')]
+
 
 class PasswordRef(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The place of a password: an environment variable of the machine that runs fab, or a file there."""

@@ -227,6 +227,8 @@ def _host(name: str, table: HostTable, defaults: Login, folder: Path) -> Host:
         key=file("key"),
         known_hosts=file("known_hosts"),
         host_keys=login("host_keys"),
+        ssh=login("ssh"),
+        legacy_ssh=login("legacy_ssh"),
         # The way to everybody's gateway does not lead through itself.
         gateway=None if login("gateway") == name else login("gateway"),
         roles={name: count for name, role in ROLES.items() if (count := table.roles.count(role))},

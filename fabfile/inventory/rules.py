@@ -210,6 +210,14 @@ def _gateways(file: HostsFile) -> Iterator[Fault]:
             yield Fault(path, text)
 
 
+def _legacy_ssh(file: HostsFile) -> Iterator[Fault]:
+    words = 'paramiko has none of the algorithms of so old an sshd; leave out ssh = "paramiko" for it'
+    for name, host in file.hosts.items():
+        legacy = file.defaults.legacy_ssh if host.legacy_ssh is None else host.legacy_ssh
+        if legacy and (host.ssh or file.defaults.ssh) == "paramiko":
+            yield Fault(("hosts", name, "legacy_ssh"), words)
+
+
 def _paths(file: HostsFile) -> Iterator[Fault]:
     places: list[tuple[KeyPath, str | None]] = [(("phantomjs", "source"), file.phantomjs.source)]
     places += [(("python", "sources"), source) for source in file.python.sources]
@@ -276,6 +284,7 @@ RULES: tuple[Rule, ...] = (
     _addresses,
     _trusted,
     _gateways,
+    _legacy_ssh,
     _paths,
     _programs_ports,
     _webui,

@@ -25,6 +25,7 @@ from .kinds import (
     Sha256,
     Site,
     Source,
+    SSHKind,
     Text,
     UserName,
     Whole,
@@ -211,6 +212,8 @@ class Login(Struct, frozen=True, forbid_unknown_fields=True):
     known_hosts: Text | None = None
     host_keys: HostKeys = "strict"
     gateway: Text | None = None
+    ssh: SSHKind | None = None
+    legacy_ssh: bool = False
 
 
 _Counts = defstruct("_Counts", [(name, Count, 0) for name in ROLES], frozen=True, forbid_unknown_fields=True)
@@ -234,6 +237,8 @@ class HostTable(Struct, frozen=True, forbid_unknown_fields=True):
     known_hosts: Text | None = None
     host_keys: HostKeys | None = None
     gateway: Text | None = None
+    ssh: SSHKind | None = None
+    legacy_ssh: bool | None = None
 
 
 class HostsFile(Struct, frozen=True, forbid_unknown_fields=True):

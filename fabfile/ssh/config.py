@@ -52,6 +52,11 @@ class SSHConfig:
         """By what the files can tell apart: the address that was asked for, and ssh's answer."""
         self._told = False
 
+    @property
+    def top(self) -> Path:
+        """The file that leads to all others, for ssh; it stays as long as this. Raises WrongInput."""
+        return self._read().top
+
     def of(self, host: Host) -> Settings:
         """The settings for a host's address. Raises WrongInput where a file can't be used."""
         files = self._read()

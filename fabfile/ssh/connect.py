@@ -1,116 +1,25 @@
-"""How to log in to a host: hosts.toml, ssh_config and fab's own flags become one value, and that an open connection."""
+"""An open connection to a host by paramiko, or the reason why there is none, as one sentence."""
 
 from __future__ import annotations
 
 import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
-from ..errors import Problem, Unreachable, WrongInput, printable, reason
-from ..inventory import Host
-from ..inventory.fleet import SSH_PORT
-from .config import Settings, SSHConfig
+from ..errors import Problem, Unreachable, printable, reason
+from .authenticate import authenticate
 from .inside import NoGreeting, handshake
-from .keyfile import LockedKey, UnusableKey
-from .keys import DEFAULT_KEYS, Keys, of_agent, public_halves
-from .known_hosts import algorithms, check, entry
+from .keyfile import UnusableKey
+from .keys import Keys
+from .known_hosts import ShownKey, algorithms, check
 from .proxy import CommandSocket, through_command
 from .silence import SILENCE_SECONDS
+from .way import AUTH_SECONDS, WayIn
 
-CONNECT_SECONDS = 10.0
-AUTH_SECONDS = 20.0
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """Asked for first: one pass over the data instead of two."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """The options of `fab` itself about logging in; read once, since reading Invoke's configuration is slow."""
-
-    ssh_config: SSHConfig
-    key_files: tuple[str, ...] = ()
-    passphrase: str | None = None
-    password: str | None = None
-    connect_seconds: float = CONNECT_SECONDS
-    sudo_password: str | None = None
-
-
-def flags(config: Any) -> Flags:
-    """The flags in Fabric's configuration (`-i`, `-t`, `--prompt-for-…`) and the ssh_config that they name (`-S`)."""
-    given = dict(config.connect_kwargs)
-    files = given.get("key_filename") or ()
-    return Flags(
-        SSHConfig(config._runtime_ssh_path or config.ssh_config_path),
-        (files,) if isinstance(files, str) else tuple(files),
-        given.get("passphrase"),
-        given.get("password"),
-        float(given.get("timeout") or config.timeouts.connect or CONNECT_SECONDS),
-        config.sudo.password,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class WayIn:
-    """Everything that is known about the way in to one host before the first packet."""
-
-    host: Host
-    """With the user and the port that ssh_config says where hosts.toml leaves them open."""
-    flags: Flags
-    settings: Settings
-
-    @property
-    def address(self) -> str:
-        return self.settings.address
-
-    @property
-    def key_files(self) -> tuple[str, ...]:
-        """Those of the flags and of ssh_config; hosts.toml's own key comes before them."""
-        return (*self.flags.key_files, *self.settings.key_files)
-
-    @property
-    def known_as(self) -> str:
-        """The name under which known_hosts holds it."""
-        return self.settings.host_key_alias or entry(self.address, self.host.port)
-
-    @property
-    def where(self) -> str:
-        return f"{self.host.name}: {self.host.user}@{self.host.address}:{self.host.port}"
-
-
-def login(host: Host, given: Flags) -> WayIn:
-    """The way in to a host; what hosts.toml says goes before ssh_config. Raises WrongInput."""
-    found = given.ssh_config.of(host)
-    said = {"user": found.user, "port": found.port}
-    known = {key: value for key, value in said.items() if key in host.unsaid and value is not None}
-    return WayIn(replace(host, **known), given, found)  # type: ignore[arg-type]
-
-
-def hop(text: str, given: Flags, like: Host) -> Host:
-    """A ProxyJump of ssh_config, `[user@]address[:port]`, as a host to log in to; keys are looked up as for `like`."""
-    user, _, where = text.removeprefix("ssh://").rpartition("@")
-    address, _, port = where.partition(":")
-    if port and not port.isdigit():
-        raise WrongInput(f"{like.name}: ssh_config: ProxyJump {text}: no port number")
-    unsaid = {key for key, said in (("user", user), ("port", port)) if not said}
-    named = Host(
-        text,
-        address,
-        int(port or SSH_PORT),
-        user or _local_user(),
-        known_hosts=like.known_hosts,
-        host_keys=like.host_keys,
-        unsaid=frozenset(unsaid),
-    )
-    return login(named, given).host
-
-
-def _local_user() -> str:
-    import getpass
-
-    return getpass.getuser()
 
 
 class _PromptSocket(socket.socket):
@@ -133,13 +42,13 @@ _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 """Ends a write, too, that nobody confirms."""
 
 
-def _tcp(way: WayIn) -> socket.socket:
-    """A TCP connection; every address of the name is tried, within one limit for all."""
+def tcp(way: WayIn, seconds: float) -> socket.socket:
+    """A TCP connection within that time; every address of the name is tried. Raises OSError."""
     last: OSError = OSError("no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(way.address, way.host.port, 0, socket.SOCK_STREAM):
         sock = _PromptSocket(family, kind, protocol)
         try:
-            sock.settimeout(way.flags.connect_seconds)
+            sock.settimeout(seconds)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if _USER_TIMEOUT is not None:
                 sock.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, SILENCE_SECONDS * 1000)
@@ -152,48 +61,72 @@ def _tcp(way: WayIn) -> socket.socket:
     raise last
 
 
-def connected(way: WayIn, keys: Keys, through: Callable[[str, int], Any] | None = None) -> Any:
-    """An open connection (a paramiko Transport), its host key checked. Every refusal ends as one sentence: Unreachable.
+class NoCommonAlgorithm(Unreachable):
+    """paramiko and the host's sshd have nothing in common; the OpenSSH client may have."""
 
-    `through` opens a channel to an address by way of a gateway.
-    """
+
+Through = Callable[[str, int], Any]
+"""Opens a channel to an address by way of a gateway."""
+
+
+def connected(way: WayIn, keys: Keys, through: Through | None = None) -> Any:
+    """An open connection (a paramiko Transport), its host key checked. Raises Unreachable, one sentence."""
+    unusable: list[UnusableKey] = []
+    with _told(way, unusable):
+        return _transport(way, keys, through, unusable)
+
+
+def greet(way: WayIn, keys: Keys, through: Through | None = None) -> None:
+    """See whether paramiko and an sshd agree on algorithms there. Raises Unreachable with the reason where not."""
+    with _told(way, []):
+        _transport(way, keys, through, None).close()
+
+
+@contextmanager
+def _told(way: WayIn, unusable: Sequence[UnusableKey]) -> Iterator[None]:
     import paramiko
     from paramiko.ssh_exception import IncompatiblePeer
 
     # The library logs its own tracebacks; their reason reaches the operator as an error.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     where = way.where
-    unusable: list[UnusableKey] = []
     try:
-        return _transport(way, keys, through, unusable)
+        yield
     except paramiko.AuthenticationException as error:
-        raise Unreachable(f"{where}: login refused; check user and key in hosts.toml{_not_tried(unusable)}") from error
+        raise Unreachable(f"{where}: {LOGIN_REFUSED}{_not_tried(unusable)}") from error
     except UnusableKey as error:
         others = [one for one in unusable if one is not error]
         raise Unreachable(f"{where}: the key {error}{_not_tried(others)}") from error
     except TimeoutError as error:
-        raise Unreachable(f"{where}: no answer within {way.flags.connect_seconds:.0f} s") from error
+        raise Unreachable(no_answer(way)) from error
     except socket.gaierror as error:
         raise Unreachable(f"{where}: the name can't be resolved") from error
     except IncompatiblePeer as error:
-        raise Unreachable(
-            f"{where}: no common algorithm ({error}); an sshd older than OpenSSH 7.2 is reached through a gateway"
-        ) from error
+        raise NoCommonAlgorithm(f"{where}: no common algorithm ({error}); {_OTHER_WAYS}") from error
     except paramiko.SSHException as error:
         raise Unreachable(f"{where}: it does not answer as sshd does: {error}") from error
     except (OSError, EOFError, ValueError) as error:
         raise Unreachable(f"{where}: {reason(error)}") from error
 
 
+LOGIN_REFUSED = "login refused; check user and key in hosts.toml"
+_OTHER_WAYS = 'reach it by ssh = "openssh", an sshd older than OpenSSH 7.2 with legacy_ssh = true as well'
+
+
+def no_answer(way: WayIn) -> str:
+    """The sentence for a host that takes no connection within the limit."""
+    return f"{way.where}: no answer within {way.flags.connect_seconds:.0f} s"
+
+
 def _not_tried(unusable: Sequence[UnusableKey]) -> str:
     return "".join(f"; not tried: the key {one}" for one in unusable)
 
 
-def _transport(way: WayIn, keys: Keys, through: Callable[[str, int], Any] | None, unusable: list[UnusableKey]) -> Any:
+def _transport(way: WayIn, keys: Keys, through: Through | None, unusable: list[UnusableKey] | None) -> Any:
+    """Without `unusable`, one whose host key is not checked, and which is not logged in."""
     import paramiko
 
-    name = way.known_as
-    known = keys.known(way.host)
+    name, known = way.known_as, keys.known(way.host)
     sock = _socket(way, through)
     transport: Any = paramiko.Transport(sock)
     try:
@@ -203,8 +136,10 @@ def _transport(way: WayIn, keys: Keys, through: Callable[[str, int], Any] | None
         options.ciphers = (*CIPHERS, *(cipher for cipher in options.ciphers if cipher not in CIPHERS))
         options.key_types = algorithms(known.keys(name), options.key_types)
         handshake(transport, 2 * way.flags.connect_seconds)
-        check(way.host, name, known, transport.get_remote_server_key())
-        _authenticate(transport, way, keys, unusable)
+        if unusable is not None:
+            shown = transport.get_remote_server_key()
+            check(way.host, name, known, ShownKey(shown.get_name(), shown.get_base64()))
+            authenticate(transport, way, keys, unusable)
     except BaseException as error:
         said = _words_of(way, sock, error)
         transport.close()
@@ -243,72 +178,9 @@ def _no_greeting(way: WayIn, sock: Any, error: NoGreeting) -> str:
     return f"it accepts the connection, and no word of sshd comes within {seconds}; {why}"
 
 
-def _socket(way: WayIn, through: Callable[[str, int], Any] | None) -> Any:
+def _socket(way: WayIn, through: Through | None) -> Any:
     if through:
         return through(way.address, way.host.port)
     if way.settings.proxy_command:
         return through_command(way.settings.proxy_command)
-    return _tcp(way)
-
-
-def _authenticate(transport: Any, way: WayIn, keys: Keys, unusable: list[UnusableKey]) -> None:
-    """Try key after key, then the password. Raises paramiko's AuthenticationException when none is accepted.
-
-    The keys that were to be tried and can't be are added to `unusable`.
-    """
-    import paramiko
-
-    last: Exception = paramiko.AuthenticationException("no key to try")
-    more: list[str] = []
-    try:
-        for key in _candidates(way, keys, unusable):
-            try:
-                if not (more := transport.auth_publickey(way.host.user, key)):
-                    return
-            except (paramiko.AuthenticationException, paramiko.SSHException) as error:
-                last = error
-                if not transport.is_active() or isinstance(error, paramiko.BadAuthenticationType):
-                    break
-    except UnusableKey as error:
-        last = error
-    if way.flags.password and transport.is_active():
-        more = transport.auth_password(way.host.user, way.flags.password)
-        if not more:
-            return
-    raise paramiko.AuthenticationException(f"it also wants {', '.join(more)}") if more else last
-
-
-def _candidates(way: WayIn, keys: Keys, unusable: list[UnusableKey]) -> Iterator[Any]:
-    """hosts.toml's key; without one the agent's, then those of the flags, ssh_config and ~/.ssh.
-
-    With IdentitiesOnly of ssh_config the agent's are those whose public half is in one of the files.
-
-    Raises UnusableKey for hosts.toml's own, LockedKey where there is nothing but locked ones.
-    """
-    locked: LockedKey | None = None
-    if way.host.key is not None:
-        try:
-            yield keys.private(way.host.key, way.flags.passphrase)
-            return
-        except LockedKey as error:
-            # The agent may hold it unlocked.
-            locked = error
-    yield from of_agent(public_halves(_files(way)) if way.settings.only_these_keys else None)
-    for path in _files(way) if way.host.key is None else ():
-        try:
-            yield keys.private(Path(path).expanduser(), way.flags.passphrase)
-        except LockedKey as error:
-            locked = error
-            unusable.append(error)
-        except UnusableKey as error:
-            if path not in DEFAULT_KEYS or Path(path).expanduser().exists():
-                unusable.append(error)
-    if locked:
-        raise locked
-
-
-def _files(way: WayIn) -> tuple[str, ...]:
-    """The files of private keys: hosts.toml's, or else those of flags, ssh_config and ~/.ssh."""
-    if way.host.key is not None:
-        return (str(way.host.key),)
-    return way.key_files if way.settings.only_these_keys and way.key_files else (*way.key_files, *DEFAULT_KEYS)
+    return tcp(way, way.flags.connect_seconds)

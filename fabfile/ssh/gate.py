@@ -29,7 +29,10 @@ WARD = "".join(f"{line}\n" for line in _LINES).encode()
 
 _ENGLISH = "LC_ALL=C; export LC_ALL\n"
 _GREETING = "printf '\\n@fab in\\n'\n"
-GATE = f'for w in {cmd(*_LINES)}; do IFS= read -r l && [ "$l" = "$w" ] || exit {EATEN}; done\n{_ENGLISH}{_GREETING}'
+# ssh has words of its own for its errors: those from here on are told apart from them.
+_ERRORS = "exec 2>&1\n"
+_WAIT = f'for w in {cmd(*_LINES)}; do IFS= read -r l && [ "$l" = "$w" ] || exit {EATEN}; done\n'
+GATE = f"{_ERRORS}{_WAIT}{_ENGLISH}{_GREETING}"
 """The beginning of a script for sh."""
 PROMPT = "@fab password"
 """sudo's, in a terminal."""

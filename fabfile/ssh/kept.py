@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import Any
+
+from .wire import Channel
 
 
 class KeptChannels:
     """The open channels of one connection, used by several threads. A beat never falls into a message."""
 
-    def __init__(self, *channels: Any) -> None:
+    def __init__(self, *channels: Channel) -> None:
         self._channels = list(channels)
         self._lock = threading.Lock()
 
-    def put(self, channel: Any) -> None:
+    def put(self, channel: Channel) -> None:
         self._channels.append(channel)
 
-    def take(self) -> Any:
+    def take(self) -> Channel | None:
         """A channel for a message, which is kept no longer; None where there is none."""
         with self._lock:
             return self._channels.pop() if self._channels else None
@@ -27,7 +28,7 @@ class KeptChannels:
         with self._lock:
             for channel in self._channels:
                 with suppress(OSError, EOFError):
-                    channel.sendall(b"\n")
+                    channel.told(b"\n")
 
     def forget(self) -> None:
         """Keep none of them; their connection has ended."""

@@ -25,11 +25,15 @@ class LockedKey(UnusableKey):
     """It has a passphrase that was not given, or another one; the SSH agent may hold it unlocked."""
 
 
+class SecurityKey(UnusableKey):
+    """It needs its security key (FIDO), which the OpenSSH client alone can ask."""
+
+
 def private_key(path: Path, passphrase: str | None) -> Any:
     """The key as one of paramiko's, with its certificate where there is one beside it. Raises UnusableKey."""
     data, found = _content(path)
     if reason := _not_private(path, data):
-        raise UnusableKey(f"{path}: {reason}")
+        raise (SecurityKey if reason == _SK else UnusableKey)(f"{path}: {reason}")
     # As OpenSSH has it.
     if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
         raise UnusableKey(f"{path}: others than its owner can read it; run: chmod 600 {path}")
@@ -101,7 +105,7 @@ def _not_private(path: Path, data: bytes) -> str:
 
 _DSA = "it is a DSA key, which neither OpenSSH nor this takes any more; make one with: ssh-keygen -t ed25519"
 _OTHER = "it is a key of a kind or size that SSH does not use; make one with: ssh-keygen -t ed25519"
-_SK = "it needs its security key (FIDO); put it into the SSH agent, and leave out `key`"
+_SK = 'it needs its security key (FIDO); leave out ssh = "paramiko"'
 _UNUSABLE = {
     "DSA": _DSA,
     "ssh-dss": _DSA,

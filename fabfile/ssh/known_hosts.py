@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import fnmatch
+import hashlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..errors import Unreachable
 from ..inventory import Host
@@ -22,6 +24,20 @@ def known_hosts_path(host: Host) -> Path:
 def entry(address: str, port: int) -> str:
     """The name under which known_hosts holds a host."""
     return address if port == 22 else f"[{address}]:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownKey:
+    """The public key that a host showed: its type, and the key in base64."""
+
+    kind: str
+    text: str
+
+    @property
+    def fingerprint(self) -> str:
+        """As OpenSSH prints it."""
+        digest = hashlib.sha256(base64.b64decode(self.text)).digest()
+        return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 class KnownHosts:
@@ -115,21 +131,21 @@ def _fits(name: str, pattern: str) -> bool:
 
 def algorithms(known: dict[str, str], supported: Sequence[str]) -> tuple[str, ...]:
     """The order in which to ask for host keys: first those of which one is known, so that it can be compared."""
-    first = [name for name in supported if (_RSA if name.startswith("rsa-sha2-") else name) in known]
+    first = [name for name in supported if (RSA if name.startswith("rsa-sha2-") else name) in known]
     return (*first, *(name for name in supported if name not in first))
 
 
-_RSA = "ssh-rsa"
+RSA = "ssh-rsa"
 """The type of an RSA key in known_hosts, whatever the signature's algorithm is called."""
 
 
-def check(host: Host, name: str, known: KnownHosts, key: Any) -> None:
-    """Accept the key (a paramiko PKey) that a host shows as `name`, or raise Unreachable."""
+def check(host: Host, name: str, known: KnownHosts, key: ShownKey) -> None:
+    """Accept the key that a host shows as `name`, or raise Unreachable."""
     where = f"{host.name}: {host.user}@{host.address}:{host.port}"
-    shown, trusted = key.get_base64(), known.keys(name)
+    shown, trusted = key.text, known.keys(name)
     if known.revoked(shown):
         raise Unreachable(f"{where}: its host key ({key.fingerprint}) is marked as revoked in {known.file}")
-    if trusted.get(key.get_name()) == shown:
+    if trusted.get(key.kind) == shown:
         return
     if trusted:
         raise Unreachable(_changed(where, name, known, key, trusted))
@@ -139,7 +155,7 @@ def check(host: Host, name: str, known: KnownHosts, key: Any) -> None:
             f"check it on the host, then add it: {_scan(host, name)} >>{known.file}"
         )
     try:
-        known.add(name, key.get_name(), shown)
+        known.add(name, key.kind, shown)
     except OSError as error:
         raise Unreachable(f"{where}: its host key can't be added to {known.file}: {error.strerror}") from error
 
@@ -157,11 +173,9 @@ def _scan(host: Host, name: str) -> str:
     return scan if name == entry(host.address, host.port) else f"{scan} | sed 's/^[^ #]*/{name}/'"
 
 
-def _changed(where: str, name: str, known: KnownHosts, key: Any, trusted: dict[str, str]) -> str:
-    from paramiko import PKey
-
-    kind, text = next(_same_type_first(trusted, key.get_name()))
-    expected = PKey.from_type_string(kind, _decoded(text)).fingerprint
+def _changed(where: str, name: str, known: KnownHosts, key: ShownKey, trusted: dict[str, str]) -> str:
+    kind, text = next(_same_type_first(trusted, key.kind))
+    expected = ShownKey(kind, text).fingerprint
     quoted = f"'{name}'" if name.startswith("[") else name
     return (
         f"{where}: the host key has CHANGED: {known.place(text)} holds {expected}, "
@@ -172,12 +186,6 @@ def _changed(where: str, name: str, known: KnownHosts, key: Any, trusted: dict[s
 
 def _same_type_first(trusted: dict[str, str], kind: str) -> Iterator[tuple[str, str]]:
     yield from sorted(trusted.items(), key=lambda item: item[0] != kind)
-
-
-def _decoded(text: str) -> bytes:
-    import base64
-
-    return base64.b64decode(text)
 
 
 def _append(file: Path, line: str) -> None:

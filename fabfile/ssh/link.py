@@ -12,20 +12,18 @@ from typing import Any, BinaryIO, Protocol
 
 from ..errors import INTERRUPTED, NotReached, Problem, Unreachable
 from ..steps.base import Found
-from . import inside
-from .connect import CONNECT_SECONDS, WayIn, connected
 from .ending import WantsTerminal, ended, late, patience
 from .gate import Gate
 from .kept import KeptChannels
 from .keys import Keys
-from .pieces import pieces
+from .opener import Opener
+from .pieces import TOGETHER, pieces
 from .protocol import BEAT_SECONDS, CHANNEL_SECONDS, Event, Message, Reader
-from .proxy import CommandSocket, through_command
 from .root import CHUNK, Root
 from .silence import SILENCE_SECONDS, Silence
+from .way import CONNECT_SECONDS, WayIn
+from .wire import Channel, Wire
 
-KEEPALIVE_SECONDS = 15
-IDLE_SECONDS = 5.0
 THROUGH_A_GATEWAY = 8
 """How many connections are set up through one gateway at a time; sshd begins to refuse at ten."""
 
@@ -67,17 +65,20 @@ class SSHLink:
         self, login: WayIn, keys: Keys, gateway: SSHLink | None = None, kept: KeptChannels | None = None
     ) -> None:
         self.host = login.host
-        self.connect_seconds = 0.0
-        """How long it took to connect and log in."""
-        self._login, self._keys, self._gateway = login, keys, gateway
+        self._seconds = 0.0
+        self._opener = Opener(login, keys, gateway)
         self._root = Root(login.host, login.flags.sudo_password)
-        self._through_me = threading.BoundedSemaphore(THROUGH_A_GATEWAY)
-        self._transport: Any = None
-        self._proxy: CommandSocket | None = None
+        self.room = threading.BoundedSemaphore(THROUGH_A_GATEWAY)
+        self._wire: Wire | None = None
         self._kept = kept or KeptChannels()
         self._stopped = threading.Event()
         self._silence = Silence()
         self._opening = threading.Lock()
+
+    @property
+    def connect_seconds(self) -> float:
+        """How long it took to connect and log in."""
+        return self._seconds + (self._wire.seconds if self._wire else 0.0)
 
     @property
     def operator(self) -> str:
@@ -105,7 +106,7 @@ class SSHLink:
         reader.feed(first)
         return self._exchange(channel, reader)
 
-    def _exchange(self, channel: Any, reader: Reader, on_kept_channel: bool = False) -> dict[int, Found]:
+    def _exchange(self, channel: Channel, reader: Reader, on_kept_channel: bool = False) -> dict[int, Found]:
         keep = False
         try:
             with self._told(), self._silence.judged():
@@ -142,9 +143,9 @@ class SSHLink:
 
         Called every BEAT_SECONDS.
         """
-        if self._transport is not None and self._silence.over(inside.packets(self._transport)):
+        if self._wire is not None and self._silence.over(self._wire.packets()):
             # It may wait for a gateway's connection, on which all other links' beats must not wait.
-            threading.Thread(target=inside.end, args=(self._transport,), daemon=True).start()
+            threading.Thread(target=self._wire.end, daemon=True).start()
         self._kept.beat()
 
     def rest(self) -> None:
@@ -159,7 +160,7 @@ class SSHLink:
                 target.write(self._root.run(channel, "cat", path))
                 for chunk in iter(lambda: channel.recv(CHUNK), b""):
                     target.write(chunk)
-                status = inside.exit_status(channel, CHANNEL_SECONDS)
+                status = channel.exit_status(CHANNEL_SECONDS)
         finally:
             channel.close()
         if status != 0:
@@ -169,9 +170,9 @@ class SSHLink:
         """A socket-like channel to address:port as seen from the host. Raises Problem when nothing answers."""
         from paramiko import SSHException
 
-        transport = self._open()
+        wire = self.open()
         try:
-            return transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS)
+            return wire.tunnel(address, port, CONNECT_SECONDS)
         except (SSHException, OSError) as error:
             raise Problem(f"{address}:{port}: no connection from {self.host.name}") from error
 
@@ -185,60 +186,46 @@ class SSHLink:
 
     def close(self) -> None:
         self._kept.forget()
-        if self._proxy:
-            self._proxy.end()
-        if self._transport is not None:
-            inside.end(self._transport)
+        self._opener.end()
+        if self._wire is not None:
+            self._wire.end()
 
-    def _open(self) -> Any:
+    @property
+    def ways(self) -> tuple[WayIn, ...]:
+        """The way in, and those of its gateways."""
+        return self._opener.ways
+
+    def open(self) -> Wire:
+        """Connect, unless that is done. Raises Problem."""
         with self._opening:
-            if self._transport is None or not self._transport.is_active():
+            if self._wire is None or not self._wire.alive:
                 start = time.monotonic()
-                self._transport = self._connected()
-                self.connect_seconds = time.monotonic() - start
+                self._wire = self._opener.wire(self._silence)
+                self._seconds = time.monotonic() - start
                 self._silence.begin()
-                self._transport.set_keepalive(KEEPALIVE_SECONDS)
-                inside.look_up_every(self._transport, IDLE_SECONDS)
                 with self._told():
-                    self._root.check(self._transport)
+                    self._root.check(self._wire)
             if self._stopped.is_set():
                 self.close()
                 raise Stopped(f"{self.host.name}: stopped")
-            return self._transport
+            return self._wire
 
-    def _connected(self) -> Any:
-        if not self._gateway:
-            command = self._login.settings.proxy_command
-            return connected(self._login, self._keys, self._by_command if command else None)
-        # Its own link opens it: once, with its host key checked.
-        self._gateway._open()
-        with self._gateway._through_me:
-            return connected(self._login, self._keys, self._gateway.tunnel)
-
-    def _by_command(self, _address: str, _port: int) -> CommandSocket:
-        """The way by ssh_config's ProxyCommand, which ends with this link, also where it never led anywhere."""
-        self._proxy = through_command(self._login.settings.proxy_command or "")
-        return self._proxy
-
-    def _channel(self) -> Any:
+    def _channel(self) -> Channel:
         from paramiko import SSHException
 
         try:
-            channel = self._open().open_session(timeout=CHANNEL_SECONDS)
+            return self.open().channel()
         except (SSHException, OSError, EOFError) as error:
             raise self._lost(error) from error
-        channel.set_combine_stderr(True)
-        channel.settimeout(CHANNEL_SECONDS)
-        return channel
 
-    def _send(self, channel: Any, message: Message) -> None:
+    def _send(self, channel: Channel, message: Message) -> None:
         # A channel that was kept has the short limit of its last look; a slow line takes its time for an upload.
         channel.settimeout(CHANNEL_SECONDS)
         for piece in pieces(message):
-            if not inside.told(channel, piece):
+            if not channel.told(piece):
                 return
 
-    def _receive(self, channel: Any, reader: Reader) -> None:
+    def _receive(self, channel: Channel, reader: Reader) -> None:
         before, limit, deadline = (False, -1), 0.0, 0.0
         beat = time.monotonic() + BEAT_SECONDS
         while not reader.done:
@@ -250,25 +237,27 @@ class SSHLink:
             if now > deadline:
                 raise self._late(reader, limit)
             if now > beat:
-                self._beat(channel)
+                self._beat(channel, reader)
                 beat = now + BEAT_SECONDS
             channel.settimeout(max(0.01, min(deadline, beat) - now))
             with suppress(TimeoutError):
                 self._feed(channel, reader)
 
-    def _beat(self, channel: Any) -> None:
-        inside.told(channel, b"\n")
+    def _beat(self, channel: Channel, reader: Reader) -> None:
+        channel.told(b"\n")
+        # While it takes a large message it reads no question.
+        channel.listening = reader.here and (reader.heard or reader.message.size() < TOGETHER)
         if self._silence.wants_to_ask():
-            inside.ask(self._transport)
+            channel.ask(reader.message.mark)
 
-    def _feed(self, channel: Any, reader: Reader) -> None:
+    def _feed(self, channel: Channel, reader: Reader) -> None:
         data = channel.recv(CHUNK)
         if not data:
             raise self._ended(channel, reader)
         reader.feed(data)
 
     def _late(self, reader: Reader, limit: float) -> Exception:
-        if reader.gate.entered or self._silence.suspicious:
+        if reader.gate.entered or not (self._wire and self._wire.answers()):
             return TimeoutError(f"{limit:.0f} s")
         return late(self.host, reader.gate)
 
@@ -281,10 +270,10 @@ class SSHLink:
             )
         return None
 
-    def _ended(self, channel: Any, reader: Reader) -> Problem:
+    def _ended(self, channel: Channel, reader: Reader) -> Problem:
         # The end of the output may come before the status; on a lost connection none comes (-1).
-        status = -1 if self._ended_by_us() else inside.exit_status(channel, CHANNEL_SECONDS)
-        return self._ended_by_us() or ended(self.host, status, reader, inside.connected(channel))
+        status = -1 if self._ended_by_us() else channel.exit_status(CHANNEL_SECONDS)
+        return self._ended_by_us() or ended(self.host, status, reader, channel.connected)
 
     def _lost(self, error: Exception) -> Problem:
         words = str(error) or type(error).__name__

@@ -30,8 +30,8 @@ class Links:
     def prepare(self, config: Any, fleet: Fleet, hosts: Iterable[Host]) -> Links:
         """A link for every host, not yet connected. Not thread-safe: it reads Fabric's configuration."""
         from . import link  # noqa: F401  an import that Ctrl-C breaks off shows a traceback
-        from .connect import flags
         from .keys import Keys
+        from .way import flags
 
         if self._shared is None:
             self._begun()
@@ -81,8 +81,8 @@ class Links:
         `before` are the addresses that are reached through this host. Raises WrongInput where the way is a circle.
         """
         from ..errors import WrongInput
-        from .connect import hop, login
         from .link import SSHLink
+        from .way import hop, login
 
         if host.name in self._links:
             return self._links[host.name]

@@ -45,6 +45,7 @@ eval "$1"
 #   without a byte of an upload.
 # - In a terminal a lost connection is a HUP.
 # - `su` waits two seconds between the TERM that it passes on and its own KILL: three here.
+# - `@ask` is a question for a sign of life, where the connection itself can't be asked for one.
 # - A line that is no message and no beat is a password that sudo did not ask for.
 _RECEIVER = """\
 umask 077
@@ -91,6 +92,7 @@ while read -r go M kind n sizes; do
   case $go in
     go) ;;
     end) end ;;
+    @ask) printf '\n%s alive\n' "$M" >&3; continue ;;
     *) [ -z "$W" ] || kill -USR1 "$W" 2>/dev/null; continue ;;
   esac
   printf '\\n%s here\\n' "$M"
@@ -153,6 +155,10 @@ class Message:
         size = f"L{lines}" if short else str(len(self.script))
         words = ["go", self.mark, kind, size, *(str(payload.size()) for payload in self.payloads)]
         return " ".join(words).encode() + b"\n" + self.script + (b"\n" if short else b"")
+
+    def size(self) -> int:
+        """The bytes of its payloads."""
+        return sum(payload.size() for payload in self.payloads)
 
     def tail(self) -> bytes:
         """The last bytes: they show that nothing is missing."""

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -53,20 +53,33 @@ class CommandSocket(socket.socket):
 
         OpenSSH sends SIGHUP, which is ignored under nohup.
         """
-        if self.process.poll() is None:
-            for pid in [*_begun(self.process.pid), self.process.pid]:
-                with suppress(OSError):
-                    os.kill(pid, signal.SIGTERM)
+        ended_with_children(self.process)
 
 
-def through_command(command: str) -> CommandSocket:
-    """The command, begun as OpenSSH begins it: by a shell that it replaces."""
+def ended_with_children(process: subprocess.Popen[bytes]) -> None:
+    """End a process and those that it has begun."""
+    if process.poll() is None:
+        for pid in [*_begun(process.pid), process.pid]:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGTERM)
+
+
+def through_command(command: str, environment: Mapping[str, str] | None = None) -> CommandSocket:
+    """The command, begun as OpenSSH begins it: by a shell that it replaces.
+
+    One with an environment of its own is out of reach of this terminal's Ctrl-C.
+    """
     ours, theirs = socket.socketpair()
     one = CommandSocket(fileno=ours.detach())
     one.command, one.errors = command, tempfile.TemporaryFile()  # noqa: SIM115  it is read at the end
     with theirs:
         one.process = subprocess.Popen(
-            ["/bin/sh", "-c", f"exec {command}"], stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=one.errors
+            ["/bin/sh", "-c", f"exec {command}"],
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            stderr=one.errors,
+            env=environment,
+            start_new_session=environment is not None,
         )
     return one
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from typing import Any
 
 from ..errors import Problem
 from ..inventory import Host
-from . import inside
 from .ending import WantsTerminal, at_the_gate, behind_the_gate, late, lost, refused
 from .gate import PROMPT, STARTUP_SECONDS, WARD, Gate, gated, last_words
 from .protocol import CHANNEL_SECONDS, receiver
+from .wire import Channel, Wire
 
 CHUNK = 1 << 17
 
@@ -37,31 +36,30 @@ class Root:
         """Begin every further command in one."""
         self._terminal = True
 
-    def receive(self, channel: Any) -> tuple[Gate, bytes]:
+    def receive(self, channel: Channel) -> tuple[Gate, bytes]:
         """Begin the receiver, without waiting for it; the gate, and the bytes from behind it that came meanwhile."""
         return self._begin(channel, receiver(self.sudo, self._terminal), wait=False)
 
-    def run(self, channel: Any, *words: str) -> bytes:
+    def run(self, channel: Channel, *words: str) -> bytes:
         """Begin a command, and wait until it is behind the gate; the first bytes from there. Raises Problem."""
         return self._begin(channel, gated(*words, sudo=self.sudo, terminal=self._terminal))[1]
 
-    def _begin(self, channel: Any, command: str, wait: bool = True) -> tuple[Gate, bytes]:
+    def _begin(self, channel: Channel, command: str, wait: bool = True) -> tuple[Gate, bytes]:
         gate, first = Gate(), b""
-        if self._terminal:
-            channel.get_pty()
-        inside.begin_command(channel, command)
+        channel.begin(command, self._terminal)
         if not self._terminal:
-            inside.told(channel, WARD)
+            channel.told(WARD)
+        channel.await_login()
         if self._terminal or wait:
             first = self._entered(channel, gate)
         if self._password and not self._terminal:
             self._authorise(channel)
         return gate, first
 
-    def _authorise(self, channel: Any) -> None:
-        inside.told(channel, f"{self._password}\n".encode())
+    def _authorise(self, channel: Channel) -> None:
+        channel.told(f"{self._password}\n".encode())
 
-    def _entered(self, channel: Any, gate: Gate) -> bytes:
+    def _entered(self, channel: Channel, gate: Gate) -> bytes:
         behind, prompts, deadline = b"", 0, time.monotonic() + STARTUP_SECONDS
         while not gate.entered:
             channel.settimeout(max(0.01, deadline - time.monotonic()))
@@ -78,20 +76,20 @@ class Root:
         channel.settimeout(CHANNEL_SECONDS)
         return behind
 
-    def _answer_prompt(self, channel: Any, number: int) -> None:
+    def _answer_prompt(self, channel: Channel, number: int) -> None:
         if number > 1:
             raise refused(self._host, "the password is wrong")
         self._authorise(channel)
 
-    def _not_entered(self, channel: Any, gate: Gate) -> Problem:
-        status = inside.exit_status(channel, CHANNEL_SECONDS)
-        if not inside.connected(channel):
+    def _not_entered(self, channel: Channel, gate: Gate) -> Problem:
+        status = channel.exit_status(CHANNEL_SECONDS)
+        if not channel.connected:
             return lost(self._host)
         if self._terminal:
             return behind_the_gate(self._host, status, gate.said)
         return at_the_gate(self._host, status, gate)
 
-    def check(self, transport: Any) -> None:
+    def check(self, wire: Wire) -> None:
         """Find out a wrong password, and whether sudo wants a terminal. Raises Problem.
 
         sudo would take what follows a wrong password for further tries. The password is sent to nothing that has not
@@ -100,24 +98,22 @@ class Root:
         if not self._password:
             return
         try:
-            self._try(transport)
+            self._try(wire)
         except WantsTerminal:
             self.wants_terminal()
-            self._try(transport)
+            self._try(wire)
 
-    def _try(self, transport: Any) -> None:
-        with closing(transport.open_session(timeout=CHANNEL_SECONDS)) as channel:
-            channel.set_combine_stderr(True)
-            channel.settimeout(CHANNEL_SECONDS)
+    def _try(self, wire: Wire) -> None:
+        with closing(wire.channel()) as channel:
             said = self._answer(channel)
-            if (status := channel.recv_exit_status()) != 0:
+            if (status := channel.exit_status(CHANNEL_SECONDS)) != 0:
                 raise behind_the_gate(self._host, status, said)
 
-    def _answer(self, channel: Any) -> str:
+    def _answer(self, channel: Channel) -> str:
         """What sudo says to the password."""
         said = self.run(channel, "true")
         if not self._terminal:
-            channel.shutdown_write()
+            channel.end_input()
         while data := channel.recv(CHUNK):
             said += data
         return last_words(said)

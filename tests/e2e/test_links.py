@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,8 @@ import pytest
 
 from fabfile.sandbox.sandbox import Sandbox, free_network
 
-from ..waiting import until
-from .conftest import Cluster, receivers
+from ..waiting import eventually, until
+from .conftest import Cluster, begun, receivers
 
 pytestmark = pytest.mark.e2e
 
@@ -29,18 +30,24 @@ PASSWORD = "correct-horse-2718"
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """Three hosts with nothing on them."""
-    folder = tmp_path_factory.mktemp("links")
-    sandbox = Sandbox(folder / ".sandbox", free_network())
+    one = Sandbox(tmp_path_factory.mktemp("links") / ".sandbox", free_network())
     try:
-        sandbox.up(3)
-        tables = "".join(f'[hosts.{name}]\naddress = "{sandbox.address(name)}"\n' for name in ("node2", "node3"))
-        first = HOSTS.replace("[hosts.node1]\n", f'[hosts.node1]\naddress = "{sandbox.address("node1")}"\n')
-        (folder / "hosts.toml").write_text(first + tables)
-        yield Cluster(folder, sandbox)
+        one.up(3)
+        yield one
     finally:
-        sandbox.down()
+        one.down()
+
+
+@pytest.fixture(scope="module", params=["paramiko", "openssh"])
+def three(sandbox: Sandbox, request: pytest.FixtureRequest) -> Cluster:
+    """The hosts, reached by each of the two."""
+    folder, names = sandbox.state.parent, ("node2", "node3")
+    tables = "".join(f'[hosts.{name}]\naddress = "{sandbox.address(name)}"\n' for name in names)
+    first = HOSTS.replace("[hosts.node1]\n", f'[hosts.node1]\naddress = "{sandbox.address("node1")}"\n')
+    (folder / "hosts.toml").write_text(first.replace("[defaults]", f'[defaults]\nssh = "{request.param}"') + tables)
+    return Cluster(folder, sandbox)
 
 
 STARTUPS = {
@@ -270,3 +277,85 @@ def test_a_key_of_the_agent_that_cannot_sign_does_not_end_the_login(three: Clust
         finally:
             agent.terminate()
     assert result.returncode == 0 and "in" in result.stdout, result.stdout + result.stderr
+
+
+def test_a_host_key_is_refused_or_added_as_hosts_toml_says_and_a_changed_one_is_refused(three: Cluster) -> None:
+    (three.folder / "added").unlink(missing_ok=True)
+    strict = three.variant("strict.toml", (r"^known_hosts = .*$", 'known_hosts = "added"'))
+    refused = three.fab("-H", "node2", "run", "true", status=3, hosts_toml=strict).stdout
+    assert "is not in" in refused and f"ssh-keyscan -p 22 {three.sandbox.address('node2')}" in refused
+    new = three.variant("new.toml", (r"^known_hosts = .*$", 'known_hosts = "added"\nhost_keys = "accept-new"'))
+    for _ in range(2):
+        three.fab("-H", "node2,node3", "run", "true", hosts_toml=new)
+    known = three.folder / "added"
+    lines = [line.split() for line in sorted(known.read_text().splitlines())]
+    assert len(lines) == 2 and known.stat().st_mode & 0o77 == 0
+    (first, *_), (second, *key) = lines
+    known.write_text(f"{first} {' '.join(key)}\n{second} {' '.join(key)}\n")
+    result = three.fab("-H", "node2,node3", "run", "true", status=3, hosts_toml=new).stdout
+    assert result.count("has CHANGED") == 1 and "1 ok, 1 unreachable" in result
+    known.write_text(f"@revoked * {' '.join(key)}\n{second} {' '.join(key)}\n")
+    assert "marked as revoked" in three.fab("-H", "node3", "run", "true", status=3, hosts_toml=new).stdout
+
+
+def test_a_login_that_is_refused_names_user_and_key(three: Cluster, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
+    file = three.variant("other.toml", (r"^key = .*$", f'key = "{tmp_path}/other"'))
+    said = three.fab("-H", "node2", "run", "true", status=3, hosts_toml=file).stdout
+    assert f"node2: root@{three.sandbox.address('node2')}:22: login refused; check user and key in hosts.toml" in said
+
+
+@pytest.fixture
+def passwords(three: Cluster) -> Iterator[None]:
+    """node2 takes passwords at the login."""
+    switch = (
+        "sed -i 's/^PasswordAuthentication .*/PasswordAuthentication {}/' /etc/ssh/sshd_sandbox; pkill -HUP -o -x sshd"
+    )
+    three.on("node2", switch.format("yes"))
+    yield
+    three.on("node2", switch.format("no"))
+
+
+@pytest.mark.usefixtures("passwords")
+def test_a_login_password_is_told_to_the_host_alone(three: Cluster, home: Path) -> None:
+    oper(three, "oper ALL=(ALL) NOPASSWD: ALL\\n")
+    file = three.variant("password.toml", (r"^key = .*$", 'user = "oper"'))
+    command = three.command(
+        "--prompt-for-login-password", "-H", "node2", "run", "echo by $SUDO_USER; sleep 2", hosts_toml=file
+    )
+    command["env"] |= {"HOME": str(home), "SSH_AUTH_SOCK": ""}
+    del command["stdin"]
+    for password, status in ((PASSWORD, 0), ("wrong", 3)):
+        with subprocess.Popen(
+            **command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        ) as fab:
+            assert fab.stdin
+            fab.stdin.write(f"{password}\n".encode())
+            fab.stdin.close()
+            fab.stdin = None
+            if status == 0:
+                until(lambda: "sleep 2" in three.on("node2", "ps -eo args="), 20)
+            seen = subprocess.run(["ps", "axeww", "-o", "args="], capture_output=True, text=True, check=True).stdout
+            output = fab.communicate(timeout=60)[0].decode()
+        assert fab.returncode == status and PASSWORD not in seen and password not in output, output
+        assert ("by oper" in output) == (status == 0)
+    assert "login refused" in output
+
+
+def test_no_ssh_is_left_where_a_host_hangs_and_fab_is_interrupted(three: Cluster) -> None:
+    three.sandbox.pause("node3")
+    fab = begun(three.command("-H", "node3", "run", "true"))
+    try:
+        until(lambda: "run" in Path(f"/proc/{fab.pid}/cmdline").read_text(), 10)
+        time.sleep(2)  # the moment is any in the ten seconds of the login
+        fab.send_signal(signal.SIGINT)
+        output, errors = fab.communicate(timeout=8)
+    finally:
+        fab.kill()
+        three.sandbox.resume("node3")
+    assert fab.returncode == 130, output + errors
+    assert eventually(lambda: three.sandbox.address("node3") not in processes())
+
+
+def processes() -> str:
+    return subprocess.run(["ps", "ax", "-o", "args="], capture_output=True, text=True, check=True).stdout

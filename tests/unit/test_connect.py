@@ -18,11 +18,12 @@ from fabric import Config
 from fabfile.errors import Problem, Unreachable, WrongInput
 from fabfile.inventory import Host, load
 from fabfile.ssh.config import SSHConfig
-from fabfile.ssh.connect import Flags, connected, hop, login
+from fabfile.ssh.connect import connected
 from fabfile.ssh.keyfile import UnusableKey
 from fabfile.ssh.keys import Keys, _signed, public_halves
 from fabfile.ssh.link import SSHLink
 from fabfile.ssh.pool import Links
+from fabfile.ssh.way import Flags, hop, login
 
 from ..waiting import eventually
 
@@ -131,7 +132,7 @@ def test_a_proxy_command_ends_with_its_link_also_in_the_middle_of_a_login(tmp_pa
     unique = f"sleep 1{time.time_ns() % 10**8:08}"
     host = Host("node1", "127.0.0.1", 9, known_hosts=tmp_path / "known_hosts")
     link = SSHLink(login(host, flags(f"Host *\n ProxyCommand {unique}\n", connect_seconds=30.0)), Keys())
-    logins = threading.Thread(target=pytest.raises, args=(Problem, link._open), daemon=True)
+    logins = threading.Thread(target=pytest.raises, args=(Problem, link.open), daemon=True)
     logins.start()
     assert eventually(lambda: alive(unique))
     link.stop()
@@ -178,44 +179,60 @@ def server(behave: Callable[[socket.socket], None]) -> Iterator[int]:
     """A port of this machine at which every connection is served by `behave`."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def serve() -> None:
-            with listening.accept()[0] as connection:
+        def one(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
                 behave(connection)
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    threading.Thread(target=one, args=(listening.accept()[0],), daemon=True).start()
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
         thread.join(10)
 
 
-def refusal(port: int, tmp_path: Path, address: str = "127.0.0.1", seconds: float = 1.0) -> str:
-    host = Host("node1", address, port, known_hosts=tmp_path / "known_hosts")
-    with pytest.raises(Unreachable) as error:
-        connected(login(host, flags(connect_seconds=seconds)), Keys())
-    assert str(error.value).startswith(f"node1: root@{address}:{port}: ")
-    return str(error.value)
+Refusal = Callable[[int, float], str]
 
 
-def test_a_port_at_which_nobody_listens_is_one_sentence(tmp_path: Path) -> None:
+@pytest.fixture(params=["paramiko", "openssh"])
+def refusal(request: pytest.FixtureRequest, tmp_path: Path) -> Refusal:
+    """The words of a link to a port, by each of the two clients."""
+
+    def told(port: int, seconds: float = 1.0) -> str:
+        host = Host("node1", "127.0.0.1", port, known_hosts=tmp_path / "known_hosts", ssh=request.param)
+        link = SSHLink(login(host, flags(connect_seconds=seconds)), Keys())
+        with closing(link), pytest.raises(Unreachable) as error:
+            link.open()
+        assert str(error.value).startswith(f"node1: root@127.0.0.1:{port}: ")
+        return str(error.value)
+
+    return told
+
+
+def test_a_port_at_which_nobody_listens_is_one_sentence(refusal: Refusal) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    assert refusal(port, tmp_path).endswith("connection refused")
+    assert refusal(port, 1.0).endswith("connection refused")
 
 
-def test_one_that_talks_something_else_is_no_sshd(tmp_path: Path) -> None:
+def test_one_that_talks_something_else_is_no_sshd(refusal: Refusal) -> None:
     def web(connection: socket.socket) -> None:
         connection.recv(100)
         connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n" * 110)
 
     with server(web) as port:
-        told = refusal(port, tmp_path)
+        told = refusal(port, 1.0)
         assert told.endswith("it does not answer as sshd does: it says 'HTTP/1.0 400 Bad Request'")
 
 
-def test_one_that_says_nothing_costs_its_limit_and_no_more(tmp_path: Path) -> None:
+def test_one_that_says_nothing_costs_its_limit_and_no_more(refusal: Refusal) -> None:
     done = threading.Event()
     with server(lambda _: bool(done.wait(30)) and None) as port:  # type: ignore[arg-type,return-value]
-        told = refusal(port, tmp_path, seconds=0.3)
+        told = refusal(port, 0.3)
         done.set()
     assert told.endswith(
         "it accepts the connection, and no word of sshd comes within 0.3 s; the host is frozen or overloaded, or "
@@ -224,7 +241,7 @@ def test_one_that_says_nothing_costs_its_limit_and_no_more(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("words", [b"220 mail.example ESMTP\r\n", b"J\0\0\0\n8.0.36"])
-def test_another_service_that_greets_and_waits_is_told_with_its_words(words: bytes, tmp_path: Path) -> None:
+def test_another_service_that_greets_and_waits_is_told_with_its_words(words: bytes, refusal: Refusal) -> None:
     done = threading.Event()
 
     def greet(connection: socket.socket) -> None:
@@ -232,12 +249,12 @@ def test_another_service_that_greets_and_waits_is_told_with_its_words(words: byt
         done.wait(30)
 
     with server(greet) as port:
-        told = refusal(port, tmp_path, seconds=0.3)
+        told = refusal(port, 0.3)
         done.set()
     assert "it does not answer as sshd does: it says " in told and told.isprintable()
 
 
-def test_one_that_hangs_in_the_middle_of_the_handshake_costs_its_limit_and_no_more(tmp_path: Path) -> None:
+def test_one_that_hangs_in_the_middle_of_the_handshake_costs_its_limit_and_no_more(refusal: Refusal) -> None:
     done = threading.Event()
 
     def greet(connection: socket.socket) -> None:
@@ -245,13 +262,13 @@ def test_one_that_hangs_in_the_middle_of_the_handshake_costs_its_limit_and_no_mo
         done.wait(30)
 
     with server(greet) as port:
-        assert "no answer within" in refusal(port, tmp_path, seconds=0.3)
+        assert "no answer within" in refusal(port, 0.3)
         done.set()
 
 
-def test_one_that_hangs_up_is_one_sentence(tmp_path: Path) -> None:
+def test_one_that_hangs_up_is_one_sentence(refusal: Refusal) -> None:
     with server(lambda connection: connection.close()) as port:
-        assert "it ends the connection before a word of sshd; it takes no more logins" in refusal(port, tmp_path)
+        assert "it ends the connection before a word of sshd; it takes no more logins" in refusal(port, 1.0)
 
 
 def private_key(tmp_path: Path) -> Path:

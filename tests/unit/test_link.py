@@ -8,14 +8,13 @@ import pytest
 
 from fabfile.errors import Problem, Unreachable
 from fabfile.inventory import Host
-from fabfile.ssh import inside
 from fabfile.ssh.config import SSHConfig
-from fabfile.ssh.connect import Flags, login
 from fabfile.ssh.kept import KeptChannels
 from fabfile.ssh.keys import Keys
 from fabfile.ssh.link import CHANNEL_SECONDS, SSHLink
 from fabfile.ssh.protocol import message
 from fabfile.ssh.root import Root
+from fabfile.ssh.way import Flags, login
 from fabfile.steps.base import Action, Payload, Probe
 
 
@@ -29,14 +28,32 @@ class Channel:
         self.go_on = threading.Event()
         self.go_on.set()
 
+    listening = connected = True
+
+    def begin(self, command: str, terminal: bool = False) -> None:
+        pass
+
+    def await_login(self) -> None:
+        pass
+
+    def ask(self, mark: str) -> None:
+        pass
+
+    def end_input(self) -> None:
+        pass
+
+    def exit_status(self, _seconds: float) -> int:
+        return 127
+
     def settimeout(self, seconds: float) -> None:
         self.limit = seconds
 
-    def sendall(self, data: bytes) -> None:
+    def told(self, data: bytes) -> bool:
         self.sent.append((data, self.limit))
         if data.startswith(b"go "):
             self.in_a_message.set()
             self.go_on.wait(10)
+        return True
 
     def recv(self, _size: int) -> bytes:
         mark = next(data for data, _ in reversed(self.sent) if data.startswith(b"go ")).split()[1].decode()
@@ -79,27 +96,22 @@ def test_a_beat_never_falls_into_a_message() -> None:
 
 def test_a_host_that_is_late_on_a_kept_channel_is_not_waited_for_once_more() -> None:
     class Stuck(Channel):
-        def sendall(self, data: bytes) -> None:
+        def told(self, data: bytes) -> bool:
             raise TimeoutError
 
     with pytest.raises(Unreachable, match="no answer within 20 s"):
         link_with(Stuck()).exchange(UPLOAD, lambda _: None)
 
 
-def test_a_login_shell_that_ends_before_all_was_sent_is_heard_to_its_last_words(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_login_shell_that_ends_before_all_was_sent_is_heard_to_its_last_words() -> None:
     class Ended(Channel):
         words = iter((b"no such shell\n", b""))
 
-        def sendall(self, data: bytes) -> None:
-            raise OSError("Socket is closed")
+        def told(self, data: bytes) -> bool:
+            return False
 
         def recv(self, _size: int) -> bytes:
             return next(self.words)
 
-    monkeypatch.setattr(inside, "begin_command", lambda *_: None)
-    monkeypatch.setattr(inside, "exit_status", lambda *_: 127)
-    monkeypatch.setattr(inside, "connected", lambda _: True)
     with pytest.raises(Problem, match=r"ended before it ran anything \(status 127\): no such shell"):
         Root(Host("node1", "192.0.2.1"), None).run(Ended(), "true")

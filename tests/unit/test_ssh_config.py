@@ -11,7 +11,7 @@ from fabfile.errors import WrongInput
 from fabfile.inventory import Host, load
 from fabfile.ssh import config as module
 from fabfile.ssh.config import Settings, SSHConfig
-from fabfile.ssh.connect import Flags, login
+from fabfile.ssh.way import Flags, login
 
 OPEN = frozenset({"user", "port"})
 CRAWLERS = """\
