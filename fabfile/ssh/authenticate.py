@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .keyfile import LockedKey, UnusableKey
+from .keyfile import LockedKey, SecurityKey, UnusableKey
 from .keys import DEFAULT_KEYS, Keys, of_agent, public_halves
 from .way import WayIn
 
@@ -65,6 +65,21 @@ def _candidates(way: WayIn, keys: Keys, unusable: list[UnusableKey]) -> Iterator
                 unusable.append(error)
     if locked:
         raise locked
+
+
+def unusable_keys(way: WayIn, keys: Keys) -> list[UnusableKey]:
+    """Those of the files that are named for a host, or there, and that nobody can use without more."""
+    found: list[UnusableKey] = []
+    for file in key_files(way):
+        path = Path(file).expanduser()
+        try:
+            keys.private(path, way.flags.passphrase)
+        except SecurityKey:
+            continue
+        except UnusableKey as error:
+            if file not in DEFAULT_KEYS or path.exists():
+                found.append(error)
+    return found
 
 
 def key_files(way: WayIn) -> tuple[str, ...]:

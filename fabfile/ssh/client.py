@@ -12,13 +12,13 @@ from pathlib import Path
 
 from ..errors import Unreachable
 from .authenticate import key_files
+from .keys import SECURITY_KEYS
 from .known_hosts import known_hosts_path
 from .silence import SILENCE_SECONDS
 from .told import told
 from .way import WayIn
 
 _ALIVE_SECONDS = 5
-_SECURITY_KEYS = ("~/.ssh/id_ed25519_sk", "~/.ssh/id_ecdsa_sk")
 _WEAK = (
     ("kex", "KexAlgorithms", ("diffie-hellman-group-exchange-sha1", "diffie-hellman-group14-sha1")),
     ("key", "HostKeyAlgorithms", ("ssh-rsa",)),
@@ -61,13 +61,15 @@ def program(way: WayIn) -> str:
 
 
 def _by_gateway(way: WayIn, via: Sequence[WayIn]) -> str:
-    words = ssh(via, "ControlMaster=no", target=("-W", f"[{way.address}]:{way.host.port}"))
+    words = ssh(via, target=("-W", f"[{way.address}]:{way.host.port}"))
     # ssh fills in what % begins.
-    return "exec " + shlex.join(words).replace("%", "%%")
+    return shlex.join(words).replace("%", "%%")
 
 
 def _options(way: WayIn, legacy: bool) -> Iterator[str]:
     yield from (*_QUIET, *_STRICT, *told(way.flags))
+    if has("KnownHostsCommand=none"):
+        yield "KnownHostsCommand=none"
     yield f"UserKnownHostsFile={_quoted(known_hosts_path(way.host))}"
     yield f"ConnectTimeout={math.ceil(way.flags.connect_seconds)}"
     yield f"ServerAliveInterval={_ALIVE_SECONDS}"
@@ -81,7 +83,7 @@ def _options(way: WayIn, legacy: bool) -> Iterator[str]:
 
 
 def _keys(way: WayIn) -> Iterator[Path]:
-    more = () if way.host.key is not None or way.settings.only_these_keys else _SECURITY_KEYS
+    more = () if way.host.key is not None or way.settings.only_these_keys else SECURITY_KEYS
     for file in (*key_files(way), *more):
         path = Path(file).expanduser()
         if path.exists() or Path(f"{path}.pub").exists():
@@ -97,6 +99,13 @@ def weak() -> dict[str, tuple[str, ...]]:
     """The weak algorithms by ssh's option for them, as far as this machine's ssh still has them."""
     kept = {option: tuple(one for one in wanted if one in _known(kind)) for kind, option, wanted in _WEAK}
     return {option: names for option, names in kept.items() if names}
+
+
+@cache
+def has(option: str) -> bool:
+    """Whether this machine's ssh knows an option."""
+    asked = ["ssh", "-G", "-F", "/dev/null", "-o", option, "host"]
+    return subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
 
 @cache

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import WrongInput
 from ..inventory import Host
-from .config_files import SYSTEM, ConfigFiles
+from .config_files import BEYOND_PARAMIKO, SYSTEM, ConfigFiles
 
 _ASK_SECONDS = 20
 _NOBODY, _NO_PORT, _NO_KEY = "fab-nobody", "65535", "/fab-no-key"
@@ -39,6 +40,8 @@ class Settings:
     proxy_command: str | None = None
     proxy_jump: tuple[str, ...] = ()
     """The hops, the nearest to the host last."""
+    only_openssh: bool = False
+    """It asks for something that the OpenSSH client alone can do."""
 
 
 class SSHConfig:
@@ -60,7 +63,8 @@ class SSHConfig:
     def of(self, host: Host) -> Settings:
         """The settings for a host's address. Raises WrongInput where a file can't be used."""
         files = self._read()
-        if not files.matters:
+        kerberos = files.kerberos and _ticket()
+        if not (files.matters or kerberos):
             return Settings(host.address)
         ssh = shutil.which("ssh")
         if ssh is None:
@@ -75,7 +79,8 @@ class SSHConfig:
             pairs = [line.partition(" ")[::2] for line in answer.splitlines()]
             address = dict(pairs)["hostname"]
             self._answers.setdefault(like, (host.address, answer))
-        return _settings(pairs, host, address)
+        settings = _settings(pairs, host, address)
+        return replace(settings, only_openssh=_only_openssh(ssh, files, dict(pairs), kerberos))
 
     def _tell(self, files: ConfigFiles) -> None:
         """Say once what can't be followed without OpenSSH."""
@@ -130,6 +135,27 @@ def _renamed(hostname: str, asked: str, address: str, renames: bool) -> str:
     if not renames:
         return hostname
     return hostname.replace(asked, address) if hostname.count(asked) == 1 else ""
+
+
+def _only_openssh(ssh: str, files: ConfigFiles, said: Mapping[str, str], kerberos: bool) -> bool:
+    if kerberos and said.get("gssapiauthentication") == "yes":
+        return True
+    return files.beyond_paramiko and any(said.get(word) != _silent(ssh).get(word) for word in BEYOND_PARAMIKO)
+
+
+@cache
+def _silent(ssh: str) -> Mapping[str, str]:
+    """The values of ssh where no file says anything."""
+    asked = [ssh, "-G", "-F", "/dev/null", "host"]
+    done = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
+
+
+@cache
+def _ticket() -> bool:
+    """Whether there is a ticket of Kerberos that is still good."""
+    klist = shutil.which("klist")
+    return klist is not None and subprocess.run([klist, "-s"], stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def _settings(pairs: Iterable[tuple[str, str]], host: Host, address: str) -> Settings:

@@ -25,6 +25,14 @@ _HARMLESS = {
 }
 """Where there is nothing but these, a login is as hosts.toml says."""
 
+BEYOND_PARAMIKO = (
+    *("identityagent", "securitykeyprovider", "certificatefile", "hostbasedauthentication"),
+    *("bindaddress", "bindinterface", "addressfamily", "proxyusefdpass"),
+    *("kexalgorithms", "ciphers", "macs", "hostkeyalgorithms", "casignaturealgorithms"),
+    *("pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes"),
+)
+"""Keywords that change a login, and that paramiko has no way to follow."""
+
 
 @dataclass
 class ConfigFiles:
@@ -76,6 +84,16 @@ class ConfigFiles:
     def matters(self) -> bool:
         """Whether anything in them could change a login, or can't be read."""
         return any(keyword not in _HARMLESS or arguments.count('"') % 2 for keyword, arguments in self.lines)
+
+    @cached_property
+    def beyond_paramiko(self) -> bool:
+        """Whether one of them says, for any host, what paramiko can't follow."""
+        return any(keyword in BEYOND_PARAMIKO for keyword, _ in self.lines)
+
+    @cached_property
+    def kerberos(self) -> bool:
+        """Whether one of them asks for logins by Kerberos; many systems do, also where there is none."""
+        return any(line == ("gssapiauthentication", "yes") for line in self.lines)
 
     def like(self, address: str) -> tuple[object, ...]:
         """A value that is equal for addresses which the files can't tell apart."""

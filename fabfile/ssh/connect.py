@@ -93,10 +93,10 @@ def _told(way: WayIn, unusable: Sequence[UnusableKey]) -> Iterator[None]:
     try:
         yield
     except paramiko.AuthenticationException as error:
-        raise Unreachable(f"{where}: {LOGIN_REFUSED}{_not_tried(unusable)}") from error
+        raise Unreachable(f"{where}: {LOGIN_REFUSED}{not_tried(unusable)}") from error
     except UnusableKey as error:
         others = [one for one in unusable if one is not error]
-        raise Unreachable(f"{where}: the key {error}{_not_tried(others)}") from error
+        raise Unreachable(f"{where}: the key {error}{not_tried(others)}") from error
     except TimeoutError as error:
         raise Unreachable(no_answer(way)) from error
     except socket.gaierror as error:
@@ -118,7 +118,8 @@ def no_answer(way: WayIn) -> str:
     return f"{way.where}: no answer within {way.flags.connect_seconds:.0f} s"
 
 
-def _not_tried(unusable: Sequence[UnusableKey]) -> str:
+def not_tried(unusable: Sequence[UnusableKey]) -> str:
+    """The end of a sentence about a login."""
     return "".join(f"; not tried: the key {one}" for one in unusable)
 
 

@@ -16,6 +16,8 @@ from .keyfile import UnusableKey, private_key
 from .known_hosts import KnownHosts, known_hosts_path
 
 DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+SECURITY_KEYS = ("~/.ssh/id_ed25519_sk", "~/.ssh/id_ecdsa_sk")
+"""Those that OpenSSH looks for as well."""
 
 
 class Keys:

@@ -39,7 +39,7 @@ class Opener:
 
     def __init__(self, way: WayIn, keys: Keys, gateway: Gateway | None) -> None:
         self._way, self._keys, self._gateway = way, keys, gateway
-        self._by_openssh = by_openssh(way)
+        self._by_openssh: bool | None = None
         self._proxy: CommandSocket | None = None
         self._begun: OpenSSHWire | None = None
 
@@ -53,6 +53,8 @@ class Opener:
         if self._gateway:
             # Its own link opens it: once, with its host key checked.
             self._gateway.open()
+        if self._by_openssh is None:
+            self._by_openssh = by_openssh(self._way, self._keys)
         if not self._by_openssh:
             try:
                 with self._room:

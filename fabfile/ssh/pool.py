@@ -49,7 +49,7 @@ class Links:
         """
         from ..errors import WrongInput
         from ..inventory.faults import Fault, report
-        from .keyfile import LockedKey, UnusableKey
+        from .keyfile import LockedKey, SecurityKey, UnusableKey
 
         flags, keys = self._shared
         faults = []
@@ -59,9 +59,11 @@ class Links:
                     keys.private(host.key, flags.passphrase)
             except LockedKey:
                 continue
+            except SecurityKey as error:
+                if host.ssh == "paramiko":
+                    faults.append(Fault(_table(fleet, host), str(error)))
             except UnusableKey as error:
-                table = ("defaults",) if host.key == fleet.defaults.key else ("hosts", host.name)
-                faults.append(Fault((*table, "key"), str(error)))
+                faults.append(Fault(_table(fleet, host), str(error)))
         if faults:
             raise WrongInput(report(fleet.path.name, faults))
 
@@ -118,6 +120,10 @@ def _with_gateways(fleet: Fleet, hosts: Iterable[Host]) -> Iterator[Host]:
         while here:
             yield here
             here = fleet.gateway(here)
+
+
+def _table(fleet: Fleet, host: Host) -> tuple[str, ...]:
+    return (*(("defaults",) if host.key == fleet.defaults.key else ("hosts", host.name)), "key")
 
 
 def _allow_open_files(wanted: int) -> None:

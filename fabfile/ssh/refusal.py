@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import tempfile
 import threading
@@ -12,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import Problem, Unreachable
-from .client import ssh, weak
-from .connect import LOGIN_REFUSED, NoCommonAlgorithm, Through, greet, no_answer, tcp
+from .authenticate import unusable_keys
+from .client import has, ssh, weak
+from .connect import LOGIN_REFUSED, NoCommonAlgorithm, Through, greet, no_answer, not_tried, tcp
 from .gate import last_words
 from .keys import Keys
 from .known_hosts import RSA, ShownKey, check
@@ -22,7 +24,7 @@ from .way import WayIn
 
 _ONLY_GREETS = (
     *("PreferredAuthentications=none", "StrictHostKeyChecking=accept-new", "HashKnownHosts=no"),
-    *("ControlMaster=no", "ControlPath=none", "IgnoreUnknown=KnownHostsCommand", "KnownHostsCommand=none"),
+    *("ControlMaster=no", "ControlPath=none"),
 )
 
 _AGAIN_SECONDS = 2.0
@@ -65,13 +67,27 @@ class Refusal:
             check(self._way.host, name, known, shown)
         except Unreachable as error:
             return error
-        return Unreachable(f"{self._way.where}: {LOGIN_REFUSED}{said}")
+        if not self._at_the_door():
+            return self._in_its_words(words)
+        unusable = unusable_keys(self._way, self._keys)
+        if self._way.host.key is not None and unusable:
+            return Unreachable(f"{self._way.where}: the key {unusable[0]}{said}")
+        return Unreachable(f"{self._way.where}: {LOGIN_REFUSED}{not_tried(unusable)}{said}")
+
+    def _at_the_door(self) -> bool:
+        """Whether ssh, once more, comes as far as to ask which key is the host's; true where it can't tell."""
+        if not has("KnownHostsCommand=none"):
+            return True
+        with tempfile.TemporaryDirectory(prefix="fab-ssh-") as folder:
+            asked = Path(folder) / "asked"
+            self._run([f'KnownHostsCommand=/bin/sh -c "echo >{shlex.quote(str(asked)).replace("%", "%%")}"'])
+            return asked.exists()
 
     def shown(self, legacy: bool | None = None) -> ShownKey | None:
         """The key that the host shows, of a type that is known of it if possible; None where no sshd does."""
         with tempfile.TemporaryDirectory(prefix="fab-ssh-") as folder:
             file = Path(folder) / "known_hosts"
-            self._greet([*_ONLY_GREETS, f'UserKnownHostsFile="{file}"', *self._order(legacy)], legacy)
+            self._run([*_ONLY_GREETS, f'UserKnownHostsFile="{file}"', *self._order(legacy)], legacy)
             lines = file.read_text(errors="replace").splitlines() if file.exists() else []
         words = lines[-1].split() if lines else []
         return ShownKey(words[1], words[2]) if len(words) > 2 else None
@@ -82,7 +98,7 @@ class Refusal:
         old = weak()["HostKeyAlgorithms"] if (self._way.host.legacy_ssh if legacy is None else legacy) else ()
         return (f"HostKeyAlgorithms=^{','.join((*kinds, *old))}",) if kinds else ()
 
-    def _greet(self, options: Sequence[str], legacy: bool | None) -> None:
+    def _run(self, options: Sequence[str], legacy: bool | None = None) -> None:
         words = ssh(self._ways, *options, legacy=legacy)
         if self._ended.is_set():
             return
@@ -114,18 +130,19 @@ class Refusal:
         except OSError:
             return Unreachable(no_answer(self._way))
         except NoCommonAlgorithm as error:
-            return self._incompatible(error)
+            return self._incompatible(error, words)
         except Problem as error:
             return error
         return self._in_its_words(words)
 
-    def _incompatible(self, error: NoCommonAlgorithm) -> Problem:
+    def _incompatible(self, error: NoCommonAlgorithm, words: bytes) -> Problem:
         if not self._way.host.legacy_ssh and self.shown(legacy=True):
             return Unreachable(
                 f"{self._way.where}: its sshd offers only weak algorithms, as that of CentOS 6 does; "
                 "to use them for this host all the same, set legacy_ssh = true in its table of hosts.toml"
             )
-        return Unreachable(f"{str(error).partition(';')[0]}; ssh and its sshd agree on none either")
+        said = f": {last}" if (last := last_words(words)) else ""
+        return Unreachable(f"{str(error).partition(';')[0]}; ssh does not get there either{said}")
 
     def _in_its_words(self, words: bytes) -> Problem:
         return Unreachable(f"{self._way.where}: ssh does not get there: {last_words(words) or 'it says nothing'}")

@@ -253,7 +253,19 @@ def hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
         yield one
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module about connections (CLIENTS) runs once with each of the clients."""
+    if "cluster" in metafunc.fixturenames and (clients := getattr(metafunc.module, "CLIENTS", ())):
+        metafunc.parametrize("cluster", clients, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest, clusters: Callable[[str], Cluster]) -> Cluster:
-    """The cluster that this module shares with others."""
-    return clusters(shared(request.path.stem))
+def cluster(request: pytest.FixtureRequest, clusters: Callable[[str], Cluster]) -> Iterator[Cluster]:
+    """The cluster that this module shares with others, reached by the client that the test is for."""
+    one, client = clusters(shared(request.path.stem)), getattr(request, "param", "")
+    text = one.hosts_toml.read_text()
+    if client:
+        one.variant(one.hosts_toml.name, (r"^\[defaults\]$", f'[defaults]\nssh = "{client}"'))
+    yield one
+    if client:
+        one.hosts_toml.write_text(text)

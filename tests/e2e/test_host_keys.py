@@ -12,6 +12,7 @@ from ..waiting import until
 from .conftest import Cluster
 
 pytestmark = pytest.mark.e2e
+CLIENTS = ("paramiko", "openssh")
 
 
 def test_an_unknown_key_is_refused_and_the_sentence_says_how_to_add_it(cluster: Cluster) -> None:
@@ -45,7 +46,7 @@ def test_a_new_key_is_added_once_and_a_changed_one_is_refused(cluster: Cluster) 
     assert len(known.read_text().splitlines()) == 3
 
 
-def test_a_host_that_shows_a_certificate_is_refused_for_that_and_reached_by_its_key(
+def test_a_host_certificate_is_accepted_by_ssh_and_refused_with_the_reason_by_paramiko(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     address, known = cluster.sandbox.address("node2"), tmp_path / "known_hosts"
@@ -58,17 +59,22 @@ def test_a_host_that_shows_a_certificate_is_refused_for_that_and_reached_by_its_
     cluster.sandbox.exec("node2", "sh", "-c", "cat >/etc/ssh/host-cert.pub", input=certificate)
     hup = "systemctl reload ssh"
     cluster.on("node2", f"echo HostCertificate /etc/ssh/host-cert.pub >>/etc/ssh/sshd_config; {hup}")
-    file = cluster.variant("certified.toml", (r"^known_hosts = .*$", f'known_hosts = "{known}"'))
+    trusting = (r"^known_hosts = .*$", f'known_hosts = "{known}"')
+    forced = cluster.variant("forced.toml", trusting, ("^ssh = .*$", 'ssh = "paramiko"'))
+    chosen = cluster.variant("chosen.toml", trusting, ("^ssh = .*$", ""))
+    openssh = cluster.variant("openssh.toml", trusting, ("^ssh = .*$", 'ssh = "openssh"'))
     try:
         known.write_text(f"@cert-authority {address} {(tmp_path / 'ca.pub').read_text()}")
         options = ["-F", "none", "-i", cluster.sandbox.key, "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
         ssh = ["ssh", *options, f"root@{address}", "true"]
         # While sshd reads its configuration again, nobody listens.
         until(lambda: subprocess.run(ssh, check=False).returncode == 0, 20)
-        refused = cluster.fab("-H", "node2", "run", "true", status=3, hosts_toml=file).stdout
+        for file in (chosen, openssh):
+            cluster.fab("-H", "node2", "run", "true", hosts_toml=file)
+        refused = cluster.fab("-H", "node2", "run", "true", status=3, hosts_toml=forced).stdout
         assert f"line 1 of {known} trusts an authority's certificates, which can't be checked here" in refused
         with known.open("a") as lines:
             lines.write(f"{address} {key}")
-        cluster.fab("-H", "node2", "run", "true", hosts_toml=file)
+        cluster.fab("-H", "node2", "run", "true", hosts_toml=forced)
     finally:
         cluster.on("node2", f"sed -i /^HostCertificate/d /etc/ssh/sshd_config; {hup}")

@@ -18,6 +18,7 @@ from ..waiting import until
 from .conftest import FAB, PROJECT, Cluster, begun, receivers
 
 pytestmark = pytest.mark.e2e
+CLIENTS = ("paramiko", "openssh")
 
 MARK = "31415"
 """The argument of the sleep that stands for long work; nothing else on a host has it."""

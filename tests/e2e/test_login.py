@@ -13,6 +13,7 @@ from ..waiting import until
 from .conftest import Cluster
 
 pytestmark = pytest.mark.e2e
+CLIENTS = ("paramiko", "openssh")
 
 PASSWORD = "correct-horse-3141"
 
