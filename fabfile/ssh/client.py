@@ -42,12 +42,13 @@ def ssh(ways: Sequence[WayIn], *first: str, legacy: bool | None = None, target: 
     algorithms, in place of hosts.toml's word. Raises Unreachable where there is no ssh on this machine.
     """
     way, *via = ways
+    path = program(way)
     options = [*first, *_options(way, way.host.legacy_ssh if legacy is None else legacy)]
     if via:
         options.append(f"ProxyCommand={_by_gateway(way, via)}")
     words = [word for option in options for word in ("-o", option)]
     login = ["-l", way.host.user, "-p", str(way.host.port)]
-    return [program(way), "-F", str(way.flags.ssh_config.top), *words, *login, *target, "--", way.host.address]
+    return [path, "-F", str(way.flags.ssh_config.top), *words, *login, *target, "--", way.host.address]
 
 
 def program(way: WayIn) -> str:

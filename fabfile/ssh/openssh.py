@@ -24,6 +24,7 @@ from .protocol import CHANNEL_SECONDS
 from .proxy import CommandSocket, ended_with_children, through_command
 from .refusal import Refusal
 from .told import environment
+from .waiting import Signal, ready
 from .way import AUTH_SECONDS, WayIn
 
 LOST = 255
@@ -70,9 +71,9 @@ class OpenSSHChannel:
 
     def _await(self, seconds: float) -> None:
         """A signal comes from ssh itself; over a ControlMaster, the first word is one."""
-        if not _ready(seconds, (self._out, select.POLLIN), (self._logged_in.handle, select.POLLIN)):
+        if not ready(seconds, (self._out, select.POLLIN), (self._logged_in.handle, select.POLLIN)):
             raise Unreachable(no_answer(self._wire.ways[0]))
-        if self._logged_in.given() or _ready(0, (self._out, select.POLLIN))[0][1] & select.POLLIN:
+        if self._logged_in.given() or ready(0, (self._out, select.POLLIN))[0][1] & select.POLLIN:
             return
         if self.exit_status(CHANNEL_SECONDS) >= 0 or self._wire.ended or self._logged_in.given():
             return
@@ -96,7 +97,7 @@ class OpenSSHChannel:
     def _sent(self, data: bytes) -> bool:
         left = memoryview(data)
         while left:
-            if not _ready(self._limit, (self._in, select.POLLOUT)):
+            if not ready(self._limit, (self._in, select.POLLOUT)):
                 raise TimeoutError
             try:
                 done = os.write(self._in, left[:_STREAM])
@@ -111,7 +112,7 @@ class OpenSSHChannel:
         self._sent(f"@ask {mark}\n".encode())
 
     def recv(self, size: int) -> bytes:
-        if not _ready(self._limit, (self._out, select.POLLIN)):
+        if not ready(self._limit, (self._out, select.POLLIN)):
             raise TimeoutError
         if data := os.read(self._out, size):
             self.progress += 1
@@ -231,10 +232,10 @@ class OpenSSHWire:
         socket = through_command(shlex.join(words), self._environment)
         try:
             limit = seconds + AUTH_SECONDS
-            found = _ready(limit, (socket.fileno(), select.POLLIN), (signal.handle, select.POLLIN))
+            found = ready(limit, (socket.fileno(), select.POLLIN), (signal.handle, select.POLLIN))
             # Whether somebody answers there is known one way back and forth later; no login takes less.
             if found and signal.given():
-                found = _ready(max(0.3, time.monotonic() - begun), (socket.fileno(), select.POLLIN))
+                found = ready(max(0.3, time.monotonic() - begun), (socket.fileno(), select.POLLIN))
             if found and not socket.recv(1, MSG_PEEK):
                 raise OSError
         except OSError:
@@ -261,38 +262,5 @@ class OpenSSHWire:
         self.refusal.end()
         for one in channels:
             one.end()
-
-
-class Signal:
-    """A FIFO into which ssh lets a word be written when it is logged in (LocalCommand)."""
-
-    def __init__(self, path: Path) -> None:
-        os.mkfifo(path, 0o600)
-        self._path = path
-        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_NONBLOCK), "rb", buffering=0)
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """ssh's options for it."""
-        path = shlex.quote(str(self._path)).replace("%", "%%")
-        return ("PermitLocalCommand=yes", f"LocalCommand=echo >{path}")
-
-    @property
-    def handle(self) -> int:
-        return self._file.fileno()
-
-    def given(self) -> bool:
-        """Whether it has come; once it has, it is not taken away."""
-        return bool(_ready(0, (self.handle, select.POLLIN)))
-
-    def close(self) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
-
-
-def _ready(seconds: float, *handles: tuple[int, int]) -> list[tuple[int, int]]:
-    """The handles that are ready, or have ended, within that time."""
-    poll = select.poll()
-    for handle, event in handles:
-        poll.register(handle, event)
-    return poll.poll(max(0.0, seconds) * 1000)
+        # The process may end without any ceremony.
+        self._folder.cleanup()
