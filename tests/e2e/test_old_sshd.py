@@ -128,6 +128,18 @@ def test_an_old_host_is_a_gateway_and_is_behind_one(old: Cluster, ssh: str) -> N
     assert f"from {address['node1']}" in said
 
 
+def test_a_python_2_6_of_the_host_s_own_runs_nothing_of_ours(old: Cluster) -> None:
+    python = "#!/bin/sh\n[ $1 != -c ] || exit 1  # the version is asked for\ntouch /run/was-run\n"
+    old.sandbox.exec("node2", "sh", "-c", "cat >/usr/bin/python; chmod 755 /usr/bin/python", input=python.encode())
+    try:
+        said = old.fab("-H", "node2", "status").stdout
+        assert "node2" in said and "Traceback" not in said
+        old.fab("-H", "node2", "doctor", status=None)
+        assert "was-run" not in old.on("node2", "ls /run")
+    finally:
+        old.on("node2", "rm /usr/bin/python")
+
+
 def logins(old: Cluster) -> int:
     return old.on("node1", "cat /run/old.log").count("Accepted publickey")
 

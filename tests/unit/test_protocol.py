@@ -16,15 +16,15 @@ from fabfile.ssh.gate import WARD, Gate
 from fabfile.ssh.protocol import Message, Reader, message, receiver
 from fabfile.steps.base import Action, Found, Payload, Probe
 
+from . import shells
 from .local import content
-
-SHELLS = ("/bin/sh", "/bin/bash")
 
 
 class Far:
     """The far side of a channel."""
 
-    def __init__(self, shell: str) -> None:
+    def __init__(self, kind: str) -> None:
+        shell = shells.shell(kind)
         self.process = subprocess.Popen(
             [shell, "-c", receiver().replace("/bin/sh", shell)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -72,7 +72,7 @@ def until(claim: Callable[[], bool], seconds: float = 15) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", shells.KINDS)
 def test_messages_follow_each_other_in_one_channel_each_with_its_own_payloads(shell: str) -> None:
     look = message((), [Probe('cat "$1"; echo "$1"', (Payload(b"first "),)), Probe("exit 3")]).kept_open()
     change = message([Action("x", 'cat "$2"', (Payload(b"second "), Payload(b"third ")))], [Probe("echo looked")])
@@ -85,7 +85,7 @@ def test_messages_follow_each_other_in_one_channel_each_with_its_own_payloads(sh
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", shells.KINDS)
 def test_the_end_of_the_control_machine_ends_what_it_began_and_leaves_nothing(shell: str, tmp_path: Path) -> None:
     script = f'echo "$1" >{tmp_path}/where; (sleep 60; touch {tmp_path}/late) & echo $! >{tmp_path}/pid; wait'
     with far(shell) as one:
@@ -95,7 +95,7 @@ def test_the_end_of_the_control_machine_ends_what_it_began_and_leaves_nothing(sh
     until(lambda: not Path((tmp_path / "where").read_text().strip()).parent.exists())
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", shells.KINDS)
 def test_what_an_action_left_in_the_background_outlives_the_channel(shell: str, tmp_path: Path) -> None:
     with far(shell) as one:
         one.talk(message([Action("x", f"sleep 30 >/dev/null & echo $! >{tmp_path}/pid")], ()))
@@ -105,7 +105,7 @@ def test_what_an_action_left_in_the_background_outlives_the_channel(shell: str, 
     subprocess.run(["kill", left], check=True)
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", shells.KINDS)
 @pytest.mark.parametrize("cut", [20, -10, -1])
 def test_of_a_message_that_was_cut_nothing_is_done(shell: str, cut: int, tmp_path: Path) -> None:
     sent = message([Action("x", f"touch {tmp_path}/done", (Payload(b"payload" * 10),))], ())
@@ -130,12 +130,12 @@ def test_who_shows_no_sign_of_life_has_its_work_ended_and_who_does_has_not(tmp_p
         one.process.wait()
         return found.get(0, Found(1)).text == "done\n"
 
-    cases = [(shell, beats) for shell in SHELLS for beats in (True, False)]
+    cases = [(shell, beats) for shell in shells.there() for beats in (True, False)]
     with ThreadPoolExecutor(len(cases)) as pool:
         assert list(pool.map(lambda case: lives(*case), cases)) == [beats for _, beats in cases]
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", shells.KINDS)
 def test_who_sees_where_payloads_are_can_not_be_there_before_the_next_ones(shell: str, tmp_path: Path) -> None:
     """Payloads are secrets, and scripts that root runs."""
     loot = tmp_path / "loot"
@@ -155,3 +155,22 @@ def test_who_sees_where_payloads_are_can_not_be_there_before_the_next_ones(shell
             for path in planted:
                 path.unlink()
     assert list(loot.iterdir()) == []
+
+
+@pytest.mark.parametrize("shell", shells.KINDS)
+def test_a_question_for_a_sign_of_life_is_answered_at_work_and_disturbs_no_answer(shell: str) -> None:
+    sent = message([Action("x", "printf half; sleep 2; echo ' whole'")], ())
+    with far(shell) as one:
+        one.begin(sent)
+        time.sleep(0.5)  # the middle of the work
+        one.send(f"@ask {sent.mark}\n".encode())
+        assert one.process.stdout
+        heard = b""
+        while b" alive\n" not in heard:
+            heard += one.process.stdout.read1(65536)
+        assert b" end 0" not in heard
+        reader = Reader(sent, gate=one.gate)
+        reader.feed(heard)
+        while not reader.done and (data := one.process.stdout.read1(65536)):
+            reader.feed(data)
+    assert reader.found[0] == Found(0, "half whole\n")
