@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from .known_hosts import entry
 
 CONNECT_SECONDS = 10.0
 AUTH_SECONDS = 20.0
+_HOP = re.compile(r"(?:\[([^]]+)\]|([^:]+))(?::(.*))?")
+"""An IPv6 address stands in brackets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def login(host: Host, given: Flags) -> WayIn:
 def hop(text: str, given: Flags, like: Host) -> Host:
     """A ProxyJump of ssh_config, `[user@]address[:port]`, as a host to log in to; keys are looked up as for `like`."""
     user, _, where = text.removeprefix("ssh://").rpartition("@")
-    address, _, port = where.partition(":")
+    found = _HOP.fullmatch(where)
+    address, port = (found[1] or found[2], found[3] or "") if found else ("", where)
     if port and not port.isdigit():
         raise WrongInput(f"{like.name}: ssh_config: ProxyJump {text}: no port number")
     unsaid = {key for key, said in (("user", user), ("port", port)) if not said}

@@ -298,6 +298,19 @@ def test_a_host_key_is_refused_or_added_as_hosts_toml_says_and_a_changed_one_is_
     assert "marked as revoked" in three.fab("-H", "node3", "run", "true", status=3, hosts_toml=new).stdout
 
 
+def test_an_ipv6_address_is_reached_by_a_name_of_ssh_config(three: Cluster, tmp_path: Path) -> None:
+    node2 = three.sandbox.address("node2")
+    config = tmp_path / "config"
+    config.write_text("Host six\n HostName ::1\n HostKeyAlias six\n")
+    known = three.sandbox.known_hosts.read_text()
+    line = next(line for line in known.splitlines() if node2 in line)
+    (tmp_path / "known").write_text(f"{known}six {line.split(maxsplit=1)[1]}\n")
+    six = (rf'^address = "{three.sandbox.address("node3")}"$', f'address = "six"\ngateway = "root@{node2}"')
+    file = three.variant("six.toml", six, (r"^known_hosts = .*$", f'known_hosts = "{tmp_path}/known"'))
+    said = three.fab("-S", str(config), "-H", "node3", "run", "echo from ${SSH_CONNECTION%% *}", hosts_toml=file).stdout
+    assert "from ::1" in said
+
+
 def test_a_login_that_is_refused_names_user_and_key(three: Cluster, tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
     file = three.variant("other.toml", (r"^key = .*$", f'key = "{tmp_path}/other"'))

@@ -74,6 +74,15 @@ def test_a_hop_takes_user_and_port_from_its_name_else_from_ssh_config(tmp_path: 
     assert second.known_hosts == like.known_hosts and second.host_keys == "accept-new"
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [("me@[2001:db8::1]:2200", ("2001:db8::1", 2200)), ("[2001:db8::1]", ("2001:db8::1", 22)), ("a:7", ("a", 7))],
+)
+def test_a_hop_may_be_an_ipv6_address(text: str, where: tuple[str, int]) -> None:
+    found = hop(text, flags(), Host("a", "192.0.2.7"))
+    assert (found.address, found.port) == where
+
+
 def test_a_hop_without_a_proper_port_is_wrong_input() -> None:
     with pytest.raises(WrongInput, match="no port number"):
         hop("192.0.2.2:x", flags(), Host("a", "192.0.2.7"))
