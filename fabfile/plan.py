@@ -90,11 +90,17 @@ def _writes(fleet: Fleet, chosen: Sequence[Program]) -> dict[str, object]:
     return {"files": files, "folders": list(dict.fromkeys(folders)), "data": data}
 
 
+def needs_runtime(fleet: Fleet, host: Host) -> bool:
+    """Whether pyspider's Python belongs on a host. One without any role is about to join."""
+    return bool(fleet.programs(host)) or not host.roles
+
+
 def packages(fleet: Fleet, host: Host) -> Packages:
-    """The runtime's libraries, and the packages of the host's roles and of its firewall."""
+    """The runtime's libraries, where it is needed, and the packages of the host's roles and of its firewall."""
+    libraries = ["runtime"] if needs_runtime(fleet, host) else []
     wanted = [role.packages for role in ROLES.values() if role.packages and host.has(role)]
     filters = ["firewall"] if fleet.cluster.firewall and doors.ports(fleet, host) else []
-    return Packages(package_names("runtime", *wanted, *filters))
+    return Packages(package_names(*libraries, *wanted, *filters))
 
 
 def doors_of(fleet: Fleet, host: Host) -> list[Step]:

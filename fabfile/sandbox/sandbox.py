@@ -20,6 +20,7 @@ from .image import Base, Init, image
 from .network import Network, Port, free_network
 from .services import Proxy, serve
 from .state import hand_over_keys, make_state, refuse_foreign
+from .wishes import Wish, refuse_odd, refuse_others, wished
 
 __all__ = ["Base", "HostState", "Init", "Sandbox", "free_network"]
 
@@ -60,33 +61,32 @@ class Sandbox:
     def up(
         self,
         hosts: int = 3,
-        base: Base = "full",
+        base: Base | Mapping[str, Base] = "full",
         say: Say = lambda _: None,
         *,
         init: Init | Mapping[str, Init] | None = None,
-        release: str = "",
+        release: str | Mapping[str, str] = "",
     ) -> None:
         """See to it that node1 to node<hosts> run and answer, whatever state they are in: off, cut, half made.
 
-        `init` is that of all hosts, or by name. A host that it does not name keeps its own; a new one
-        gets none. New hosts have that `release` of this machine's distribution, without it the machine's own.
+        `base`, `init` and `release` are those of all hosts, or by name. A host that is not named keeps its own; a new
+        one gets the full base, no init, and this machine's own release of its distribution.
         Hosts that run go on undisturbed, and disks stay. Raises Problem when the network or the tools
         are missing, and when the hosts that there are lie over another base, or have another init or release.
         """
         if not 1 <= hosts <= MOST:
             raise WrongInput(f"a sandbox has 1 to {MOST} hosts, not {hosts}")
-        if release and not release.isidentifier():
-            raise WrongInput(f"{release!r} is no code name of a release; name one like trixie")
+        refuse_odd(release)
         _require()
         with self._locked(make=True):
             self.network.claim(self.state)
             write_whole(self.state / "network", self.network.prefix, 0o644)
             wanted = [self._host(number) for number in range(1, hosts + 1)]
-            inits = _inits(wanted, init)
-            self._refuse_other_base(wanted, base, inits, release)
-            if "systemd" in inits.values():
+            wishes = wished(wanted, base, init, release)
+            refuse_others(wanted, wishes)
+            if any(one.init == "systemd" for one in wishes.values()):
                 make_room(say)
-            self._install(wanted, base, say, inits, release)
+            self._install(wanted, wishes, say)
             for host in wanted:
                 host.resume()
                 host.start()
@@ -173,22 +173,25 @@ class Sandbox:
         if self.network.holder() != self.state:
             raise Problem(f"the sandbox in {self.state} is not up: run fab sandbox.up first")
 
-    def _install(
-        self, wanted: list[SandboxHost], base: Base, say: Say, inits: Mapping[str, Init], release: str
-    ) -> None:
+    def _install(self, wanted: list[SandboxHost], wishes: Mapping[str, Wish], say: Say) -> None:
         """Keys, disks and the files that tell ssh about them; whole ones stay."""
         if not self.key.exists():
             make_key(self.key, "sandbox")
         files = {"etc/ssh/authorized_keys": self.key.with_suffix(".pub").read_text(), "etc/resolv.conf": ""}
-        if base == "bare":
-            archive, proxy = archive_of(release), Proxy(self.network, self.state)
-            proxy.start(archive)
-            files |= proxy.apt_files(archive)
         for host in wanted:
+            wish = wishes[host.name]
+            # A host that was made before needs the proxy again.
+            more = self._way_out(wish) if wish.base == "bare" else {}
             if not host.installed():
-                init = inits[host.name]
-                host.install(image(base, say, init=init, release=release), files, init=init)
+                root = image(wish.base, say, init=wish.init, release=wish.release)
+                host.install(root, files | more, init=wish.init)
         self._introduce()
+
+    def _way_out(self, wish: Wish) -> dict[str, str]:
+        """The files by which a host reaches the packages of its release, through a proxy that runs."""
+        archive, proxy = archive_of(wish.release), Proxy(self.network, self.state)
+        proxy.start(archive)
+        return proxy.apt_files(archive)
 
     def _introduce(self) -> None:
         """Tell every host all names, and ssh on this machine all keys, if there are new ones."""
@@ -203,22 +206,6 @@ class Sandbox:
         write_whole(self.ssh_config, each + _SSH.format(key=self.key, known_hosts=self.known_hosts), 0o644)
         # Last: while it is not complete, this is done again.
         write_whole(self.known_hosts, known, 0o644)
-
-    def _refuse_other_base(
-        self, wanted: list[SandboxHost], base: Base, inits: Mapping[str, Init], release: str
-    ) -> None:
-        for host in wanted:
-            if host.installed() and host.init != inits[host.name]:
-                raise Problem(
-                    f"{host.name} was made with --init {host.init}, not {inits[host.name]}: take the sandbox down first"
-                )
-            if host.installed() and release not in ("", host.release):
-                raise Problem(f"{host.name} is of {host.release}, not of {release}: take the sandbox down first")
-            if host.installed() and host.base.parent.name != base:
-                raise Problem(
-                    f"{host.name} lies over the {host.base.parent.name} base, not the {base} one: "
-                    "take the sandbox down first"
-                )
 
     def _host(self, number: int) -> SandboxHost:
         name = f"node{number}"
@@ -251,16 +238,6 @@ class Sandbox:
             with suppress(FileNotFoundError):
                 held.enter_context(only_writer(self.state / "lock"))
             yield
-
-
-def _inits(hosts: list[SandboxHost], init: Init | Mapping[str, Init] | None) -> dict[str, Init]:
-    """The init of each host by name: the one that was asked for, else its own."""
-    asked: Mapping[str, Init] = {}
-    if init is not None:
-        asked = {host.name: init for host in hosts} if isinstance(init, str) else init
-    if unknown := asked.keys() - {host.name for host in hosts}:
-        raise WrongInput(f"init: the sandbox has no host {', '.join(sorted(unknown))}")
-    return {host.name: asked.get(host.name, host.init) for host in hosts}
 
 
 _SSH = """\

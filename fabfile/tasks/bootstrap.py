@@ -72,8 +72,7 @@ def steps(fleet: Fleet, host: Host) -> list[Step]:
     # Nothing else listens before a deploy, which first looks whether the ports are somebody else's.
     doors = plan.doors_of(fleet, host) if stores else []
     found: list[Step] = [plan.packages(fleet, host), *plan.account(fleet), *doors, *stores]
-    # A host without any role is about to join; a host with a store alone runs nothing of pyspider's.
-    if fleet.programs(host) or not host.roles:
+    if plan.needs_runtime(fleet, host):
         found.append(plan.runtime(fleet))
     return found
 

@@ -23,10 +23,9 @@ from ..runs.outcomes import Done
 from ..runs.run import Looked, Run
 from ..runs.target import Target, target
 from ..steps.base import Step
-from ..steps.firewall import Firewall
-from ..steps.sight import Sight, parsed
-from ..steps.supervision import Supervision
+from ..steps.sight import parsed
 from ..steps.supervisor import Look, Questions, Untouched, claimed
+from .due import doors, due, only_stores, sight_in
 from .home import follow
 from .operate import DRAIN_SECONDS, ended, in_order
 from .rolling import roll
@@ -73,7 +72,7 @@ def converge(run: Run, reload: bool) -> None:
 
 def _look_again(run: Run, reload: bool, hosts: Sequence[Host]) -> Mapping[str, Looked]:
     """The answers of hosts that may have changed while the ones before were served."""
-    looked = run.look(lambda host: _steps(run.target, host), hosts)
+    looked = due(run.target, run.look(lambda host: _steps(run.target, host), hosts))
     heed(run, looked, reload)
     return looked
 
@@ -82,11 +81,11 @@ def _let_in(run: Run, looked: Mapping[str, Looked]) -> bool:
     """Set the rules of all firewalls, if one has to change: before a program of a new host needs a store elsewhere."""
 
     def one(host: Host, say: Say) -> Done:
-        doors = _doors(looked[host.name])
-        return Done(apply(run.target.links[host], doors.steps, missing(doors.steps, doors.found), say))
+        rules = doors(looked[host.name])
+        return Done(apply(run.target.links[host], rules.steps, missing(rules.steps, rules.found), say))
 
     seen = [host for host in run.target.hosts if host.name in looked and _free(run.target, host, looked[host.name])]
-    hosts = [host for host in seen if _changes(_doors(looked[host.name]))]
+    hosts = [host for host in seen if _changes(doors(looked[host.name]))]
     if hosts and not run.dry:
         run.each(one, hosts, unfinished=True)
     return bool(hosts) and not run.dry
@@ -95,18 +94,12 @@ def _let_in(run: Run, looked: Mapping[str, Looked]) -> bool:
 def _free(chosen: Target, host: Host, looked: Looked) -> bool:
     """Whether nothing forbids a deploy but stores that may answer after it: on others no rule is set, as nothing is."""
     with suppress(Problem):
-        sight = _sight(looked)
+        sight = sight_in(looked)
         waiting = {f"{store.name}-refused" for store in STORES}
         grave = [one for one in _objections(chosen, host, looked, chosen.roles) if one.grave]
         free = sight is None or claimed(plan.place(chosen.fleet), sight) is None
         return free and all(one.finding.id in waiting for one in grave)
     return False
-
-
-def _doors(looked: Looked) -> Looked:
-    """The steps up to the firewall with their answers; none of a host that is no part of the deploy."""
-    last = next((index for index, step in enumerate(looked.steps, 1) if isinstance(step, Firewall)), 0)
-    return Looked(looked.steps[:last], looked.found[:last])
 
 
 def heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
@@ -124,15 +117,14 @@ def heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
                 print(f"{host.name} | warning: {one}", file=sys.stderr)
     refused = [host for host in changing if grave[host]]
     run.each(lambda host, _say: _refuse("; ".join(map(str, grave[host]))), refused)
-    run.each(
-        lambda host, say: _log_in(run, host, roles, say), [one for one in changing if not grave[one]], unfinished=True
-    )
+    free = [host for host in changing if not grave[host] and plan.chosen_programs(run.target.fleet, host, roles)]
+    run.each(lambda host, say: _log_in(run, host, roles, say), free, unfinished=True)
 
 
 def _tell_unfiltered(hosts: Sequence[Host], looked: Mapping[str, Looked]) -> None:
     for host in hosts:
         with suppress(Problem):
-            sight = _sight(looked[host.name])
+            sight = sight_in(looked[host.name])
             if sight and sight.firewall and sight.firewall.holds and not sight.firewall.filters:
                 text = (
                     "no rules can be set on this host; the RPC servers keep strangers out, other ports are open to them"
@@ -161,7 +153,7 @@ def _keep_schedulers(run: Run, strays: Mapping[str, Sequence[int]]) -> None:
 
 def _objections(chosen: Target, host: Host, looked: Looked, roles: Sequence[str]) -> list[Objection]:
     try:
-        sight = _sight(looked)
+        sight = sight_in(looked)
     except Problem:
         return []  # the step that needs the answer tells it
     return objections(chosen.fleet, host, sight, roles) if sight else []
@@ -226,7 +218,11 @@ def _reload_all(run: Run, hosts: Sequence[Host]) -> None:
 def _reload(chosen: Target, host: Host, say: Say) -> Done:
     say("looking")
     link, untouched = chosen.links[host], Untouched(plan.place(chosen.fleet))
-    untouched.diff(*engine.look(link, [untouched], keep_open=True))
+    (found,) = engine.look(link, [untouched], keep_open=True)
+    untouched.diff(found)
+    if only_stores(chosen, host.name, Looked((Look(untouched.place),), (found,))):
+        link.rest()
+        return Done()
     programs = plan.supervision(chosen.fleet, host).programs
     return Done(apply(link, [programs], [programs.reload()], say))
 
@@ -249,7 +245,7 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
             return [Look(plan.place(chosen.fleet))]
         return _steps(chosen, host)
 
-    looked = run.look(steps, [*chosen.hosts, *others])
+    looked = due(chosen, run.look(steps, [*chosen.hosts, *others]))
     for host in others:
         chosen.links[host].rest()
     strays = {name: pids for name, one in looked.items() if starts and name != new.name and (pids := _schedulers(one))}
@@ -257,15 +253,8 @@ def look(run: Run) -> tuple[dict[str, Looked], dict[str, Sequence[int]]]:
 
 
 def _schedulers(looked: Looked) -> Sequence[int]:
-    sight = _sight(looked)
+    sight = sight_in(looked)
     return sight.schedulers if sight else ()
-
-
-def _sight(looked: Looked) -> Sight | None:
-    """The sight of the host; None where it has no Python, or was not looked at. Raises CannotLook."""
-    steps = zip(looked.steps, looked.found, strict=True)
-    found = next((found for step, found in steps if isinstance(step, Look | Supervision)), None)
-    return parsed(found) if found else None
 
 
 def _refuse_while_one_runs(run: Run, strays: Mapping[str, Sequence[int]]) -> None:

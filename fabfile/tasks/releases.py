@@ -116,6 +116,8 @@ def _back(run: Run, to: str) -> None:
     last = _last(found for found in known.values() if found)
 
     def wanted(host: Host, _say: Say) -> KeptRelease | None:
+        if known[host.name] is None and not chosen.fleet.programs(host):
+            return None  # a host with stores alone
         if goal := _goal(known[host.name], to, last):
             # Before a program is stopped.
             _judge(run, host, goal, seen[host.name].found)

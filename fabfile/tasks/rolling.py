@@ -22,6 +22,7 @@ from ..steps.releases import Kept, kept
 from ..steps.sight import Sight, parsed
 from ..steps.supervision import Supervision
 from ..steps.supervisor import Look
+from .due import sight_in
 from .operate import DRAIN_SECONDS, ended, in_order
 from .trying import Failure, give_back, heard_before, pids, running, set_aside, settle, tolerated, tried
 
@@ -206,9 +207,7 @@ def _daemon_begins(looked: Looked) -> bool:
 def sight_of(looked: Looked) -> Sight | None:
     """The sight of a host; None where it has no Python, or where it can't be seen."""
     with suppress(Problem):
-        pairs = zip(looked.steps, looked.found, strict=True)
-        found = next((found for step, found in pairs if isinstance(step, Look | Supervision)), None)
-        return parsed(found) if found else None
+        return sight_in(looked)
     return None
 
 

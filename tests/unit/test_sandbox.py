@@ -14,9 +14,11 @@ from fabfile.sandbox import host as sandbox_host
 from fabfile.sandbox import own, processes
 from fabfile.sandbox.archive import Archive, other_release, source_lines
 from fabfile.sandbox.cgroups import hierarchy, make, make_room, remove
+from fabfile.sandbox.host import SandboxHost
 from fabfile.sandbox.image import PACKAGES, digest, packages
 from fabfile.sandbox.network import Network, Port
 from fabfile.sandbox.sandbox import Sandbox
+from fabfile.sandbox.wishes import Wish, wished
 
 from ..waiting import eventually
 
@@ -313,3 +315,13 @@ def test_a_host_boots_what_is_put_on_its_disk_also_where_sbin_is_no_link_to_usr(
     boot = Path(sandbox_host.__file__).with_name("boot.sh").read_text()
     disk = sandbox_host.SandboxHost(Path("/nowhere"), Port(Network.parse("10.77.9"), "node1", 11))._files({}, "none")
     assert boot.split()[-1].removeprefix("/") in disk
+
+
+def test_hosts_of_one_sandbox_may_have_different_disks(tmp_path: Path) -> None:
+    hosts = [SandboxHost(tmp_path / name, Port(Network(0), name, 11)) for name in ("node1", "node2")]
+    got = wished(hosts, {"node2": "bare"}, {"node1": "systemd"}, {"node2": "trixie"})
+    assert got == {"node1": Wish("full", "systemd", ""), "node2": Wish("bare", "none", "trixie")}
+    with pytest.raises(WrongInput, match="base: the sandbox has no host node3"):
+        wished(hosts, {"node3": "bare"}, None, "")
+    with pytest.raises(WrongInput, match="release: the sandbox has no host node3"):
+        wished(hosts, "full", None, {"node3": "trixie"})

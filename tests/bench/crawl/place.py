@@ -23,14 +23,12 @@ from .site import Site, serving
 STORES = "node4"
 HOSTS = ("node1", "node2", "node3", STORES)
 FIRST = "mysql = 1, redis = 1, scheduler = 1"
-LAST = ", phantomjs = 1 }\n"
-OWN = f""" }}
-
+BEFORE = "\n# MySQL holds the tasks"
+OWN = f"""
 [hosts.{STORES}]
 address = "10.77.0.14"
-roles = {{ mysql = 1, redis = 1, phantomjs = 1 }}
+roles = {{ mysql = 1, redis = 1 }}
 """
-"""PhantomJS asks no store: it may be near them, and without any program a host is not deployed to."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,8 @@ class Place:
 
 def described(text: str) -> str:
     """hosts.toml, with the stores on a host of their own."""
-    assert FIRST in text and LAST in text
-    return text.replace(FIRST, "scheduler = 1").replace(LAST, OWN)
+    assert FIRST in text and BEFORE in text
+    return text.replace(FIRST, "scheduler = 1").replace(BEFORE, OWN + BEFORE)
 
 
 @contextmanager
