@@ -28,6 +28,7 @@ class RedisReport:
 
     ok: bool
     version: str = ""
+    """With the server's name in front, where it is not Redis itself."""
     policy: str = ""
     """Its way with a full memory (maxmemory-policy); empty where the server does not say."""
     queues: Mapping[str, int] = field(default_factory=dict)
@@ -52,7 +53,7 @@ def redis_report(
             for name in names:
                 pipeline.llen(name)
             lengths = dict(zip(names, map(int, pipeline.execute()), strict=True))
-            version, policy = told(info.get("redis_version", "")), told(info.get("maxmemory_policy", ""))
+            version, policy = _version(info), told(info.get("maxmemory_policy", ""))
             problem = _trouble(info, policy)
     except Problem as error:
         return RedisReport(False, problem=str(error))
@@ -122,6 +123,12 @@ def _connection() -> type[Any]:
             return []
 
     return Connection
+
+
+def _version(info: Mapping[str, Any]) -> str:
+    # Valkey calls itself Redis 7.2.4 in its old field.
+    valkey = info.get("valkey_version")
+    return f"Valkey {told(valkey)}" if valkey else told(info.get("redis_version", ""))
 
 
 def _trouble(info: Mapping[str, Any], policy: str) -> str | None:

@@ -12,21 +12,33 @@ from .. import render
 from ..errors import Problem, WrongInput
 from .base import Action, CannotLook, Found, Payload, Probe
 from .files import Seen, look_at, parse_look, swap_in, told_kept, unified
-from .service import Service, look, parse
+from .service import Running, Service, look, parse
 from .shell import Command, lines
 
 SERVICE = Service(("mariadb", "mysql", "mysqld"))
 
-NOT_OURS = frozenset({"", "root", "mysql", "mariadb.sys", "mysql.sys", "mysql.session", "debian-sys-maint"})
+CONF = "zz-pyspider.cnf"
+"""It sorts last in its directory: Debian's own mysqld.cnf, read after a name with digits, would have the last word."""
+NOT_OURS = frozenset(
+    {"", "root", "mysql", "mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema", "debian-sys-maint"}
+)
 """Accounts that the server itself needs; this project changes none of them."""
 
-# MariaDB's client checks the server's certificate since 11.4, on the server's own socket too.
+# MariaDB's client checks the server's certificate since 11.4, on the server's own socket too. The server reads the
+# directory that its main configuration names last; others may be left from another server's packages.
 FIND = """\
-plain=--skip-ssl
-client=$(command -v mariadb) || { plain=; client=$(command -v mysql) || client=false; }
-conf=
-for dir in /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d /etc/my.cnf.d; do
-  [ ! -d "$dir" ] || { conf=$dir/90-pyspider.cnf; break; }
+plain=--skip-ssl product=MariaDB
+client=$(command -v mariadb) || {
+  plain= product=MySQL
+  client=$(command -v mysql) || client=false
+}
+conf= dir=
+for main in /etc/my.cnf /etc/mysql/my.cnf; do
+  [ ! -f "$main" ] || last=$(sed -n 's|^ *!includedir  *\\(/[^ ]*[^ /]\\)/* *$|\\1|p' "$main" | tail -n 1)
+  [ -z "${last-}" ] || dir=$last
+done
+for dir in "$dir" /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d /etc/my.cnf.d; do
+  [ ! -d "$dir" ] || { conf=$dir/zz-pyspider.cnf; break; }
 done
 """
 # SHOW GRANTS prints the hash of a password: it stays on the host.
@@ -50,6 +62,8 @@ done
 RUN = """\
 "$client" $plain --user=root --batch <"$1" >"$1.out" 2>&1 || { sed "s/ near '.*//" "$1.out"; exit 1; }
 """
+_BEFORE = "90-pyspider.cnf"
+"""The name that earlier versions of this project gave to the same file."""
 _SYSTEM = "'information_schema', 'mysql', 'performance_schema', 'sys', 'test', '#mysql50#lost+found'"
 _RIGHT = re.compile(r"GRANT (?P<what>.+?) ON (?P<where>\S+) TO \S+(?P<rest>.*)")
 _ALL = {"ALL", "ALL PRIVILEGES"}
@@ -79,7 +93,7 @@ class ManagedMySQL:
 
     def conf(self) -> bytes:
         """The drop-in for the server's configuration."""
-        return render.text("90-pyspider.cnf", settings=self._settings()).encode()
+        return render.text(CONF, settings=self._settings()).encode()
 
     def _settings(self) -> dict[str, object]:
         # Without skip_name_resolve every new connection waits for the DNS of the client's address.
@@ -99,9 +113,11 @@ class ManagedMySQL:
         conf = look_at(Command('"$conf"'), wanted, foreign=True)
         script = f"""\
 {look(SERVICE.alternatives)}
-{FIND}[ -z "$conf" ] || (
+{FIND}echo "product $product"
+[ -z "$conf" ] || (
 {conf}
 ) | sed 's/^/conf /'
+[ ! -e "${{conf%/*}}/{_BEFORE}" ] || echo before
 svc_runs || exit 0
 {_ASK}"""
         return Probe(script, (Payload(self._questions()), Payload(self._login())), limit=60.0)
@@ -125,40 +141,44 @@ svc_runs || exit 0
 
     def diff(self, found: Found) -> Sequence[Action]:
         service = parse(found.text)
+        product = next(iter(found.rows("product")), "MySQL")
         conf = parse_look("\n".join(found.rows("conf")))
-        server = _Server.parse(found.rows("sql"), found.text.splitlines()) if service.runs else None
-        if server and not conf.exists:
-            self._refuse_foreign(server)
-        return [*self._conf(conf), *self._restart(server), *SERVICE.boot(service), *self._contents(server)]
+        told = found.text.splitlines()
+        server = _Server.parse(found.rows("sql"), told, product) if service.runs else None
+        if server and not conf.exists and "before" not in told:
+            self._refuse_foreign(server, product)
+        restart = self._restart(server, service)
+        return [*self._conf(conf, product), *restart, *SERVICE.boot(service), *self._contents(server, product)]
 
-    def _refuse_foreign(self, server: _Server) -> None:
+    def _refuse_foreign(self, server: _Server, product: str) -> None:
         """Raises Problem where a MySQL that this project did not set up holds others' databases or accounts."""
         accounts = {f"the account {user}@{host}" for user, host in server.accounts if user == self.user}
         if (found := [*sorted(server.holds), *sorted(accounts)]) and not server.login:
             raise Problem(
-                f"nothing was changed here: somebody else's MySQL runs here and holds {', '.join(found)}; "
+                f"nothing was changed here: somebody else's {product} runs here and holds {', '.join(found)}; "
                 "name it in hosts.toml by [stores.mysql] host, and take the role mysql from this host"
             )
 
-    def _conf(self, seen: Seen) -> list[Action]:
+    def _conf(self, seen: Seen, product: str) -> list[Action]:
         right = seen.sha256 == hashlib.sha256(self.conf()).hexdigest() and seen.owned("root", "root", 0o644)
         if stat.S_ISREG(seen.kind) and right:
             return []
         found = '[ -n "$conf" ] || { echo "this host has no directory for the configuration of MySQL"; exit 1; }'
-        script = FIND + lines(found, swap_in(Command('"$conf"'), "root:root", 0o644, keep=True))
-        diff = unified("90-pyspider.cnf", seen.content or b"", self.conf())
-        says = f"write 90-pyspider.cnf for MySQL{told_kept('90-pyspider.cnf', seen)}"
+        swap = swap_in(Command('"$conf"'), "root:root", 0o644, keep=True)
+        script = FIND + lines(found, swap, f'rm -f "${{conf%/*}}/{_BEFORE}"')
+        diff = unified(CONF, seen.content or b"", self.conf())
+        says = f"write {CONF} for {product}{told_kept(CONF, seen)}"
         return [Action(says, script, (Payload(self.conf()),), diff=diff)]
 
-    def _restart(self, server: _Server | None) -> list[Action]:
+    def _restart(self, server: _Server | None, service: Running) -> list[Action]:
         if server is None:
-            return [SERVICE.restart("it does not run", FIND, _WAIT)]
+            return [SERVICE.restart("it does not run", FIND, _WAIT, known=service)]
         wanted = {key: str(value) for key, value in self._settings().items()}
         wrong = [key for key, now in zip(wanted, server.settings, strict=True) if now != wanted[key]]
         reasons = [f"{key} is to be {wanted[key]}" for key in wrong] or ["it takes no more connections"] * server.full
-        return [SERVICE.restart(", ".join(reasons), FIND, _WAIT)] if reasons else []
+        return [SERVICE.restart(", ".join(reasons), FIND, _WAIT, known=service)] if reasons else []
 
-    def _contents(self, server: _Server | None) -> list[Action]:
+    def _contents(self, server: _Server | None, product: str) -> list[Action]:
         seen = server or _Server()
         actions = []
         if missing := [name for name in self.databases if name not in seen.databases]:
@@ -167,9 +187,9 @@ svc_runs || exit 0
         account = (self.user, "%")
         known = seen.login or (seen.full and account in seen.accounts)
         if not known or seen.accounts != {account}:
-            actions.append(self._sql(f"make MySQL user {self.user}", [*self._forget(known), *self._rights()]))
+            actions.append(self._sql(f"make {product} user {self.user}", [*self._forget(known), *self._rights()]))
         elif not self._right(seen.grants):
-            actions.append(self._sql(f"set the rights of MySQL user {self.user}", self._rights()))
+            actions.append(self._sql(f"set the rights of {product} user {self.user}", self._rights()))
         return actions
 
     def _right(self, grants: Sequence[str]) -> bool:
@@ -222,13 +242,13 @@ class _Server:
     """Whether it lets in nobody but root by now, so that nobody knows whether the password is right."""
 
     @classmethod
-    def parse(cls, answer: Sequence[str], rest: Sequence[str]) -> _Server:
+    def parse(cls, answer: Sequence[str], rest: Sequence[str], product: str) -> _Server:
         """From tab-separated rows, and the lines of the login. Raises CannotLook where root was not let in."""
         rows = [line.split("\t") for line in answer]
         settings = next((row[1:] for row in rows if row[0] == "settings"), None)
         if settings is None:
             raise CannotLook(
-                "MySQL runs, but does not answer root over its socket; repair that, or name it as an existing one",
+                f"{product} runs, but does not answer root over its socket; repair that, or name it as an existing one",
                 detail="\n".join(answer),
             )
         databases = frozenset(row[1] for row in rows if row[0] == "database")

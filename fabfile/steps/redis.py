@@ -11,17 +11,27 @@ from .. import render
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .files import Seen, kept_suffix, look_at, parse_look, parse_stat, stat_line, swap_in, told_kept
-from .service import Service, look, parse
+from .service import Running, Service, look, parse
 from .shell import Command, assign, lines
 
 SERVICE = Service(("redis-server", "redis", "valkey-server", "valkey"))
 
+# A configuration may be left from a server that is gone.
 FIND = """\
-cli=$(command -v redis-cli || command -v valkey-cli) || cli=false
+if command -v redis-server >/dev/null; then
+  cli=redis-cli product=$(redis-server --version)
+  set -- /etc/redis/redis.conf /etc/redis.conf /etc/valkey/valkey.conf "$@"
+else
+  cli=valkey-cli product=$(valkey-server --version 2>/dev/null) || product=Redis
+  set -- /etc/valkey/valkey.conf /etc/redis/redis.conf /etc/redis.conf "$@"
+fi
+product=${product%% *}
+cli=$(command -v "$cli" || command -v redis-cli || command -v valkey-cli) || cli=false
 main= own=
-for one in /etc/redis/redis.conf /etc/redis.conf /etc/valkey/valkey.conf; do
+for one in "$1" "$2" "$3"; do
   [ ! -f "$one" ] || { main=$(readlink -f "$one"); break; }
 done
+shift 3
 case $main in
   '') ;;
   /etc/*/*) own=${main%/*}/pyspider.conf ;;
@@ -98,7 +108,8 @@ class ManagedRedis:
         main = stat_line(Command('"$main"'))
         script = f"""\
 {look(SERVICE.alternatives)}
-{FIND}[ -z "$main" ] || {{
+{FIND}echo "product $product"
+[ -z "$main" ] || {{
   echo "main $({main})"
   echo "path $main"
   (
@@ -123,7 +134,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
     def diff(self, found: Found) -> Sequence[Action]:
         service = parse(found.text)
         self._refuse_foreign(found)
-        return [*self._conf(found), *self._restart(found, service.runs), *SERVICE.boot(service)]
+        return [*self._conf(found), *self._restart(found, service), *SERVICE.boot(service)]
 
     def _refuse_foreign(self, found: Found) -> None:
         """Raises Problem where others work with a Redis that this project did not set up."""
@@ -135,8 +146,9 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
             use = ["it does not say what it holds"]
         if use and not mine:
             raise Problem(
-                f"nothing was changed here: somebody else's Redis runs here and is in use ({', '.join(use)}); "
-                "name it in hosts.toml by [stores.redis] host, and take the role redis from this host"
+                f"nothing was changed here: somebody else's {_product(found)} runs here and is in use "
+                f"({', '.join(use)}); name it in hosts.toml by [stores.redis] host, and take the role redis from "
+                "this host"
             )
 
     def _conf(self, found: Found) -> list[Action]:
@@ -150,7 +162,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         include = _INCLUDE.replace("@KEPT@", kept_suffix())
         script = FIND + lines(absent, swap_in(Command('"$own"'), owner, 0o640, keep=True), include)
         diff = f"--- Redis's pyspider.conf (now)\n+++ Redis's pyspider.conf (new)\n+{self._masked()}"
-        says = f"write pyspider.conf for Redis{told_kept('pyspider.conf', own)}"
+        says = f"write pyspider.conf for {_product(found)}{told_kept('pyspider.conf', own)}"
         if path and "included" not in found.text.splitlines():
             says += f", and include it in {path} (kept as {path}{kept_suffix()})"
         return [Action(says, script, (Payload(self.conf()),), diff=diff)]
@@ -163,18 +175,18 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         shown = self.conf().decode().replace(f"requirepass {self.password}", "requirepass (secret)")
         return "\n+".join(shown.splitlines()) + "\n"
 
-    def _restart(self, found: Found, runs: bool) -> list[Action]:
-        if reason := self._wrong(found) if runs else "it does not run":
+    def _restart(self, found: Found, service: Running) -> list[Action]:
+        if reason := self._wrong(found) if service.runs else "it does not run":
             keep = self._commands("CONFIG SET appendonly yes", "INFO persistence")
             before = FIND + lines(assign("port", self.port), _KEEP)
-            return [SERVICE.restart(reason, before, _WAIT, (keep, self._commands("PING")))]
+            return [SERVICE.restart(reason, before, _WAIT, (keep, self._commands("PING")), service)]
         return []
 
     def _wrong(self, found: Found) -> str:
         """The differences of the running server from the one that is wanted; empty where there are none."""
         answers = found.rows("answer")
         if not answers:
-            raise CannotLook(f"Redis runs, but the host answered {found.text!r}")
+            raise CannotLook(f"{_product(found)} runs, but the host answered {found.text!r}")
         login, *rest = answers[0].split("|")
         if login != "OK":
             return f"it does not answer on port {self.port} with its password"
@@ -183,3 +195,8 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         return ", ".join(
             f"{key} is to be {value or 'off'}" for key, value in self._settings().items() if now.get(key) != value
         )
+
+
+def _product(found: Found) -> str:
+    """The name of the server that is installed; Redis where none is."""
+    return next(iter(found.rows("product")), "Redis")

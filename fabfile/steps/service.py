@@ -74,17 +74,27 @@ class Service:
 
     def diff(self, found: Found) -> Sequence[Action]:
         seen = parse(found.text)
-        actions = [] if seen.runs else [self.restart("it does not run")]
+        actions = [] if seen.runs else [self.restart("it does not run", known=seen)]
         return [*actions, *self.boot(seen)]
 
-    def restart(self, reason: str, before: str = ":", after: str = ":", payloads: tuple[Payload, ...] = ()) -> Action:
+    def restart(
+        self,
+        reason: str,
+        before: str = ":",
+        after: str = ":",
+        payloads: tuple[Payload, ...] = (),
+        known: Running | None = None,
+    ) -> Action:
         """The action that (re)starts it; `before` and `after` are scripts around it, `$svc` is its name in them."""
         script = lines(before, "svc_restart", after)
-        return Action(f"start {self.alternatives[0]}: {reason}", self.script(script), payloads, START_SECONDS)
+        return Action(f"start {self._called(known)}: {reason}", self.script(script), payloads, START_SECONDS)
+
+    def _called(self, known: Running | None) -> str:
+        return (known and known.service) or self.alternatives[0]
 
     def boot(self, seen: Running) -> list[Action]:
         """The missing action for its start at boot, if any."""
-        return [] if seen.boots else [Action(f"start {self.alternatives[0]} at boot", self.script("svc_enable"))]
+        return [] if seen.boots else [Action(f"start {self._called(seen)} at boot", self.script("svc_enable"))]
 
     def script(self, body: str) -> str:
         """A script in which `$svc` and the svc_ functions stand for this service."""

@@ -36,6 +36,17 @@ NOTHING = "ls -d /opt/pyspider/runtimes /home/work/distri_pyspider/current /etc/
 """A script that names what a deploy leaves on a host with programs."""
 
 
+OTHERS = """
+[hosts.node3]
+address = "{network}.13"
+roles = {{ redis = 1 }}
+[hosts.node4]
+address = "{network}.14"
+roles = {{ mysql = 1 }}
+"""
+INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends"
+
+
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder: Path = tmp_path_factory.mktemp("apart")
@@ -73,5 +84,32 @@ def test_a_host_of_stores_alone_gets_no_program_and_no_python(
 
 
 def test_it_crawls(apart: Cluster) -> None:
+    apart.fab("demo.crawl", "--pages", "60")
+    well(apart)
+
+
+def test_it_moves_to_a_valkey_and_a_mysql_9_that_are_called_by_their_names(apart: Cluster) -> None:
+    network, sandbox = apart.sandbox.network.prefix, apart.sandbox
+    # Debian has MySQL in its unstable release only, and there without a SysV script.
+    sandbox.up(
+        4,
+        {name: "bare" if name in ("node3", "node4") else "full" for name in ("node1", "node2", "node3", "node4")},
+        init={"node4": "systemd"},
+        release={"node3": "trixie", "node4": "unstable"},
+    )
+    for host, package in (("node3", "valkey-server"), ("node4", "mysql-server")):
+        sandbox.exec(host, "sh", "-c", f"apt-get -q update && {INSTALL} {package}", limit=400)
+    text = apart.hosts_toml.read_text()
+    others = text.replace("roles = { mysql = 1, redis = 1 }", "") + OTHERS.format(network=network)
+    apart.hosts_toml.write_text(others)
+    said = apart.fab("bootstrap").stdout
+    assert "write zz-pyspider.cnf for MySQL" in said and "make MySQL user pyspider" in said
+    assert "write pyspider.conf for Valkey" in said and "start valkey-server: " in said
+    assert "nothing changed" in apart.fab("bootstrap").stdout
+    apart.fab("deploy")
+    apart.fab("passwords.rotate")
+    well(apart)
+    stores = apart.status()["stores"]
+    assert stores["mysql"]["version"].startswith("9.") and stores["redis"]["version"].startswith("Valkey 8.")
     apart.fab("demo.crawl", "--pages", "60")
     well(apart)

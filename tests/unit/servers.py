@@ -220,7 +220,7 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
     return data
 
 
-def redis(password: str | None = None, policy: str = "noeviction", role: str = "master") -> Serve:
+def redis(password: str | None = None, policy: str = "noeviction", role: str = "master", info: str = "") -> Serve:
     """An empty Redis."""
 
     def serve(connection: socket.socket) -> None:
@@ -231,12 +231,12 @@ def redis(password: str | None = None, policy: str = "noeviction", role: str = "
                 stream.flush()
                 continue
             words = [stream.read(int(stream.readline()[1:]) + 2)[:-2] for _ in range(int(head[1:]))]
-            info = f"redis_version:7.0.15\r\nmaxmemory_policy:{policy}\r\nrole:{role}\r\n".encode()
+            told = (info or f"redis_version:7.0.15\r\nmaxmemory_policy:{policy}\r\nrole:{role}\r\n").encode()
             match words:
                 case [b"AUTH", given] if given.decode() != password:
                     answer = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
                 case [b"INFO"]:
-                    answer = b"$%d\r\n%s\r\n" % (len(info), info)
+                    answer = b"$%d\r\n%s\r\n" % (len(told), told)
                 case [b"LLEN", name]:
                     answer = b":%d\r\n" % len(name)
                 case _:

@@ -11,7 +11,10 @@ import pytest
 from fabfile.errors import Problem, WrongInput
 from fabfile.steps.base import Action, CannotLook, Found
 from fabfile.steps.files import kept_suffix
+from fabfile.steps.mysql import CONF as CONF_NAME
+from fabfile.steps.mysql import FIND as FIND_MYSQL
 from fabfile.steps.mysql import ManagedMySQL
+from fabfile.steps.redis import FIND as FIND_REDIS
 from fabfile.steps.redis import ManagedRedis
 from fabfile.steps.service import Running, Service, parse
 
@@ -22,6 +25,7 @@ REDIS = ManagedRedis(CANARY, "10.77.0.4")
 CONF = hashlib.sha256(MYSQL.conf()).hexdigest()
 MYSQL_RIGHT = f"""\
 service mariadb runs boots
+product MariaDB
 conf 81a4 root root
 conf {CONF}
 sql settings\t10.77.0.4\t3306\t500\t67108864\t1\t1\t1
@@ -45,7 +49,7 @@ answer OK|bind|10.77.0.4 127.0.0.1|port|6379|maxmemory-policy|noeviction|appendo
 
 MAIN = "/etc/redis/redis.conf"
 INCLUDED = f", and include it in {MAIN} (kept as {MAIN}{kept_suffix()})"
-MAKE_USER, RIGHTS = "make MySQL user pyspider", "set the rights of MySQL user pyspider"
+MAKE_USER, RIGHTS = "make MariaDB user pyspider", "set the rights of MariaDB user pyspider"
 
 
 def says(actions: object) -> list[str]:
@@ -66,8 +70,8 @@ def redis(answer: str) -> list[str]:
     [
         ("", "", []),
         ("boots", "manual", ["start mariadb at boot"]),
-        ("81a4", "8180", ["write 90-pyspider.cnf for MySQL"]),
-        (CONF, "0" * 64, ["write 90-pyspider.cnf for MySQL"]),
+        ("81a4", "8180", ["write zz-pyspider.cnf for MariaDB"]),
+        (CONF, "0" * 64, ["write zz-pyspider.cnf for MariaDB"]),
         ("\t10.77.0.4\t3306", "\t127.0.0.1\t3306", ["start mariadb: bind_address is to be 10.77.0.4"]),
         ("sql database\tprojectdb\n", "", ["create databases projectdb"]),
         ("\nlogin", "", [MAKE_USER]),
@@ -95,12 +99,12 @@ def test_the_rights_of_mysql_8_and_old_servers_read_the_same() -> None:
 
 
 def test_a_host_without_mysql_gets_all_of_it_in_order() -> None:
-    expected = ["write 90-pyspider.cnf for MySQL", "start mariadb: it does not run", "start mariadb at boot"]
-    expected += ["create databases taskdb, projectdb, res_db", MAKE_USER]
+    expected = ["write zz-pyspider.cnf for MySQL", "start mariadb: it does not run", "start mariadb at boot"]
+    expected += ["create databases taskdb, projectdb, res_db", "make MySQL user pyspider"]
     assert mysql("service none") == expected
 
 
-FRESH = "service mariadb runs boots\nsql settings\t127.0.0.1\t3306\t151\t16777216\t0\t1\t0\n"
+FRESH = "service mariadb runs boots\nproduct MariaDB\nsql settings\t127.0.0.1\t3306\t151\t16777216\t0\t1\t0\n"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,7 @@ FRESH = "service mariadb runs boots\nsql settings\t127.0.0.1\t3306\t151\t1677721
     ],
 )
 def test_a_mysql_that_others_set_up_and_use_is_refused(rows: str, named: str) -> None:
-    with pytest.raises(Problem, match=r"nothing was changed here: somebody else's MySQL") as caught:
+    with pytest.raises(Problem, match=r"nothing was changed here: somebody else's MariaDB") as caught:
         mysql(FRESH + rows)
     assert named in str(caught.value)
     # What this project has begun to set up goes on, whatever else lives there.
@@ -120,8 +124,92 @@ def test_a_mysql_that_others_set_up_and_use_is_refused(rows: str, named: str) ->
     assert mysql(FRESH + f"conf 81a4 root root\nconf {CONF}\n" + rows)
 
 
+def test_a_store_is_called_by_the_name_of_its_product() -> None:
+    assert mysql(FRESH.replace("mariadb", "mysql").replace("MariaDB", "MySQL"))[:2] == [
+        "write zz-pyspider.cnf for MySQL",
+        "start mysql: bind_address is to be 10.77.0.4, max_connections is to be 500, max_allowed_packet is to be "
+        "67108864, skip_name_resolve is to be 1, sync_binlog is to be 1",
+    ]
+    with pytest.raises(Problem, match="somebody else's Valkey runs here"):
+        redis("service valkey-server runs boots\nproduct Valkey\nanswer ERR|\nasked\nused db0:keys=5\n")
+    assert redis("service valkey-server down boots\nproduct Valkey\n") == [
+        "write pyspider.conf for Valkey",
+        "start valkey-server: it does not run",
+    ]
+
+
+def test_the_file_of_an_earlier_version_is_replaced_and_proves_that_the_server_is_ours() -> None:
+    text = FRESH.replace("127.0.0.1", "10.77.0.4") + "before\nsql holds\tshop\n"
+    action = MYSQL.diff(Found(0, text))[0]
+    assert action.says == "write zz-pyspider.cnf for MariaDB"
+    assert 'rm -f "${conf%/*}/90-pyspider.cnf"' in action.script
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        # Debian's MySQL, where MariaDB's library has left a directory of its own.
+        (
+            {
+                "mysql/my.cnf": "!includedir ETC/mysql/conf.d/\n!includedir ETC/mysql/mysql.conf.d/\n",
+                "mysql/mysql.conf.d/mysqld.cnf": "",
+                "mysql/mariadb.conf.d/60-galera.cnf": "",
+            },
+            "mysql/mysql.conf.d",
+        ),
+        (
+            {
+                "mysql/my.cnf": "!includedir ETC/mysql/conf.d/\n !includedir ETC/mysql/mariadb.conf.d\n",
+                "mysql/mysql.conf.d/mysqld.cnf": "",
+                "mysql/mariadb.conf.d/50-server.cnf": "",
+            },
+            "mysql/mariadb.conf.d",
+        ),
+        ({"my.cnf": "[mysqld]\n\n!includedir ETC/my.cnf.d\n", "my.cnf.d/server.cnf": ""}, "my.cnf.d"),
+        ({"my.cnf.d/server.cnf": ""}, "my.cnf.d"),
+        ({}, ""),
+    ],
+)
+def test_the_drop_in_is_where_the_server_reads_last(tmp_path: Path, files: dict[str, str], wanted: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text.replace("ETC", str(tmp_path)))
+    script = FIND_MYSQL.replace("/etc/", f"{tmp_path}/") + 'printf %s "$conf"'
+    for shell in ("dash", "bash"):
+        got = subprocess.run([shell, "-euc", script], capture_output=True, text=True, check=True).stdout
+        assert got == (f"{tmp_path}/{wanted}/zz-pyspider.cnf" if wanted else "")
+        others = [name.rpartition("/")[2] for name in files if wanted and name.startswith(f"{wanted}/")]
+        assert all(name < CONF_NAME for name in others)
+
+
+@pytest.mark.parametrize(
+    ("server", "says", "wanted"),
+    [
+        ("redis-server", "Redis server v=8.0.2 sha=0", "Redis redis/redis.conf redis-cli x y"),
+        # A name that stands for Valkey, as some distributions have it.
+        ("redis-server", "Valkey server v=8.1.1 sha=0", "Valkey redis/redis.conf redis-cli x y"),
+        ("valkey-server", "Valkey server v=9.1.2 sha=0", "Valkey valkey/valkey.conf valkey-cli x y"),
+    ],
+)
+def test_the_configuration_is_that_of_the_server_that_is_there(
+    tmp_path: Path, server: str, says: str, wanted: str
+) -> None:
+    for name in ("redis/redis.conf", "valkey/valkey.conf"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in (server, "redis-cli", "valkey-cli"):
+        (tools / name).write_text(f"#!/bin/sh\necho {says}\n")
+        (tools / name).chmod(0o755)
+    script = FIND_REDIS.replace("/etc/", f"{tmp_path}/") + 'echo "$product ${main#"$HOME"/} ${cli##*/} $*"'
+    known = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    words = ["dash", "-euc", script, "dash", "x", "y"]
+    assert subprocess.run(words, capture_output=True, text=True, check=True, env=known).stdout.strip() == wanted
+
+
 def test_a_fresh_mysql_is_set_up() -> None:
-    assert mysql(FRESH + "sql account\t\tlocalhost\n")[0] == "write 90-pyspider.cnf for MySQL"
+    assert mysql(FRESH + "sql account\t\tlocalhost\n")[0] == "write zz-pyspider.cnf for MariaDB"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +328,8 @@ def test_every_script_is_valid_posix_shell() -> None:
 def test_a_service_is_started_now_and_at_boot() -> None:
     step = Service(("one", "two"))
     assert says(step.diff(Found(0, "service two runs boots"))) == []
-    assert says(step.diff(Found(0, "service two down manual"))) == ["start one: it does not run", "start one at boot"]
+    assert says(step.diff(Found(0, "service two down manual"))) == ["start two: it does not run", "start two at boot"]
+    assert says(step.diff(Found(0, "service none"))) == ["start one: it does not run", "start one at boot"]
     assert parse("noise\nservice two down boots\nmore") == Running("two", False, True)
     with pytest.raises(CannotLook):
         parse("service: unrecognized")

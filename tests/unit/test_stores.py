@@ -147,6 +147,11 @@ def test_a_redis_that_would_lose_the_crawl_is_not_well(listen: Listen, serve: Se
     assert CANARY not in report.problem
 
 
+def test_valkey_tells_its_own_version(listen: Listen) -> None:
+    info = "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\nrole:master\r\n"
+    assert redis_report(listen(redis(CANARY, info=info)), CANARY).version == "Valkey 8.1.1"
+
+
 @pytest.mark.parametrize("project", ["", "a b", "x`; DROP TABLE y", "a.b"])
 def test_a_project_name_is_checked_before_anything_is_asked(project: str) -> None:
     def never() -> socket.socket:
