@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from redis import Redis
 
 STORE = "stores.redis"
+SENTINEL = (
+    "there is a Sentinel, which keeps no queues; name the master itself in [stores.redis]: pyspider's programs ask no "
+    "Sentinel for it"
+)
 STRANGE = "the server there is not Redis, or does not speak as Redis does"
 
 
@@ -72,7 +76,8 @@ def connected(open: Open, password: str | None, db: int, seconds: float, tls: TL
                 with closing(_client(stream, password, db)) as client:
                     yield client
             except redis.RedisError as error:
-                raise Problem(_sentence(error, seconds, tls) or _ended(open, below, tls)) from None
+                watcher = SENTINEL if _refusal(error) and _sentinel(open, below.left) else ""
+                raise Problem(watcher or _sentence(error, seconds, tls) or _ended(open, below, tls)) from None
             except (ssl.SSLError, EOFError, TimeoutError) as error:
                 raise Problem(_unsecured(error, open, below, seconds, tls)) from None
     except Problem:
@@ -173,6 +178,22 @@ def _unsecured(error: Exception, open: Open, below: Timed, seconds: float, tls: 
     if isinstance(error, ssl.SSLError) and tls:
         return secure.sentence("Redis", STORE, tls, error)
     return f"Redis did not answer within {seconds:g} s"
+
+
+def _refusal(error: Exception) -> bool:
+    import redis
+
+    return isinstance(error, redis.ResponseError | redis.AuthenticationError)
+
+
+def _sentinel(open: Open, seconds: float) -> bool:
+    """Whether a Sentinel without TLS and without a password of its own answers there."""
+    try:
+        with closing(Timed(open(), seconds)) as stream:
+            stream.sendall(b"ROLE\r\n")
+            return b"\nsentinel\r" in stream.recv(256)
+    except (Problem, OSError, EOFError):
+        return False
 
 
 def _plain(open: Open, seconds: float) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 from .faults import Fault, KeyPath
 from .fleet import hint, near
 from .kinds import PasswordRef
+from .others import refused
 from .passwords import masked
 from .schema import HostsFile
 
@@ -58,7 +59,7 @@ def _table(path: KeyPath, value: Any, kind: type[msgspec.Struct]) -> Iterator[Fa
     meant = _meant(path, value, known)
     for key, inner in value.items():
         if key not in known:
-            yield _unknown(path, key, known)
+            yield _unknown(path, key, known, inner)
         if key in meant:
             yield from _value((*path, meant[key]), inner, known[meant[key]].type)
     for key, field in known.items():
@@ -76,9 +77,13 @@ def _meant(path: KeyPath, table: Mapping[str, Any], known: Collection[str]) -> d
     return meant
 
 
-def _unknown(path: KeyPath, key: str, known: Collection[str]) -> Fault:
+def _unknown(path: KeyPath, key: str, known: Collection[str], value: Any) -> Fault:
+    other = refused(value) if isinstance(value, str) else ""
     if why := _derived(path, key):
-        return Fault((*path, key), f"not to be set here: {why}; remove this key")
+        reason = other or refused(key)
+        return Fault((*path, key), f"not to be set here: {why}; remove this key{f' ({reason})' if reason else ''}")
+    if path == ("stores",) and (other := refused(key)):
+        return Fault((*path, key), other)
     noun = "role" if path[-1:] == ("roles",) else "key"
     choice = "" if near(key, known) else f"; known are {', '.join(known)}"
     return Fault(path, f"unknown {noun} '{key}'{hint(key, known)}{choice}")
@@ -121,7 +126,9 @@ def _no_table(path: KeyPath, value: Any) -> Fault:
 def _leaf(path: KeyPath, value: Any, kind: Any) -> Iterator[Fault]:
     if _fits(value, kind):
         return
-    if PasswordRef not in _alternatives(kind):
+    if path[:1] == ("stores",) and isinstance(value, str) and (reason := refused(value)):
+        yield Fault(path, reason)
+    elif PasswordRef not in _alternatives(kind):
         yield Fault(path, f"{_shown(value)} is not {_wanted(kind)}")
     else:
         yield Fault(path, _not_a_reference(path, kind))

@@ -11,6 +11,7 @@ from .faults import Fault, KeyPath
 from .fleet import programs
 from .gateways import way_fault
 from .kinds import PasswordRef
+from .others import SENTINEL_PORT, refused
 from .passwords import NO_HOME, has_home
 from .paths import account_faults, path_faults
 from .roles import PHANTOMJS, PROGRAMS, REDIS, STORES, WEBUI, Role
@@ -62,6 +63,11 @@ def _stores(file: HostsFile) -> Iterator[Fault]:
         elif places and host not in (None, *places):
             text = f"'{host}' contradicts the role {name} of {next(iter(places))}; remove one of the two"
             yield Fault(("stores", name, "host"), text)
+
+
+def _sentinel(file: HostsFile) -> Iterator[Fault]:
+    if file.stores.redis.port == SENTINEL_PORT:
+        yield Fault(("stores", REDIS.name, "port"), f"{SENTINEL_PORT} is Sentinel's port; {refused('sentinel')}")
 
 
 def password_keys(file: HostsFile) -> dict[str, tuple[KeyPath, PasswordRef | bool | None]]:
@@ -277,6 +283,7 @@ RULES: tuple[Rule, ...] = (
     _python,
     _counts,
     _stores,
+    _sentinel,
     _store_passwords,
     _tls,
     _references,

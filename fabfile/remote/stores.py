@@ -161,6 +161,8 @@ def redis(where, password, guard=None):
         answer["error"], answer["code"] = str(error), "strange"
     except ValueError as error:
         answer["error"], answer["code"] = str(error), str(error).split(" ")[0]
+        if is_sentinel(server):
+            answer["error"], answer["code"] = "it knows where others keep queues, and keeps none itself", "sentinel"
     except (socket.error, IOError) as error:
         answer["error"], answer["code"] = why(error), "refused"
         answer["tcp"] = reach(where["host"], where["port"] or 6379)
@@ -168,6 +170,14 @@ def redis(where, password, guard=None):
     if odd and not guard and speaks_tls(where["host"], where["port"] or 6379):
         answer["error"], answer["code"] = "it is to be spoken to by TLS", "tls"
     return answer
+
+
+def is_sentinel(server):
+    """Whether it watches over other servers, by its own word; one that wants a password of its own says nothing."""
+    try:
+        return (server.ask("ROLE") or [""])[0] == "sentinel"
+    except (ValueError, socket.error, IOError):
+        return False
 
 
 def aside(server, queue):

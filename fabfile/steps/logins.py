@@ -18,8 +18,9 @@ ABSENT = 1049
 DENIED = 1045
 """MySQL: another user or password."""
 NO_TLS = "gives no TLS that this host trusts"
+SENTINEL = "there is a Sentinel"
 _MYSQL = {1044: "does not let the user into the database", DENIED: "refuses the user or its password", 2026: NO_TLS}
-_REDIS = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password") | {"tls": NO_TLS}
+_REDIS = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password") | {"tls": NO_TLS, "sentinel": SENTINEL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class KeptLogins:
     def diff(self, found: Found) -> Sequence[Action]:
         answer = _answer(found)
         mysql = any(one.errno == DENIED for one in answer.mysql.values())
-        redis = answer.redis is not None and answer.redis.code in _REDIS.keys() - {"tls"}
+        redis = answer.redis is not None and answer.redis.code in _REDIS.keys() - {"tls", "sentinel"}
         stores = [name for name, refuses in (("MySQL", mysql), ("Redis", redis)) if refuses]
         if stores:
             raise Problem(
@@ -116,6 +117,8 @@ def _redis(answer: RedisLogin | None) -> Iterator[str]:
 
 
 def _advice(what: str, store: str) -> str:
+    if what == SENTINEL:
+        return "name the master itself in [stores.redis]: pyspider's programs ask no Sentinel for it"
     # bootstrap installs no certificate.
     if what == NO_TLS:
         return f"correct tls, ca or host in [stores.{store}], or the server's certificate"

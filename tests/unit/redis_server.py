@@ -52,6 +52,20 @@ class RedisServer:
 
 
 @contextmanager
+def watching(folder: Path) -> Iterator[int]:
+    """The port of a real Sentinel, of which nobody knows whether its master is there."""
+    server = RedisServer(folder)
+    (folder / "sentinel.conf").write_text("sentinel monitor one 127.0.0.1 9 1\n")
+    words = ["redis-sentinel", str(folder / "sentinel.conf"), "--port", str(server.port), "--bind", "127.0.0.1"]
+    with subprocess.Popen(words, executable=PROGRAM, stdout=subprocess.DEVNULL, cwd=folder) as process:
+        try:
+            assert eventually(server.answers)
+            yield server.port
+        finally:
+            process.kill()
+
+
+@contextmanager
 def serving(folder: Path, *options: str) -> Iterator[RedisServer]:
     """A server until the end, with further options of redis-server."""
     server = RedisServer(folder, *options)

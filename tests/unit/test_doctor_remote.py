@@ -19,6 +19,7 @@ from fabfile.remote import answers, ask, clients, conf, doctor, interpreters, la
 from fabfile.steps.base import Found
 from fabfile.steps.shipped import shipped
 
+from .redis_server import watching
 from .servers import Authority, redis, secured, serving
 
 SECRET = "s3cret"
@@ -261,6 +262,13 @@ def test_redis_is_asked_by_tls_where_the_release_says_so_and_known_where_it_does
     assert "CERTIFICATE_VERIFY_FAILED" in said["other"]["error"]
     assert "by TLS" in plain["error"]
     assert SECRET not in json.dumps([said, plain])
+
+
+@pytest.mark.parametrize("password", [None, SECRET])
+def test_a_sentinel_is_told_from_a_redis_that_wants_another_password(tmp_path: Path, password: str | None) -> None:
+    with watching(tmp_path) as port:
+        where, _ = ask.split(f"redis://127.0.0.1:{port}/0")
+        assert stores.redis(where, password)["code"] == "sentinel"
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"mysql": 1}', '{"mysql": {}}'])

@@ -60,6 +60,7 @@ def test_who_is_let_in_may_go_on(more: dict[str, Any]) -> None:
         ),
         ({"redis": {"error": "x", "code": "tls"}}, r"Redis gives no TLS that this host trusts \(x\); correct tls,"),
         ({"redis": {"error": "WRONGPASS no", "code": "WRONGPASS"}}, r"Redis refuses the password \(WRONGPASS no\)"),
+        ({"redis": {"error": "x", "code": "sentinel"}}, r"Redis there is a Sentinel \(x\); name the master itself in"),
         ({"redis": {"error": "gone", "code": "refused"}}, r"Redis does not let it in \(gone\); run `fab bootstrap`"),
     ],
 )

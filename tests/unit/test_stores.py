@@ -20,6 +20,7 @@ from fabfile.health.stores import mysql_report, redis_report, result_count, samp
 from fabfile.inventory import TLS
 from fabfile.inventory.roles import QUEUES
 
+from .redis_server import watching
 from .servers import (
     DAY,
     FLAGS,
@@ -145,6 +146,15 @@ def test_a_redis_that_would_lose_the_crawl_is_not_well(listen: Listen, serve: Se
     report = redis_report(listen(serve), CANARY)
     assert not report.ok and report.problem is not None and report.problem.startswith(problem)
     assert CANARY not in report.problem
+
+
+@pytest.mark.parametrize("password", [None, CANARY])
+def test_a_sentinel_is_refused_with_the_reason(tmp_path: Path, password: str | None) -> None:
+    with watching(tmp_path) as port:
+        for db in (0, 3):
+            report = redis_report(tcp(HERE, port), password, db)
+            assert not report.ok and report.problem is not None
+            assert report.problem.startswith("there is a Sentinel, which keeps no queues; name the master itself")
 
 
 def test_valkey_tells_its_own_version(listen: Listen) -> None:

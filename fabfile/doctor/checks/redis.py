@@ -16,6 +16,8 @@ from .work import roles as not_working
 
 NO_TLS = "tls"
 """The code of an answer of Redis without TLS, on one side or the other."""
+SENTINEL = "sentinel"
+"""The code where a Sentinel answers."""
 
 
 def _redis(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
@@ -125,9 +127,19 @@ CHECKS = (
         title="ConnectionError: Error 111 connecting to Redis; the scheduler and the processors end",
         cause="Redis does not run, or does not listen where config.json says, or a filter is between",
         fix=BOOTSTRAP,
-        find=redis_errors(lambda code: not _no_login(code) and code != NO_TLS),
+        find=redis_errors(lambda code: not _no_login(code) and code not in (NO_TLS, SENTINEL)),
         fixes=("stores",),
         foreign_fix="start Redis, and let it listen (bind) at the address above" + STARTED,
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="redis-sentinel",
+        title="unknown command 'LLEN'; the scheduler waits for Redis for ever",
+        cause="the address of the queues leads to a Sentinel: it tells where the master is, and keeps no queues; "
+        "pyspider's programs ask none",
+        fix="name the master itself by host and port in [stores.redis] of hosts.toml, then: fab deploy",
+        find=redis_errors(lambda code: code == SENTINEL),
+        foreign_fix="write the address of the master as message-queue{restarted}",
         hides=DEPENDENTS,
     ),
     Check(
