@@ -217,7 +217,7 @@ def _places(runtime_id: str) -> str:
 
 
 def _build(runtime_id: str, tarball: Path, wheelhouse: Path, because: str) -> Action:
-    script = lines(_places(runtime_id), remote("build.sh"), _TELL)
+    script = lines(_places(runtime_id), remote("compiler.sh"), remote("build.sh"), _TELL)
     payloads = (Payload(tarball), Payload(wheelhouse))
     return Action(f"build Python {runtime_id}{because}", script, payloads, limit=BUILD_SECONDS)
 
