@@ -18,11 +18,11 @@ from .steps.base import Step
 from .steps.boot import Boot
 from .steps.daemon import Supervisord
 from .steps.directory import Directory
+from .steps.families import package_names, refusals
 from .steps.files import File
 from .steps.firewall import Firewall
 from .steps.logins import Logins
 from .steps.mysql import ManagedMySQL
-from .steps.package_names import package_names
 from .steps.packages import Packages
 from .steps.preflight import Preflight
 from .steps.programs import Programs
@@ -100,7 +100,8 @@ def packages(fleet: Fleet, host: Host) -> Packages:
     libraries = ["runtime"] if needs_runtime(fleet, host) else []
     wanted = [role.packages for role in ROLES.values() if role.packages and host.has(role)]
     filters = ["firewall"] if fleet.cluster.firewall and doors.ports(fleet, host) else []
-    return Packages(package_names(*libraries, *wanted, *filters))
+    sets = (*libraries, *wanted, *filters)
+    return Packages(package_names(*sets), refusals(*sets))
 
 
 def doors_of(fleet: Fleet, host: Host) -> list[Step]:

@@ -26,7 +26,7 @@ class Role:
     title: str = ""
     """A store's name in sentences."""
     packages: str = ""
-    """The packages that its hosts need, by their name in steps/names.py."""
+    """The packages that its hosts need, by their name in steps/families.py."""
     port_option: str = ""
     """The option that holds the port of its first program on a host; the next ones count up from there."""
     port: int = 0

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from .. import render
 from ..errors import Problem, WrongInput
 from .base import Action, CannotLook, Found, Payload, Probe
+from .families import services
 from .files import Seen, look_at, parse_look, swap_in, told_kept, unified
 from .service import Running, Service, look, parse
 from .shell import Command, lines
 
-SERVICE = Service(("mariadb", "mysql", "mysqld"))
+SERVICE = Service(services("mysql"))
 
 CONF = "zz-pyspider.cnf"
 """It sorts last in its directory: Debian's own mysqld.cnf, read after a name with digits, would have the last word."""

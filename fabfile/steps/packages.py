@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Probe
-from .package_names import Name
+from .families import FAMILIES, TOOLS, Name, known
 from .shell import cmd, lines
 
 INSTALL_SECONDS = 900.0
-LOOKED_FOR = ("apt-get", "dnf", "yum")
-
-# Some hosts carry the other family's tools as well: apt-get counts only where dpkg manages itself.
-_FAMILY = """\
-if command -v apt-get >/dev/null && dpkg-query -W dpkg >/dev/null 2>&1; then echo family debian apt-get
-elif command -v dnf >/dev/null; then echo family redhat dnf
-elif command -v yum >/dev/null; then echo family redhat yum
-else echo family none; exit 0
-fi
-"""
 
 # First with the lists that are there: a host that needs nothing new, or has no internet but an own
 # archive, must not wait for a mirror. The second try repairs first.
@@ -51,15 +41,42 @@ say installing
 install
 """
 
-_YUM = """\
+# An exit status, never the words: yum, dnf and zypper end with another one for each reason, in several languages.
+_NO_LISTS = """\
+status=$?
+%s >/dev/null 2>&1 || {
+  echo "the package sources of this host give no lists: they are away, or no longer serve its release, as those of" \
+    "CentOS 6 and 7, which moved to an archive (vault); correct them in %s"
+  exit 1
+}
+exit "$status"
+"""
+
+_YUM = (
+    """\
 umask 022
 first() {
   for one; do %(tool)s -q list "$one" >/dev/null 2>&1 && break; done
   echo "$one"
 }
 say installing
-%(tool)s -y install %(names)s
+%(tool)s -y install %(names)s && exit 0
 """
+    + _NO_LISTS % ("%(lists)s", "/etc/yum.repos.d")
+)
+
+_ZYPPER = (
+    """\
+umask 022
+first() {
+  for one; do zypper -n -q search -x -t package "$one" >/dev/null 2>&1 && break; done
+  echo "$one"
+}
+say installing
+zypper -n install --no-recommends %(names)s && exit 0
+"""
+    + _NO_LISTS % ("zypper -n refresh", "/etc/zypp/repos.d")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,36 +88,34 @@ class Packages:
     """
 
     names: Mapping[str, Sequence[Name]]
-    """By family: debian (apt-get) or redhat (dnf, yum)."""
+    """By family."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By family, why something that is wanted is not installed there."""
     name: str = "packages"
 
     def probe(self) -> Probe:
-        queries = {
-            "debian": _dpkg(_flat(self.names.get("debian", ()))),
-            "redhat": _rpm(_flat(self.names.get("redhat", ()))),
-        }
-        script = (
-            f"if command -v apt-get >/dev/null && dpkg-query -W dpkg >/dev/null 2>&1; then {queries['debian']}\n"
-            f"else {queries['redhat']}\nfi"
-        )
-        return Probe(_FAMILY + script)
+        debian, rpm = _dpkg(_flat(self.names.get("debian", ()))), {name for name in FAMILIES if name != "debian"}
+        queries = [f"'debian '*) {debian} ;;"]
+        queries += [f"'{name} '*) {_rpm(_flat(self.names.get(name, ())))} ;;" for name in sorted(rpm)]
+        return Probe(lines(known(), "case $family in", *queries, "esac"))
 
     def diff(self, found: Found) -> Sequence[Action]:
         family, tool, installed = self._parse(found)
         if family not in self.names:
             raise Problem(f"{self.name}: no package names are known for this host's family ({family})")
+        if why := self.refused.get(family):
+            raise Problem(f"{self.name}: {why}")
         missing = [name for name in self.names[family] if not installed & set(_alternatives(name))]
         if not missing:
             return []
-        script = _apt(missing) if family == "debian" else _yum(tool, missing)
         says = "install packages " + ", ".join(" or ".join(_alternatives(name)) for name in missing)
-        return [Action(says, script, limit=INSTALL_SECONDS)]
+        return [Action(says, _install(tool, missing), limit=INSTALL_SECONDS)]
 
     def _parse(self, found: Found) -> tuple[str, str, set[str]]:
         rows = [line.split(" ") for line in found.text.splitlines()]
         match next((row[1:] for row in rows if row[0] == "family"), None):
             case ["none"]:
-                raise Problem(f"{self.name}: this host has none of {', '.join(LOOKED_FOR)}; install them by hand")
+                raise Problem(f"{self.name}: this host has none of {', '.join(TOOLS)}; install them by hand")
             case [family, tool]:
                 return family, tool, {row[1] for row in rows if row[0] == "has" and len(row) == 2}
         raise CannotLook(f"{self.name}: the host answered {found.text!r}")
@@ -134,9 +149,12 @@ def _words(names: Sequence[Name]) -> str:
     return " ".join(str(cmd(name)) if isinstance(name, str) else f"$({cmd('first', *name)})" for name in names)
 
 
-def _apt(names: Sequence[Name]) -> str:
-    return _APT % _words(names)
-
-
-def _yum(tool: str, names: Sequence[Name]) -> str:
-    return _YUM % {"tool": tool, "names": _words(names)}
+def _install(tool: str, names: Sequence[Name]) -> str:
+    match tool:
+        case "apt-get":
+            return _APT % _words(names)
+        case "zypper":
+            return _ZYPPER % {"names": _words(names)}
+    # Where dnf's own configuration lets it pass a source that is away, that is well.
+    strict = " --setopt=skip_if_unavailable=0 --setopt=*.skip_if_unavailable=0" if tool == "dnf" else ""
+    return _YUM % {"tool": tool, "names": _words(names), "lists": f"{tool} -q{strict} makecache"}

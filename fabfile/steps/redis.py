@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from .. import render
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
+from .families import services
 from .files import Seen, kept_suffix, look_at, parse_look, parse_stat, stat_line, swap_in, told_kept
 from .service import Running, Service, look, parse
 from .shell import Command, assign, lines
 
-SERVICE = Service(("redis-server", "redis", "valkey-server", "valkey"))
+SERVICE = Service(services("redis"))
 
 # A configuration may be left from a server that is gone.
 FIND = """\

@@ -18,7 +18,7 @@ from ..runs.outcomes import Done
 from ..runs.run import Looked, Run
 from ..runs.target import Target
 from ..steps.base import Found
-from ..steps.package_names import package_names
+from ..steps.families import package_names
 from ..steps.packages import Packages
 from ..steps.runtime import Build, Runtime, Ship, altered_on, archive_path, complete_on, told, wanted_on
 from ..steps.runtime_spec import Platform

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from fabfile.errors import Problem
 from fabfile.inventory.roles import ROLES
 from fabfile.steps.base import CannotLook, Found
-from fabfile.steps.package_names import NAMES, package_names
+from fabfile.steps.families import FAMILIES, known, package_names, refusals, services
 from fabfile.steps.packages import Packages
 
 from .local import converged
@@ -20,11 +21,98 @@ WANTED = Packages({"debian": ["gcc", ("libssl3t64", "libssl3")], "redhat": ["gcc
 DEBIAN = "family debian apt-get\n"
 
 
-@pytest.mark.parametrize("family", ["debian", "redhat"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_has_every_set_that_a_host_may_need(family: str) -> None:
-    assert set(NAMES[family]) == {"runtime", "build", "firewall"} | ROLES_SETS
-    assert package_names("redis", "phantomjs")[family] == (*NAMES[family]["redis"], *NAMES[family]["phantomjs"])
-    assert package_names("redis").keys() == {"debian", "redhat"}
+    one = FAMILIES[family].packages
+    assert set(one) == {"runtime", "build", "firewall"} | ROLES_SETS
+    assert package_names("redis", "phantomjs")[family] == (*one["redis"], *one["phantomjs"])
+    # A store is installed and has a service, or is refused.
+    for store in ("mysql", "redis"):
+        assert (store in FAMILIES[family].refused) != bool(one[store] and FAMILIES[family].services[store])
+
+
+def test_a_service_has_one_of_the_names_of_all_families() -> None:
+    assert services("mysql") == ("mariadb", "mysql", "mysqld")
+    assert services("redis") == ("redis-server", "valkey-server", "redis", "valkey")
+
+
+RELEASES = {
+    "debian": 'ID=debian\nVERSION_ID="13"',
+    "ubuntu": 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"',
+    "rocky": 'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.4"',
+    "rhel": 'ID="rhel"\nID_LIKE="fedora"\nVERSION_ID="8.10"',
+    "centos 7": 'ID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="7"',
+    "fedora": "ID=fedora\nVERSION_ID=42",
+    "leap": 'ID="opensuse-leap"\nID_LIKE="suse opensuse"\nVERSION_ID="15.6"',
+    "tumbleweed": 'ID="opensuse-tumbleweed"\nID_LIKE="opensuse suse"',
+    "arch": "ID=arch",
+}
+ALL = ("apt-get", "dpkg-query", "dnf", "yum", "zypper")
+
+
+@pytest.mark.parametrize(
+    ("release", "tools", "wanted"),
+    [
+        ("debian", ALL, "debian apt-get"),
+        ("ubuntu", ALL, "debian apt-get"),
+        ("rocky", ALL, "redhat dnf"),
+        ("rhel", ("dnf", "yum"), "redhat dnf"),
+        ("centos 7", ("yum",), "redhat yum"),
+        ("fedora", ("dnf",), "redhat dnf"),
+        ("leap", ALL, "suse zypper"),
+        ("tumbleweed", ("zypper",), "suse zypper"),
+        ("redhat-release", ("yum", "apt-get"), "redhat yum"),
+        # What nobody knows is told by its tools.
+        ("arch", (), "none"),
+        ("arch", ("apt-get",), "none"),
+        ("arch", ("apt-get", "dpkg-query"), "debian apt-get"),
+        ("", ("dnf",), "redhat dnf"),
+    ],
+)
+def test_a_host_is_of_the_family_that_it_says(
+    tmp_path: Path, release: str, tools: tuple[str, ...], wanted: str
+) -> None:
+    etc, tool_folder = tmp_path / "etc", tmp_path / "bin"
+    etc.mkdir()
+    tool_folder.mkdir()
+    if release in RELEASES:
+        (etc / "os-release").write_text(RELEASES[release] + "\n")
+    elif release:
+        (etc / release).write_text("CentOS release 6.10 (Final)\n")
+    for tool in tools:
+        (tool_folder / tool).write_text("#!/bin/sh\n")
+        (tool_folder / tool).chmod(0o755)
+    for shell in ("dash", "bash --posix"):
+        words = [*(shutil.which(shell.split()[0]) or "", *shell.split()[1:]), "-euc"]
+        script = known().replace("/etc/", f"{etc}/")
+        done = subprocess.run(
+            [*words, script], capture_output=True, text=True, check=True, env={"PATH": str(tool_folder)}
+        )
+        assert done.stdout == f"family {wanted}\n"
+
+
+def test_what_a_family_does_not_have_is_refused_with_the_reason() -> None:
+    assert refusals("mysql", "runtime") == {}
+    step = Packages(package_names("redis"), refusals("redis"))
+    with pytest.raises(Problem, match=r"openSUSE runs Redis and Valkey as instances .* name it in hosts\.toml"):
+        step.diff(Found(0, "family suse zypper\n"))
+    assert step.diff(Found(0, "family redhat dnf\n"))
+
+
+@pytest.mark.parametrize(
+    ("family", "tool", "lists"),
+    [("redhat", "dnf", 0), ("redhat", "dnf", 1), ("redhat", "yum", 1), ("suse", "zypper", 4)],
+)
+def test_a_mirror_that_no_longer_serves_is_one_sentence(tmp_path: Path, family: str, tool: str, lists: int) -> None:
+    (action,) = Packages({family: ["gcc"]}).diff(Found(0, f"family {family} {tool}"))
+    (tmp_path / tool).write_text(f'#!/bin/sh\ncase " $* " in *makecache*|*refresh*) exit {lists} ;; esac\nexit 7\n')
+    (tmp_path / tool).chmod(0o755)
+    script = f"say() {{ :; }}\n{action.script}"
+    known_path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["dash", "-uc", script], capture_output=True, text=True, check=False, env=known_path)
+    told = "no longer serve its release" in done.stdout
+    assert (done.returncode, told) == ((1, True) if lists else (7, False))
+    assert len(done.stdout.splitlines()) == bool(lists)
 
 
 @pytest.mark.parametrize(
@@ -43,15 +131,22 @@ def test_what_is_missing_is_installed_and_any_alternative_will_do(answer: str, s
     assert [action.says for action in WANTED.diff(Found(0, answer))] == says
 
 
-@pytest.mark.parametrize("tool", ["dnf", "yum"])
-def test_the_family_decides_the_tool(tool: str) -> None:
-    (action,) = WANTED.diff(Found(0, f"family redhat {tool}\nhas openssl3"))
-    assert f"{tool} -y install gcc" in action.script
+@pytest.mark.parametrize(
+    ("family", "tool", "words"),
+    [
+        ("redhat", "dnf", "-y install"),
+        ("redhat", "yum", "-y install"),
+        ("suse", "zypper", "-n install --no-recommends"),
+    ],
+)
+def test_the_family_decides_the_tool(family: str, tool: str, words: str) -> None:
+    (action,) = Packages({family: ["gcc"]}).diff(Found(0, f"family {family} {tool}"))
+    assert f"{tool} {words} gcc" in action.script
     assert "apt-get" not in action.script
 
 
 def test_an_unknown_family_is_said_with_the_tools_that_were_looked_for() -> None:
-    with pytest.raises(Problem, match="none of apt-get, dnf, yum"):
+    with pytest.raises(Problem, match="none of apt-get, dnf, yum, zypper"):
         WANTED.diff(Found(0, "family none"))
     with pytest.raises(Problem, match="no package names are known"):
         Packages({"debian": ["gcc"]}).diff(Found(0, "family redhat dnf"))
@@ -64,8 +159,8 @@ def test_an_answer_without_a_family_is_not_taken_for_a_bare_host(answer: str) ->
 
 
 def test_every_script_is_valid_posix_shell_and_quotes_its_names() -> None:
-    odd = Packages({"debian": ["a b", ("$(x)", "y;z")], "redhat": ["a b", ("$(x)", "y;z")]})
-    for family in ("debian apt-get", "redhat dnf"):
+    odd = Packages({family: ["a b", ("$(x)", "y;z")] for family in FAMILIES})
+    for family in ("debian apt-get", "redhat dnf", "suse zypper"):
         (action,) = odd.diff(Found(0, f"family {family}"))
         for script in (odd.probe().script, action.script):
             assert subprocess.run(["sh", "-n"], input=script.encode(), check=False).returncode == 0

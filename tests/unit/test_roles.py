@@ -28,7 +28,7 @@ OTHER_MEANINGS = {
     "sources/downloads.py": "a file in the cache",
     "steps/logins.py": "the keys of a host's answer",
     "steps/mysql.py": "the step, the service and an account",
-    "steps/package_names.py": "packages and their sets",
+    "steps/families.py": "packages and their sets",
     "steps/phantomjs.py": "the step",
     "steps/redis.py": "the step and the service",
 }
