@@ -176,6 +176,8 @@ class Facts(Fact, frozen=True):
     """The last lines of supervisord's log."""
     boot: tuple[str, ...] = ()
     """The files that start supervisord when the host starts."""
+    denials: tuple[str, ...] = ()
+    """The refusals of SELinux within the last hour, each as a sentence."""
     files: Mapping[str, str | None] = {}
     """The SHA-256 of files that deploy writes; None where there is none."""
     asked: tuple[Asked, ...] = ()

@@ -16,7 +16,21 @@ import stat
 import sys
 import time
 
-from . import clients, conf, files, interpreters, layout, look, machine, ports, processes, refusal, rights, whose
+from . import (
+    clients,
+    conf,
+    files,
+    interpreters,
+    layout,
+    look,
+    machine,
+    ports,
+    processes,
+    refusal,
+    rights,
+    selinux,
+    whose,
+)
 from .pythons import httplib
 from .reach import SECONDS
 
@@ -143,6 +157,7 @@ def files_of(options, where, own, table):
         "foreign": foreign([options["home"], options["logs"]], options["user"]),
         "daemon_log": conf.tail(own.get("logfile"), by),
         "boot": conf.boots(where["conf"]),
+        "denials": selinux.denials(["/opt/pyspider", options["home"], options["logs"]], time.time()),
         "files": dict((path, digest(path)) for path in options.get("files", ())),
     }
 

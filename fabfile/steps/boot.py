@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from .. import render
 from .base import Action, CannotLook, Found, Payload, Probe
 from .files import kept_suffix, swap_in
+from .selinux import LABEL
 from .shell import Command, as_user, assign, cmd, lines
 from .supervisor import FOLDER, Place
 from .watcher import Watcher
@@ -51,13 +52,16 @@ done 2>/dev/null
 [ -z "$script" ] || { stat -c '%n %a %U' "$script" ${hook:+"$hook"}; sha256sum "$script" ${hook:+"$hook"}; } 2>/dev/null
 :
 """
-ENABLE = """\
+ENABLE = (
+    LABEL
+    + """\
 case $kind in
-  systemd) systemctl daemon-reload; systemctl enable "$name.service";;
+  systemd) programs "$folder"; systemctl daemon-reload; systemctl enable "$name.service";;
   sysv) if command -v update-rc.d >/dev/null; then update-rc.d "$name" defaults; update-rc.d "$name" enable
     else chkconfig --add "$name"; chkconfig "$name" on; fi;;
 esac
 """
+)
 """A script that makes the service $name, of the kind that WHERE finds, start at boot."""
 # A supervisord that runs through the other unit is moved by the step that starts supervisord.
 _DISABLE = """\
@@ -160,6 +164,11 @@ class Boot:
         conf = assign("conf", self.place.conf)
         return lines(assign("name", self.service), assign("folder", FOLDER), conf, WHERE)
 
+    @property
+    def _places(self) -> tuple[str, ...]:
+        """The directories of the socket and the logs, and of all that the programs write."""
+        return (self.place.logs, self.place.home, str(PurePosixPath(self.place.socket).parent))
+
     def _install(self) -> str:
         return lines(
             self._where(),
@@ -167,6 +176,7 @@ class Boot:
             swap_in(Command('"$script"'), "root:root", 0o755, keep=True),
             lines('if [ -n "$hook" ]; then', "shift", swap_in(Command('"$hook"'), "root:root", 0o644, keep=True), "fi"),
             ENABLE,
+            cmd("relabel", *self._places),
         )
 
 

@@ -16,6 +16,7 @@ from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .ground import SOUND
 from .runtime_spec import ARCH, Platform, RuntimeSpec, remote
+from .selinux import LABEL
 from .shell import as_user, assign, cmd, lines
 
 HOME = "/opt/pyspider"
@@ -271,7 +272,7 @@ rm -rf ".$ID.new" ".$ID.old"
 
 def activate(runtime_id: str) -> Action:
     """The action that makes a runtime current, after it was tried."""
-    script = lines(_places(runtime_id), _ACTIVATE)
+    script = lines(_places(runtime_id), LABEL + _ACTIVATE)
     return Action(f"make Python {runtime_id} current", script)
 
 
@@ -279,6 +280,7 @@ _ACTIVATE = """\
 "$PREFIX/bin/python2.7" -sEB -c "$PROOF"
 # Every user that runs it has to get there.
 chmod 755 "$HOME_DIR" "$HOME_DIR/runtimes" "$PREFIX"
+relabel "$PREFIX"
 rm -f "$HOME_DIR"/.current.*
 ln -s "runtimes/$ID" "$HOME_DIR/.current.$$"
 mv -T "$HOME_DIR/.current.$$" "$HOME_DIR/current"

@@ -77,6 +77,7 @@ NOT_CAUSED = {
     "fatal-after-outage": "our programs wait for a store and never give up; the command is that of `stopped`",
     "hung": "a program has to be silent for a minute; the command is that of `rpc-mute`",
     "tasks-lost": "a scheduler has to be silent for five minutes; the command is that of `rpc-mute`",
+    "selinux-denied": "no host of the tests has SELinux",
     "redis-sentinel": "deploy refuses such an address before a program meets it; the command is that of mysql-tls",
     "redis-tls": "the Redis that bootstrap sets up has no TLS; the command is that of mysql-tls",
 }
@@ -118,6 +119,7 @@ NOT_BY_HAND = {
     "mysql-tls": "the certificates are their owner's",
     "redis-refused": "how Redis is started there, and where it listens, is its owner's",
     "redis-noauth": "the password is its owner's",
+    "selinux-denied": "no host of the tests has SELinux",
     "redis-sentinel": "where the master is, is for its owner to say",
     "redis-tls": "the certificates are their owner's",
     "phantomjs-down": "the cluster made by hand has none; the command is that of rpc-down",

@@ -14,6 +14,7 @@ from . import (
     redis,
     resources,
     runtime,
+    selinux,
     services,
     strangers,
     supervisor,
@@ -24,6 +25,7 @@ from . import (
 CHECKS: tuple[Check, ...] = (
     *hosts.CHECKS,
     *strangers.CHECKS,
+    *selinux.CHECKS,
     *supervisor.CHECKS,
     *programs.CHECKS,
     *work.CHECKS,
