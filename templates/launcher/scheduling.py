@@ -111,11 +111,22 @@ class KeepingScheduler(Rounds):
             return
         if not self.task_verify(task):
             return
+        if self.untold(task):
+            hand.again_at = clock() + STEP
+            return
         self.of[id(task)] = hand
         if hand.tries:
             tasks = self.projects[task["project"]].task_queue
             self.in_processing(tasks, task["taskid"])
         self.on_task_status(task)
+
+    def untold(self, task):
+        """Whether a task has failed whose project has not told yet when to try again, as after each start.
+
+        pyspider fails at its status then, and drops it.
+        """
+        process = (task.get("track") or {}).get("process") or {}
+        return not process.get("ok") and not hasattr(self.projects[task["project"]], "retry_delay")
 
     def _check_request(self):
         """pyspider pops a task before taskdb has it, and takes those of two projects with one id for one task."""

@@ -71,6 +71,14 @@ def test_a_scheduler_rests_while_the_fetchers_queue_is_full_and_forgets_no_proje
     assert found["found"][-1][0] < 5
 
 
+def test_a_failed_task_waits_for_the_settings_of_its_project_and_is_not_put_aside(cluster: Cluster) -> None:
+    """After its start the scheduler asks each project when to try again; a status may come before the answer."""
+    found = on_host(cluster, "untold.py")
+    assert found["kept"] == {"held": 8, "aside": 0}
+    assert found["after"] == {"held": 0, "aside": 0}
+    assert found["status"] == [1] * 8 + [2] and set(found["waits"]) == {7}
+
+
 def test_messages_are_packed_as_pyspider_packs_them_and_read_as_it_reads_them(cluster: Cluster) -> None:
     """The C extension is there, and random messages lead to the same bytes, the same types and the same errors."""
     found = on_host(cluster, "packed.py", "1", "2000")
