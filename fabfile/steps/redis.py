@@ -15,7 +15,9 @@ from .files import Seen, kept_suffix, look_at, parse_look, parse_stat, stat_line
 from .service import Running, Service, look, parse
 from .shell import Command, assign, lines
 
-SERVICE = Service(services("redis"))
+SERVICE = Service(
+    tuple(f"{name}:{'valkey' if name.startswith('valkey') else 'redis'}-server" for name in services("redis"))
+)
 
 # A configuration may be left from a server that is gone.
 FIND = """\

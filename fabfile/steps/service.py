@@ -14,7 +14,9 @@ START_SECONDS = 180.0
 # which the exchange reports its progress.
 _FUNCTIONS = """\
 svc_find() {
-  for svc; do
+  for each; do
+    svc=${each%%:*}
+    [ "$svc" = "$each" ] || command -v "${each#*:}" >/dev/null || continue
     if [ -d /run/systemd/system ]; then
       [ "$(systemctl show -p LoadState "$svc")" = LoadState=loaded ] && return 0
     else
@@ -63,11 +65,14 @@ class Service:
     """A service runs now, and starts at boot."""
 
     alternatives: tuple[str, ...]
-    """Its names on different distributions; the first that the host has is meant."""
+    """Its names on different distributions; the first that the host has is meant.
+
+    `NAME:PROGRAM` counts only where that program is: a package that was removed may leave its script behind.
+    """
 
     @property
     def name(self) -> str:
-        return f"service {self.alternatives[0]}"
+        return f"service {self._called(None)}"
 
     def probe(self) -> Probe:
         return Probe(look(self.alternatives))
@@ -90,7 +95,7 @@ class Service:
         return Action(f"start {self._called(known)}: {reason}", self.script(script), payloads, START_SECONDS)
 
     def _called(self, known: Running | None) -> str:
-        return (known and known.service) or self.alternatives[0]
+        return (known and known.service) or self.alternatives[0].partition(":")[0]
 
     def boot(self, seen: Running) -> list[Action]:
         """The missing action for its start at boot, if any."""
@@ -98,7 +103,8 @@ class Service:
 
     def script(self, body: str) -> str:
         """A script in which `$svc` and the svc_ functions stand for this service."""
-        absent = cmd("echo", f"this host has no service {' or '.join(self.alternatives)}")
+        names = " or ".join(one.partition(":")[0] for one in self.alternatives)
+        absent = cmd("echo", f"this host has no service {names}")
         return _FUNCTIONS + lines(f"{cmd('svc_find', *self.alternatives)} || {{ {absent}; exit 1; }}", body)
 
 

@@ -15,8 +15,9 @@ from fabfile.steps.mysql import CONF as CONF_NAME
 from fabfile.steps.mysql import FIND as FIND_MYSQL
 from fabfile.steps.mysql import ManagedMySQL
 from fabfile.steps.redis import FIND as FIND_REDIS
+from fabfile.steps.redis import SERVICE as REDIS_SERVICE
 from fabfile.steps.redis import ManagedRedis
-from fabfile.steps.service import Running, Service, parse
+from fabfile.steps.service import Running, Service, look, parse
 
 CANARY = "canary-Pw_1"
 MYSQL = ManagedMySQL(("taskdb", "projectdb", "res_db"), "pyspider", CANARY, "10.77.0.4")
@@ -323,6 +324,24 @@ def test_every_script_is_valid_posix_shell() -> None:
         scripts = [step.probe().script, *(action.script for action in step.diff(Found(0, "service none")))]
         for script in scripts:
             assert subprocess.run(["sh", "-n"], input=script.encode(), check=False).returncode == 0, script
+
+
+@pytest.mark.parametrize(
+    ("programs", "wanted"),
+    [(("redis-server", "valkey-server"), "redis-server"), (("valkey-server",), "valkey-server"), ((), "none")],
+)
+def test_the_script_of_a_package_that_is_gone_is_no_service(
+    tmp_path: Path, programs: tuple[str, ...], wanted: str
+) -> None:
+    for folder in ("init.d", "bin"):
+        (tmp_path / folder).mkdir()
+    for name in (*(f"bin/{one}" for one in programs), "init.d/redis-server", "init.d/valkey-server", "bin/service"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 3\n")
+        (tmp_path / name).chmod(0o755)
+    script = look(REDIS_SERVICE.alternatives).replace("/etc/", f"{tmp_path}/").replace("/run/systemd", f"{tmp_path}")
+    words = ["/bin/dash", "-euc", script]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env={"PATH": f"{tmp_path}/bin"})
+    assert parse(done.stdout).service == ("" if wanted == "none" else wanted)
 
 
 def test_a_service_is_started_now_and_at_boot() -> None:
