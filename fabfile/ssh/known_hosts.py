@@ -161,10 +161,9 @@ def check(host: Host, name: str, known: KnownHosts, key: ShownKey) -> None:
 
 
 def _by_certificate(known: KnownHosts, name: str) -> str:
-    place = known.authority(name)
-    return (
-        f" ({place} trusts an authority's certificates, which can't be checked here: only a key can)" if place else ""
-    )
+    if not (place := known.authority(name)):
+        return ""
+    return f" ({place} trusts an authority's certificates, which paramiko can't check; leave out ssh = \"paramiko\")"
 
 
 def _scan(host: Host, name: str) -> str:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ..inventory import Fleet, Host
     from .link import SSHLink
 
+FILES_EACH = 4
+"""An ssh process has so many; a connection of paramiko's has one."""
 SPARE_FILES = 256
 """Open files beside the connections."""
 
@@ -39,7 +41,7 @@ class Links:
             threading.Thread(target=self._beat, daemon=True, name="beat").start()
         for host in hosts:
             self._prepare(fleet, host)
-        _allow_open_files(len(self._links) + SPARE_FILES)
+        _allow_open_files(FILES_EACH * len(self._links) + SPARE_FILES)
         return self
 
     def refuse_keys(self, fleet: Fleet, hosts: Iterable[Host]) -> None:
@@ -127,7 +129,7 @@ def _table(fleet: Fleet, host: Host) -> tuple[str, ...]:
 
 
 def _allow_open_files(wanted: int) -> None:
-    """Every connection is an open file; many systems allow 1024 until one asks for more."""
+    """Every connection is open files; many systems allow 1024 until one asks for more."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def test_an_unknown_key_is_refused_and_the_sentence_says_how_to_add_it(cluster: 
 
 
 def test_a_new_key_is_added_once_and_a_changed_one_is_refused(cluster: Cluster) -> None:
+    (cluster.folder / "added").unlink(missing_ok=True)
     lines = ('known_hosts = "added"', 'host_keys = "accept-new"')
     file = cluster.variant("new.toml", (r"^known_hosts = .*$", "\n".join(lines)))
     for _ in range(2):
@@ -46,35 +48,40 @@ def test_a_new_key_is_added_once_and_a_changed_one_is_refused(cluster: Cluster) 
     assert len(known.read_text().splitlines()) == 3
 
 
-def test_a_host_certificate_is_accepted_by_ssh_and_refused_with_the_reason_by_paramiko(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+HUP = "systemctl reload ssh"
+
+
+@pytest.fixture
+def authority(cluster: Cluster, tmp_path: Path) -> Iterator[Path]:
+    """A known_hosts that trusts an authority, whose certificate node2 shows."""
     address, known = cluster.sandbox.address("node2"), tmp_path / "known_hosts"
-    key = cluster.on("node2", "cat /etc/ssh/ssh_host_ed25519_key.pub")
-    (tmp_path / "host.pub").write_text(key)
+    (tmp_path / "host.pub").write_text(cluster.on("node2", "cat /etc/ssh/ssh_host_ed25519_key.pub"))
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "ca"], check=True)
     sign = ["ssh-keygen", "-q", "-s", "ca", "-I", "node2", "-h", "-n", address, "host.pub"]
     subprocess.run(sign, cwd=tmp_path, check=True)
     certificate = (tmp_path / "host-cert.pub").read_bytes()
     cluster.sandbox.exec("node2", "sh", "-c", "cat >/etc/ssh/host-cert.pub", input=certificate)
-    hup = "systemctl reload ssh"
-    cluster.on("node2", f"echo HostCertificate /etc/ssh/host-cert.pub >>/etc/ssh/sshd_config; {hup}")
-    trusting = (r"^known_hosts = .*$", f'known_hosts = "{known}"')
-    forced = cluster.variant("forced.toml", trusting, ("^ssh = .*$", 'ssh = "paramiko"'))
-    chosen = cluster.variant("chosen.toml", trusting, ("^ssh = .*$", ""))
-    openssh = cluster.variant("openssh.toml", trusting, ("^ssh = .*$", 'ssh = "openssh"'))
+    cluster.on("node2", f"echo HostCertificate /etc/ssh/host-cert.pub >>/etc/ssh/sshd_config; {HUP}")
+    known.write_text(f"@cert-authority {address} {(tmp_path / 'ca.pub').read_text()}")
+    options = ["-F", "none", "-i", cluster.sandbox.key, "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
     try:
-        known.write_text(f"@cert-authority {address} {(tmp_path / 'ca.pub').read_text()}")
-        options = ["-F", "none", "-i", cluster.sandbox.key, "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
-        ssh = ["ssh", *options, f"root@{address}", "true"]
         # While sshd reads its configuration again, nobody listens.
-        until(lambda: subprocess.run(ssh, check=False).returncode == 0, 20)
-        for file in (chosen, openssh):
-            cluster.fab("-H", "node2", "run", "true", hosts_toml=file)
-        refused = cluster.fab("-H", "node2", "run", "true", status=3, hosts_toml=forced).stdout
-        assert f"line 1 of {known} trusts an authority's certificates, which can't be checked here" in refused
-        with known.open("a") as lines:
-            lines.write(f"{address} {key}")
-        cluster.fab("-H", "node2", "run", "true", hosts_toml=forced)
+        until(lambda: subprocess.run(["ssh", *options, f"root@{address}", "true"], check=False).returncode == 0, 20)
+        yield known
     finally:
-        cluster.on("node2", f"sed -i /^HostCertificate/d /etc/ssh/sshd_config; {hup}")
+        cluster.on("node2", f"sed -i /^HostCertificate/d /etc/ssh/sshd_config; {HUP}")
+
+
+def test_a_host_certificate_is_accepted_by_ssh_and_refused_with_the_reason_by_paramiko(
+    cluster: Cluster, authority: Path
+) -> None:
+    trusting = (r"^known_hosts = .*$", f'known_hosts = "{authority}"')
+    for ssh in ("", 'ssh = "openssh"'):
+        file = cluster.variant("certified.toml", trusting, ("^ssh = .*$", ssh))
+        cluster.fab("-H", "node2", "run", "true", hosts_toml=file)
+    forced = cluster.variant("forced.toml", trusting, ("^ssh = .*$", 'ssh = "paramiko"'))
+    refused = cluster.fab("-H", "node2", "run", "true", status=3, hosts_toml=forced).stdout
+    assert f"line 1 of {authority} trusts an authority's certificates, which paramiko can't check" in refused
+    with authority.open("a") as lines:
+        lines.write(f"{cluster.sandbox.address('node2')} {(authority.parent / 'host.pub').read_text()}")
+    cluster.fab("-H", "node2", "run", "true", hosts_toml=forced)

@@ -128,7 +128,7 @@ def test_an_authority_of_certificates_is_named_as_the_reason(tmp_path: Path) -> 
     file.write_text("# first\n@cert-authority *.example,192.0.2.* ssh-ed25519 AAAA ca\n")
     known = KnownHosts(file)
     assert known.authority("a.example") == f"line 2 of {file}" and known.authority("a.other") == ""
-    with pytest.raises(Unreachable, match=r"line 2 of .* trusts an authority's certificates, which can't be checked"):
+    with pytest.raises(Unreachable, match=r"line 2 of .* an authority's certificates, which paramiko can't check"):
         check(host(file), "192.0.2.1", known, shown(paramiko.ECDSAKey.generate()))
 
 
