@@ -95,7 +95,8 @@ class Refusal:
     def _order(self, legacy: bool | None) -> Sequence[str]:
         known = self._keys.known(self._way.host).keys(self._way.known_as)
         kinds = [one for kind in known for one in (("rsa-sha2-512", "rsa-sha2-256") if kind == RSA else (kind,))]
-        old = weak()["HostKeyAlgorithms"] if (self._way.host.legacy_ssh if legacy is None else legacy) else ()
+        weakly = self._way.host.legacy_ssh if legacy is None else legacy
+        old = weak().get("HostKeyAlgorithms", ()) if weakly else ()
         return (f"HostKeyAlgorithms=^{','.join((*kinds, *old))}",) if kinds else ()
 
     def _run(self, options: Sequence[str], legacy: bool | None = None) -> None:
