@@ -41,6 +41,23 @@
   }
 
   webpage.create = function () { return guard(create.apply(webpage, arguments)); };
+
+  // Whoever asks whether it lives is answered here: pyspider's script begins with the removal of all cookies, also of
+  // a page that is being rendered.
+  var webserver = require('webserver'), serve = webserver.create;
+  webserver.create = function () {
+    var server = serve.apply(webserver, arguments), listen = server.listen;
+    server.listen = function (port, options, answer) {
+      return listen.call(server, port, options, function (request, response) {
+        if (request.method !== 'GET') return answer(request, response);
+        response.statusCode = 403;
+        response.headers = {'Cache': 'no-cache', 'Content-Length': 19};
+        response.write('method not allowed!');
+        response.closeGracefully();
+      });
+    };
+    return server;
+  };
   if (!phantom.injectJs(env.PYSPIDER_FETCHER)) {
     console.log('no such script: ' + env.PYSPIDER_FETCHER);
     phantom.exit(1);

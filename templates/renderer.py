@@ -38,8 +38,8 @@ MEMORY = "PYSPIDER_MEMORY_MB"
 """The variable with the megabytes that a command may hold. The last word of such a command is ADDRESS:PORT."""
 PATIENCE = 60
 """Seconds that one which holds too much has for the pages that it has begun; none above twice that much."""
-HANG = 120
-"""Seconds without an answer."""
+HANG = 120 // LOOK
+"""Looks without an answer: two minutes, in which this host was not stopped itself."""
 ESTABLISHED = "01"
 DEATH = 1
 """PR_SET_PDEATHSIG."""
@@ -148,15 +148,15 @@ class Watch(object):
         self.pid, self.limit = pid, int(environment.get(MEMORY) or 0)
         self.address, _, port = words[-1].rpartition(":")
         self.port = int(port) if self.limit else 0
-        self.heavy_since, self.silent_since, self.question = None, clock(), None
+        self.heavy_since, self.silent, self.question = None, 0, None
 
     def reason(self):
         """Why it has to end now, in words; empty where it need not."""
         if not self.limit:
             return ""
         self.hear()
-        if clock() > self.silent_since + HANG:
-            return "no answer at %s:%d for %d s" % (self.address, self.port, HANG)
+        if self.silent > HANG:
+            return "no answer at %s:%d for %d s" % (self.address, self.port, HANG * LOOK)
         holds = memory(self.pid)
         if holds <= self.limit:
             self.heavy_since = None
@@ -176,11 +176,14 @@ class Watch(object):
                 self.question.connect((self.address, self.port))
                 self.question.sendall(b"GET / HTTP/1.0\r\n\r\n")
             except EnvironmentError:
+                # Nobody listens yet, or a filter of the host's is in between: that is no silence of its own.
+                self.silent = 0
                 self.close()
                 return
+        self.silent += 1
         if select.select([self.question], [], [], LOOK / 5.0)[0]:
             if self.heard():
-                self.silent_since = clock()
+                self.silent = 0
             self.close()
 
     def heard(self):

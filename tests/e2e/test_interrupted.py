@@ -115,6 +115,8 @@ def test_a_cut_cable_leaves_nothing_running(cluster: Cluster) -> None:
 
 
 def test_ctrl_c_does_not_wait_for_a_hung_host_and_tells_what_became_of_each(cluster: Cluster) -> None:
+    for host in ("node1", "node2"):
+        cluster.on(host, "rm -f /run/was-here")
     cluster.sandbox.pause("node3")
     fab = begun(cluster.command("run", "touch /run/was-here"))
     try:

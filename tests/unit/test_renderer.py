@@ -109,7 +109,7 @@ def served(tmp_path: Path) -> Iterator[str]:
 def hasty(tmp_path: Path) -> Iterator[str]:
     """The same by a program that waits for less."""
     program, text = tmp_path / "hasty.py", PROGRAM.read_text()
-    for known, less in (("LOOK = 5\n", "LOOK = 0.2\n"), ("HANG = 120\n", "HANG = 3\n")):
+    for known, less in (("LOOK = 5\n", "LOOK = 0.2\n"), ("HANG = 120 // LOOK\n", "HANG = 8\n")):
         assert known in text
         text = text.replace(known, less)
     program.write_text(text)
