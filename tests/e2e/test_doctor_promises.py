@@ -65,9 +65,12 @@ def test_no_password_is_in_what_doctor_says(cluster: Cluster) -> None:
 
 def test_doctor_takes_no_more_than_twice_the_time_of_status(cluster: Cluster) -> None:
     took: dict[str, list[float]] = {"status": [], "doctor": []}
-    for _ in range(4):
+    # Beside other tests the machine is busy now and then: the least of each counts, when there is a quiet moment.
+    for _ in range(15):
         for name, times in took.items():
             start = time.monotonic()
             cluster.fab(name)
             times.append(time.monotonic() - start)
-    assert min(took["doctor"]) <= 2 * min(took["status"]), took
+        if min(took["doctor"]) <= 2 * min(took["status"]):
+            return
+    raise AssertionError(took)
