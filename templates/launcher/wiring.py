@@ -109,8 +109,6 @@ class Component(object):
 
             options = self.config.get("scheduler") or {}
             TaskQueue.processing_timeout = options.get("processing-timeout") or PROCESSING_SECONDS
-        if self.role == "processor":
-            part("quick").put_over()
 
     def connect_queue(self, name, url=None, maxsize=0, lazy_limit=True):
         queue = queues.HeldQueue(name, self.client, self.consumer, self.redis_store, maxsize, lazy_limit)
@@ -129,6 +127,8 @@ class Component(object):
             return found
         # pyspider has set up its logging by now.
         lines.gather()
+        if self.role == "processor":
+            part("quick").put_over()
         module, name = BASES[self.role]
         bases = (Rpc, getattr(part(module), name), found)
         return type(name, bases, dict(ending=self.ending, pulse=self.pulse, waker=self.waker, component=self))
