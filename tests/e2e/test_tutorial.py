@@ -46,7 +46,7 @@ def test_a_cluster_made_by_hand_goes_on(hand: ByHand, words: tuple[str, ...]) ->
 
 def test_the_refusals_say_what_is_there(hand: ByHand) -> None:
     assert (
-        "somebody else's MySQL runs here and holds projectdb, resultdb, taskdb; "
+        "somebody else's MariaDB runs here and holds projectdb, resultdb, taskdb; "
         in hand.fab("bootstrap", status=1).stdout
     )
     told = hand.fab("deploy", status=1).stdout
