@@ -81,7 +81,7 @@ def test_a_noisy_login_shell_works_and_is_not_taken_for_a_file(three: Cluster) -
 
 
 def test_an_account_without_a_shell_is_told_in_its_own_words(three: Cluster) -> None:
-    three.on("node2", "useradd -m -s /usr/sbin/nologin shut && echo shut:x | chpasswd")
+    three.on("node2", "id shut 2>/dev/null || useradd -m -s /usr/sbin/nologin shut; echo shut:x | chpasswd")
     file = three.variant("shut.toml", (r"^key = ", 'user = "shut"\nkey = '))
     said = three.fab("-H", "node2", "run", "true", status=1, hosts_toml=file).stdout
     assert "(status 1): This account is currently not available." in said
