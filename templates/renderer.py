@@ -34,6 +34,8 @@ PASSED = ("LANG", "OPENSSL_CONF", "SUPERVISOR_PROCESS_NAME")
 SO_PEERCRED = 17
 LOOK = 5
 """Seconds between two looks at a command."""
+MOMENT = 0.2
+"""Seconds in which a command that has nothing to do answers. Who asked for it may end it meanwhile."""
 MEMORY = "PYSPIDER_MEMORY_MB"
 """The variable with the megabytes that a command may hold. The last word of such a command is ADDRESS:PORT."""
 PATIENCE = 60
@@ -171,7 +173,7 @@ class Watch(object):
         """Asks it something, and takes note of its answer, of which only the first byte counts."""
         if self.question is None:
             self.question = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self.question.settimeout(LOOK)
+            self.question.settimeout(MOMENT)
             try:
                 self.question.connect((self.address, self.port))
                 self.question.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -181,7 +183,7 @@ class Watch(object):
                 self.close()
                 return
         self.silent += 1
-        if select.select([self.question], [], [], LOOK / 5.0)[0]:
+        if select.select([self.question], [], [], MOMENT)[0]:
             if self.heard():
                 self.silent = 0
             self.close()
