@@ -65,7 +65,7 @@ class Life(object):
         if self.held:
             self.scripts.beat(args=[queues.SILENCE] + self.held)
         self.pulse.tell(self.client)
-        if clock() > self.looked + LOOK:
+        if clock() >= self.looked + LOOK:
             self.looked = clock()
             for held in returning.give_back_silent(self.scripts):
                 logging.warning("%s gave no sign of life: its messages are back in their queue", held)

@@ -1,4 +1,4 @@
-"""The fetcher: a page whose renderer ended is asked for again, and a task that no fetcher can read keeps no place."""
+"""The fetcher: a task that none can read keeps no place, and only what is the renderer's takes the patient way."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_task_at_which_the_fetcher_itself_fails_is_put_aside() -> None:
     assert fetcher.pulse.errors == [fetcher.aside[0][1]]
 
 
-def test_only_the_renderer_is_asked_again() -> None:
+def test_what_is_not_for_the_renderer_goes_straight_through() -> None:
     asked: list[str] = []
     client = SimpleNamespace(fetch=lambda request: asked.append(request.url) or "answer", size=lambda: 3)
     patient = PatientClient(client, RENDERER)
