@@ -26,8 +26,8 @@ read, write = os.pipe()
 child = os.fork()
 if child == 0:
     os.write(write, b"begun")
-    time.sleep(30)
-    os._exit(0)
+    while True:
+        time.sleep(0.05)
 os.read(read, 5)
 os.kill(child, signal.SIGTERM)
 print(os.waitpid(child, 0)[1], asked)
