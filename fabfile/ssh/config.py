@@ -8,16 +8,15 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from ..errors import WrongInput
 from ..inventory import Host
 from .config_files import BEYOND_PARAMIKO, SYSTEM, ConfigFiles
+from .scratch import Scratch
 
 _ASK_SECONDS = 20
 _NOBODY, _NO_PORT, _NO_KEY = "fab-nobody", "65535", "/fab-no-key"
@@ -49,7 +48,7 @@ class SSHConfig:
 
     def __init__(self, file: str | None = None) -> None:
         self._file = file
-        self._folder: Any = None
+        self._folder: Scratch | None = None
         self._files: ConfigFiles | None = None
         self._answers: dict[tuple[object, ...], tuple[str, str]] = {}
         """By what the files can tell apart: the address that was asked for, and ssh's answer."""
@@ -90,8 +89,8 @@ class SSHConfig:
 
     def _read(self) -> ConfigFiles:
         if self._files is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="fab-ssh-config-")
-            self._files = ConfigFiles(Path(self._folder.name))
+            self._folder = Scratch()
+            self._files = ConfigFiles(self._folder.path)
             copies = [self._files.add(file, base) for file, base in self._there()]
             self._files.top.write_text("".join(f'Include "{copy}"\n' for copy in copies) + _LAST)
         return self._files

@@ -152,7 +152,7 @@ def check(host: Host, name: str, known: KnownHosts, key: ShownKey) -> None:
     if host.host_keys != "accept-new":
         raise Unreachable(
             f"{where}: its host key ({key.fingerprint}) is not in {known.file}{_by_certificate(known, name)}; "
-            f"check it on the host, then add it: {_scan(host, name)} >>{known.file}"
+            f"check it on the host, then add it: {_first(known.file)}{_scan(host, name)} >>{known.file}"
         )
     try:
         known.add(name, key.kind, shown)
@@ -164,6 +164,11 @@ def _by_certificate(known: KnownHosts, name: str) -> str:
     if not (place := known.authority(name)):
         return ""
     return f" ({place} trusts an authority's certificates, which paramiko can't check; leave out ssh = \"paramiko\")"
+
+
+def _first(file: Path) -> str:
+    """What has to be typed before, where the file's directory is missing: ssh's own is for its owner alone."""
+    return "" if file.parent.is_dir() else f"mkdir -p -m 700 {file.parent} && "
 
 
 def _scan(host: Host, name: str) -> str:

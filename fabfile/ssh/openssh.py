@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from pathlib import Path
 from socket import MSG_PEEK
 from typing import Any
 
@@ -23,6 +22,7 @@ from .keys import Keys
 from .protocol import CHANNEL_SECONDS
 from .proxy import CommandSocket, ended_with_children, through_command
 from .refusal import Refusal
+from .scratch import Scratch
 from .told import environment
 from .waiting import Signal, ready
 from .way import AUTH_SECONDS, WayIn
@@ -184,9 +184,9 @@ class OpenSSHWire:
         self._channels: list[OpenSSHChannel] = []
         self._silent = itertools.count()
         self._lock = threading.Lock()
-        self._folder = tempfile.TemporaryDirectory(prefix="fab-ssh-")
+        self._folder = Scratch()
         self._names = itertools.count()
-        self._environment = environment(self.ways[0], Path(self._folder.name))
+        self._environment = environment(self.ways[0], self._folder.path)
 
     def greet(self) -> None:
         """See to it that a key of the host is known. Raises Unreachable."""
@@ -209,7 +209,7 @@ class OpenSSHWire:
 
     def signal(self) -> Signal:
         """A way for a new ssh to say that it is logged in."""
-        return Signal(Path(self._folder.name) / str(next(self._names)))
+        return Signal(self._folder.path / str(next(self._names)))
 
     def started(self, words: Sequence[str], command: str, errors: Any) -> subprocess.Popen[bytes]:
         """An ssh process that runs a command, out of reach of this terminal's Ctrl-C: the run itself ends it."""

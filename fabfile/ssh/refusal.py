@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ..errors import Problem, Unreachable
 from .authenticate import unusable_keys
@@ -20,6 +18,7 @@ from .gate import last_words
 from .keys import Keys
 from .known_hosts import RSA, ShownKey, check
 from .proxy import ended_with_children
+from .scratch import Scratch
 from .way import WayIn
 
 _ONLY_GREETS = (
@@ -78,15 +77,15 @@ class Refusal:
         """Whether ssh, once more, comes as far as to ask which key is the host's; true where it can't tell."""
         if not has("KnownHostsCommand=none"):
             return True
-        with tempfile.TemporaryDirectory(prefix="fab-ssh-") as folder:
-            asked = Path(folder) / "asked"
+        with Scratch() as folder:
+            asked = folder / "asked"
             self._run([f'KnownHostsCommand=/bin/sh -c "echo >{shlex.quote(str(asked)).replace("%", "%%")}"'])
             return asked.exists()
 
     def shown(self, legacy: bool | None = None) -> ShownKey | None:
         """The key that the host shows, of a type that is known of it if possible; None where no sshd does."""
-        with tempfile.TemporaryDirectory(prefix="fab-ssh-") as folder:
-            file = Path(folder) / "known_hosts"
+        with Scratch() as folder:
+            file = folder / "known_hosts"
             self._run([*_ONLY_GREETS, f'UserKnownHostsFile="{file}"', *self._order(legacy)], legacy)
             lines = file.read_text(errors="replace").splitlines() if file.exists() else []
         words = lines[-1].split() if lines else []
