@@ -256,9 +256,9 @@ def removal(fleet: Fleet, host: Host) -> list[Step]:
     return [Untouched(where), ended, Leftovers(where), NoBoot(where), *services, files]
 
 
-def questions(fleet: Fleet, host: Host) -> Questions:
+def questions(fleet: Fleet, host: Host, spent: bool = False) -> Questions:
     """The questions of status on a host beside its programs: the web UI, and from there the RPC servers."""
     webui = next((program for program in fleet.programs(host) if program.role == WEBUI.name), None)
     if webui is None or webui.port is None:
-        return Questions(work=True)
-    return Questions(render.webui_login(fleet, host, webui.port), render.rpc_addresses(fleet), work=True)
+        return Questions(work=True, spent=spent)
+    return Questions(render.webui_login(fleet, host, webui.port), render.rpc_addresses(fleet), work=True, spent=spent)

@@ -50,9 +50,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(own, ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest begins first; `--no-loadscope-reorder` keeps xdist to it."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest begins first; `--no-loadscope-reorder` keeps xdist to it. What is `long` runs only by `-m long`."""
     items.sort(key=lambda item: _turn(item.path))
+    if not config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def _turn(module: Path) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-TAKING = ("start", "stop", "restart", "scale", "passwords.rotate")
+TAKING = ("start", "stop", "restart", "scale", "passwords.rotate", "profile")
 """The tasks that take names of programs, roles with numbers, or names of passwords."""
 
 

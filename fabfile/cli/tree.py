@@ -14,6 +14,7 @@ from . import (
     move,
     operate,
     passwords,
+    profile,
     releases,
     sandbox,
     scale,
@@ -29,6 +30,7 @@ ns.add_task(deploy.deploy)
 ns.add_task(status.status)
 ns.add_task(doctor.doctor)
 ns.add_task(watch.watch)
+ns.add_task(profile.profile)
 ns.add_task(releases.releases)
 ns.add_task(releases.rollback)
 ns.add_task(operate.stop)

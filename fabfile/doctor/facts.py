@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import msgspec
 
 from ..steps.base import CannotLook, Found, parsed_in_threads
-from ..steps.sight import Disk, Listener, Memory, Sight
+from ..steps.sight import Listener, Sight
 from ..steps.situation import LiveSupervisord
+from ..steps.usage import Disk, Memory
 from .answers import Asked, Fact, FileSeen
 
 

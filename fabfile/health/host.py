@@ -16,6 +16,7 @@ from ..steps.supervisor import REFUSED
 from . import work
 
 RUNNING = "RUNNING"
+RESTS = "stopped on purpose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,10 @@ class HostStatus:
     def rests(self, name: str) -> bool:
         """Whether a program was stopped on purpose: that is no fault."""
         return self.sight is not None and self.sight.rests(name)
+
+    def said(self, program: KnownProgram) -> str:
+        """The state of a program in a word, as people read it."""
+        return RESTS if self.rests(program.name) else printable(program.state)
 
     def problems(self) -> list[str]:
         """The problems of this host, each as one sentence that begins with its name."""

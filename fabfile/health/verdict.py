@@ -15,6 +15,8 @@ from .host import HostStatus
 from .motion import Motion
 from .stores import MySQLReport, RedisReport
 
+NAMED = 6
+"""How many things that were not asked the verdict names; the rest is a number."""
 BOOTSTRAP = "run `fab bootstrap`, or "
 """The advice in a store's problem that is for a store of this project's only."""
 
@@ -72,15 +74,28 @@ class ClusterView:
 
     def verdict(self) -> str:
         """The cluster's state in a few words: `unknown` where nothing but silence was seen."""
+        left = [] if all(view.unseen for view in self.hosts) else self.not_asked()
+        more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
+        return self._seen_as() + (f"; not asked: {', '.join(left[:NAMED])}{more}" if left else "")
+
+    def _seen_as(self) -> str:
         problems = self.problems()
         if not problems:
             rest = len(self.resting())
-            return f"healthy; stopped on purpose: {rest} program{'s' if rest > 1 else ''}" if rest else "healthy"
+            said = "healthy" if self.complete else "what was asked is healthy"
+            return f"{said}; stopped on purpose: {rest} program{'s' if rest > 1 else ''}" if rest else said
         if nothing_yet(self.hosts):
             return "nothing is set up yet"
         if all(view.unseen for view in self.hosts):
             return "unknown: nothing could be seen"
         return f"NOT healthy: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
+
+    def not_asked(self) -> list[str]:
+        """What belongs to the cluster, and was left out of this look: stores and queues, then hosts."""
+        if self.complete or nothing_yet(self.hosts):
+            return []
+        seen = {view.host for view in self.hosts}
+        return [MYSQL.name, REDIS.name, "the queues", *(one.name for one in self.fleet.hosts if one not in seen)]
 
     def warnings(self) -> list[str]:
         """Things that were seen and are not judged."""
@@ -96,7 +111,7 @@ class ClusterView:
             if self._unasked(name, answer):
                 continue
             if answer is None:
-                found.append(f"{name}: it could not be asked, since no host with a webui answered")
+                found.append(f"{name}: it could not be asked, since no host with a web UI that is set up answered")
             elif not answer.ok:
                 found.append(f"{name}: {answer.reason}")
         return [*found, *self._crawl()]
@@ -145,6 +160,7 @@ class ClusterView:
             "queues": dict(self.redis.queues) if self.redis else {},
             **{name: (self.answers(name) or ServiceAnswer(ok=False)).as_data() for name in self.fleet.asked},
             "stopped_on_purpose": self.resting(),
+            "not_asked": self.not_asked(),
             "problems": problems,
             "warnings": self.warnings(),
         }

@@ -16,6 +16,7 @@ from .fleet import hint, near
 from .kinds import PasswordRef
 from .others import refused
 from .passwords import masked
+from .roles import FETCHER, ROLES
 from .schema import HostsFile
 
 REFERENCE = 'must be { env = "NAME" } or { file = "path" }, never the password itself; without the key one is made'
@@ -119,6 +120,9 @@ def _named_tables(path: KeyPath, value: Any, name_kind: Any, kind: type[msgspec.
 
 
 def _no_table(path: KeyPath, value: Any) -> Fault:
+    if path[-1] == "roles" and isinstance(value, list):
+        names = [one for one in value if isinstance(one, str) and one in ROLES] or [FETCHER.name]
+        return Fault(path, f"each role has its number: roles = {{ {', '.join(f'{name} = 1' for name in names)} }}")
     # A password that stands by mistake where a host does is not shown either.
     return Fault(path, REFERENCE if path[-1] == "password" else f"{_shown(value)} is not a table of keys")
 

@@ -19,6 +19,7 @@ from . import (
     processes,
     purpose,
     questions,
+    spent,
     strangers,
     watch,
     whose,
@@ -60,6 +61,11 @@ def look(options):
         answer["answers"][name] = questions.rpc_answer(url)
     if options.get("preflight"):
         answer["preflight"] = machine.preflight(options["preflight"], table)
+    if options.get("spent"):
+        spent.added(known, table)
+        answer["spent"] = spent.host([options["home"], options["logs"], "/"])
+        scheduler = options.get("rpc", {}).get("scheduler")
+        answer["projects"] = questions.projects(scheduler) if scheduler else {}
     return answer
 
 

@@ -45,6 +45,15 @@ def refusal(response):
     return "HTTP status %d" % response.status
 
 
+def projects(url):
+    """The scheduler's counts of tasks by project, since its first start: pending, success, failed; empty if silent."""
+    try:
+        told = xmlrpclib.ServerProxy(url, transport=TimeoutTransport()).counter("all", "sum")
+    except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
 def rpc_answer(url):
     try:
         size = xmlrpclib.ServerProxy(url, transport=TimeoutTransport()).size()

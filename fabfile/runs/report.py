@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -154,8 +155,11 @@ class Progress:
     It writes to stderr, so that a file or a pipe gets the report alone.
     """
 
-    def __init__(self, names: Sequence[str], shown: bool = True) -> None:
-        self._names, self._shown = names, shown
+    def __init__(
+        self, names: Sequence[str], shown: bool = True, connects: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        """`connects` tells whether a host's connection is still being made."""
+        self._names, self._shown, self._connects = list(names), shown, connects
         self._doing: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
         self._live: Any = None
@@ -167,6 +171,18 @@ class Progress:
             self._doing[host] = (text, time.monotonic())
         if self._shown and not self._live and text != "looking":
             print(f"{host} | {text}", file=sys.stderr, flush=True)
+
+    @contextmanager
+    def of(self, name: str, text: str) -> Iterator[None]:
+        """Show, on a terminal, that `name`, which may be no host, is busy with `text` while the block lasts."""
+        with self:
+            with self._lock:
+                self._names += [name] if name not in self._names else []
+                self._doing[name] = (text, time.monotonic())
+            try:
+                yield
+            finally:
+                self.done(name)
 
     def done(self, host: str) -> None:
         """`host` has ended its work; it leaves the live table."""
@@ -197,5 +213,6 @@ class Progress:
         for name in self._names:
             if name in doing:
                 text, since = doing[name]
+                text = "connecting" if self._connects(name) else text
                 table.add_row(name, f"{time.monotonic() - since:.0f} s", text)
         return table

@@ -21,7 +21,7 @@ from .lock import cluster_lock
 from .options import Options, whole_number
 from .outcomes import Done, Outcome, Recorder, on_host
 from .target import Target
-from .timings import Timings, Watch, connect_seconds
+from .timings import Timings, Watch, connect_seconds, connecting
 
 Value = TypeVar("Value")
 Work = Callable[[Host, Say], Done | None]
@@ -54,6 +54,8 @@ class Run:
     """Whether a host that is ok is known to be unchanged; after a typed command it is not."""
     reports: bool = True
     """Whether the run shows progress and a recap; without, a Ctrl-C passes through to its task."""
+    progresses: bool | None = None
+    """Whether it shows progress; None: where it reports."""
 
     def __post_init__(self) -> None:
         self.dry: bool = self.options.dry_run or self.target.config.run.dry
@@ -63,7 +65,9 @@ class Run:
         self._halted = ""
         self.start = time.monotonic()
         self.timings = Timings()
-        self.progress = report.Progress([host.name for host in self.target.hosts], shown=self.reports)
+        names = {host.name: host for host in self.target.hosts}
+        shown = self.reports if self.progresses is None else self.progresses
+        self.progress = report.Progress(list(names), shown, lambda name: connecting(self._link(names.get(name))))
         for host in self.target.skipped:
             self.skip(host, f"it has no {' or '.join(self.target.roles)}")
 
@@ -127,6 +131,9 @@ class Run:
     def tell(self, text: str) -> None:
         """Show a text beside the hosts' outcomes; with --json, stdout is one object."""
         print(text, end="", file=sys.stderr if self.options.json else sys.stdout, flush=True)
+
+    def _link(self, host: Host | None) -> object:
+        return self.target.links[host] if host else None
 
     def skip(self, host: Host, why: str) -> None:
         """Give this host the outcome `skipped`, with the reason."""

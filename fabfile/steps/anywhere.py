@@ -41,7 +41,12 @@ class LookAnywhere:
     def probe(self) -> Probe:
         asked = self.questions
         options = self.place.options(
-            webui=dict(asked.webui), rpc=dict(asked.rpc), work=asked.work, anywhere=True, python=self.place.python
+            webui=dict(asked.webui),
+            rpc=dict(asked.rpc),
+            work=asked.work,
+            spent=asked.spent,
+            anywhere=True,
+            python=self.place.python,
         )
         return by_any_python(self.place, "look", options, limit=45)
 

@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType, field
 from .base import CannotLook, Found, parsed_in_threads
 from .firewall_answer import FirewallAnswer
 from .situation import LiveSupervisord, OtherProcess, Part, Situation
+from .usage import Disk, HostSpent, Memory, Spent
 
 DOWN = ("STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN", "STOPPING")
 
@@ -92,6 +93,8 @@ class KnownProgram(Part, frozen=True):
     """None where it was not looked at."""
     role: str | None = None
     """Its role by what it runs; None where it is no program of pyspider's, or was not looked for."""
+    spent: Spent | None = None
+    """None without a process, or where it was not asked for."""
 
     @property
     def name(self) -> str:
@@ -176,23 +179,6 @@ class ServiceAnswer(Part, frozen=True):
         return data
 
 
-class Disk(Part, frozen=True):
-    """A file system, by the path that led to it. `free` is bytes."""
-
-    path: str
-    bytes: int
-    free: int
-    inodes: int
-    inodes_free: int
-
-
-class Memory(Part, frozen=True):
-    """Bytes of memory: all of it, and how much programs can still get."""
-
-    bytes: int
-    free: int
-
-
 class Listener(Part, frozen=True):
     """A TCP port with its listener."""
 
@@ -265,6 +251,9 @@ class Sight(Part, frozen=True):
     situation: Situation | None = None
     """Asked by status only, which may meet any host."""
     preflight: Machine | None = None
+    spent: HostSpent | None = None
+    projects: Mapping[str, Any] = field(default_factory=dict)
+    """The scheduler's counts of tasks by project, as it gave them to a web UI's host."""
 
     def rests(self, name: str) -> bool:
         """Whether a program was stopped on purpose, and does not run all the same."""

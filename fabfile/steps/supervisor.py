@@ -58,6 +58,8 @@ class Questions:
     rpc: Mapping[str, str] = field(default_factory=dict)
     work: bool = False
     """Whether the work of its programs is looked at as well: with a halted one, that takes a second."""
+    spent: bool = False
+    """Whether it tells what its programs and the host use."""
 
 
 def look(place: Place, questions: Questions | None = None, preflight: Preflight | None = None) -> Probe:

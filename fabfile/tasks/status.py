@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import json as json_module
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
 from invoke.exceptions import Exit
 
-from .. import plan
-from ..errors import Say, Unreachable, printable
-from ..health import stores
+from ..errors import Unreachable, printable
 from ..health.host import RUNNING, HostStatus
-from ..health.motion import Motion, overdue_tasks, queue_motion
-from ..health.pulse import of_host
-from ..health.verdict import ClusterView, nothing_yet
-from ..health.work import Measures, measures
-from ..inventory import Fleet, Host
-from ..runs.engine import look
+from ..health.verdict import ClusterView
+from ..inventory import Fleet
+from ..inventory.passwords import kept
+from ..inventory.roles import WEBUI
 from ..runs.options import Options
-from ..runs.outcomes import Outcome
 from ..runs.report import show_timings
 from ..runs.run import Run
-from ..runs.target import Target, route, target
+from ..runs.target import target
 from ..runs.timings import Timings
-from ..steps.anywhere import LookAnywhere
-from ..steps.sight import KnownProgram, Sight, parsed
+from ..steps.sight import KnownProgram
+from .seeing import see
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104  compared, not bound
 FIREWALLS = {"none": "no rules can be set, the RPC servers alone turn strangers away"}
 
 
 def status(c: Any, options: Options) -> None:
     """Ask everything, and show it with the verdict."""
-    run = Run(target(c, options, allow_unlisted=True), options, reports=False)
+    run = Run(target(c, options, allow_unlisted=True), options, reports=False, progresses=True)
     view = see(run)
     if options.json:
         timed = {"timings": run.timings.as_data()} if options.timings else {}
@@ -46,59 +42,6 @@ def status(c: Any, options: Options) -> None:
         raise Exit(
             code=Unreachable.exit_status if only_unreachable and any(host.problems() for host in view.hosts) else 1
         )
-
-
-def see(run: Run) -> ClusterView:
-    """Ask everything at once: the hosts in one channel each, the stores through SSH beside them."""
-    chosen = run.target
-
-    def sight(host: Host, _say: Say) -> Sight | None:
-        asked = LookAnywhere(plan.place(chosen.fleet), plan.questions(chosen.fleet, host))
-        return parsed(*look(chosen.links[host], [asked]))
-
-    sights = run.ask(sight)
-    outcomes = zip(chosen.hosts, run.recorder.outcomes(chosen.hosts), strict=True)
-    views = tuple(_view(chosen.fleet, host, outcome, sights.get(host.name)) for host, outcome in outcomes)
-    if not set(chosen.fleet.hosts) <= set(chosen.hosts) or nothing_yet(views):
-        return ClusterView(chosen.fleet, views, complete=False)
-    reachable = [view.host for view in views if view.reachable]
-    with run.timings.span(chosen.fleet.stores.mysql.host, "ask MySQL"):
-        mysql, overdue = _mysql(chosen, reachable)
-    with run.timings.span(chosen.fleet.stores.redis.host, "ask Redis"):
-        redis, motion = _redis(chosen, reachable)
-    measured = tuple(replace(view, measures=_measures(chosen.fleet, view, motion)) for view in views)
-    return ClusterView(chosen.fleet, measured, mysql, redis, motion, overdue)
-
-
-def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: Sight | None) -> HostStatus:
-    wanted, listed = tuple(program.name for program in fleet.programs(host)), host in fleet.hosts
-    if not listed and sight and sight.situation and sight.situation.deployed:
-        # hosts.toml does not say which programs should run there; those that do should run well.
-        wanted = tuple(program.name for program in sight.programs)
-    return HostStatus(host, wanted, outcome.status != "unreachable", outcome.cause, sight, listed)
-
-
-def _measures(fleet: Fleet, view: HostStatus, motion: Motion) -> Measures:
-    ports = {one.name: one.port for one in fleet.programs(view.host) if one.port} if view.host in fleet.hosts else {}
-    return measures(fleet, ports, motion.idle, of_host(motion.pulses, view.host.name))
-
-
-def _mysql(chosen: Target, reachable: list[Host]) -> tuple[stores.MySQLReport, dict[str, int]]:
-    where = chosen.fleet.stores.mysql
-    address = chosen.fleet.mysql_address()
-    opener = route(chosen, reachable, address, where.port)
-    login = (where.user, where.password.reveal())
-    report = stores.mysql_report(opener, *login, where.databases.names(), tls=where.tls)
-    names = (where.databases.taskdb, where.databases.projectdb)
-    return report, overdue_tasks(opener, *login, names, tls=where.tls) if report.ok else {}
-
-
-def _redis(chosen: Target, reachable: list[Host]) -> tuple[stores.RedisReport, Motion]:
-    where = chosen.fleet.stores.redis
-    opener = route(chosen, reachable, chosen.fleet.redis_address(), where.port)
-    password = where.password.reveal() if where.password else None
-    report = stores.redis_report(opener, password, where.db, tls=where.tls)
-    return report, queue_motion(opener, password, where.db, tls=where.tls) if report.ok else Motion()
 
 
 def show(view: ClusterView, timings: Timings | None = None) -> None:
@@ -118,6 +61,21 @@ def show(view: ClusterView, timings: Timings | None = None) -> None:
         console.print(f"? {warning}", style="yellow", markup=False, highlight=False)
     style = "bold red" if problems else "bold green"
     console.print(f"{view.fleet.cluster.name}: {view.verdict()}", style=style, markup=False, highlight=False)
+
+
+def way_in(fleet: Fleet) -> Iterator[str]:
+    """The address of each web UI, with its login: the name, and where the password is."""
+    login, secret = "", fleet.webui_password
+    if secret:
+        own = kept(fleet.passwords_path).get(WEBUI.name) == secret.reveal()
+        where = f"in {fleet.passwords_path} (key {WEBUI.name})" if own else f"is the one that {fleet.path.name} names"
+        login = f"; user {fleet.pyspider.webui.username}, password {where}"
+    for host in fleet.hosts:
+        at = fleet.bind_address(host)
+        address = host.address if at == EVERYWHERE else at
+        ports = [program.port for program in fleet.programs(host) if program.role == WEBUI.name]
+        only = f", from {host.name} alone" if address.startswith("127.") else ""
+        yield from (f"http://{address}:{port}/{only}{login}" for port in ports)
 
 
 def _programs(view: ClusterView) -> Any:
@@ -143,9 +101,8 @@ def _programs(view: ClusterView) -> Any:
 def _state(host: HostStatus, one: KnownProgram) -> Any:
     from rich.text import Text
 
-    if host.rests(one.name):
-        return Text("stopped on purpose", "yellow")
-    return Text(printable(one.state), "green" if one.state == RUNNING else "bold red")
+    style = "green" if one.state == RUNNING else "bold red"
+    return Text(host.said(one), "yellow" if host.rests(one.name) else style)
 
 
 def _show_services(console: Any, view: ClusterView) -> None:
@@ -158,6 +115,7 @@ def _show_services(console: Any, view: ClusterView) -> None:
     for name in view.fleet.asked:
         if (answer := view.answers(name)) and answer.ok:
             lines.append(f"{name:<10} answers")
+    lines += [f"web UI     {text}" for text in way_in(view.fleet)]
     for mechanism, hosts in view.firewalls().items():
         lines.append(f"firewall   {FIREWALLS.get(mechanism, mechanism)}: {', '.join(hosts)}")
     for line in lines:

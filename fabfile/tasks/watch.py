@@ -30,7 +30,7 @@ from ..watch.seen import of_doctor, of_status, unexamined
 from ..watch.sinks import Hook, Mailbox, Sink
 from ..watch.speed import speed_after
 from .doctor import examine
-from .status import see
+from .seeing import see
 
 
 @dataclass(frozen=True, slots=True)

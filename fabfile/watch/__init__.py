@@ -1,1 +1,1 @@
-"""What `fab watch` tells, and to whom: (what was known, what is seen, clock) -> messages -> sinks."""
+"""From look to look: what changes, rates and trends; who is told (`fab watch`), and the screen (`status --watch`)."""

@@ -157,7 +157,17 @@ SHARED = {
         ),
     ),
     "systemd": Shared(
-        "systemd", ("test_cluster", "test_doctor_mysql", "test_preflight", "test_rounds", "test_webui", "test_working")
+        "systemd",
+        (
+            "test_cluster",
+            "test_doctor_mysql",
+            "test_live",
+            "test_preflight",
+            "test_profile",
+            "test_rounds",
+            "test_webui",
+            "test_working",
+        ),
     ),
     "systemd-2": Shared(
         "systemd",

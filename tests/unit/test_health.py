@@ -64,6 +64,15 @@ def test_a_cluster_that_is_as_wanted_is_healthy(fleet: Fleet) -> None:
     assert view(fleet, well(fleet)).as_data()["healthy"] is True
 
 
+def test_the_verdict_on_a_part_names_what_was_not_asked(fleet: Fleet) -> None:
+    some = {name: one for name, one in well(fleet).items() if name == "node2"}
+    seen = view(fleet, some, mysql=None, redis=None, complete=False)
+    assert seen.problems() == []
+    assert seen.verdict() == "what was asked is healthy; not asked: mysql, redis, the queues, node1, node3"
+    assert seen.as_data()["not_asked"] == ["mysql", "redis", "the queues", "node1", "node3"]
+    assert view(fleet, well(fleet)).not_asked() == []
+
+
 @pytest.mark.parametrize("state", ["STARTING", "BACKOFF", "FATAL", "EXITED", "STOPPED", "STOPPING", "UNKNOWN"])
 def test_a_program_that_is_not_running_is_a_problem(fleet: Fleet, state: str) -> None:
     hosts = well(fleet)

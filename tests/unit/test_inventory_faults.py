@@ -120,6 +120,8 @@ OPEN_WEBUI = 'host = "0.0.0.0"'
         ("db = 0", 'db = "db"', "stores.redis.db: 'db' is not a Redis database: a number from 0 to 15"),
         ("db = 0", "db = 16", "stores.redis.db: 16 is not a Redis database: a number from 0 to 15"),
         ("db = 0", "db = 0.0", "stores.redis.db: 0.0 is not a Redis database"),
+        (ROLES2, 'roles = ["fetcher", "processor"]', "hosts.node2.roles: each role has its number: roles = { fetcher = 1, processor = 1 }"),
+        (ROLES2, "roles = []", "hosts.node2.roles: each role has its number: roles = { fetcher = 1 }"),
         (ROLES2, "roles = 3", "hosts.node2.roles: 3 is not a table of keys"),
         ('name = "demo"', 'name = "De mo"', "cluster.name: 'De mo' is not a name of small letters"),
         ('name = "demo"', "", "cluster.name: missing; name the cluster"),

@@ -1,0 +1,115 @@
+"""`fab status --watch`: the same look every two seconds over open connections, on one screen."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import Problem, WrongInput
+from ..health.host import HostStatus
+from ..runs.options import Options
+from ..runs.run import Run
+from ..runs.target import Target, target
+from ..watch.history import History
+from ..watch.selection import Selection
+from .seeing import see
+
+EVERY_SECONDS = 2.0
+AWAY_SECONDS = 15.0
+"""A host that can't be reached is asked again after so long: each try holds up the look at all others."""
+KEY_SECONDS = 0.5
+"""The longest time that the screen stays as it is, but for looks."""
+
+
+@dataclass
+class Looks:
+    """One look after the other, in a thread of its own, since a look may take as long as a host hangs."""
+
+    chosen: Target
+    history: History = field(default_factory=History)
+    error: str = ""
+    begun: float = 0.0
+    took: float = 0.0
+    ended: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _away: dict[str, tuple[float, HostStatus]] = field(default_factory=dict)
+
+    def go_on(self) -> None:
+        """Look until the end."""
+        while not self.ended.is_set():
+            self.begun = time.monotonic()
+            try:
+                self._look()
+                self.error = ""
+            except Problem as error:
+                self.error = str(error)
+            self.took = time.monotonic() - self.begun
+            self.ended.wait(max(0.0, EVERY_SECONDS - self.took))
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        resting = {name: view for name, (since, view) in self._away.items() if now - since < AWAY_SECONDS}
+        view = see(Run(self.chosen, reports=False), spent=True, away=resting)
+        for host in view.hosts:
+            if host.reachable:
+                self._away.pop(host.host.name, None)
+            elif host.host.name not in resting:
+                self._away[host.host.name] = (time.monotonic(), host)
+        with self.lock:
+            self.history.add(view, time.monotonic(), time.time())
+
+    @property
+    def note(self) -> str:
+        """When the last look was, and how long it took."""
+        from ..watch.screen import clock
+
+        if self.error:
+            return self.error
+        if self.history.view is None:
+            return f"the first look: {time.monotonic() - self.begun:.0f} s"
+        return f"{clock(time.time())}, a look takes {self.took:.1f} s"
+
+
+def watch(c: Any, options: Options) -> None:
+    """Show the cluster until `q` or Ctrl-C. Raises WrongInput where there is no terminal."""
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        raise WrongInput(
+            "status --watch needs a terminal to draw on; `fab status` looks once, `fab watch` prints what changes"
+        )
+    looks = Looks(target(c, options, allow_unlisted=True))
+    # A view has no work that could be interrupted: Ctrl-C ends it as well as `q`.
+    with suppress(KeyboardInterrupt), _looking(looks):
+        _show(looks)
+
+
+@contextmanager
+def _looking(looks: Looks) -> Iterator[None]:
+    """The looks go on while the block lasts; what runs on hosts for them is ended then."""
+    thread = threading.Thread(target=looks.go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        looks.ended.set()
+        looks.chosen.links.stop()
+
+
+def _show(looks: Looks) -> None:
+    from rich.console import Console, Group
+    from rich.live import Live
+
+    from ..watch.keys import Keyboard
+    from ..watch.screen import chosen, lines
+
+    console, choice = Console(), Selection()
+    with Keyboard() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+        while not choice.ended:
+            with looks.lock:
+                shown = lines(looks.history, choice, console.size, looks.note, time.time())
+            live.update(Group(*shown), refresh=True)
+            choice = choice.after(keys.read(KEY_SECONDS)).within(len(chosen(looks.history, choice)), 1)

@@ -1,0 +1,168 @@
+"""`fab profile`: which lines of the scripts, and which functions, take the time of programs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import plan
+from ..errors import Problem, Say, WrongInput, printable, reason
+from ..health import mysql
+from ..health.stacks import Frame, Stacks, flame, parsed, shares
+from ..health.words import SECONDS
+from ..inventory import Fleet, Host
+from ..inventory.order import Chosen, named
+from ..inventory.roles import PHANTOMJS
+from ..local import write_whole
+from ..runs.engine import look
+from ..runs.options import Options, whole_number
+from ..runs.outcomes import Done
+from ..runs.run import Run
+from ..runs.target import Target, route, target
+from ..sources import profiler_binary
+from ..ssh.link import Link
+from ..steps import sight
+from ..steps.anywhere import LookAnywhere
+from ..steps.base import Payload
+from ..steps.profile import Dumping, Sampling, Told, packed, told
+
+FOLDER = "profiles"
+LINES = 12
+"""Of each table."""
+MOST_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of the programs."""
+
+    seconds: int = 20
+    project: str = ""
+    dump: bool = False
+
+
+def profile(c: Any, options: Options, words: Sequence[str], asked: Wanted) -> None:
+    """Look into the programs, and show what was seen. Exit status 1 where one could not be looked into."""
+    run = Run(target(c, options), options)
+    fleet = run.target.fleet
+    chosen = _chosen(fleet, named(fleet, run.target.hosts, run.target.roles, words))
+    binary = packed(profiler_binary(lambda text: print(f"fab: {text}", file=sys.stderr)))
+    seen: dict[str, dict[str, Told]] = {}
+
+    def one(host: Host, say: Say) -> Done | None:
+        link = run.target.links[host]
+        pids = _pids(link, fleet, host, [program.name for program in chosen[host.name]])
+        say("dumping" if asked.dump else f"sampling {', '.join(pids)} for {asked.seconds} s")
+        seen[host.name] = _looked_into(link, binary, pids, asked)
+        return None
+
+    run.each(one, [host for host in run.target.hosts if chosen.get(host.name)], "sample")
+    run.tell("".join(f"{line}\n" for line in _report(run.target, seen, asked)))
+    run.finish()
+
+
+def seconds_of(text: str) -> int:
+    """The value of --seconds. Raises WrongInput."""
+    seconds = whole_number("--seconds", text, 1)
+    if seconds > MOST_SECONDS:
+        raise WrongInput(f"--seconds {text}: give at most {MOST_SECONDS}")
+    return seconds
+
+
+def _chosen(fleet: Fleet, every: Chosen) -> Chosen:
+    """The programs that are Python. Raises WrongInput where none is left."""
+    left = {host: [one for one in programs if one.role != PHANTOMJS.name] for host, programs in every.items()}
+    if not any(left.values()):
+        raise WrongInput(f"{fleet.path.name}: PhantomJS is no Python program; a profile is of the others")
+    return left
+
+
+def _pids(link: Link, fleet: Fleet, host: Host, names: Sequence[str]) -> dict[str, int]:
+    """The processes of the programs. Raises Problem where none runs."""
+    found = sight.parsed(*look(link, [LookAnywhere(plan.place(fleet), plan.questions(fleet, host))], keep_open=True))
+    there = {one.name: one.pid for one in found.programs if one.name in names and one.pid} if found else {}
+    if not there:
+        link.rest()
+        raise Problem(f"none of {', '.join(names)} runs; `fab status` tells why")
+    return there
+
+
+def _looked_into(link: Link, binary: Payload, pids: Mapping[str, int], asked: Wanted) -> dict[str, Told]:
+    numbers = tuple(pids.values())
+    wanted = Dumping(binary, numbers) if asked.dump else Sampling(binary, numbers, asked.seconds)
+    (found,) = look(link, [wanted])
+    answers = told(found, numbers)
+    return {name: answers[pid] for name, pid in pids.items()}
+
+
+def _report(chosen: Target, seen: Mapping[str, Mapping[str, Told]], asked: Wanted) -> Iterator[str]:
+    folder = chosen.fleet.path.parent / FOLDER
+    scripts = _Scripts(chosen)
+    for host in chosen.hosts:
+        for name, one in seen.get(host.name, {}).items():
+            yield f"\n{host.name} {name}"
+            if not one.ok or asked.dump:
+                yield from (f"  {printable(line)}" for line in one.text.splitlines())
+            else:
+                yield from _profile(host.name, name, one, asked, scripts, folder)
+
+
+def _profile(host: str, name: str, one: Told, asked: Wanted, scripts: _Scripts, folder: Path) -> Iterator[str]:
+    stacks = parsed(one.text)
+    stacks = stacks.of_project(asked.project) if asked.project else stacks
+    of = f" of project {asked.project}" if asked.project else ""
+    busy = f"{stacks.total / asked.seconds:.0f} % of a core" if asked.seconds else ""
+    yield f"  {stacks.total} samples at work{of} in {asked.seconds} s: about {busy}"
+    if not stacks.total:
+        yield "  it had nothing to do, or waited"
+        return
+    if lines := stacks.lines():
+        yield "  lines of scripts, with all that they call:"
+        for share, frame in shares(lines[:LINES], stacks.total):
+            yield f"  {share:>8}  {frame}  {scripts.line(frame)}"
+    yield "  functions at work themselves:"
+    yield from (f"  {share:>8}  {function}" for share, function in shares(stacks.functions()[:LINES], stacks.total))
+    yield f"  flame graph: {_kept(folder, host, name, stacks)}"
+
+
+def _kept(folder: Path, host: str, name: str, stacks: Stacks) -> Path:
+    """The file with the flame graph, made now. Raises Problem."""
+    when = time.strftime("%Y-%m-%d-%H%M%S")
+    path = folder / f"{host.replace('/', '_')}-{name.replace('/', '_')}-{when}.svg"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_whole(path, flame(stacks, f"{host} {name}, {when}"))
+    except OSError as error:
+        raise Problem(f"{path}: the flame graph can't be written: {reason(error)}") from error
+    return path
+
+
+class _Scripts:
+    """The lines of the projects' scripts, from MySQL; empty where it does not tell."""
+
+    def __init__(self, chosen: Target) -> None:
+        self._chosen = chosen
+        self._known: dict[str, Sequence[str]] = {}
+
+    def line(self, frame: Frame) -> str:
+        """The text of a frame's line."""
+        if frame.project not in self._known:
+            self._known[frame.project] = self._script(frame.project)
+        lines = self._known[frame.project]
+        return printable(lines[frame.line - 1].strip()) if 0 < frame.line <= len(lines) else ""
+
+    def _script(self, project: str) -> Sequence[str]:
+        where = self._chosen.fleet.stores.mysql
+        opener = route(self._chosen, list(self._chosen.hosts), self._chosen.fleet.mysql_address(), where.port)
+        query = f"SELECT script FROM {mysql.table(where.databases.projectdb, 'projectdb')} WHERE name = %s"
+        try:
+            with mysql.connected(opener, where.user, where.password.reveal(), SECONDS, where.tls) as connection:
+                found = mysql.rows(connection, query, (project,), missing_ok=True)
+        except Problem:
+            return ()
+        script = found[0][0] if found else b""
+        return (script.decode(errors="replace") if isinstance(script, bytes) else str(script)).splitlines()
