@@ -32,6 +32,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
             "errors",
             "health",
             "inventory",
+            "local",
             "plan",
             "runs",
             "sources",
@@ -94,8 +95,10 @@ def test_no_arrow_runs_upward_or_along_a_floor(number: int) -> None:
     assert {name for below in FLOORS[number].values() for name in below} <= lower
 
 
-def test_the_readme_shows_the_same_floors_from_the_top() -> None:
-    text = (FABFILE.parent / "README.md").read_text().partition("### The house\n")[2].partition("`templates/`")[0]
+def test_the_house_is_drawn_with_the_same_floors_from_the_top() -> None:
+    text = (
+        (FABFILE.parent / "docs/extending.md").read_text().partition("## The house\n")[2].partition("`templates/`")[0]
+    )
     drawn = [line[4:38] for line in text.splitlines() if line.startswith("    ")][1:]
     shown = [{word.strip("/") for word in line.split()} for line in drawn]
     assert shown == [set(floor) for floor in reversed(FLOORS)]
