@@ -15,6 +15,7 @@ pytestmark = pytest.mark.e2e
 SCRIPT = "/opt/pyspider/boot/pyspider-demo"
 
 
+@pytest.mark.platform("Debian 12", "boot: SysV scripts")
 def test_a_host_that_was_switched_off_comes_back_with_its_programs(cluster: Cluster) -> None:
     with healthy_again(cluster):
         before = cluster.pids()

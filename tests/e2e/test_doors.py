@@ -193,6 +193,7 @@ def test_no_rpc_server_does_what_a_stranger_says(cluster: Cluster) -> None:
     assert cluster.pids() == before
 
 
+@pytest.mark.platform("Debian 12", "renderer: PhantomJS")
 def test_phantomjs_reads_no_file_for_anybody_and_renders_pages(cluster: Cluster) -> None:
     with site(cluster) as pages:
         files = [f"file://{path}" for path in ("/etc/passwd", CONFIG)] + ["FILE:///etc/passwd", "file:/etc/passwd"]

@@ -61,6 +61,7 @@ def rpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         sandbox.down()
 
 
+@pytest.mark.platform("RHEL, Rocky, Alma 8 and 9, Fedora (dnf)", "redis: a stand-in", "boot: a stand-in")
 def test_a_store_of_an_rpm_package_is_set_up_and_started_by_its_script_and_chkconfig(rpm: Cluster) -> None:
     said = rpm.fab("-H", "node1", "bootstrap").stdout
     assert "install packages redis or valkey, nftables or iptables" in said
@@ -73,6 +74,7 @@ def test_a_store_of_an_rpm_package_is_set_up_and_started_by_its_script_and_chkco
     until(lambda: "nothing changed" in rpm.fab("-H", "node1", "bootstrap").stdout, 60)
 
 
+@pytest.mark.platform("openSUSE (zypper)", "bootstrap: its packages, on a stand-in")
 def test_zypper_installs_what_python_and_phantomjs_need(rpm: Cluster) -> None:
     assert "install packages ca-certificates, libopenssl3 or " in rpm.fab("-H", "node2", "step.packages").stdout
     found = rpm.on("node2", f"rpm -q {names('suse')} >/dev/null && echo all")

@@ -138,6 +138,9 @@ def crawls(cluster: Cluster) -> None:
     assert told and int(told[1]) >= PAGES
 
 
+@pytest.mark.platform("Debian 11", "bootstrap", "deploy", "boot: SysV scripts")
+@pytest.mark.platform("Debian 13", "boot: systemd")
+@pytest.mark.platform("RHEL, Rocky, Alma 8 and 9, Fedora (dnf)", "redis: a stand-in", "boot: a stand-in")
 def test_unlike_hosts_become_one_cluster_and_stay_it(mixed: Cluster) -> None:
     asked(mixed, "bootstrap")
     asked(mixed, "deploy")

@@ -88,6 +88,8 @@ def test_it_crawls(apart: Cluster) -> None:
     well(apart)
 
 
+@pytest.mark.platform("Debian 13", "redis: Valkey 8.1")
+@pytest.mark.platform("Debian unstable (GCC 16)", "mysql: MySQL 9.7")
 def test_it_moves_to_a_valkey_and_a_mysql_9_that_are_called_by_their_names(apart: Cluster) -> None:
     network, sandbox = apart.sandbox.network.prefix, apart.sandbox
     # Debian has MySQL in its unstable release only, and there without a SysV script.

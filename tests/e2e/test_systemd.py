@@ -119,6 +119,7 @@ def booted(cluster: Cluster, host: str) -> str:
     return cluster.on(host, "systemctl show --property UserspaceTimestampMonotonic")
 
 
+@pytest.mark.platform("Debian 12", "boot: systemd")
 def test_a_host_that_was_rebooted_comes_back_with_its_stores_and_programs(cluster: Cluster) -> None:
     before = booted(cluster, "node1")
     cluster.on("node1", "systemctl reboot")
