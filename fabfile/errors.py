@@ -33,6 +33,18 @@ def reason(error: BaseException) -> str:
     return (text or type(error).__name__).lower()
 
 
+class Phase(str):
+    """The words of a phase, with its place among all of the work on its host, like `3 of 17`; empty where unknown."""
+
+    __slots__ = ("place",)
+    place: str
+
+    def __new__(cls, words: str, place: str = "") -> Phase:
+        made = super().__new__(cls, words)
+        made.place = place
+        return made
+
+
 def printable(text: str) -> str:
     """The text with each character that would break the line, steer the terminal, or hide in it, written out."""
     return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..errors import printable
+from ..errors import Phase, printable
 from .outcomes import Outcome, Status
 from .timings import Timings
 
@@ -159,16 +159,20 @@ class Progress:
         self, names: Sequence[str], shown: bool = True, connects: Callable[[str], bool] = lambda _: False
     ) -> None:
         """`connects` tells whether a host's connection is still being made."""
-        self._names, self._shown, self._connects = list(names), shown, connects
+        self._hosts, self._names = frozenset(names), list(names)
+        self._shown, self._connects = shown, connects
         self._doing: dict[str, tuple[str, float]] = {}
+        self._ended: set[str] = set()
+        self._begun = time.monotonic()
         self._lock = threading.Lock()
         self._live: Any = None
 
     def say(self, host: str, text: str) -> None:
         """`host` begins `text`."""
+        place = text.place if isinstance(text, Phase) else ""
         text = printable(text)
         with self._lock:
-            self._doing[host] = (text, time.monotonic())
+            self._doing[host] = (f"{place}: {text}" if place else text, time.monotonic())
         if self._shown and not self._live and text != "looking":
             print(f"{host} | {text}", file=sys.stderr, flush=True)
 
@@ -185,11 +189,13 @@ class Progress:
                 self.done(name)
 
     def done(self, host: str) -> None:
-        """`host` has ended its work; it leaves the live table."""
+        """`host` has ended its work; it leaves the live table, and is counted there."""
         with self._lock:
             self._doing.pop(host, None)
+            self._ended.add(host)
 
     def __enter__(self) -> Progress:
+        self._ended.clear()
         # rich is not loaded where there is no terminal.
         if self._shown and sys.stderr.isatty() and not (console := _console(sys.stderr)).is_dumb_terminal:
             from rich.live import Live
@@ -215,4 +221,6 @@ class Progress:
                 text, since = doing[name]
                 text = "connecting" if self._connects(name) else text
                 table.add_row(name, f"{time.monotonic() - since:.0f} s", text)
+        ended = f"{len(self._ended & self._hosts)} of {len(self._hosts)} done"
+        table.add_row("", f"{time.monotonic() - self._begun:.0f} s", f"in all; {ended}")
         return table

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from fabfile.errors import Phase
 from fabfile.inventory import Host
 from fabfile.runs.outcomes import Outcome, Recorder, Status
-from fabfile.runs.report import as_json, exit_status, recap, totals
+from fabfile.runs.report import Progress, as_json, exit_status, recap, totals
 from fabfile.runs.timings import Span, Timings, Watch, connect_seconds
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -130,6 +131,23 @@ def test_each_action_lasts_until_the_next_one_begins() -> None:
     watch.begins("two")
     assert [span.says for span in watch.ends()] == ["one", "two"]
     assert all(0 <= span.seconds < 1 for span in watch.ends())
+
+
+def test_the_table_tells_the_place_of_a_phase_what_connects_and_how_many_are_done() -> None:
+    from rich.console import Console
+
+    progress = Progress(["node1", "node2", "node3"], False, lambda name: name == "node2")
+    with progress.of("MySQL", "asked"):
+        progress.say("node1", Phase("make user work", "3 of 17"))
+        progress.say("node2", "looking")
+        progress.done("node3")
+        console = Console(width=80)
+        with console.capture() as captured:
+            console.print(progress._table())
+    rows = [line.split() for line in captured.get().splitlines()]
+    assert rows[0] == ["node1", "0", "s", "3", "of", "17:", "make", "user", "work"]
+    assert rows[1] == ["node2", "0", "s", "connecting"] and rows[2] == ["MySQL", "0", "s", "asked"]
+    assert rows[3] == ["0", "s", "in", "all;", "1", "of", "3", "done"]
 
 
 SHOW = """
