@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,17 @@ def unusable_keys(way: WayIn, keys: Keys) -> list[UnusableKey]:
             if file not in DEFAULT_KEYS or path.exists():
                 found.append(error)
     return found
+
+
+def tried(way: WayIn, unusable: Sequence[UnusableKey]) -> str:
+    """The end of a sentence about a login: with which keys it was tried."""
+    bad = {Path(str(error).partition(": ")[0]).expanduser() for error in unusable}
+    there = [(file, Path(file).expanduser()) for file in key_files(way)]
+    files = [file for file, path in there if path.exists() and path not in bad]
+    agent = ["the agent's keys"] if way.host.key is None and os.environ.get("SSH_AUTH_SOCK") else []
+    password = ["the password"] if way.flags.password else []
+    every = [*agent, *files, *password]
+    return f"; tried: {', '.join(every)}" if every else "; there was no key to try"
 
 
 def key_files(way: WayIn) -> tuple[str, ...]:

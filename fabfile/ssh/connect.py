@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import Problem, Unreachable, printable, reason
-from .authenticate import authenticate
+from .authenticate import authenticate, tried
 from .inside import NoGreeting, handshake
 from .keyfile import UnusableKey
 from .keys import Keys
@@ -93,7 +93,7 @@ def _told(way: WayIn, unusable: Sequence[UnusableKey]) -> Iterator[None]:
     try:
         yield
     except paramiko.AuthenticationException as error:
-        raise Unreachable(f"{where}: {LOGIN_REFUSED}{not_tried(unusable)}") from error
+        raise Unreachable(f"{where}: {LOGIN_REFUSED}{tried(way, unusable)}{not_tried(unusable)}") from error
     except UnusableKey as error:
         others = [one for one in unusable if one is not error]
         raise Unreachable(f"{where}: the key {error}{not_tried(others)}") from error

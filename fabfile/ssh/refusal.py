@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import Problem, Unreachable
-from .authenticate import unusable_keys
+from .authenticate import tried, unusable_keys
 from .client import has, ssh, weak
 from .connect import LOGIN_REFUSED, NoCommonAlgorithm, Through, greet, no_answer, not_tried, tcp
 from .gate import last_words
@@ -71,7 +71,8 @@ class Refusal:
         unusable = unusable_keys(self._way, self._keys)
         if self._way.host.key is not None and unusable:
             return Unreachable(f"{self._way.where}: the key {unusable[0]}{said}")
-        return Unreachable(f"{self._way.where}: {LOGIN_REFUSED}{not_tried(unusable)}{said}")
+        keys = f"{tried(self._way, unusable)}{not_tried(unusable)}"
+        return Unreachable(f"{self._way.where}: {LOGIN_REFUSED}{keys}{said}")
 
     def _at_the_door(self) -> bool:
         """Whether ssh, once more, comes as far as to ask which key is the host's; true where it can't tell."""

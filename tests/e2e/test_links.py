@@ -316,6 +316,7 @@ def test_a_login_that_is_refused_names_user_and_key(three: Cluster, tmp_path: Pa
     file = three.variant("other.toml", (r"^key = .*$", f'key = "{tmp_path}/other"'))
     said = three.fab("-H", "node2", "run", "true", status=3, hosts_toml=file).stdout
     assert f"node2: root@{three.sandbox.address('node2')}:22: login refused; check user and key in hosts.toml" in said
+    assert f"hosts.toml; tried: {tmp_path}/other" in said
 
 
 @pytest.fixture
