@@ -20,6 +20,7 @@ from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 from .cli.names import with_names
+from .cli.secrets import sudo_password
 from .errors import INTERRUPTED, WrongInput
 
 PROJECT = Path(__file__).parent.parent
@@ -61,6 +62,15 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
             # No project of its own begins above that folder.
             self.args["search-root"].value = str(PROJECT)
             Program.load_collection(self)
+
+    def update_config(self) -> None:
+        """Fabric's, but for the prompt for sudo's password, which names the hosts."""
+        asked = self.args["prompt-for-sudo-password"]
+        wanted, asked._value = asked.value, False
+        super().update_config()
+        if wanted:
+            self.config._overrides["sudo"] = {"password": sudo_password(self.args.hosts.value)}
+            self.config.merge()
 
     def parse_tasks(self) -> None:
         with _input():

@@ -33,13 +33,13 @@ def reason(error: BaseException) -> str:
     return (text or type(error).__name__).lower()
 
 
-class Phase(str):
+class Doing(str):
     """The words of a phase, with its place among all of the work on its host, like `3 of 17`; empty where unknown."""
 
     __slots__ = ("place",)
     place: str
 
-    def __new__(cls, words: str, place: str = "") -> Phase:
+    def __new__(cls, words: str, place: str = "") -> Doing:
         made = super().__new__(cls, words)
         made.place = place
         return made

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from ..errors import Phase, Problem, Say
+from ..errors import Doing, Problem, Say
 from ..inventory import Host
 from ..ssh.link import Link
 from ..ssh.protocol import Event, message
@@ -53,7 +53,7 @@ def apply(
             done.append(actions[event.index].says)
             hear(event.text)
         elif event.kind != "end":
-            say(Phase(event.text or actions[event.index].says, f"{event.index + 1} of {len(actions)}"))
+            say(Doing(event.text or actions[event.index].says, f"{event.index + 1} of {len(actions)}"))
 
     try:
         answers = link.exchange(message(actions, probes, link.operator, show=False), on_event)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..errors import Phase, printable
+from ..errors import Doing, printable
 from .outcomes import Outcome, Status
 from .timings import Timings
 
@@ -169,7 +169,7 @@ class Progress:
 
     def say(self, host: str, text: str) -> None:
         """`host` begins `text`."""
-        place = text.place if isinstance(text, Phase) else ""
+        place = text.place if isinstance(text, Doing) else ""
         text = printable(text)
         with self._lock:
             self._doing[host] = (f"{place}: {text}" if place else text, time.monotonic())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.errors import Phase
+from fabfile.errors import Doing
 from fabfile.inventory import Host
 from fabfile.runs.outcomes import Outcome, Recorder, Status
 from fabfile.runs.report import Progress, as_json, exit_status, recap, totals
@@ -138,7 +138,7 @@ def test_the_table_tells_the_place_of_a_phase_what_connects_and_how_many_are_don
 
     progress = Progress(["node1", "node2", "node3"], False, lambda name: name == "node2")
     with progress.of("MySQL", "asked"):
-        progress.say("node1", Phase("make user work", "3 of 17"))
+        progress.say("node1", Doing("make user work", "3 of 17"))
         progress.say("node2", "looking")
         progress.done("node3")
         console = Console(width=80)
