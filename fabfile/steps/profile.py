@@ -21,6 +21,7 @@ SPARE_SECONDS = 60.0
 """For the way of py-spy to the host and of the answers back, besides the sampling."""
 # - The binary goes where files may be executed, into a directory of root's that is removed at any end of the script.
 # - py-spy holds a process for the moment of a sample; the kernel lets it go when py-spy ends, however that happens.
+# - Samples are of the thread that holds Python's lock: others that wait look as if they worked where CPU is short.
 # - Answers are packed: a process may have any bytes in the names of its functions.
 _SCRIPT = """\
 umask 077
@@ -42,7 +43,7 @@ for pid in {pids}; do
   echo "$pid $(cat "$d/$pid.status") $(head -c {most} "$f" | gzip -c | base64 | tr -d '\\n')"
 done
 """
-_RECORD = '"$d/py-spy" record --pid "$pid" --duration {seconds} --rate {rate} --format raw --output "$d/$pid.raw"'
+_RECORD = '"$d/py-spy" record --gil --pid "$pid" --duration {seconds} --rate {rate} --format raw --output "$d/$pid.raw"'
 _DUMP = '"$d/py-spy" dump --pid "$pid"'
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from ..waiting import until
 from .conftest import Cluster, receivers
-from .faults import healthy_again
+from .faults import SHELL, healthy_again
 
 pytestmark = pytest.mark.e2e
 
@@ -77,7 +77,7 @@ def test_the_live_view_shows_rates_and_changes_and_ends_by_q(cluster: Cluster) -
         assert not terminal.echoes()
         until(lambda: re.search(r"processor2 +RUNNING .* \d+ +\d+ M +\d", terminal.picture), 30)
         assert "messages a second: " in terminal.picture and "scheduler2fetcher" in terminal.picture
-        cluster.on("node2", "kill -9 $(pgrep -f 'run.py.* result_worker')")
+        cluster.on("node2", SHELL + "kill -9 $(pid result_worker1)")
         until(lambda: "result_worker1 was started again" in terminal.picture, 40)
         terminal.type("f")
         terminal.type("p")

@@ -154,6 +154,8 @@ def test_keys_come_one_by_one_and_the_terminal_is_as_before(monkeypatch: pytest.
                 os.write(main, data)
                 found.append(keys.read(5))
             assert found == ["q", "up", "back", ""]
+            os.write(main, b"fab\x1b[B\x1b\r")
+            assert [keys.read(5) for _ in range(6)] == ["f", "a", "b", "down", "escape", "enter"]
         assert termios.tcgetattr(side) == before
         with Keyboard() as keys:
             os.close(main)
