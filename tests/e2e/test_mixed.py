@@ -65,12 +65,17 @@ known_hosts = "known"
 host_keys = "accept-new"
 legacy_ssh = true
 roles = {{ result_worker = 1, processor = 1 }}
+
+[pyspider.webui]
+host = "address"
+username = "admin"
+need-auth = true
 """
 
 
 def old_sshd(cluster: Cluster) -> None:
     """Starts it where it does not run: it stands for the host's own, and no script starts it at boot."""
-    cluster.on("node5", "pgrep -f 'sshd -f /etc/ssh/old' >/dev/null || /usr/sbin/sshd -f /etc/ssh/old/sshd")
+    cluster.on("node5", f"ss -ltn | grep -q ':{PORT} ' || /usr/sbin/sshd -f /etc/ssh/old/sshd")
     until(lambda: f":{PORT} " in cluster.on("node5", "ss -ltn"), 10)
 
 
