@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from fabric.main import Fab
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
-from .cli.names import with_names
+from .cli.names import meant, with_names
 from .cli.secrets import sudo_password
 from .errors import INTERRUPTED, WrongInput
 
@@ -27,14 +27,13 @@ PROJECT = Path(__file__).parent.parent
 
 
 @contextmanager
-def _input() -> Iterator[None]:
+def _input(hint: Callable[[Exception], str]) -> Iterator[None]:
     """An error of the command line ends as one sentence and the exit status of wrong input."""
     try:
         yield
     except (ParseError, ValueError) as error:
-        raise Exit(
-            f"fab: {str(error).rstrip('.!')}; see `fab --list` and `fab --help TASK`", WrongInput.exit_status
-        ) from error
+        said = f"{str(error).rstrip('.!')}{hint(error)}"
+        raise Exit(f"fab: {said}; see `fab --list` and `fab --help TASK`", WrongInput.exit_status) from error
 
 
 class ClusterConfig(fabric.Config):  # type: ignore[misc]  # Fabric ships no types
@@ -48,7 +47,7 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
     """Fabric's program with its own steps in its own order; the differences are those above."""
 
     def parse_core(self, argv: Any) -> None:
-        with _input():
+        with _input(self._hint):
             super().parse_core(argv)
 
     def load_collection(self) -> None:
@@ -73,15 +72,24 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
             self.config.merge()
 
     def parse_tasks(self) -> None:
-        with _input():
+        with _input(self._hint):
             self.core.unparsed[:] = with_names(
                 self.core.unparsed, self._make_parser().contexts.values(), self.initial_context
             )
             super().parse_tasks()
 
     def parse_cleanup(self) -> None:
-        with _input():
+        with _input(self._hint):
             super().parse_cleanup()
+
+    def _hint(self, error: Exception) -> str:
+        """The task or flag that a word may have been meant for."""
+        tasks = [name for one in self._tasks() for name in (one.name, *one.aliases)]
+        flags = [*getattr(getattr(error, "context", None), "flags", ()), *self.initial_context.flags]
+        return meant(str(error), tasks, flags)
+
+    def _tasks(self) -> list[Any]:
+        return list(self._make_parser().contexts.values()) if hasattr(self, "collection") else []
 
 
 def main() -> None:

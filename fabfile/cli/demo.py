@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoke.tasks import task
-
 from ..runs.options import whole_number
+from .flags import task
 from .sandbox import served
 
 PAGES = "200"

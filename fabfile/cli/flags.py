@@ -8,9 +8,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from invoke.tasks import task
+from invoke.tasks import Task
+from invoke.tasks import task as declared
 
 from ..runs.options import Options
+
+SHORT = {
+    "role": "r",
+    "limit": "l",
+    "exclude": "e",
+    "batch": "b",
+    "max_fail": "m",
+    "dry_run": "d",
+    "timings": "t",
+    "json": "j",
+    "yes": "y",
+    "follow": "f",
+    "lines": "n",
+    "since": "s",
+    "grep": "g",
+}
+"""The short flag of each flag that has one, in every task; Invoke itself would take any letter that is free."""
 
 JSON = {"json": "print one JSON object instead of the recap"}
 CHOICE = {
@@ -26,6 +44,31 @@ PACE = {
 }
 LOCK = {"lock_wait": "seconds to wait for another change of the cluster to end"}
 DRY = {"dry_run": "look, show the changes that would be made, and change nothing on any host"}
+
+
+class ClusterTask(Task):  # type: ignore[type-arg]
+    """A task of which each flag has the short flag that it has in all others, or none."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Any]:
+        """The flags, each time with their help: Invoke hands that out once."""
+        before = dict(self.help)
+        try:
+            return super().get_arguments(ignore_unknown_help)
+        finally:
+            self.help = before
+
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        """Invoke's options of a flag."""
+        options = super().arg_opts(name, default, taken_names)
+        own = [one for one in options["names"] if len(one) > 1]
+        return {**options, "names": [*own, *([SHORT[name]] if name in SHORT else [])]}
+
+
+def task(**options: Any) -> Callable[[Callable[..., None]], Any]:
+    """Invoke's decorator, for tasks with the flags of this project."""
+    decorator: Callable[[Callable[..., None]], Any] = declared(klass=ClusterTask, auto_shortflags=False, **options)
+    return decorator
+
 
 _DEFAULTS = {field.name: field.default for field in fields(Options)}
 
@@ -53,7 +96,6 @@ def sharing(
         ]
         needed = [one for one in rest if one.default is inspect.Parameter.empty]
         optional = [one for one in rest if one not in needed]
-        # Invoke gives short flags in this order.
         vars(whole)["__signature__"] = inspect.Signature([context, *needed, *flags, *optional])
         return task(positional=positional, help={**shared, **own})(whole)
 

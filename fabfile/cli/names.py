@@ -5,10 +5,11 @@ Invoke takes such words as tasks of their own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-TAKING = ("start", "stop", "restart", "scale", "passwords.rotate", "profile")
+TAKING = ("logs", "profile", "start", "stop", "restart", "scale", "passwords.rotate", "ui")
 """The tasks that take names of programs, roles with numbers, or names of passwords."""
 
 
@@ -17,9 +18,9 @@ def with_names(words: Sequence[str], tasks: Iterable[Any], core: Any) -> list[st
     contexts = {name: context for context in tasks for name in (context.name, *context.aliases)}
     done: list[str] = []
     names: list[str] = []
-    current, flags, value = "", {**core.flags}, False
+    current, flags, value = "", _flags(core), False
     for word in words:
-        if names and word.partition("=")[0] in ("-n", "--name"):
+        if names and _is_name(word.partition("=")[0], flags):
             raise ValueError("give the names as words or by --name, not both ways")
         if value or word.startswith("-"):
             done.append(word)
@@ -27,11 +28,31 @@ def with_names(words: Sequence[str], tasks: Iterable[Any], core: Any) -> list[st
         elif word in contexts or current not in TAKING:
             done += _flag(names)
             names, current = [], word
-            flags = {**core.flags, **(contexts[word].flags if word in contexts else {})}
+            flags = {**_flags(core), **(_flags(contexts[word]) if word in contexts else {})}
             done.append(word)
         else:
             names += word.split(",")
     return [*done, *_flag(names)]
+
+
+def _is_name(word: str, flags: Mapping[str, Any]) -> bool:
+    return word in flags and flags[word].name == "name"
+
+
+def meant(said: str, tasks: Iterable[str], flags: Iterable[str]) -> str:
+    """` (did you mean 'deploy'?)` for the word that Invoke does not know, or nothing where no known one is near."""
+    from ..inventory.fleet import hint
+
+    found = re.match(r"No idea what '(.+)' is", said)
+    if found is None:
+        return ""
+    word = found[1].partition("=")[0]
+    return hint(word, [one for one in flags if one.startswith("--")] if word.startswith("-") else tasks)
+
+
+def _flags(context: Any) -> dict[str, Any]:
+    """The flags of a context, also by their short names, which Invoke keeps apart as aliases."""
+    return {name: context.flags[name] for name in (*context.flags, *context.flags.aliases)}
 
 
 def _takes_value(word: str, flags: Mapping[str, Any]) -> bool:

@@ -29,4 +29,4 @@ def profile(
     from ..tasks import profile as job
 
     words = [word.strip() for word in name.split(",") if word.strip()]
-    job.profile(c, options, words, job.Wanted(job.seconds_of(seconds), project, dump))
+    job.profile(c, options, words, job.Profiling(job.seconds_of(seconds), project, dump))

@@ -9,9 +9,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invoke.tasks import task
-
 from ..runs.options import whole_number
+from .flags import task
 from .sudo import as_root, through_sudo
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def up(_: Any, hosts: str = "3", bare: bool = False, init: str = "", release: st
     print(f"{count} hosts are up; log in with: ssh -F {here.ssh_config} node1")
 
 
-@task
+@task()
 @as_root
 def down(_: Any) -> None:
     """Remove the hosts, their disks and their network."""

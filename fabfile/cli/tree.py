@@ -11,6 +11,7 @@ from . import (
     deploy,
     doctor,
     lock,
+    logs,
     move,
     operate,
     passwords,
@@ -20,6 +21,7 @@ from . import (
     scale,
     status,
     step,
+    ui,
     watch,
 )
 from .listing import in_order
@@ -29,6 +31,8 @@ ns.add_task(bootstrap.bootstrap)
 ns.add_task(deploy.deploy)
 ns.add_task(status.status)
 ns.add_task(doctor.doctor)
+ns.add_task(logs.logs)
+ns.add_task(ui.ui)
 ns.add_task(watch.watch)
 ns.add_task(profile.profile)
 ns.add_task(releases.releases)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoke.tasks import task
+from .flags import task
 
 
 @task(

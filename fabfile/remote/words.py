@@ -9,6 +9,7 @@ changes something prints its failures, and ends with exit status 1 then.
     releases  as the cluster's user: the releases that are there, without passwords
     logins    whether the stores let in a program with this configuration
     owners    whose `paths` are
+    logs      the records of the programs' logs; prints many objects, one a line
     apply     brings the named programs to their sections
     stop      stops the named programs, and waits until they have ended
     purpose   has the programs `stop` stay down whatever comes, and `start` no more
@@ -36,6 +37,7 @@ MODULES = {
     "logins": "logins",
     "releases": "releases",
     "owners": "ownership",
+    "logs": "logbook",
     "apply": "programs",
     "stop": "programs",
     "purpose": "purpose",

@@ -146,10 +146,13 @@ class Message:
     """How many of the items are actions; they come first."""
     keep_open: bool = False
     """Another message follows in the same channel."""
+    streams: bool = False
+    """Its one item tells as it goes: each line becomes an event, and nothing of it is kept."""
 
     def head(self) -> bytes:
         """The first bytes: one line of sizes, then the main script itself."""
-        kind = "change" if self.actions else "keep" if self.keep_open else "look"
+        # Whatever may last is watched over, and ends without a beat.
+        kind = "change" if self.actions else "keep" if self.keep_open or self.streams else "look"
         short = len(self.script) <= SHORT
         lines = self.script.count(b"\n") + 1
         size = f"L{lines}" if short else str(len(self.script))
@@ -198,6 +201,17 @@ def message(
     return Message("@" + secrets.token_hex(8), script, tuple(payloads), limits, len(actions))
 
 
+def stream(probe: Probe) -> Message:
+    """A probe whose lines are told while it runs, until it ends or the link is stopped; each is an Event `line`.
+
+    It ends its pieces with an empty line: a line's end may belong to a frame that is on its way.
+    """
+    names = " ".join(f'"$D/{number}"' for number in range(1, len(probe.payloads) + 1))
+    script = f"i0() {{\nset -- {names}\n{probe.script}\n}}\na 0"
+    mark = "@" + secrets.token_hex(8)
+    return Message(mark, script.encode(), probe.payloads, (probe.limit,), 0, streams=True)
+
+
 def _journal(who: str, actions: Sequence[Action], journal: str) -> str:
     # The control machine's clock: one process less on every host, and one clock for all of them.
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -208,7 +222,7 @@ def _journal(who: str, actions: Sequence[Action], journal: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to item `index`: `begin`, `say` (a phase) or `end`."""
+    """Something that happened to item `index`: `begin`, `say` (a phase), `line` (of one that streams) or `end`."""
 
     kind: str
     index: int
@@ -245,6 +259,21 @@ class Reader:
         self._buffer += self.gate.feed(data)
         while not self.done and self._take_frame():
             pass
+        if self.message.streams and self.heard and not self.done:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell the lines that are whole; the last line's end may be the beginning of a frame."""
+        text, end, rest = self._buffer.rpartition(b"\n")
+        self._buffer, self._searched = end + rest, 0
+        whole, _, begun = b"".join([*self._output, text]).rpartition(b"\n")
+        self._output = [begun]
+        self._tell_lines(whole)
+
+    def _tell_lines(self, text: bytes) -> None:
+        for line in text.split(b"\n"):
+            if line:
+                self.on_event(Event("line", self.current, line.decode(errors="replace")))
 
     def _take_frame(self) -> bool:
         separator = b"\n" + self.message.mark.encode() + b" "
@@ -276,6 +305,9 @@ class Reader:
         self.on_event(Event("begin", index))
 
     def _end(self, index: int, status: int) -> None:
+        if self.message.streams:
+            self._tell_lines(b"".join(self._output))
+            self._output = []
         text = b"".join(self._output).decode(errors="replace")
         self._output = []
         self.found[index] = Found(status, text)

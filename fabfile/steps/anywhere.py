@@ -24,10 +24,10 @@ done
 echo null"""
 
 
-def by_any_python(place: Place, verb: str, options: dict[str, object], limit: float) -> Probe:
+def by_any_python(place: Place, verb: str, options: dict[str, object], limit: float, logs: bool = False) -> Probe:
     """What was shipped, run by the first Python that is there; its answer is null where none is."""
     script = SOUND + _SCRIPT.format(pythons=cmd(place.python, *PYTHONS), verb=verb)
-    return Probe(script, (shipped(), Payload(json.dumps(options).encode())), limit=limit)
+    return Probe(script, (shipped(with_logs=logs), Payload(json.dumps(options).encode())), limit=limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,18 @@ STDIN = "/proc/self/fd/0"
 """The path of its own zip for a program that can't open it by its name."""
 
 
+FOR_LOGS = ("chain.py", "logbook.py", "records.py")
+"""Modules that `fab logs` alone needs; they would make every other look longer."""
+
+
 @cache
-def shipped() -> Payload:
+def shipped(with_logs: bool = False) -> Payload:
     """The zip: `python THE.zip WORD OPTIONS` runs it, with any Python from 2.6 on. Equal sources give equal bytes."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for path in sorted(REMOTE.glob("*.py")):
+            if path.name in FOR_LOGS and not with_logs:
+                continue
             # Python runs the __main__.py at the top of a zip.
             name = path.name if path.name == "__main__.py" else f"remote/{path.name}"
             archive.writestr(zipfile.ZipInfo(name, DATE), path.read_bytes(), zipfile.ZIP_DEFLATED, 9)

@@ -20,6 +20,7 @@ from ..doctor.look import Examination, from_here, strange
 from ..errors import Say, Unreachable, printable
 from ..inventory import Host, rotation
 from ..runs.engine import look
+from ..runs.options import Options
 from ..runs.outcomes import Outcome
 from ..runs.run import Run
 from ..runs.target import Target, target
@@ -31,15 +32,15 @@ UNTIL_THEY_WORK = ("restarting", "failing")
 """Findings that tell of a program's last seconds, also of those before the fix."""
 
 
-def doctor(c: Any, fix: bool, json: bool) -> None:
+def doctor(c: Any, options: Options, fix: bool) -> None:
     """Look, judge, fix if that is wanted, and tell."""
-    chosen = target(c, allow_unlisted=True)
+    chosen = target(c, options, allow_unlisted=True)
     view = examine(chosen)
     found = findings(view, CHECKS)
     if fix and any(one.fixable for one in found):
         _fix(chosen, view, found)
         found = _afterwards(chosen)
-    if json:
+    if options.json:
         print(json_module.dumps({"findings": [one.as_data() for one in found]}, indent=2))
     else:
         _show(found, chosen.hosts)

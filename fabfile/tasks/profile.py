@@ -37,7 +37,7 @@ MOST_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Profiling:
     """What is wanted of the programs."""
 
     seconds: int = 20
@@ -45,7 +45,7 @@ class Wanted:
     dump: bool = False
 
 
-def profile(c: Any, options: Options, words: Sequence[str], asked: Wanted) -> None:
+def profile(c: Any, options: Options, words: Sequence[str], asked: Profiling) -> None:
     """Look into the programs, and show what was seen. Exit status 1 where one could not be looked into."""
     run = Run(target(c, options), options)
     fleet = run.target.fleet
@@ -91,7 +91,7 @@ def _pids(link: Link, fleet: Fleet, host: Host, names: Sequence[str]) -> dict[st
     return there
 
 
-def _looked_into(link: Link, binary: Payload, pids: Mapping[str, int], asked: Wanted) -> dict[str, Told]:
+def _looked_into(link: Link, binary: Payload, pids: Mapping[str, int], asked: Profiling) -> dict[str, Told]:
     numbers = tuple(pids.values())
     wanted = Dumping(binary, numbers) if asked.dump else Sampling(binary, numbers, asked.seconds)
     (found,) = look(link, [wanted])
@@ -99,7 +99,7 @@ def _looked_into(link: Link, binary: Payload, pids: Mapping[str, int], asked: Wa
     return {name: answers[pid] for name, pid in pids.items()}
 
 
-def _report(chosen: Target, seen: Mapping[str, Mapping[str, Told]], asked: Wanted) -> Iterator[str]:
+def _report(chosen: Target, seen: Mapping[str, Mapping[str, Told]], asked: Profiling) -> Iterator[str]:
     folder = chosen.fleet.path.parent / FOLDER
     scripts = _Scripts(chosen)
     for host in chosen.hosts:
@@ -111,7 +111,7 @@ def _report(chosen: Target, seen: Mapping[str, Mapping[str, Told]], asked: Wante
                 yield from _profile(host.name, name, one, asked, scripts, folder)
 
 
-def _profile(host: str, name: str, one: Told, asked: Wanted, scripts: _Scripts, folder: Path) -> Iterator[str]:
+def _profile(host: str, name: str, one: Told, asked: Profiling, scripts: _Scripts, folder: Path) -> Iterator[str]:
     stacks = parsed(one.text)
     stacks = stacks.of_project(asked.project) if asked.project else stacks
     of = f" of project {asked.project}" if asked.project else ""

@@ -1,7 +1,8 @@
 """Lets the contenders run in turn and tells how fast each was; `--help` tells the options.
 
 `queue` alone compares the queues of pyspider and of the launcher (queues.py), `durability` the stores' settings,
-`persist` what ssh costs against paramiko, and `crawl` how fast clusters crawl (crawl/; it has options of its own).
+`persist` what ssh costs against paramiko, `logs` how much `fab logs --follow` can take, and `crawl` how fast clusters
+crawl (crawl/; it has options of its own).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from fabfile.local import hand_over
 
-from . import durability, persist, queues, report
+from . import durability, logs, persist, queues, report
 from .contenders import CONTENDERS, PROJECT, installed
 from .crawl import main as crawl
 from .farm import farm
@@ -79,8 +80,8 @@ def chosen_races(asked: argparse.Namespace) -> Iterator[Race]:
 def main() -> None:
     if sys.argv[1:2] == ["crawl"]:
         sys.exit(crawl.main(sys.argv[2:]))
-    if sys.argv[1:] in (["queue"], ["durability"], ["persist"]):
-        {"queue": queues, "durability": durability, "persist": persist}[sys.argv[1]].main()
+    if sys.argv[1:] in (["queue"], ["durability"], ["persist"], ["logs"]):
+        {"queue": queues, "durability": durability, "persist": persist, "logs": logs}[sys.argv[1]].main()
         return
     asked = options(sys.argv[1:])
     if asked.again:

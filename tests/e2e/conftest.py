@@ -149,6 +149,7 @@ SHARED = {
             "test_boot",
             "test_doctor_machine",
             "test_doctor_promises",
+            "test_logs",
             "test_operate",
             "test_scale",
             "test_strangers",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from invoke.parser import Argument, ParserContext
 
 from fabfile.cli.names import with_names
 from fabfile.errors import Problem, WrongInput
@@ -162,10 +162,9 @@ def test_a_word_that_names_nothing_is_wrong_input(fleet: Fleet, words: list[str]
     assert told in str(error.value)
 
 
-VALUE, SWITCH = SimpleNamespace(takes_value=True), SimpleNamespace(takes_value=False)
-CORE = SimpleNamespace(name=None, aliases=[], flags={"-H": VALUE})
+CORE = ParserContext(args=[Argument(names=("hosts", "H"))])
 TASKS = [
-    SimpleNamespace(name=name, aliases=(), flags={"--role": VALUE, "--json": SWITCH})
+    ParserContext(name, args=[Argument(names=("role", "r")), Argument(name="name"), Argument(name="json", kind=bool)])
     for name in ("stop", "status", "deploy")
 ]
 
@@ -177,6 +176,7 @@ TASKS = [
         ("stop processor1 fetcher", "stop --name=processor1,fetcher"),
         ("stop a,b -H node1 c --json", "stop -H node1 --json --name=a,b,c"),
         ("stop --role processor fetcher1", "stop --role processor --name=fetcher1"),
+        ("stop -r processor fetcher1", "stop -r processor --name=fetcher1"),
         ("stop --role=processor status", "stop --role=processor status"),
         ("stop a status", "stop --name=a status"),
         ("deploy fetcher", "deploy fetcher"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fabfile.ssh.gate import WARD, Gate
-from fabfile.ssh.protocol import Message, Reader, message, receiver
+from fabfile.ssh.protocol import Message, Reader, message, receiver, stream
 from fabfile.steps.base import Action, Found, Payload, Probe
 
 from . import shells
@@ -178,3 +178,37 @@ def test_a_question_for_a_sign_of_life_is_answered_at_work_and_disturbs_no_answe
         while not reader.done and (data := one.process.stdout.read1(65536)):
             reader.feed(data)
     assert reader.found[0] == Found(0, "half whole\n")
+
+
+@pytest.mark.parametrize("shell", shells.KINDS)
+def test_a_probe_that_streams_tells_its_lines_while_it_runs(shell: str, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    script = f"cat \"$1\"; printf 'two\\n\\n'; read -r word <'{go}'; printf 'three%s\\n\\nrest' \"$word\"; exit 3"
+    told: list[str] = []
+    sent = stream(Probe(script, (Payload(b"one\n"),)))
+    with far(shell) as one:
+        assert one.process.stdout
+        one.begin(sent)
+        reader = Reader(sent, lambda event: told.append(event.text) if event.kind == "line" else None, one.gate)
+        while told != ["one", "two"]:
+            reader.feed(one.process.stdout.read1(65536))
+        go.write_text("!\n")
+        while not reader.done:
+            reader.feed(one.process.stdout.read1(65536))
+    assert told == ["one", "two", "three!", "rest"]
+    assert reader.found == {0: Found(3, "")}
+
+
+def test_a_sign_of_life_in_the_middle_of_a_streamed_line_is_no_part_of_it() -> None:
+    told: list[str] = []
+    sent = stream(Probe(""))
+    reader = Reader(sent, lambda event: told.append(event.text) if event.kind == "line" else None, Gate(entered=True))
+    mark = sent.mark.encode()
+    whole = b"\n%s here\n\n%s out 0\nfir\n%s alive\nst\nsecond\n\n\n%s end 0 0\n" % (mark, mark, mark, mark)
+    for size in (1, 2, 3, 5, 7, len(whole)):
+        told.clear()
+        again = Reader(sent, reader.on_event, Gate(entered=True))
+        for start in range(0, len(whole), size):
+            again.feed(whole[start : start + size])
+        assert told == ["first", "second"], size

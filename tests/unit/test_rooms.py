@@ -13,7 +13,12 @@ FABFILE = Path(__file__).parent.parent.parent / "fabfile"
 
 FLOORS: tuple[dict[str, set[str]], ...] = (
     {"errors": set(), "local": set(), "remote": set()},
-    {"inventory": {"errors", "local"}, "sources": {"errors", "local"}, "sandbox": {"errors", "local"}},
+    {
+        "inventory": {"errors", "local"},
+        "sources": {"errors", "local"},
+        "sandbox": {"errors", "local"},
+        "logs": {"errors"},
+    },
     {"render": {"inventory"}},
     {"steps": {"errors", "render"}},
     {
@@ -33,6 +38,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
             "health",
             "inventory",
             "local",
+            "logs",
             "plan",
             "runs",
             "sources",
@@ -42,7 +48,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
         },
         "demo": {"errors", "health", "inventory", "local", "runs"},
     },
-    {"cli": {"demo", "errors", "runs", "sandbox", "ssh", "tasks"}},
+    {"cli": {"demo", "errors", "inventory", "runs", "sandbox", "ssh", "tasks"}},
     {"__init__": {"cli"}, "__main__": {"cli", "errors"}},
 )
 """The house from the ground up: each room with those that it imports, all of them on floors below its own."""
