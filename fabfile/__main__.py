@@ -71,6 +71,12 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
             self.config._overrides["sudo"] = {"password": sudo_password(self.args.hosts.value)}
             self.config.merge()
 
+    def _make_parser(self) -> Any:
+        """The parser, made once: with each one Invoke takes the flags' help texts out of the tasks."""
+        if not hasattr(self, "_made"):
+            self._made = super()._make_parser()
+        return self._made
+
     def parse_tasks(self) -> None:
         with _input(self._hint):
             self.core.unparsed[:] = with_names(

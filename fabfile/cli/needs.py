@@ -14,6 +14,8 @@ PACKAGES = {
     "rich": "13.9",
     "prometheus_client": "0.21",
     "tomlkit": "0.13",
+    "starlette": "0.46",
+    "uvicorn": "0.34",
 }
 """The oldest of each; of fabric and invoke just these (pyproject.toml says the same)."""
 INSTEAD = "use ./run fab in place of fab: it sets up what they need"

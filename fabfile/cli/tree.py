@@ -7,6 +7,7 @@ from invoke.collection import Collection
 from . import (
     bootstrap,
     command,
+    dashboard,
     demo,
     deploy,
     doctor,
@@ -31,6 +32,7 @@ ns.add_task(bootstrap.bootstrap)
 ns.add_task(deploy.deploy)
 ns.add_task(status.status)
 ns.add_task(doctor.doctor)
+ns.add_task(dashboard.dashboard)
 ns.add_task(logs.logs)
 ns.add_task(ui.ui)
 ns.add_task(watch.watch)

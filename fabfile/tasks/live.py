@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +31,10 @@ class Looks:
     """One look after the other, in a thread of its own, since a look may take as long as a host hangs."""
 
     chosen: Target
+    told: Callable[[], None] = lambda: None
+    """Called after each look, by the thread of the looks."""
+    every: Callable[[], float] = lambda: EVERY_SECONDS
+    """Seconds from one look to the next."""
     history: History = field(default_factory=History)
     error: str = ""
     begun: float = 0.0
@@ -49,7 +53,8 @@ class Looks:
             except Problem as error:
                 self.error = str(error)
             self.took = time.monotonic() - self.begun
-            self.ended.wait(max(0.0, EVERY_SECONDS - self.took))
+            self.told()
+            self.ended.wait(max(0.0, self.every() - self.took))
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -83,12 +88,12 @@ def watch(c: Any, options: Options) -> None:
         )
     looks = Looks(target(c, options, allow_unlisted=True))
     # A view has no work that could be interrupted: Ctrl-C ends it as well as `q`.
-    with suppress(KeyboardInterrupt), _looking(looks):
+    with suppress(KeyboardInterrupt), looking(looks):
         _show(looks)
 
 
 @contextmanager
-def _looking(looks: Looks) -> Iterator[None]:
+def looking(looks: Looks) -> Iterator[None]:
     """The looks go on while the block lasts; what runs on hosts for them is ended then."""
     thread = threading.Thread(target=looks.go_on, daemon=True)
     thread.start()

@@ -174,6 +174,7 @@ SHARED = {
         "systemd",
         (
             "test_choices",
+            "test_dashboard",
             "test_doctor_network",
             "test_host_keys",
             "test_interrupted",

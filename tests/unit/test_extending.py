@@ -23,7 +23,15 @@ def test_a_named_file_is_there(path: str) -> None:
 
 def test_every_line_of_a_list_names_a_file_and_says_why() -> None:
     assert len(NAMED) == TEXT.count("\n- ")
-    assert SECTIONS == ["A role", "A step", "A check of doctor", "A sink of fab watch", "A package family", "A task"]
+    assert SECTIONS == [
+        "A role",
+        "A step",
+        "A check of doctor",
+        "A sink of fab watch",
+        "A part of the page of fab dashboard",
+        "A package family",
+        "A task",
+    ]
 
 
 def test_a_role_changes_five_files_at_most_beside_its_step_tests_and_documentation() -> None:

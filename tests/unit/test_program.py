@@ -96,6 +96,14 @@ def test_the_short_flags_are_those_of_the_long_ones_beginning() -> None:
         assert pair in text
 
 
+def test_the_help_of_a_task_tells_what_each_flag_means() -> None:
+    text = fab("--help", "deploy").stdout
+    said = " ".join(text.split())
+    assert "no other program is restarted" in said and "seconds to wait for another change" in said
+    lines = text.partition("Options:\n")[2].splitlines()
+    assert [line for line in lines if line.startswith("  -") and "  " not in line.strip()] == []
+
+
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
     command = f"{sys.executable} -m fabfile --list | true"
     result = subprocess.run(["sh", "-c", command], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60)

@@ -31,8 +31,10 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
         "runs": {"errors", "inventory", "local", "ssh", "steps"},
     },
     {"watch": {"doctor", "errors", "health", "inventory", "local", "render"}},
+    {"dashboard": {"errors", "health", "inventory", "steps", "watch"}},
     {
         "tasks": {
+            "dashboard",
             "doctor",
             "errors",
             "health",

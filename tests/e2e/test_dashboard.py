@@ -1,0 +1,148 @@
+"""`fab dashboard` in a real browser, over a cluster that changes meanwhile.
+
+UPDATE_SCREENSHOT=1 pytest tests/e2e/test_dashboard.py -k picture renews the pictures of docs/, after a crawl.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from fabfile.demo.webui import WebUIClient
+
+from ..waiting import until
+from .browser import Visit, browser
+from .conftest import PROJECT, Cluster, begun, receivers
+from .faults import LOGS, healthy_again
+
+pytestmark = pytest.mark.e2e
+
+NARROW = {"width": 400, "height": 800}
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture
+def visit(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """A browser at the page; by the end nothing went wrong in it, and nothing is left on the hosts."""
+    process = begun(cluster.command("dashboard", "--port", "0", *getattr(request, "param", ())))
+    try:
+        assert process.stdout
+        said = process.stdout.readline()
+        found = re.match(r"(http://127\.0\.0\.1:\d+)(/\?token=\S+)   \(Ctrl-C ends it\)$", said)
+        assert found, said
+        with browser(WebUIClient(found[1])) as one:
+            one.page.on("console", lambda told: one.faults.append(told.text) if told.type == "error" else None)
+            one.open(found[2])
+            yield one
+            assert one.foreign == set()
+            assert one.faults == []
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+    for host in ("node1", "node2", "node3"):
+        until(lambda host=host: receivers(cluster, host) == [], 10)
+
+
+def program(visit: Visit, host: str, name: str) -> Locator:
+    return visit.page.locator(f"#cards details[data-key={host}] tr[data-key={name}]")
+
+
+def state(visit: Visit, host: str, name: str) -> Locator:
+    return program(visit, host, name).locator("td").nth(1).locator("span")
+
+
+def test_the_page_shows_the_cluster_and_stops_and_starts_a_program(cluster: Cluster, visit: Visit) -> None:
+    page = visit.page
+    with healthy_again(cluster):
+        assert "token" not in page.url
+        expect(page.locator("#verdict")).to_have_text("healthy")
+        for host, names in {"node1": ("scheduler", "webui1"), "node2": ("fetcher1", "processor2")}.items():
+            for name in names:
+                expect(state(visit, host, name)).to_have_text("RUNNING")
+        expect(program(visit, "node2", "processor1").locator("td").nth(4)).to_have_text(re.compile(r"^\d+ M$"))
+        expect(page.locator("#queues .legend")).to_contain_text("scheduler2fetcher")
+        expect(page.locator("#examined")).to_contain_text("0 found")
+
+        cluster.on("node2", "kill -9 $(pgrep -f '[r]un.py.* result_worker')")
+        expect(page.locator("#events")).to_contain_text("result_worker1 was started again")
+
+        processor = program(visit, "node2", "processor2")
+        processor.get_by_role("button", name="Stop").click()
+        expect(page.locator("#question")).to_contain_text("Stop processor2 on node2?")
+        page.keyboard.press("Escape")
+        expect(page.locator("#confirm")).not_to_be_visible()
+        processor.get_by_role("button", name="Stop").click()
+        page.locator("#yes").click()
+        expect(state(visit, "node2", "processor2")).to_have_text("stopped on purpose")
+        expect(page.locator("#job-status")).to_have_text("done")
+        expect(page.locator("#job-words")).to_have_text("fab -H node2 stop --name processor2")
+        expect(page.locator("#output")).to_contain_text("node2")
+
+        processor.get_by_role("button", name="Start").click()
+        page.locator("#yes").press("Enter")
+        expect(state(visit, "node2", "processor2")).to_have_text("RUNNING")
+        expect(page.locator("#job-status")).to_have_text("done")
+        expect(page.locator("#verdict")).to_have_text("healthy")
+
+
+def test_what_doctor_finds_is_shown_and_fixed_by_a_button(cluster: Cluster, visit: Visit) -> None:
+    page = visit.page
+    with healthy_again(cluster):
+        expect(page.locator("#examined")).to_contain_text("0 found")
+        expect(page.locator("#fix")).not_to_be_visible()
+        cluster.on("node2", f"touch {LOGS}/made-by-root; chown root: {LOGS}/made-by-root {LOGS}/processor1.log")
+        page.locator("#examine").click()
+        expect(page.locator("#findings")).to_contain_text("can be fixed from here")
+        page.locator("#fix").click()
+        expect(page.locator("#question")).to_contain_text("fab doctor --fix")
+        page.locator("#yes").click()
+        expect(page.locator("#job-status")).to_have_text("done")
+        expect(page.locator("#examined")).to_contain_text("0 found")
+        assert cluster.on("node2", f"stat -c %U {LOGS}/processor1.log").strip() == "work"
+        cluster.on("node2", f"rm {LOGS}/made-by-root")
+
+
+@pytest.mark.parametrize("visit", [("--read-only",)], indirect=True)
+def test_a_host_that_dies_is_shown_and_a_narrow_page_in_chinese_fits(cluster: Cluster, visit: Visit) -> None:
+    page = visit.page
+    expect(page.locator("#verdict")).to_have_text("healthy")
+    expect(page.locator("#mode")).to_have_text("read-only")
+    assert page.locator("main button:visible").count() > 0 == page.locator("#cards button:visible").count()
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]  # its own TypedDict
+    assert page.evaluate(OVERFLOW) <= 0
+    page.locator("#language").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.locator("#hosts-title")).to_have_text("主机与程序")
+    expect(state(visit, "node2", "processor1")).to_have_text("运行中")
+    assert page.evaluate(OVERFLOW) <= 0
+    with healthy_again(cluster):
+        cluster.sandbox.kill("node3")
+        try:
+            expect(page.locator("#cards details[data-key=node3] summary")).to_contain_text("无法连接")
+            expect(page.locator("#problems")).to_contain_text("node3")
+            assert page.evaluate(OVERFLOW) <= 0
+        finally:
+            cluster.sandbox.start("node3")
+        expect(page.locator("#verdict")).to_have_text("运行正常")
+
+
+@pytest.mark.skipif("UPDATE_SCREENSHOT" not in os.environ, reason="makes pictures, and a crawl for them")
+def test_the_pictures_are_made_after_a_crawl(cluster: Cluster, visit: Visit) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": 1180, "height": 860})
+    page.locator("#period").select_option("900")
+    expect(page.locator("#verdict")).to_have_text("healthy")
+    page.wait_for_timeout(30_000)
+    cluster.fab("demo.crawl", "--pages", "400")
+    expect(page.locator("#rates .legend")).to_contain_text("fetcher")
+    page.wait_for_timeout(40_000)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # its own Literal
+        page.screenshot(path=PROJECT / f"docs/dashboard-{scheme}.png")
