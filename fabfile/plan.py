@@ -148,7 +148,8 @@ def stores(fleet: Fleet, host: Host) -> list[Step]:
         steps.append(ManagedMySQL(names, mysql.user, mysql.password.reveal(), host.address, mysql.port))
     if host.has(REDIS):
         assert redis.password is not None
-        steps.append(ManagedRedis(redis.password.reveal(), host.address, redis.port))
+        admin, own = (redis.admin or redis.password).reveal(), redis.password.reveal() if redis.user else ""
+        steps.append(ManagedRedis(admin, host.address, redis.port, user=redis.user or "", user_password=own))
     return steps
 
 
@@ -228,7 +229,8 @@ def logins(fleet: Fleet, host: Host, roles: Collection[str] = ()) -> Logins:
     needed = _needed_stores(fleet, chosen_programs(fleet, host, roles))
     asked = {key: config[key] for store in needed for key in ROLES[store].addresses}
     tls = {name: way for name, way in render.tls(fleet).items() if name in needed}
-    return Logins(PYTHON, json.dumps(asked | ({"tls": tls} if tls else {})).encode())
+    existing = tuple(store.name for store in STORES if not fleet.stores.of(store).managed)
+    return Logins(PYTHON, json.dumps(asked | ({"tls": tls} if tls else {})).encode(), existing)
 
 
 def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:

@@ -132,7 +132,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _redis_url(redis: Redis, show: Any) -> str:
-    login = f":{show(redis.password)}@" if redis.password else ""
+    login = f"{redis.user or ''}:{show(redis.password)}@" if redis.password else ""
     return f"redis://{login}{redis.address}:{redis.port}/{redis.db}"
 
 

@@ -11,6 +11,11 @@ import os
 import socket
 import sys
 
+try:
+    from urllib import parse
+except ImportError:
+    import urlparse as parse
+
 # What the web UI's pages load; fab bootstrap puts it there.
 LIBRARIES = "/opt/pyspider/libraries"
 
@@ -90,6 +95,16 @@ def secure_stores(folder):
         refuse("%s/tls.json is broken (%s); run fab deploy" % (folder, error))
 
 
+def name_redis_user(url):
+    # pyspider's queue tells Redis a password alone, and so would be its default user.
+    user = parse.urlparse(url).username
+    if not user:
+        return
+    import redis
+    plain = redis.StrictRedis
+    redis.StrictRedis = lambda **options: plain(**dict(options, username=user))
+
+
 def notice_cut_cables():
     # Over a cut cable no answer comes, and no end either: MySQL's driver would wait for minutes after it is mended.
     try:
@@ -131,6 +146,7 @@ def main():
     config = configuration(sys.argv[1:])
     make_directory(config["data-path"])
     secure_stores(os.path.dirname(sys.argv[2]))
+    name_redis_user(config["message-queue"])
     notice_cut_cables()
     for name in IGNORED:
         os.environ.pop(name, None)

@@ -45,7 +45,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
     "RHEL, Rocky, Alma 8 and 9, Fedora (dnf)": {"bootstrap": "written; run by hand on a stand-in"},
     "openSUSE (zypper)": {"redis": "refused: Redis runs there as instances (redis@NAME)"},
     "other than x86-64 (aarch64)": {
-        **dict.fromkeys(("bootstrap", "deploy", "boot"), "refused: the pinned packages are for x86-64"),
+        **dict.fromkeys(("bootstrap", "deploy", "boot"), "refused: the pinned packages (lxml, msgpack) are for x86-64"),
         "renderer": "refused: PhantomJS is one binary, for x86-64",
     },
     "musl (Alpine)": dict.fromkeys(COLUMNS, "refused: the pinned packages are for glibc"),

@@ -225,6 +225,6 @@ def deployed(view: View, name: str) -> bool:
 
 def _managed(fleet: Fleet, check: Check) -> bool:
     """Whether this project may fix the check's subject: a store that it has not made is left alone."""
-    if "stores" not in check.fixes:
+    if "stores" not in check.fixes and not check.fix.startswith("fab bootstrap,"):
         return True
     return fleet.stores.mysql.managed if check.id.startswith(MYSQL.name) else fleet.stores.redis.managed

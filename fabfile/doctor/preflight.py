@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from ..inventory import Fleet, Host
 from ..inventory.roles import STORES, Role
 from ..steps.sight import Listener, Machine, Sight, Unwritable
+from ..steps.usage import Disk
 from .checks import CHECKS
 from .checks.network import HOW
+from .checks.resources import ENOUGH, FREE
 from .facts import Facts
 from .findings import Check, Finding, Hit, Patient, View, findings
 
@@ -17,7 +19,7 @@ FULL = 32 << 20
 """Bytes: with less, neither a release nor the programs' logs find room."""
 FEW_INODES = 200
 _BY_ID = {check.id: check for check in CHECKS}
-_AS_THEY_ARE = tuple(_BY_ID[name] for name in ("two-supervisords", "disk-full", "inodes", "memory"))
+_AS_THEY_ARE = tuple(_BY_ID[name] for name in ("two-supervisords", "inodes", "memory"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,24 @@ def _checks(fleet: Fleet, host: Host, sight: Sight, seen: Machine, roles: Collec
         *(checked(f"{store.name}-refused", _stores(fleet, host, seen, store)) for store in STORES),
         checked("port-in-use", _taken(fleet, host, sight, seen.listeners, roles)),
         checked("root-owned", _unwritable(fleet, host, seen.unwritable)),
+        checked("disk-full", _disks(host, seen)),
         *_AS_THEY_ARE,
     ]
+
+
+def _disks(host: Host, seen: Machine) -> Iterator[Hit]:
+    for one in seen.disks:
+        text = f"{one.path}: {one.free >> 20} of {one.bytes >> 20} MB are free"
+        if one.free < _needed(one):
+            text += f", and {_needed(one) >> 20} are needed there"
+        elif one.free >= min(ENOUGH, one.bytes * FREE):
+            continue
+        yield Hit(host.name, text, items=(one.path,))
+
+
+def _needed(disk: Disk) -> int:
+    """The bytes that deploy wants on a disk; of a small one, that somebody has made for less, a part."""
+    return min(FULL, disk.bytes // 4)
 
 
 def _stores(fleet: Fleet, host: Host, seen: Machine, role: Role) -> Iterator[Hit]:
@@ -98,7 +116,7 @@ def _unwritable(fleet: Fleet, host: Host, paths: Sequence[Unwritable]) -> Iterat
 def _grave(finding: Finding, seen: Machine) -> bool:
     match finding.id:
         case "disk-full":
-            return any(one.bytes and one.free < FULL for one in seen.disks)
+            return any(one.free < _needed(one) for one in seen.disks)
         case "inodes":
             return any(one.inodes and one.inodes_free < FEW_INODES for one in seen.disks)
         case "mysql-refused" | "redis-refused" | "port-in-use" | "root-owned":

@@ -29,13 +29,19 @@ return tonumber(ARGV[2]) - left
 
 
 def taken_back(
-    open: Open, password: str | None, db: int, before: Mapping[str, int], *, tls: TLS | None = None
+    open: Open,
+    password: str | None,
+    db: int,
+    before: Mapping[str, int],
+    *,
+    tls: TLS | None = None,
+    user: str | None = None,
 ) -> dict[str, int]:
     """Put back what was put aside since; `before` holds the lengths of the lists by queue. The numbers by queue.
 
     Raises Problem.
     """
-    with redis.connected(open, password, db, SECONDS, tls) as client:
+    with redis.connected(open, password, db, SECONDS, tls, user) as client:
         return {queue: count for queue, kept in before.items() if (count := _back(client, queue, kept))}
 
 

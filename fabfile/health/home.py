@@ -26,17 +26,19 @@ class LeaseSeen:
     """host/program/process; empty where nobody holds it."""
 
 
-def lease(open: Open, password: str | None, db: int, *, tls: TLS | None = None) -> LeaseSeen:
+def lease(open: Open, password: str | None, db: int, *, tls: TLS | None = None, user: str | None = None) -> LeaseSeen:
     """Who holds the lease, and who may. Raises Problem."""
-    with redis.connected(open, password, db, SECONDS, tls) as client:
+    with redis.connected(open, password, db, SECONDS, tls, user) as client:
         home: Any = client.get(HOME)
         holder: Any = client.get(LEASE)
         return LeaseSeen(told(home or ""), told(holder or ""))
 
 
-def set_home(open: Open, password: str | None, db: int, host: str, *, tls: TLS | None = None) -> None:
+def set_home(
+    open: Open, password: str | None, db: int, host: str, *, tls: TLS | None = None, user: str | None = None
+) -> None:
     """Let only this host's scheduler hold the lease; any host's, where it is empty. Raises Problem."""
-    with redis.connected(open, password, db, SECONDS, tls) as client:
+    with redis.connected(open, password, db, SECONDS, tls, user) as client:
         if host:
             client.set(HOME, host)
         else:

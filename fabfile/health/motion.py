@@ -46,11 +46,17 @@ class Motion:
 
 
 def queue_motion(
-    open: Open, password: str | None, db: int, seconds: float = SECONDS, *, tls: TLS | None = None
+    open: Open,
+    password: str | None,
+    db: int,
+    seconds: float = SECONDS,
+    *,
+    tls: TLS | None = None,
+    user: str | None = None,
 ) -> Motion:
     """What moves in Redis. Never raises; takes a second longer where a queue stands still."""
     try:
-        with redis.connected(open, password, db, seconds, tls) as client:
+        with redis.connected(open, password, db, seconds, tls, user) as client:
             told: Any = client.hgetall(pulse.KEY)
             return Motion(_idle(client, db), _still(client, tuple(QUEUES)), pulse.pulses(told))
     except Problem:

@@ -23,6 +23,12 @@ SENTINEL = (
     "there is a Sentinel, which keeps no queues; name the master itself in [stores.redis]: pyspider's programs ask no "
     "Sentinel for it"
 )
+NO_USERS = (
+    "this Redis is older than 6 and knows no users; take username out of [stores.redis] in hosts.toml, or name a later "
+    "one"
+)
+IN_SCRIPT = ("ACL failure in script", "The user executing the script")
+"""The words where a user's script does what that user may not: of Redis from 7.2 on, and of those before."""
 STRANGE = "the server there is not Redis, or does not speak as Redis does"
 
 
@@ -47,25 +53,28 @@ def redis_report(
     seconds: float = SECONDS,
     *,
     tls: TLS | None = None,
+    user: str | None = None,
 ) -> RedisReport:
     """Whether Redis lets us in, and how long the queues are. Never raises; ends within `seconds` of the connection."""
     names = tuple(queues)
     try:
-        with connected(open, password, db, seconds, tls) as client:
+        with connected(open, password, db, seconds, tls, user) as client:
             info: Any = client.info()
             pipeline = client.pipeline(transaction=False)
             for name in names:
                 pipeline.llen(name)
             lengths = dict(zip(names, map(int, pipeline.execute()), strict=True))
             version, policy = _version(info), told(info.get("maxmemory_policy", ""))
-            problem = _trouble(info, policy)
+            problem = (_no_users(info) if user else None) or _trouble(info, policy)
     except Problem as error:
         return RedisReport(False, problem=str(error))
     return RedisReport(problem is None, version, policy, lengths, problem)
 
 
 @contextmanager
-def connected(open: Open, password: str | None, db: int, seconds: float, tls: TLS | None) -> Iterator[Redis]:
+def connected(
+    open: Open, password: str | None, db: int, seconds: float, tls: TLS | None, user: str | None = None
+) -> Iterator[Redis]:
     """A client for a few questions. Raises Problem for every fault, now or meanwhile."""
     import redis
 
@@ -73,11 +82,11 @@ def connected(open: Open, password: str | None, db: int, seconds: float, tls: TL
         with closing(Timed(open(), seconds)) as below:
             try:
                 stream = _secured(below, tls) if tls else below
-                with closing(_client(stream, password, db)) as client:
+                with closing(_client(stream, user, password, db)) as client:
                     yield client
             except redis.RedisError as error:
                 watcher = SENTINEL if _refusal(error) and _sentinel(open, below.left) else ""
-                raise Problem(watcher or _sentence(error, seconds, tls) or _ended(open, below, tls)) from None
+                raise Problem(watcher or _sentence(error, seconds, tls, user) or _ended(open, below, tls)) from None
             except (ssl.SSLError, EOFError, TimeoutError) as error:
                 raise Problem(_unsecured(error, open, below, seconds, tls)) from None
     except Problem:
@@ -97,14 +106,15 @@ def _secured(below: Timed, tls: TLS) -> Stream:
     return stream
 
 
-def _client(stream: Stream, password: str | None, db: int) -> Redis:
+def _client(stream: Stream, user: str | None, password: str | None, db: int) -> Redis:
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
+    # Its name and version are for nobody: a user may not be allowed to tell them.
     pool = redis.ConnectionPool(
-        connection_class=_connection(), stream=stream, password=password, db=db, max_connections=1,
-        protocol=2, retry=Retry(NoBackoff(), 0), decode_responses=True,
+        connection_class=_connection(), stream=stream, username=user, password=password, db=db, max_connections=1,
+        protocol=2, retry=Retry(NoBackoff(), 0), decode_responses=True, driver_info=None,
     )  # fmt: skip
     return redis.Redis(connection_pool=pool)
 
@@ -136,6 +146,12 @@ def _version(info: Mapping[str, Any]) -> str:
     return f"Valkey {told(valkey)}" if valkey else told(info.get("redis_version", ""))
 
 
+def _no_users(info: Mapping[str, Any]) -> str | None:
+    # redis-py has told it the password alone then.
+    major = told(info.get("redis_version", "")).partition(".")[0]
+    return NO_USERS if major.isdigit() and int(major) < 6 else None
+
+
 def _trouble(info: Mapping[str, Any], policy: str) -> str | None:
     if policy not in ("", "noeviction"):
         return f"Redis throws queue entries away when its memory is full (maxmemory-policy {policy}); set noeviction"
@@ -144,13 +160,13 @@ def _trouble(info: Mapping[str, Any], policy: str) -> str | None:
     return None
 
 
-def _sentence(error: Exception, seconds: float, tls: TLS | None) -> str:
+def _sentence(error: Exception, seconds: float, tls: TLS | None, user: str | None) -> str:
     """The words of Redis or redis-py as a sentence; empty where the connection just ended."""
     import redis
 
     text = str(error)
-    if isinstance(error, redis.AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
-        return "Redis refuses the password; run `fab bootstrap`, or correct stores.redis in hosts.toml"
+    if refusal := _forbidden(error, text, user):
+        return refusal
     if isinstance(error, redis.TimeoutError) or OVER in text:
         return f"Redis did not answer within {seconds:g} s"
     if isinstance(error, redis.exceptions.BusyLoadingError):
@@ -160,6 +176,19 @@ def _sentence(error: Exception, seconds: float, tls: TLS | None) -> str:
     if isinstance(error, redis.ConnectionError | redis.InvalidResponse):
         return ""
     return f"Redis answered: {told(text)}"
+
+
+def _forbidden(error: Exception, text: str, user: str | None) -> str:
+    """The sentence about a login or a question that is refused; empty for anything else."""
+    import redis
+
+    if isinstance(error, redis.AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
+        if user:
+            return f"Redis refuses the user {user} or its password; correct stores.redis in hosts.toml"
+        return "Redis refuses the password; run `fab bootstrap`, or correct stores.redis in hosts.toml"
+    if isinstance(error, redis.exceptions.NoPermissionError) or any(words in text for words in IN_SCRIPT):
+        return f"Redis does not allow its user what is asked ({told(text)}); docs/redis-users.md tells what it needs"
+    return ""
 
 
 def _ended(open: Open, below: Timed, tls: TLS | None) -> str:

@@ -44,11 +44,19 @@ class Judged:
     why: str = ""
 
 
-def heard(open: Open, password: str | None, db: int, queues: Sequence[str], *, tls: TLS | None = None) -> Heard:
+def heard(
+    open: Open,
+    password: str | None,
+    db: int,
+    queues: Sequence[str],
+    *,
+    tls: TLS | None = None,
+    user: str | None = None,
+) -> Heard:
     """All pulses, and the lengths of these queues and of their lists of messages put aside. Never raises."""
     names = [*queues, *(queue + pulse.FAILED for queue in queues)]
     try:
-        with redis.connected(open, password, db, SECONDS, tls) as client:
+        with redis.connected(open, password, db, SECONDS, tls, user) as client:
             told: Any = client.hgetall(pulse.KEY)
             lengths = {name: int(str(client.llen(name))) for name in names}
             return Heard(pulse.pulses(told), lengths)

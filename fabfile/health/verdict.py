@@ -8,7 +8,7 @@ from typing import Any
 
 from ..inventory import Fleet
 from ..inventory.order import role_of
-from ..inventory.roles import MYSQL, REDIS, WEBUI
+from ..inventory.roles import MYSQL, REDIS, ROLES, WEBUI
 from ..steps.sight import ServiceAnswer
 from . import work
 from .host import HostStatus
@@ -141,10 +141,10 @@ class ClusterView:
         return [*found, *filter(None, (lost,))]
 
     def _of_store(self, name: str, problem: str | None) -> str:
-        """A store's problem; where somebody else set it up, bootstrap would refuse to touch it."""
+        """A store's problem; where somebody else set it up, bootstrap does not touch it."""
         keepers = [view for view in self.hosts if name in view.host.roles]
-        text = str(problem)
-        return text.replace(BOOTSTRAP, "") if any(view.by_hand for view in keepers) else text
+        theirs = any(view.by_hand for view in keepers) or not self.fleet.stores.of(ROLES[name]).managed
+        return str(problem).replace(BOOTSTRAP, "") if theirs else str(problem)
 
     def _stores(self) -> dict[str, MySQLReport | RedisReport | None]:
         return {MYSQL.name: self.mysql, REDIS.name: self.redis}

@@ -95,6 +95,10 @@ class Redis:
     password: Password | None
     managed: bool
     tls: TLS | None = None
+    user: str | None = None
+    """One of its users (ACL); None for the default one, who needs no name."""
+    admin: Password | None = field(default=None, repr=False)
+    """The default user's own password, where `fab bootstrap` makes another user beside that one."""
 
 
 @dataclass(frozen=True, slots=True)

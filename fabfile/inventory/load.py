@@ -22,6 +22,8 @@ from .roles import MYSQL, REDIS, ROLES, STORES, WEBUI, Role
 from .rules import password_keys, store_host, violated
 from .schema import ENDPOINTS, HostsFile, HostTable, Login, Pyspider
 
+ADMIN = f"{REDIS.name}_admin"
+"""The key of the password of a managed Redis' default user, where programs have a user of their own."""
 PROJECT = Path(__file__).parent.parent.parent
 
 
@@ -169,7 +171,7 @@ def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:
         python=file.python,
         phantomjs=file.phantomjs,
         pyspider=_without_endpoints(file.pyspider),
-        stores=Stores(_mysql(file, mysql, known), _redis(file, found[REDIS.name], known)),
+        stores=Stores(_mysql(file, mysql, known), _redis(file, found[REDIS.name], made.get(ADMIN), known)),
         hosts=tuple(_host(name, table, file.defaults, path.parent) for name, table in file.hosts.items()),
         defaults=_host("", HostTable(address=""), file.defaults, path.parent),
         webui_password=found[WEBUI.name],
@@ -188,6 +190,7 @@ def _without_endpoints(options: Pyspider) -> Pyspider:
 
 def _wanted(file: HostsFile) -> list[str]:
     redis = [] if file.stores.redis.password is False else [REDIS.name]
+    redis += [ADMIN] if file.stores.redis.username and store_host(file, REDIS) is not None else []
     return [MYSQL.name, *redis, *([WEBUI.name] if file.pyspider.webui.username else [])]
 
 
@@ -198,11 +201,11 @@ def _mysql(file: HostsFile, password: Password, known: _References) -> MySQL:
     return MySQL(host, address, table.port, table.user, password, managed, table.databases, tls)
 
 
-def _redis(file: HostsFile, password: Password | None, known: _References) -> Redis:
+def _redis(file: HostsFile, password: Password | None, admin: Password | None, known: _References) -> Redis:
     table = file.stores.redis
     host, address, managed = _place(file, REDIS)
     tls = known.tls(REDIS, table.tls, address)
-    return Redis(host, address, table.port, table.db, password, managed, tls)
+    return Redis(host, address, table.port, table.db, password, managed, tls, table.username, admin)
 
 
 def _place(file: HostsFile, store: Role) -> tuple[str, str, bool]:

@@ -11,9 +11,9 @@ from .faults import Fault, KeyPath
 from .fleet import programs
 from .gateways import way_fault
 from .kinds import PasswordRef
-from .others import SENTINEL_PORT, refused
 from .passwords import NO_HOME, has_home
 from .paths import account_faults, path_faults
+from .redis_rules import redis_faults
 from .roles import PHANTOMJS, PROGRAMS, REDIS, STORES, WEBUI, Role
 from .schema import ENDPOINTS, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login
 from .watch_rules import watch_faults
@@ -63,11 +63,6 @@ def _stores(file: HostsFile) -> Iterator[Fault]:
         elif places and host not in (None, *places):
             text = f"'{host}' contradicts the role {name} of {next(iter(places))}; remove one of the two"
             yield Fault(("stores", name, "host"), text)
-
-
-def _sentinel(file: HostsFile) -> Iterator[Fault]:
-    if file.stores.redis.port == SENTINEL_PORT:
-        yield Fault(("stores", REDIS.name, "port"), f"{SENTINEL_PORT} is Sentinel's port; {refused('sentinel')}")
 
 
 def password_keys(file: HostsFile) -> dict[str, tuple[KeyPath, PasswordRef | bool | None]]:
@@ -283,7 +278,7 @@ RULES: tuple[Rule, ...] = (
     _python,
     _counts,
     _stores,
-    _sentinel,
+    redis_faults,
     _store_passwords,
     _tls,
     _references,

@@ -114,6 +114,7 @@ class RedisTable(Struct, frozen=True, forbid_unknown_fields=True):
     host: HostAddress | None = None
     port: Port = REDIS.port
     db: Annotated[int, Meta(ge=0, le=15, description="a Redis database: a number from 0 to 15")] = 0
+    username: Account | None = None
     password: PasswordRef | bool | None = None
     tls: bool = False
     ca: Text | None = None

@@ -146,13 +146,15 @@ def ask(options):
     else:
         flat = dict((key.replace("-", "_"), value) for key, value in config.items())
         found["config"] = shown(config)
-        found.update(asked_stores(flat, options["roles"], secured, found["interpreter"]["modules"]))
+        named = os.path.isdir(os.path.join(os.path.dirname(options["config"]), "launcher"))
+        found.update(asked_stores(flat, options["roles"], secured, found["interpreter"]["modules"], named))
         found.update(asked_programs(flat, options["roles"], options["site"], found["interpreter"]["modules"]))
     found["seconds"] = round(time.time() - begun, 2)
     return found
 
 
-def asked_stores(flat, roles, secured, missing):
+def asked_stores(flat, roles, secured, missing, named):
+    """`named`: the programs tell Redis the user of its address; pyspider alone tells it the password only."""
     databases = dict((name, split(flat[name])) for name in DATABASES if flat.get(name))
     answer = {
         "places": dict(
@@ -168,6 +170,7 @@ def asked_stores(flat, roles, secured, missing):
             answer["overdue"] = tasks.overdue(databases)
     if flat.get("message_queue"):
         where, password = split(flat["message_queue"])
+        where = where if named else dict(where, user=None)
         answer["redis"] = stores.redis(where, password, tls.guard(secured.get("redis")))
         database = (answer["redis"] or {}).get("db", where["path"])
         if not where.get("bad"):

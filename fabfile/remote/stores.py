@@ -5,6 +5,7 @@ from __future__ import absolute_import, print_function
 import socket
 import time
 
+from . import allowed
 from .reach import SECONDS, reach, why
 
 QUEUES = ("newtask_queue", "status_queue", "scheduler2fetcher", "fetcher2processor", "processor2result")
@@ -98,6 +99,10 @@ class NoRedis(ValueError):
     """The server there is something else than Redis."""
 
 
+class NoUsers(ValueError):
+    """A Redis before 6 knows one password, and no users."""
+
+
 class RedisConnection(object):
     """As much of Redis' protocol as a few questions need; a refusal is an Exception with its text."""
 
@@ -142,9 +147,11 @@ def redis(where, password, guard=None):
     answer = {"db": int(number) if number.isdigit() else 0, "error": None, "code": ""}
     try:
         server = RedisConnection(where["host"], where["port"] or 6379, guard)
-        if password:
-            server.ask("AUTH", password)
+        log_in(server, where.get("user"), password)
         server.ask("SELECT", answer["db"])
+        lacks = allowed.lacks(server) if where.get("user") else []
+        if lacks:
+            raise ValueError("NOPERM the user %s lacks %s" % (where["user"], " ".join(lacks)))
         info = dict(line.split(":", 1) for line in server.ask("INFO").splitlines() if ":" in line)
         answer["policy"], answer["role"] = info.get("maxmemory_policy", ""), info.get("role", "")
         answer["queues"] = dict((name, server.ask("LLEN", name)) for name in QUEUES)
@@ -159,6 +166,8 @@ def redis(where, password, guard=None):
         answer["error"], answer["code"] = str(error), "tls"
     except NoRedis as error:
         answer["error"], answer["code"] = str(error), "strange"
+    except NoUsers as error:
+        answer["error"], answer["code"] = str(error), "old"
     except ValueError as error:
         answer["error"], answer["code"] = str(error), str(error).split(" ")[0]
         if is_sentinel(server):
@@ -170,6 +179,17 @@ def redis(where, password, guard=None):
     if odd and not guard and speaks_tls(where["host"], where["port"] or 6379):
         answer["error"], answer["code"] = "it is to be spoken to by TLS", "tls"
     return answer
+
+
+def log_in(server, user, password):
+    try:
+        if password:
+            server.ask("AUTH", *([user, password] if user else [password]))
+    except ValueError as error:
+        # One that knows users answers WRONGPASS.
+        if user and str(error).startswith("ERR "):
+            raise NoUsers("it is older than 6, and knows no users")
+        raise
 
 
 def is_sentinel(server):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ..errors import Problem, Unreachable
 from ..inventory import Host
-from .gate import EATEN, FOREIGN, STARTUP_SECONDS, Gate
+from .gate import EATEN, FOREIGN, SHELL, STARTUP_SECONDS, Gate
 from .protocol import CHANNEL_SECONDS, Reader
 
 NO_DIRECTORY = 73
 """The exit status of the receiver where it can't keep payloads."""
 _ADVICE = "; nothing was run there; begin that file with: [ -t 0 ] || return"
+_NOT_ALLOWED = ("is not allowed to execute", "is not in the sudoers file", "may not run sudo", "' as root on ")
+"""sudo's words; of those that repeat a long command only the end may be left."""
+_LINES = "`fab doctor --sudoers` prints the lines that it needs"
 _STARTUP = "a start-up file of the login shell (such as ~/.bashrc)"
 
 
@@ -62,9 +65,12 @@ def behind_the_gate(host: Host, status: int, said: str) -> Problem:
 
 def refused(host: Host, said: str) -> Problem:
     """sudo's refusal, in its own words; they are English, since the gate asks for them so."""
+    if any(words in said for words in _NOT_ALLOWED):
+        # Its words repeat the whole command.
+        return Problem(f"{host.name}: sudo does not allow {host.user} to run {SHELL[0]} as root; {_LINES}")
     sentence = f"{host.name}: sudo refuses {host.user}: {said.replace('sudo: ', '') or 'it said nothing'}"
     if "a password is required" in said:
-        return Problem(f"{sentence}; give it with --prompt-for-sudo-password")
+        return Problem(f"{sentence}; give it with --prompt-for-sudo-password ({_LINES})")
     if "must have a tty" in said:
         return WantsTerminal(f"{sentence} (requiretty)")
     return Problem(sentence)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..steps.shell import cmd
+from ..steps.shell import cmd, in_any_shell
 
 FOREIGN = 97
 """The exit status of a shell that read the first line."""
@@ -38,6 +38,8 @@ PROMPT = "@fab password"
 """sudo's, in a terminal."""
 _RAW = "stty raw -echo\n"
 _BECOME = 'exec "$@"'
+SHELL = ("/bin/sh", "-c")
+"""The one program that sudo has to allow, and the way in which all is given to it."""
 
 
 def gated(*words: str, sudo: tuple[str, ...] = (), terminal: bool = False) -> str:
@@ -47,9 +49,9 @@ def gated(*words: str, sudo: tuple[str, ...] = (), terminal: bool = False) -> st
     asked, and raw is what a terminal has to be before it takes no byte for a key.
     """
     if terminal:
-        inner = ("/bin/sh", "-c", _RAW + _GREETING + _BECOME, "sh", *words)
-        return str(cmd("/bin/sh", "-c", _RAW + _ENGLISH + _BECOME, "sh", *sudo, *inner))
-    return str(cmd("/bin/sh", "-c", GATE + _BECOME, "sh", *sudo, *words))
+        inner = (*SHELL, _RAW + _GREETING + _BECOME, "sh", *words)
+        return str(in_any_shell(f"{_RAW}{_ENGLISH}exec {cmd(*sudo, *inner)}"))
+    return str(in_any_shell(f"{GATE}exec {cmd(*sudo, *words)}"))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 from ..errors import INTERRUPTED, NotReached, Problem, Unreachable
 from ..steps.base import Found
 from .ending import WantsTerminal, ended, late, patience
-from .gate import Gate
+from .gate import SHELL, Gate
 from .kept import KeptChannels
 from .keys import Keys
 from .opener import Opener
@@ -157,7 +157,7 @@ class SSHLink:
         channel = self._channel()
         try:
             with self._told():
-                target.write(self._root.run(channel, "cat", path))
+                target.write(self._root.run(channel, *SHELL, 'exec cat "$1"', "sh", path))
                 for chunk in iter(lambda: channel.recv(CHUNK), b""):
                     target.write(chunk)
                 status = channel.exit_status(CHANNEL_SECONDS)

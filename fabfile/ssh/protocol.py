@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..steps.base import Action, Found, Payload, Probe
-from ..steps.shell import cmd
-from .gate import GATE, Gate, gated, last_words
+from ..steps.shell import cmd, in_any_shell
+from .gate import GATE, SHELL, Gate, gated, last_words
 
 CHANNEL_SECONDS = 20.0
 """The time for a channel to open, and to take or give the next bytes."""
@@ -130,8 +130,8 @@ running && sleep 1 && running && end
 def receiver(sudo: tuple[str, ...] = (), terminal: bool = False) -> str:
     """The one command line of every exchange; holds no data of its own. It expects the gate's ward first."""
     if sudo:
-        return gated("/bin/sh", "-c", _LEADER, "sh", _RECEIVER, sudo=sudo, terminal=terminal)
-    return str(cmd("/bin/sh", "-c", GATE + _LEADER, "sh", _RECEIVER))
+        return gated(*SHELL, _LEADER, "sh", _RECEIVER, sudo=sudo, terminal=terminal)
+    return str(in_any_shell(f"set -- {cmd(_RECEIVER)}\n{GATE}{_LEADER}"))
 
 
 @dataclass(frozen=True, slots=True)

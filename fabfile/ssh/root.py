@@ -8,7 +8,7 @@ from contextlib import closing
 from ..errors import Problem
 from ..inventory import Host
 from .ending import WantsTerminal, at_the_gate, behind_the_gate, late, lost, refused
-from .gate import PROMPT, STARTUP_SECONDS, WARD, Gate, gated, last_words
+from .gate import PROMPT, SHELL, STARTUP_SECONDS, WARD, Gate, gated, last_words
 from .protocol import CHANNEL_SECONDS, receiver
 from .wire import Channel, Wire
 
@@ -111,7 +111,7 @@ class Root:
 
     def _answer(self, channel: Channel) -> str:
         """What sudo says to the password."""
-        said = self.run(channel, "true")
+        said = self.run(channel, *SHELL, ":")
         if not self._terminal:
             channel.end_input()
         while data := channel.recv(CHUNK):

@@ -158,10 +158,15 @@ while read -r key value _; do [ "$key" != UID_MIN ] || first=$value; done 2>/dev
 echo "first $first"
 echo "group $(entry group | cut -d: -f3)"
 number=$(id -u "$user" 2>/dev/null) && home=$(entry passwd | cut -d: -f6) || number=absent
-reach "$home" || {{ echo "{ODD}$odd"; exit 0; }}
+at=.
+reach "$home" || {{
+  # Its own directory, into which root may not go (NFS that squashes root), is as it should be.
+  [ ! -x "$home" ] && [ "$(stat -c %F:%U "$home" 2>/dev/null)" = "directory:$user" ] && left= at=$home ||
+    {{ echo "{ODD}$odd"; exit 0; }}
+}}
 echo "user $number $home"
 echo "groups $(id -Gn "$user" 2>/dev/null)"
-if [ -z "$left" ]; then echo "home $(stat -c '%f %U %G' .)"; else echo home; fi
+if [ -z "$left" ]; then echo "home $(stat -c '%f %U %G' "$at")"; else echo home; fi
 while IFS=: read -r other _ its _ _ place _; do
   [ "$place" != "$home" ] || [ "$its" = "$number" ] || echo "shared $other"
 done </etc/passwd

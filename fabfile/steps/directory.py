@@ -68,6 +68,7 @@ class Directory:
 
 _LOOK_IN = f"""\
 reach "$path" || {{ echo "{ODD}$odd"; exit 0; }}
+[ -w . ] || {{ echo "{ODD}$(pwd -P): $squashed"; exit 0; }}
 if [ -z "$left" ]; then
   stat -c '%f %U %G' .
   # A file system of its own is empty with this one, too.

@@ -98,8 +98,20 @@ SUSE = Family(
         "by hand, and name it in hosts.toml by [stores.redis] host"
     },
 )
-FAMILIES: Mapping[str, Family] = {"debian": DEBIAN, "redhat": REDHAT, "suse": SUSE}
-TOOLS = tuple(tool for family in FAMILIES.values() for tool in family.tools)
+# Known for its reason alone.
+ALPINE = Family(
+    ids=("alpine", "postmarketos"),
+    files=("/etc/alpine-release",),
+    tools=("apk",),
+    packages=dict.fromkeys(DEBIAN.packages, ()),
+    services={},
+    refused=dict.fromkeys(DEBIAN.packages, "the C library of this host is musl, and the pinned packages are for glibc"),
+)
+HEAVY: Mapping[str, int] = {"gcc": 170, "libc6-dev": 20, "mariadb-server": 190, "mariadb": 190, "redis-server": 6}
+"""Megabytes of packages with all that they bring along, as measured on Debian 12; of any other one it is LIGHT."""
+LIGHT = 2
+FAMILIES: Mapping[str, Family] = {"debian": DEBIAN, "redhat": REDHAT, "suse": SUSE, "alpine": ALPINE}
+TOOLS = tuple(tool for family in FAMILIES.values() if family is not ALPINE for tool in family.tools)
 
 
 def package_names(*sets: str) -> dict[str, tuple[Name, ...]]:

@@ -65,11 +65,14 @@ enter() {
   reach "$1" || { echo "$odd"; exit 1; }
   [ -z "$left" ] || { echo "${target:-$1}: its directory $1 is missing"; exit 1; }
 }
+squashed="root may not go there, or not write: it is on NFS that squashes root, or read-only;"
+squashed="$squashed name a path on a local disk in hosts.toml"
 # stands PATH NAME: a sentence about something that is no directory.
 stands() {
   if [ -L "$2" ]; then
     echo "$1: a link stands there, where others than root can put one, so root does not follow it; move it away," \\
       "or name the real path in hosts.toml"
+  elif [ -d "$2" ] && [ ! -x "$2" ]; then echo "$1: $squashed"
   elif [ -d "$2" ]; then echo "$1: it was replaced while it was looked at; see who does that, then run this again"
   else echo "$1: $(kind "$2") is in the way, where a directory belongs; move it away"
   fi

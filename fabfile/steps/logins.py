@@ -19,8 +19,11 @@ DENIED = 1045
 """MySQL: another user or password."""
 NO_TLS = "gives no TLS that this host trusts"
 SENTINEL = "there is a Sentinel"
+FORBIDS = "does not allow its user what programs do there"
+OLD = "knows no users"
 _MYSQL = {1044: "does not let the user into the database", DENIED: "refuses the user or its password", 2026: NO_TLS}
-_REDIS = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password") | {"tls": NO_TLS, "sentinel": SENTINEL}
+_WRONG = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password")
+_REDIS = _WRONG | {"tls": NO_TLS, "sentinel": SENTINEL, "NOPERM": FORBIDS, "old": OLD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Logins:
     python: str
     config: bytes = field(repr=False)
     """The addresses of the release's config.json, with their passwords, and its tls.json."""
+    existing: tuple[str, ...] = ()
+    """The stores that `fab bootstrap` has not set up."""
     name: str = "logins"
 
     def probe(self) -> Probe:
@@ -37,7 +42,7 @@ class Logins:
 
     def diff(self, found: Found) -> Sequence[Action]:
         answer = _answer(found)
-        if refusals := [*_mysql(answer.mysql), *_redis(answer.redis)]:
+        if refusals := [*_mysql(answer.mysql, self.existing), *_redis(answer.redis, self.existing)]:
             raise Problem("; ".join(dict.fromkeys(refusals)))
         return []
 
@@ -61,7 +66,7 @@ class KeptLogins:
     def diff(self, found: Found) -> Sequence[Action]:
         answer = _answer(found)
         mysql = any(one.errno == DENIED for one in answer.mysql.values())
-        redis = answer.redis is not None and answer.redis.code in _REDIS.keys() - {"tls", "sentinel"}
+        redis = answer.redis is not None and answer.redis.code in _WRONG
         stores = [name for name, refuses in (("MySQL", mysql), ("Redis", redis)) if refuses]
         if stores:
             raise Problem(
@@ -100,26 +105,31 @@ def _answer(found: Found) -> StoresAnswer:
         raise CannotLook(f"the stores' answers can't be seen: {found.text[-300:]}") from error
 
 
-def _mysql(answers: Mapping[str, MySQLLogin]) -> Iterator[str]:
+def _mysql(answers: Mapping[str, MySQLLogin], existing: Sequence[str]) -> Iterator[str]:
     kinds: dict[MySQLLogin, list[str]] = {}
     for database, answer in answers.items():
         kinds.setdefault(answer, []).append(database)
     for answer, databases in kinds.items():
         if answer.errno not in (0, ABSENT):
             what = _MYSQL.get(answer.errno or 0, "does not let it in")
-            yield f"MySQL {what} ({', '.join(databases)}: {answer.error}); {_advice(what, 'mysql')}"
+            yield f"MySQL {what} ({', '.join(databases)}: {answer.error}); {_advice(what, 'mysql', existing)}"
 
 
-def _redis(answer: RedisLogin | None) -> Iterator[str]:
+def _redis(answer: RedisLogin | None, existing: Sequence[str]) -> Iterator[str]:
     if answer and answer.error:
         what = _REDIS.get(answer.code, "does not let it in")
-        yield f"Redis {what} ({answer.error}); {_advice(what, 'redis')}"
+        yield f"Redis {what} ({answer.error}); {_advice(what, 'redis', existing)}"
 
 
-def _advice(what: str, store: str) -> str:
+def _advice(what: str, store: str, existing: Sequence[str]) -> str:
     if what == SENTINEL:
         return "name the master itself in [stores.redis]: pyspider's programs ask no Sentinel for it"
+    if what == FORBIDS:
+        return "allow it by ACL SETUSER there (docs/redis-users.md)"
+    if what == OLD:
+        return "take username out of [stores.redis], or name a Redis from 6 on"
     # bootstrap installs no certificate.
     if what == NO_TLS:
         return f"correct tls, ca or host in [stores.{store}], or the server's certificate"
-    return f"run `fab bootstrap`, or correct [stores.{store}] (tls = true, where the account may come by TLS only)"
+    correct = f"correct [stores.{store}] (tls = true, where the account may come by TLS only)"
+    return correct if store in existing else f"run `fab bootstrap`, or {correct}"

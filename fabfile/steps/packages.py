@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Probe
-from .families import FAMILIES, TOOLS, Name, known
+from .families import FAMILIES, HEAVY, LIGHT, TOOLS, Name, known
+from .room import CACHE, PACKAGES, Need
 from .shell import cmd, lines
 
 INSTALL_SECONDS = 900.0
@@ -26,7 +27,7 @@ first() {
   for one; do apt -s install "$one" >/dev/null 2>&1 && break; done
   echo "$one"
 }
-install() { apt install %s; }
+install() { apt install %(names)s; }
 say installing
 install && exit 0
 say repairing what dpkg left half done
@@ -38,15 +39,24 @@ for try in 1 2 3 4 5; do
   sleep 5
 done
 say installing
-install
+install && exit 0
+status=$?
+# Without this option an update ends well, whatever could not be had.
+apt -o APT::Update::Error-Mode=any update >/dev/null 2>&1 || {
+  echo "the package sources of this host can't be reached; it lacks" %(lacks)s
+  exit 1
+}
+exit "$status"
 """
+
+_BY_HAND = "let it reach a mirror, or install them by hand (docs/platforms.md)"
 
 # An exit status, never the words: yum, dnf and zypper end with another one for each reason, in several languages.
 _NO_LISTS = """\
 status=$?
 %s >/dev/null 2>&1 || {
   echo "the package sources of this host give no lists: they are away, or no longer serve its release, as those of" \
-    "CentOS 6 and 7, which moved to an archive (vault); correct them in %s"
+    "CentOS 6 and 7, which moved to an archive (vault); correct them in %s; it lacks" %%(lacks)s
   exit 1
 }
 exit "$status"
@@ -108,8 +118,17 @@ class Packages:
         missing = [name for name in self.names[family] if not installed & set(_alternatives(name))]
         if not missing:
             return []
-        says = "install packages " + ", ".join(" or ".join(_alternatives(name)) for name in missing)
-        return [Action(says, _install(tool, missing), limit=INSTALL_SECONDS)]
+        return [Action(f"install packages {_told(missing)}", _install(tool, missing), limit=INSTALL_SECONDS)]
+
+    def needs(self, found: Found) -> list[Need]:
+        """The room that the missing ones take; nothing where that can't be known."""
+        try:
+            family, _, installed = self._parse(found)
+        except Problem:
+            return []
+        missing = [_alternatives(name) for name in self.names.get(family, ())]
+        size = sum(HEAVY.get(names[0], LIGHT) for names in missing if not installed & set(names))
+        return [Need(PACKAGES, size, self.name), Need(CACHE, size // 4, "their archives")] if size else []
 
     def _parse(self, found: Found) -> tuple[str, str, set[str]]:
         rows = [line.split(" ") for line in found.text.splitlines()]
@@ -123,6 +142,10 @@ class Packages:
 
 def _alternatives(name: Name) -> tuple[str, ...]:
     return (name,) if isinstance(name, str) else name
+
+
+def _told(names: Sequence[Name]) -> str:
+    return ", ".join(" or ".join(_alternatives(name)) for name in names)
 
 
 def _flat(names: Sequence[Name]) -> list[str]:
@@ -150,11 +173,12 @@ def _words(names: Sequence[Name]) -> str:
 
 
 def _install(tool: str, names: Sequence[Name]) -> str:
+    words = {"names": _words(names), "lacks": cmd(f"{_told(names)}: {_BY_HAND}")}
     match tool:
         case "apt-get":
-            return _APT % _words(names)
+            return _APT % words
         case "zypper":
-            return _ZYPPER % {"names": _words(names)}
+            return _ZYPPER % words
     # Where dnf's own configuration lets it pass a source that is away, that is well.
     strict = " --setopt=skip_if_unavailable=0 --setopt=*.skip_if_unavailable=0" if tool == "dnf" else ""
-    return _YUM % {"tool": tool, "names": _words(names), "lists": f"{tool} -q{strict} makecache"}
+    return _YUM % {"tool": tool, "lists": f"{tool} -q{strict} makecache", **words}

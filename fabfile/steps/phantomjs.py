@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
+from .room import PROGRAMS, SCRATCH, Need
+from .runtime_spec import ARCH
 from .shell import assign, cmd, lines
 
 PHANTOMJS = "/opt/pyspider/bin/phantomjs"
@@ -30,6 +33,7 @@ class PhantomJSBinary:
         script = lines(
             f'echo "file=$({cmd("stat", "-c", "%a %U", PHANTOMJS)} 2>/dev/null)"',
             f'echo "sha256=$({cmd("sha256sum", PHANTOMJS)} 2>/dev/null)"',
+            'echo "arch=$(uname -m)"',
             f"if {_TRIAL.quiet()}; then echo starts=yes; else echo starts=no; fi",
         )
         return Probe(script)
@@ -38,10 +42,19 @@ class PhantomJSBinary:
         known = dict(line.partition("=")[::2] for line in found.text.splitlines())
         if not {"file", "sha256", "starts"} <= known.keys():
             raise CannotLook(f"phantomjs: the host's answer is cut short: {found.text[-300:]!r}")
+        if known.get("arch", ARCH) != ARCH:
+            raise Problem(f"phantomjs: there is a binary for {ARCH} alone, and this host is {known['arch']}")
         if known["file"] != "755 root" or known["sha256"] != f"{self.sha256}  {PHANTOMJS}":
             return [self._install()]
         # A library is missing: either one of this run's packages brings it, or the trial says which.
         return [] if known["starts"] == "yes" else [Action("try phantomjs", str(_TRIAL))]
+
+    def needs(self, found: Found) -> list[Need]:
+        """The room that it takes where it is missing."""
+        if f"sha256={self.sha256} " in found.text:
+            return []
+        size = self.binary.stat().st_size >> 20
+        return [Need(PROGRAMS, size, "PhantomJS"), Need(SCRATCH, size, "PhantomJS on its way")]
 
     def _install(self) -> Action:
         script = lines(

@@ -88,11 +88,20 @@ class ManagedRedis:
     bind: str
     port: int = 6379
     maxmemory_policy: str = "noeviction"
+    user: str = ""
+    """The user (ACL) of the cluster's programs, who may do no more than they need; without, it is the default one."""
+    user_password: str = field(default="", repr=False)
     name: str = "redis"
 
     def conf(self) -> bytes:
         """The file that the main configuration includes at its end, so that it has the last word."""
-        return render.text("redis-pyspider.conf", settings=self._settings(), password=self.password).encode()
+        user = {"user": self.user, "user_password": self.user_password}
+        return render.text("redis-pyspider.conf", settings=self._settings(), password=self.password, **user).encode()
+
+    def _rights(self) -> str:
+        """What the user may do, in the words of ACL SETUSER; its passwords are left as they are."""
+        line = next(one for one in self.conf().decode().splitlines() if one.startswith("user "))
+        return " ".join(["resetkeys", *(word for word in line.split()[3:] if not word.startswith(">"))])
 
     def _settings(self) -> dict[str, str]:
         """The settings that a running server is asked for."""
@@ -122,6 +131,7 @@ class ManagedRedis:
 }}
 svc_runs || exit 0
 printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
+[ -z "${{2-}}" ] || printf 'user %s\\n' "$("$cli" -p {self.port} <"$2" 2>&1 | tr '\\n' '|')"
 [ -n "$own" ] && [ -e "$own" ] || {{
   echo asked
   for one in {self.port} 6379 $(sed -nE 's/^ *port +([0-9]+).*/\\1/p' "$main"); do
@@ -129,7 +139,8 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
   done
 }}"""
         questions = [f"CONFIG GET {key}" for key in self._settings()]
-        return Probe(script, (self._commands(*questions),))
+        login = Payload(f"AUTH {self.user} {self.user_password}\nPING\n".encode())
+        return Probe(script, (self._commands(*questions), *((login,) if self.user else ())))
 
     def _commands(self, *words: str) -> Payload:
         return Payload(("\n".join((f"AUTH {self.password}", *words)) + "\n").encode())
@@ -168,7 +179,12 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         says = f"write pyspider.conf for {_product(found)}{told_kept('pyspider.conf', own)}"
         if path and "included" not in found.text.splitlines():
             says += f", and include it in {path} (kept as {path}{kept_suffix()})"
-        return [Action(says, script, (Payload(self.conf()),), diff=diff)]
+        payloads: tuple[Payload, ...] = (Payload(self.conf()),)
+        if self.user:
+            # One that runs takes new rights at once; one that does not, or has another password, is restarted.
+            script = lines(script, f'"$cli" -p {self.port} <"$2" >/dev/null 2>&1 || :')
+            payloads = (*payloads, self._commands(f"ACL SETUSER {self.user} {self._rights()}"))
+        return [Action(says, script, payloads, diff=diff)]
 
     def _right(self, own: Seen, main: Seen) -> bool:
         same = own.sha256 == hashlib.sha256(self.conf()).hexdigest()
@@ -176,6 +192,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
 
     def _masked(self) -> str:
         shown = self.conf().decode().replace(f"requirepass {self.password}", "requirepass (secret)")
+        shown = shown.replace(f" >{self.user_password} ", " (secret) ") if self.user else shown
         return "\n+".join(shown.splitlines()) + "\n"
 
     def _restart(self, found: Found, service: Running) -> list[Action]:
@@ -193,6 +210,8 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         login, *rest = answers[0].split("|")
         if login != "OK":
             return f"it does not answer on port {self.port} with its password"
+        if self.user and not next(iter(found.rows("user")), "").startswith("OK|PONG"):
+            return f"its user {self.user} is to log in with its password"
         # Each answer is the setting's name and its value, on a line each.
         now = dict(zip(rest[::2], rest[1::2], strict=False))
         return ", ".join(

@@ -95,7 +95,11 @@ class Runtime:
             right = state.current == f"runtimes/{wanted}" and state.works
             return [] if right else [activate(wanted)]
         if state.platform.arch != ARCH:
-            raise Problem(f"runtime: the pinned packages are for {ARCH}, this host is {state.platform.arch}")
+            raise Problem(
+                f"runtime: the pinned packages (lxml, msgpack) are for {ARCH}, and this host is {state.platform.arch}"
+            )
+        if not state.platform.libc.startswith("glibc "):
+            raise Problem("runtime: the pinned packages are for glibc, and this host has another C library (musl?)")
         return self.made_anew(
             state.platform, because="what was there is not as it was built" * (wanted in state.altered)
         )

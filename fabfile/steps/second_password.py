@@ -100,31 +100,36 @@ class MySQLPasswords:
 
 @dataclass(frozen=True, slots=True)
 class RedisPasswords:
-    """The same for Redis' one user."""
+    """The same for Redis' default user, or for the `user` of programs, whom the default one changes."""
 
     old: str = field(repr=False)
     new: str = field(repr=False)
     port: int
     only: bool = False
+    user: str = ""
+    admin: str = field(default="", repr=False)
+    """The password of the default user, where programs have a user of their own."""
     name: str = "passwords of Redis"
 
     def probe(self) -> Probe:
         script = FIND_REDIS + _ASK_REDIS.replace("@PORT@", str(self.port)) + _EACH
-        return Probe(script, (self._told(self.old, "INFO server"), self._told(self.new, "INFO server")))
-
-    def _told(self, password: str, *words: str) -> Payload:
-        return Payload(("\n".join((f"AUTH {password}", *words)) + "\n").encode())
+        user = f"{self.user} " if self.user else ""
+        return Probe(script, tuple(_payload(f"{user}{one}", "INFO server") for one in (self.old, self.new)))
 
     def diff(self, found: Found) -> Sequence[Action]:
         several = _version(found, "Redis") >= TWO_REDIS
         if _right(found, self.only):
             return []
         ways = "by the new password only" if self.only else "by both passwords"
-        told = self._told(self.new if self.only else self.old, self._word(several))
+        told = _payload(self.admin or (self.new if self.only else self.old), self._word(several))
         script = FIND_REDIS + _TELL_REDIS.replace("@PORT@", str(self.port))
         return [Action(f"let Redis' clients in {ways}", script, (told,))]
 
     def _word(self, several: bool) -> str:
         if not several:
             return f"CONFIG SET requirepass {self.new}"
-        return f"ACL SETUSER default <{self.old}" if self.only else f"ACL SETUSER default >{self.new}"
+        return f"ACL SETUSER {self.user or 'default'} {f'<{self.old}' if self.only else f'>{self.new}'}"
+
+
+def _payload(login: str, *words: str) -> Payload:
+    return Payload(("\n".join((f"AUTH {login}", *words)) + "\n").encode())

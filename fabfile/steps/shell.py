@@ -36,6 +36,17 @@ def lines(*commands: Command | str) -> str:
     return "\n".join(str(command) for command in commands)
 
 
+_ODD = {"\n": r"\n", "'": r"\047", "!": r"\041", "\\": r"\134", "%": "%%"}
+"""Signs that a login shell of some kind reads within single quotes, as printf writes them: csh takes no line end there
+and looks for `!`, fish for a backslash."""
+
+
+def in_any_shell(script: str) -> Command:
+    """A command line that runs a script of sh, whatever shell it is given to: one of sh's kind, csh, fish or zsh."""
+    told = "".join(_ODD.get(sign, sign) for sign in script)
+    return Command(f"""/bin/sh -c 'eval "$(printf "$1")"' sh '{told}'""")
+
+
 def as_user(user: str, command: Command | str) -> Command:
     """The command run by `user`; `su` is the one tool for it that every host has."""
     return cmd("su", "-s", "/bin/sh", user, "-c", str(command))

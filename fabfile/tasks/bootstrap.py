@@ -18,6 +18,7 @@ from ..runs.target import Target, target
 from ..steps.base import Step
 from ..steps.libraries import Libraries
 from ..steps.phantomjs import PhantomJSBinary
+from ..steps.room import Room
 from ..steps.sight import parsed
 from ..steps.supervisor import Look
 from .distribution import distribute
@@ -32,7 +33,7 @@ def bootstrap(c: Any, options: Options) -> None:
     def wanted(host: Host) -> list[Step]:
         # The programs that run before a batch have to run after it.
         seen = [Look(plan.place(chosen.fleet))] if run.pace.batch else []
-        return [*steps(chosen.fleet, host), *phantomjs(host), *libraries(host), *seen]
+        return [Room(), *steps(chosen.fleet, host), *phantomjs(host), *libraries(host), *seen]
 
     with run.locked():
         looked = run.look(wanted)

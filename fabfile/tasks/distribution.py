@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,12 @@ from ..runs.target import Target
 from ..steps.base import Found
 from ..steps.families import package_names
 from ..steps.packages import Packages
+from ..steps.phantomjs import PhantomJSBinary
+from ..steps.room import Need, Room, room_to_build, room_to_ship, short
 from ..steps.runtime import Build, Runtime, Ship, altered_on, archive_path, complete_on, told, wanted_on
 from ..steps.runtime_spec import Platform
+
+COMPILERS = Packages(package_names("build"), name="build packages")
 
 
 def distribute(run: Run, looked: Mapping[str, Looked], hosts: Sequence[Host]) -> None:
@@ -63,13 +67,32 @@ class Shares:
     archives: Mapping[Platform, Future[Ship]]
 
     def work(self, host: Host, say: Say) -> Done:
-        """Do the share of one host."""
-        if self.run.dry:
-            return preview(self.looked[host.name].steps, self.looked[host.name].found)
-        if host.name not in self.makers:
+        """Do the share of one host. Raises Problem, before anything is sent, where there is too little room for it."""
+        platform = self.makers.get(host.name)
+        with promised(self.archives[platform], host.name) if platform else nullcontext():
+            if lacks := self._lacks(host):
+                raise Problem(f"nothing was changed here: {lacks}; make room, or put a larger disk there")
+            if self.run.dry:
+                return preview(self.looked[host.name].steps, self.looked[host.name].found)
             return self._serve(host, say)
-        with promised(self.archives[self.makers[host.name]], host.name):
-            return self._serve(host, say)
+
+    def _lacks(self, host: Host) -> str:
+        """The file systems with too little room for all that is missing there, each with its figures."""
+        pairs = list(zip(self.looked[host.name].steps, self.looked[host.name].found, strict=True))
+        needs = [
+            one for step, found in pairs if isinstance(step, Packages | PhantomJSBinary) for one in step.needs(found)
+        ]
+        if host.name in self.makers and not self.run.dry:
+            needs += room_to_build() + self._compilers(host)
+        elif platform := self.lacking.get(host.name):
+            archive = self.archives[platform]
+            needs += room_to_ship(archive.result().archive if archive.done() and not archive.exception() else None)
+        return "; ".join(short(found, needs) for step, found in pairs if isinstance(step, Room))
+
+    def _compilers(self, host: Host) -> list[Need]:
+        """Asked once more on the host that makes a runtime: others need none."""
+        (found,) = look(self.run.target.links[host], [COMPILERS], keep_open=not self.run.dry)
+        return COMPILERS.needs(found)
 
     def _serve(self, host: Host, say: Say) -> Done:
         changes = _but_the_runtime(self.run.target, host, self.looked[host.name], host.name in self.lacking, say)
@@ -166,10 +189,9 @@ def _build(chosen: Target, host: Host, step: Runtime, platform: Platform, say: S
     tarball = sources.python_tarball(python.version, python.sha256, python.sources, fleet.path.parent, say)
     # Without the digests of the build before: this one makes others.
     made = Runtime(step.spec, step.user, Build(tarball, sources.wheelhouse(plan.PINS, say)))
-    compilers = Packages(package_names("build"), name="build packages")
     link = chosen.links[host]
-    todo = [*missing([compilers], look(link, [compilers])), *made.made_anew(platform)]
-    return apply(link, [compilers, made], todo, say, hear)
+    todo = [*missing([COMPILERS], look(link, [COMPILERS])), *made.made_anew(platform)]
+    return apply(link, [COMPILERS, made], todo, say, hear)
 
 
 def _fetch(chosen: Target, host: Host, runtime_id: str, heard: str) -> Ship:

@@ -20,13 +20,13 @@ SPARE_SECONDS = 10
 def lease(run: Run) -> LeaseSeen:
     """Who holds the lease, and who may. Raises Problem."""
     opener, password, redis = redis_of(run)
-    return home.lease(opener, password, redis.db, tls=redis.tls)
+    return home.lease(opener, password, redis.db, tls=redis.tls, user=redis.user)
 
 
 def set_home(run: Run, host: str) -> None:
     """Let only this host's scheduler work. Raises Problem."""
     opener, password, redis = redis_of(run)
-    home.set_home(opener, password, redis.db, host, tls=redis.tls)
+    home.set_home(opener, password, redis.db, host, tls=redis.tls, user=redis.user)
 
 
 def fence(run: Run, host: str) -> str:

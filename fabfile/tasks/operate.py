@@ -185,7 +185,7 @@ def await_empty(chosen: Target, phase: Phase, seconds: int) -> None:
     password = redis.password.reveal() if redis.password else None
     deadline = time.monotonic() + seconds
     while seconds:
-        report = redis_report(opener, password, redis.db, phase.queues, tls=redis.tls)
+        report = redis_report(opener, password, redis.db, phase.queues, tls=redis.tls, user=redis.user)
         left = {name: count for name, count in report.queues.items() if count}
         if report.problem and not report.queues:
             print(f"fab: not waiting for {', '.join(phase.queues)}: {report.problem}", file=sys.stderr)

@@ -74,7 +74,8 @@ def _steps(run: Run, host: Host, changes: Sequence[rotation.Change], only: bool)
         if one.name == MYSQL.name and host.has(MYSQL):
             found.append(MySQLPasswords(stores.mysql.user, *pair, only))
         if one.name == REDIS.name and host.has(REDIS):
-            found.append(RedisPasswords(*pair, stores.redis.port, only))
+            admin = stores.redis.admin.reveal() if stores.redis.admin else ""
+            found.append(RedisPasswords(*pair, stores.redis.port, only, stores.redis.user or "", admin))
     return found
 
 

@@ -79,5 +79,7 @@ def _redis(chosen: Target, reachable: list[Host]) -> tuple[stores.RedisReport, M
     where = chosen.fleet.stores.redis
     opener = route(chosen, reachable, chosen.fleet.redis_address(), where.port)
     password = where.password.reveal() if where.password else None
-    report = stores.redis_report(opener, password, where.db, tls=where.tls)
-    return report, queue_motion(opener, password, where.db, tls=where.tls) if report.ok else Motion()
+    report = stores.redis_report(opener, password, where.db, tls=where.tls, user=where.user)
+    if not report.ok:
+        return report, Motion()
+    return report, queue_motion(opener, password, where.db, tls=where.tls, user=where.user)

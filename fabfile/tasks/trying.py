@@ -181,7 +181,7 @@ def _fault(several: Mapping[str, Judged], early: bool) -> Failure | None:
 def hear(run: Run, roles: Iterable[str]) -> Heard:
     """All pulses, and the lengths of these roles' queues."""
     opener, password, redis = redis_of(run)
-    return trial.heard(opener, password, redis.db, _queues(roles), tls=redis.tls)
+    return trial.heard(opener, password, redis.db, _queues(roles), tls=redis.tls, user=redis.user)
 
 
 def _queues(roles: Iterable[str]) -> list[str]:
@@ -205,7 +205,7 @@ def give_back(run: Run, before: Mapping[str, int]) -> None:
     """Put messages that were put aside since `before` back into their queues, and tell of it."""
     opener, password, redis = redis_of(run)
     try:
-        back = taken_back(opener, password, redis.db, before, tls=redis.tls) if before else {}
+        back = taken_back(opener, password, redis.db, before, tls=redis.tls, user=redis.user) if before else {}
     except Problem as error:
         print(f"fab: messages at which the new release failed stay aside (fab doctor tells): {error}", file=sys.stderr)
         return

@@ -111,6 +111,8 @@ class Loop(object):
 
 TROUBLE = ("LOADING", "BUSY", "MISCONF", "OOM", "READONLY", "MASTERDOWN", "NOREPLICAS", "NOAUTH", "NOPERM", "WRONGPASS")
 """The words by which Redis begins when it can't serve anybody now."""
+FORBIDDEN = ("ACL failure in script", "The user executing the script")
+"""Those of a script that does what its user may not."""
 
 
 def redis_cut(error):
@@ -126,4 +128,8 @@ def redis_lost(error):
 
     if redis_cut(error):
         return True
-    return isinstance(error, redis.ResponseError) and str(error).startswith(TROUBLE)
+    # The client takes the first word away for an error that it knows.
+    if isinstance(error, (redis.exceptions.NoPermissionError, redis.exceptions.ReadOnlyError)):
+        return True
+    told = str(error)
+    return isinstance(error, redis.ResponseError) and (told.startswith(TROUBLE) or any(one in told for one in FORBIDDEN))

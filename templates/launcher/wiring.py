@@ -174,6 +174,7 @@ def connected(url):
         host=place.hostname,
         port=place.port,
         db=int(number) if number.isdigit() else 0,
+        username=place.username or None,
         password=place.password or None,
         socket_timeout=ANSWER_SECONDS,
         socket_connect_timeout=ANSWER_SECONDS / 2,

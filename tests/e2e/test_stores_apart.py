@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,15 @@ host = "address"
 username = "admin"
 need-auth = true
 """
+EXISTING = """
+[stores.mysql]
+host = "{address}"
+password = {{ file = "mysql" }}
+[stores.redis]
+host = "{address}"
+password = {{ file = "redis" }}
+"""
+"""In the place of the second host."""
 NOTHING = "ls -d /opt/pyspider/runtimes /home/work/distri_pyspider/current /etc/supervisord.conf 2>/dev/null || :"
 """A script that names what a deploy leaves on a host with programs."""
 
@@ -85,6 +96,38 @@ def test_a_host_of_stores_alone_gets_no_program_and_no_python(
 
 def test_it_crawls(apart: Cluster) -> None:
     apart.fab("demo.crawl", "--pages", "60")
+    well(apart)
+
+
+def test_stores_that_exist_and_that_ssh_does_not_reach_are_judged_as_the_hosts_see_them(apart: Cluster) -> None:
+    kept = tomllib.loads((apart.folder / ".secrets" / "apart.toml").read_text())
+    (apart.folder / "mysql").write_text(kept["mysql"])
+    (apart.folder / "redis").write_text(kept["redis"])
+    for name in ("mysql", "redis"):
+        (apart.folder / name).chmod(0o600)
+    before, address = apart.hosts_toml.read_text(), apart.sandbox.address("node2")
+    own = EXISTING.format(address=address)
+    apart.hosts_toml.write_text(re.sub(r"\[hosts\.node2\]\n.*\n.*\n", own, before))
+    apart.on("node2", "systemctl stop ssh.socket ssh")
+    try:
+        assert "nothing changed" in apart.fab("bootstrap").stdout
+        apart.fab("deploy")
+        assert "nothing changed" in apart.fab("deploy").stdout
+        well(apart)
+        apart.sandbox.cut("node2")
+        status = apart.status()
+        told = [line for line in status["problems"] if "MySQL" in line or "Redis" in line]
+        assert len(told) >= 2 and not any("bootstrap" in line for line in told), status["problems"]
+        said = apart.fab("doctor", status=1).stdout
+        assert "mysql-refused" in said and "redis-refused" in said and "bootstrap" not in said, said
+        refused = apart.fab("deploy", "--reload", status=1).stdout
+        assert f"MySQL at {address}:3306: no answer from here (mysql-refused); start MySQL" in refused
+        assert f"Redis at {address}:6379: no answer from here (redis-refused); start Redis" in refused
+    finally:
+        apart.sandbox.heal("node2")
+        apart.on("node2", "systemctl start ssh")
+        apart.hosts_toml.write_text(before)
+    apart.fab("deploy")
     well(apart)
 
 

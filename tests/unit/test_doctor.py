@@ -187,6 +187,8 @@ def test_a_closed_door_is_no_finding(fleet: Fleet, host: str, change: Callable[[
         ("node2", set_in("denials", ["systemd may not execute /opt/pyspider/boot/x"]), "selinux-denied"),
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "sentinel")),
          "redis-sentinel"),
+        ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "NOPERM")), "redis-forbidden"),
+        ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "old")), "redis-old"),
         ("node2", both(set_in("asked/0/mysql/taskdb", STRANGE | {"errno": 2026}), state(1, "BACKOFF")), "mysql-tls"),
         ("node1", set_in("asked/0/redis/policy", "allkeys-lru"), "redis-evicting"),
         ("node1", set_in("asked/0/redis/clients", ["192.0.2.9"]), "other-cluster"),
@@ -324,6 +326,9 @@ def test_a_store_that_bootstrap_has_not_made_is_not_claimed_to_be_mended(fleet: 
     (one,) = findings(view(foreign, {"node2": set_in("asked/0/mysql/taskdb", DENIED)}), CHECKS)
     assert (one.id, one.fixable) == ("mysql-denied", False)
     assert "CREATE USER" in one.fix
+    # Nor where doctor itself would mend nothing.
+    (one,) = findings(view(foreign, {"node1": set_in("asked/0/mysql/taskdb/connected", 490)}), CHECKS)
+    assert one.id == "mysql-max-connections" and "bootstrap" not in one.fix and "max_connections = 500" in one.fix
 
 
 def test_an_unreachable_host_is_a_finding_and_nothing_is_guessed_about_it(fleet: Fleet) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from fabfile.ssh.ending import WantsTerminal, at_the_gate, behind_the_gate, in_t
 from fabfile.ssh.gate import EATEN, FOREIGN, WARD, Gate, gated, last_words
 from fabfile.ssh.protocol import Message, Reader, message, receiver
 from fabfile.steps.base import Action
+from fabfile.steps.shell import cmd, in_any_shell
 
 ONCE = '[ -z "$AGAIN" ] || return; export AGAIN=1\n'
 STARTUPS = {
@@ -128,11 +130,46 @@ def test_the_end_of_a_login_shell_is_one_sentence_with_its_own_words(status: int
 
 def test_the_password_is_asked_for_only_where_sudo_wants_one() -> None:
     asked = str(behind_the_gate(OPER, 1, "sudo: a password is required"))
-    assert asked == "a: sudo refuses oper: a password is required; give it with --prompt-for-sudo-password"
+    assert asked == (
+        "a: sudo refuses oper: a password is required; give it with --prompt-for-sudo-password "
+        "(`fab doctor --sudoers` prints the lines that it needs)"
+    )
     for said in ("oper is not in the sudoers file.", "sh: 1: exec: sudo: not found", ""):
         assert "--prompt" not in str(behind_the_gate(OPER, 1, said))
     assert isinstance(behind_the_gate(OPER, 1, "sudo: sorry, you must have a tty to run sudo"), WantsTerminal)
     assert "sudo" not in str(behind_the_gate(HOST, 127, "sh: setsid: not found"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"Sorry, user oper is not allowed to execute '{receiver()}' as root on a.",
+        "oper is not in the sudoers file.; This incident has been reported to the administrator.",
+        ":; ' as root on a.",
+        "Sorry, user oper may not run sudo on a.",
+    ],
+)
+def test_a_refusal_of_sudos_is_one_short_sentence_that_names_the_lines_it_needs(said: str) -> None:
+    assert str(behind_the_gate(OPER, 1, said)) == (
+        "a: sudo does not allow oper to run /bin/sh as root; `fab doctor --sudoers` prints the lines that it needs"
+    )
+
+
+LOGIN_SHELLS = [path for name in ("csh", "tcsh", "fish", "zsh", "bash", "dash") if (path := shutil.which(name))]
+
+
+@pytest.mark.parametrize("shell", LOGIN_SHELLS)
+def test_a_login_shell_of_another_kind_runs_the_same(shell: str, tmp_path: Path) -> None:
+    odd = "a\nb'c\"d!e\\f%g$h`i\\n\\047 !! ~ {x,y} * ? [z] # ^ (k) <l> & ; |"
+    (tmp_path / odd.replace("/", "")).write_text("found")
+    script = f"cat {cmd(tmp_path / odd)}; printf '%s' {cmd(odd)}"
+    done = subprocess.run([shell, "-c", str(in_any_shell(script))], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"found{odd}", "")
+    sent = message([Action("x", f"touch {cmd(tmp_path / 'done')}")], ())
+    said = subprocess.run([shell, "-c", receiver()], input=WARD + sent.head() + sent.tail(), capture_output=True)  # noqa: PLW1510
+    reader = Reader(sent)
+    reader.feed(said.stdout)
+    assert reader.done and (tmp_path / "done").exists(), said.stderr
 
 
 def test_the_end_of_the_receiver_tells_a_full_disk_from_a_lost_connection() -> None:

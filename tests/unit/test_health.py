@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,13 @@ def test_the_store_of_a_cluster_made_by_hand_is_not_to_be_bootstrapped(fleet: Fl
     own = [program(name, role=name.rstrip("0123456789")) for name in hosts["node1"].wanted]
     hosts["node1"] = by_hand(hosts["node1"], *own)
     assert view(fleet, hosts, mysql=refused).problems()[0] == "mysql: MySQL refuses the user; correct stores.mysql"
+
+
+def test_a_store_that_exists_already_is_not_to_be_bootstrapped(fleet: Fleet) -> None:
+    stores = dataclasses.replace(fleet.stores, mysql=dataclasses.replace(fleet.stores.mysql, managed=False))
+    refused = MySQLReport(False, problem="MySQL refuses the user; run `fab bootstrap`, or correct stores.mysql")
+    seen = view(dataclasses.replace(fleet, stores=stores), well(fleet), mysql=refused)
+    assert seen.problems()[0] == "mysql: MySQL refuses the user; correct stores.mysql"
 
 
 EVIL = "x\x1b[2J\n! node2: fine\r\x9b1m[bold]y[/]"

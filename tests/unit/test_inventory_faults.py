@@ -177,6 +177,7 @@ OPEN_WEBUI = 'host = "0.0.0.0"'
         ('user = "pyspider"', "password = {}", 'stores.mysql.password: give one of the two: { env = "NAME" } or { file = "path" }'),
         ('user = "pyspider"', "password = false", 'stores.mysql.password: must be { env = "NAME" } or { file = "path" }'),
         ("db = 0", "password = true", "stores.redis.password: true is none of"),
+        ("db = 0", 'username = "default"', "stores.redis.username: bootstrap keeps the default user for itself; name another one, or remove this key"),
         ("db = 0", "password = false", "stores.redis.password: a Redis that bootstrap sets up always has a password"),
     ],
 )  # fmt: skip

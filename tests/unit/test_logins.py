@@ -62,11 +62,29 @@ def test_who_is_let_in_may_go_on(more: dict[str, Any]) -> None:
         ({"redis": {"error": "WRONGPASS no", "code": "WRONGPASS"}}, r"Redis refuses the password \(WRONGPASS no\)"),
         ({"redis": {"error": "x", "code": "sentinel"}}, r"Redis there is a Sentinel \(x\); name the master itself in"),
         ({"redis": {"error": "gone", "code": "refused"}}, r"Redis does not let it in \(gone\); run `fab bootstrap`"),
+        (
+            {"redis": {"error": "NOPERM the user u lacks +get", "code": "NOPERM"}},
+            r"^Redis does not allow its user what programs do there \(NOPERM .* \+get\); allow it by ACL SETUSER there",
+        ),
+        (
+            {"redis": {"error": "it is old", "code": "old"}},
+            r"^Redis knows no users \(it is old\); take username out of",
+        ),
     ],
 )
 def test_a_refusal_is_one_sentence_with_the_way_on(more: dict[str, Any], words: str) -> None:
     with pytest.raises(Problem, match=words):
         STEP.diff(said(**more))
+
+
+def test_a_store_that_exists_already_is_not_bootstraps_to_mend() -> None:
+    step = Logins("/opt/python", b"{}", existing=("redis",))
+    refused = {"mysql": {"a": {"errno": 1045, "error": "x"}}, "redis": {"error": "y", "code": "WRONGPASS"}}
+    with pytest.raises(Problem) as caught:
+        step.diff(said(**refused))
+    mysql, redis = str(caught.value).split("; Redis ")
+    assert "run `fab bootstrap`, or correct [stores.mysql]" in mysql
+    assert redis.startswith("refuses the password (y); correct [stores.redis]")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +94,7 @@ def test_a_refusal_is_one_sentence_with_the_way_on(more: dict[str, Any], words: 
         ({"redis": None}, ""),
         # A store that is away: programs wait for it, whatever release they have.
         ({"redis": {"error": "gone", "code": "refused"}}, ""),
+        ({"redis": {"error": "NOPERM no", "code": "NOPERM"}}, ""),
         ({"mysql": {"taskdb": {"errno": None, "error": "timed out"}}}, ""),
         (
             {"mysql": {"taskdb": {"errno": 1045, "error": "Access denied"}}},

@@ -21,6 +21,27 @@ WANTED = Packages({"debian": ["gcc", ("libssl3t64", "libssl3")], "redhat": ["gcc
 DEBIAN = "family debian apt-get\n"
 
 
+def listed(family: str) -> str:
+    """The packages of a family as docs/platforms.md has them."""
+    told = {
+        name: ", ".join(one if isinstance(one, str) else " or ".join(one) for one in names)
+        for name, names in FAMILIES[family].packages.items()
+    }
+    return "\n".join(f"| {name} | {words or 'refused'} |" for name, words in told.items())
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "alpine"])
+def test_the_packages_that_a_host_needs_are_listed_for_people_without_a_mirror(family: str) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "platforms.md").read_text()
+    assert listed(family) in page, f"docs/platforms.md is to have:\n{listed(family)}"
+
+
+def test_a_host_of_musl_is_refused_with_the_reason() -> None:
+    step = Packages(package_names("runtime", "firewall"), refusals("runtime", "firewall"))
+    with pytest.raises(Problem, match="the C library of this host is musl, and the pinned packages are for glibc"):
+        step.diff(Found(0, "family alpine apk\n"))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_has_every_set_that_a_host_may_need(family: str) -> None:
     one = FAMILIES[family].packages
@@ -46,6 +67,7 @@ RELEASES = {
     "leap": 'ID="opensuse-leap"\nID_LIKE="suse opensuse"\nVERSION_ID="15.6"',
     "tumbleweed": 'ID="opensuse-tumbleweed"\nID_LIKE="opensuse suse"',
     "arch": "ID=arch",
+    "alpine": "ID=alpine\nVERSION_ID=3.22.1",
 }
 ALL = ("apt-get", "dpkg-query", "dnf", "yum", "zypper")
 
@@ -61,6 +83,7 @@ ALL = ("apt-get", "dpkg-query", "dnf", "yum", "zypper")
         ("fedora", ("dnf",), "redhat dnf"),
         ("leap", ALL, "suse zypper"),
         ("tumbleweed", ("zypper",), "suse zypper"),
+        ("alpine", ("apk",), "alpine apk"),
         ("redhat-release", ("yum", "apt-get"), "redhat yum"),
         # What nobody knows is told by its tools.
         ("arch", (), "none"),
@@ -92,7 +115,7 @@ def test_a_host_is_of_the_family_that_it_says(
 
 
 def test_what_a_family_does_not_have_is_refused_with_the_reason() -> None:
-    assert refusals("mysql", "runtime") == {}
+    assert refusals("mysql", "runtime").keys() == {"alpine"}
     step = Packages(package_names("redis"), refusals("redis"))
     with pytest.raises(Problem, match=r"openSUSE runs Redis and Valkey as instances .* name it in hosts\.toml"):
         step.diff(Found(0, "family suse zypper\n"))
@@ -101,16 +124,29 @@ def test_what_a_family_does_not_have_is_refused_with_the_reason() -> None:
 
 @pytest.mark.parametrize(
     ("family", "tool", "lists"),
-    [("redhat", "dnf", 0), ("redhat", "dnf", 1), ("redhat", "yum", 1), ("suse", "zypper", 4)],
+    [
+        ("redhat", "dnf", 0),
+        ("redhat", "dnf", 1),
+        ("redhat", "yum", 1),
+        ("suse", "zypper", 4),
+        ("debian", "apt-get", 0),
+        ("debian", "apt-get", 100),
+    ],
 )
 def test_a_mirror_that_no_longer_serves_is_one_sentence(tmp_path: Path, family: str, tool: str, lists: int) -> None:
     (action,) = Packages({family: ["gcc"]}).diff(Found(0, f"family {family} {tool}"))
-    (tmp_path / tool).write_text(f'#!/bin/sh\ncase " $* " in *makecache*|*refresh*) exit {lists} ;; esac\nexit 7\n')
-    (tmp_path / tool).chmod(0o755)
+    (tmp_path / tool).write_text(
+        '#!/bin/sh\ncase " $* " in '
+        f"*makecache*|*refresh*|*=any*update*) exit {lists} ;; *update*) exit 0 ;; esac\nexit 7\n"
+    )
+    (tmp_path / "dpkg").write_text("#!/bin/sh\n")
+    for name in (tool, "dpkg"):
+        (tmp_path / name).chmod(0o755)
     script = f"say() {{ :; }}\n{action.script}"
     known_path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(["dash", "-uc", script], capture_output=True, text=True, check=False, env=known_path)
-    told = "no longer serve its release" in done.stdout
+    reason = "can't be reached" if tool == "apt-get" else "no longer serve its release"
+    told = reason in done.stdout and "it lacks gcc: let it reach a mirror, or install them by hand" in done.stdout
     assert (done.returncode, told) == ((1, True) if lists else (7, False))
     assert len(done.stdout.splitlines()) == bool(lists)
 

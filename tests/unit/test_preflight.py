@@ -58,6 +58,12 @@ def other(sight: Facts) -> None:
         (set_in("preflight/listeners", [HELD]), [("port-in-use", True)]),
         (set_in("preflight/disks/0/free", 1 << 30), [("disk-full", False)]),
         (set_in("preflight/disks/0/free", 1 << 20), [("disk-full", True)]),
+        # A small disk, of which a part has to do.
+        (
+            both(set_in("preflight/disks/0/bytes", 80 << 20), set_in("preflight/disks/0/free", 19 << 20)),
+            [("disk-full", True)],
+        ),
+        (both(set_in("preflight/disks/0/bytes", 80 << 20), set_in("preflight/disks/0/free", 21 << 20)), []),
         (set_in("preflight/disks/0/inodes_free", 5000), [("inodes", False)]),
         (set_in("preflight/disks/0/inodes_free", 5), [("inodes", True)]),
         (set_in("preflight/memory/free", 20 << 20), [("memory", False)]),

@@ -70,6 +70,7 @@ SENTENCES = {
     "other-user": "whose processes these are is for a person to know; they are left alone",
     "site-unreachable": "the way out belongs to the network or the proxy, and a person chooses it",
     "clock": "which service keeps the clock is for a person to choose",
+    "redis-forbidden": "the rights of a user are their administrator's to give, in Redis",
     "other-cluster": "one of two clusters has to go; a person chooses which",
 }
 """No command is printed for these, on any host."""
@@ -78,6 +79,7 @@ NOT_CAUSED = {
     "hung": "a program has to be silent for a minute; the command is that of `rpc-mute`",
     "tasks-lost": "a scheduler has to be silent for five minutes; the command is that of `rpc-mute`",
     "selinux-denied": "no host of the tests has SELinux",
+    "redis-old": "deploy refuses such an address before a program meets it; the command is that of mysql-tls",
     "redis-sentinel": "deploy refuses such an address before a program meets it; the command is that of mysql-tls",
     "redis-tls": "the Redis that bootstrap sets up has no TLS; the command is that of mysql-tls",
 }
@@ -120,6 +122,7 @@ NOT_BY_HAND = {
     "redis-refused": "how Redis is started there, and where it listens, is its owner's",
     "redis-noauth": "the password is its owner's",
     "selinux-denied": "no host of the tests has SELinux",
+    "redis-old": _OURS,
     "redis-sentinel": "where the master is, is for its owner to say",
     "redis-tls": "the certificates are their owner's",
     "phantomjs-down": "the cluster made by hand has none; the command is that of rpc-down",

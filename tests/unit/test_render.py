@@ -22,6 +22,7 @@ from supervisor.datatypes import dict_of_key_value_pairs
 from supervisor.options import ServerOptions
 
 from fabfile import render
+from fabfile.errors import WrongInput
 from fabfile.inventory import TLS, Fleet, load
 from fabfile.inventory.roles import PROGRAMS, WEBUI
 from fabfile.steps.base import Found
@@ -432,6 +433,20 @@ def test_a_redis_without_a_password_has_none_in_its_url(tmp_path: Path) -> None:
         ('db = 1\npassword = { env = "TUTORIAL_REDIS_PASSWORD" }', 'host = "192.0.2.40"\npassword = false'),
     )
     assert json.loads(render.config_json(one))["message-queue"] == "redis://192.0.2.40:6379/0"
+
+
+def test_a_user_of_redis_stands_in_its_url_before_the_password(tmp_path: Path) -> None:
+    own = ("mysql = 1, redis = 1", "mysql = 1")
+    one = fleet(tmp_path, own, ("db = 1\n", 'db = 1\nhost = "192.0.2.40"\nusername = "crawl"\n'))
+    url = json.loads(render.config_json(one))["message-queue"]
+    assert url == f"redis://crawl:{PASSWORDS['REDIS']}@192.0.2.40:6379/1"
+    assert json.loads(render.config_json_masked(one))["message-queue"] == "redis://crawl:***@192.0.2.40:6379/1"
+    password = (
+        'db = 1\npassword = { env = "TUTORIAL_REDIS_PASSWORD" }',
+        'host = "192.0.2.40"\nusername = "u"\npassword = false',
+    )
+    with pytest.raises(WrongInput, match=r"stores\.redis\.username: a user logs in by a password"):
+        fleet(tmp_path, own, password)
 
 
 def launch(

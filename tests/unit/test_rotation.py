@@ -101,6 +101,23 @@ def test_each_redis_is_told_in_its_own_words(version: str, valid: str, only: boo
     assert [payload.content for one in actions for payload in one.payloads] == ([words.encode()] if words else [])
 
 
+@pytest.mark.parametrize(
+    ("valid", "only", "words"),
+    [
+        ("valid old\n", False, "AUTH a\nACL SETUSER crawl >n\n"),
+        ("valid old\nvalid new\n", True, "AUTH a\nACL SETUSER crawl <o\n"),
+    ],
+)
+def test_the_user_of_programs_gets_its_passwords_from_the_default_user(valid: str, only: bool, words: str) -> None:
+    step = RedisPasswords("o", "n", 6379, only, "crawl", "a")
+    assert [one.content for one in step.probe().payloads] == [
+        b"AUTH crawl o\nINFO server\n",
+        b"AUTH crawl n\nINFO server\n",
+    ]
+    (action,) = step.diff(Found(0, f"version 7.0.15\n{valid}"))
+    assert [payload.content for payload in action.payloads] == [words.encode()]
+
+
 @pytest.mark.parametrize("step", [MySQLPasswords("u", "o", "n"), RedisPasswords("o", "n", 6379)])
 def test_a_store_that_does_not_answer_is_not_taken_for_an_old_one(step: MySQLPasswords | RedisPasswords) -> None:
     with pytest.raises(CannotLook, match="does not say its version"):

@@ -16,6 +16,9 @@ from .work import roles as not_working
 
 NO_TLS = "tls"
 """The code of an answer of Redis without TLS, on one side or the other."""
+FORBIDDEN = "NOPERM"
+OLD = "old"
+"""The code where the address names a user, and the server is too old to know any."""
 SENTINEL = "sentinel"
 """The code where a Sentinel answers."""
 
@@ -55,7 +58,7 @@ def _reply(view: View, matches: Callable[[str], bool], host: Patient, answer: Re
 
 
 def _no_login(code: str) -> bool:
-    return code in ("NOAUTH", "WRONGPASS", "NOPERM", "ERR")
+    return code in ("NOAUTH", "WRONGPASS", "ERR")
 
 
 def evicting(view: View) -> Iterator[Hit]:
@@ -127,7 +130,7 @@ CHECKS = (
         title="ConnectionError: Error 111 connecting to Redis; the scheduler and the processors end",
         cause="Redis does not run, or does not listen where config.json says, or a filter is between",
         fix=BOOTSTRAP,
-        find=redis_errors(lambda code: not _no_login(code) and code not in (NO_TLS, SENTINEL)),
+        find=redis_errors(lambda code: not _no_login(code) and code not in (NO_TLS, SENTINEL, FORBIDDEN, OLD)),
         fixes=("stores",),
         foreign_fix="start Redis, and let it listen (bind) at the address above" + STARTED,
         hides=DEPENDENTS,
@@ -151,6 +154,24 @@ CHECKS = (
         fixes=("stores", "release", "restart"),
         foreign_fix="write redis://:PASSWORD@HOST:PORT/0 as message-queue, with the password in redis.conf's "
         "requirepass{restarted}",
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="redis-forbidden",
+        title="NOPERM this user has no permissions to run the command; ACL failure in script",
+        cause="the user of Redis (ACL) that config.json names may not do all that the programs do there",
+        fix="allow that user what is named above, by ACL SETUSER in Redis (docs/redis-users.md), and keep it by "
+        "ACL SAVE or CONFIG REWRITE",
+        find=redis_errors(lambda code: code == FORBIDDEN),
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="redis-old",
+        title="ERR wrong number of arguments for 'auth' command",
+        cause="config.json names a user of Redis, and a Redis before 6 knows none",
+        fix="take username out of [stores.redis] of hosts.toml, or name a Redis from 6 on, then: fab deploy",
+        find=redis_errors(lambda code: code == OLD),
+        foreign_fix="leave the user out of message-queue{restarted}",
         hides=DEPENDENTS,
     ),
     Check(
