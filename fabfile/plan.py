@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from . import render
-from .inventory import Fleet, Host, Program, commands, doors
+from .inventory import Fleet, Host, Program, commands, doors, renderers
 from .inventory.order import role_of
 from .inventory.roles import MYSQL, PHANTOMJS, REDIS, ROLES, STORES, WEBUI
 from .sources import kept_runtimes, lock_digest
@@ -98,7 +98,9 @@ def needs_runtime(fleet: Fleet, host: Host) -> bool:
 def packages(fleet: Fleet, host: Host) -> Packages:
     """The runtime's libraries, where it is needed, and the packages of the host's roles and of its firewall."""
     libraries = ["runtime"] if needs_runtime(fleet, host) else []
-    wanted = [role.packages for role in ROLES.values() if role.packages and host.has(role)]
+    own = {PHANTOMJS.name: renderers.packages(fleet)}
+    named = [own.get(role.name, role.packages) for role in ROLES.values() if host.has(role)]
+    wanted = [name for name in named if name]
     filters = ["firewall"] if fleet.cluster.firewall and doors.ports(fleet, host) else []
     sets = (*libraries, *wanted, *filters)
     return Packages(package_names(*sets), refusals(*sets))
@@ -111,12 +113,11 @@ def doors_of(fleet: Fleet, host: Host) -> list[Step]:
 
 
 def renderer(fleet: Fleet, host: Host) -> list[Step]:
-    """What starts PhantomJS, on its hosts."""
-    cluster = fleet.cluster
-    folder = commands.render_folder(cluster.name)
-    programs = ((f"{folder}/renderer.py", "renderer.py"), (f"{folder}/{commands.FETCHER_SCRIPT}", "phantomjs.js"))
-    user, hidden = fleet.phantomjs.user, (cluster.home, cluster.logs)
-    made = Renderer(cluster.name, user, cluster.user, hidden, PYTHON, programs)
+    """What starts PhantomJS or Chromium, on its hosts."""
+    cluster, spec = fleet.cluster, fleet.phantomjs
+    hidden, programs = (cluster.home, cluster.logs), renderers.files(fleet)
+    namespaces = spec.chromium and spec.sandbox
+    made = Renderer(cluster.name, spec.user, cluster.user, hidden, PYTHON, programs, namespaces)
     return [made] if host.has(PHANTOMJS) else []
 
 

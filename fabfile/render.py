@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .inventory import Fleet, Host, Program, Redis, commands, doors
+from .inventory import Fleet, Host, Program, Redis, commands, doors, renderers
 from .inventory.passwords import Password
 from .inventory.roles import FETCHER, MYSQL, PHANTOMJS, PROGRAMS, REDIS, ROLES, STOP_SECONDS, STORES, WEBUI, Role
 
@@ -117,6 +117,8 @@ def _config(fleet: Fleet, show: Any) -> dict[str, Any]:
     config |= dict.fromkeys(REDIS.addresses, _redis_url(fleet.stores.redis, show))
     config |= {key: _first(fleet, role.name) for role in PROGRAMS for key in role.addresses}
     config[FETCHER.name] |= {"xmlrpc": True} | {name: show(url) for name, url in fleet.endpoints.items()}
+    # Read by templates/launcher/fetching.py; pyspider itself knows one only.
+    config[FETCHER.name] |= {"renderers": places} if len(places := renderers.places(fleet)) > 1 else {}
     webui = {"cdn": CDN} | config[WEBUI.name] | {f"{role}-rpc": url for role, url in rpc_addresses(fleet).items()}
     config[WEBUI.name] = webui | ({"password": show(fleet.webui_password)} if fleet.webui_password else {})
     for role in PROGRAMS:
@@ -229,7 +231,8 @@ def _inputs(fleet: Fleet, host: Host, program: Program, config: dict[str, Any], 
     settings = "\n".join(line for line in section.splitlines() if not line.startswith(";"))
     role = ROLES[program.role]
     if role.kind != "component":
-        return [settings, runtime, *role.made_of(fleet), plain("renderer.py"), plain("phantomjs.js")]
+        programs = [plain(template) for _, template in renderers.files(fleet)]
+        return [settings, runtime, *renderers.made_of(fleet), *programs]
     shared = {name: value for name, value in config.items() if not isinstance(value, dict)}
     ways = [part for name_and_text in sorted(_tls(fleet).items()) for part in name_and_text]
     own = [guard()] if role == WEBUI else []
@@ -253,25 +256,12 @@ def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dic
     return {
         "name": program.name,
         "command": " ".join(role.command(fleet, host, program)),
-        "environment": environment | dict(role.environment) | (_confined(fleet) if role is PHANTOMJS else {}),
+        "environment": environment | (renderers.environment(fleet) if role is PHANTOMJS else dict(role.environment)),
         "priority": role.priority,
         "stopsignal": role.stop_signal,
         "stopasgroup": "true" if role.stop_group else "false",
         "stop_seconds": _stop_seconds(fleet, role),
         "log": program.log,
-    }
-
-
-def _confined(fleet: Fleet) -> dict[str, str]:
-    """The places that no page gets to (templates/phantomjs.js), and its memory (templates/renderer.py)."""
-    hosts = dict.fromkeys(
-        [*(host.address for host in fleet.hosts), *(fleet.stores.of(role).address for role in STORES)]
-    )
-    ports = [*doors.all_ports(fleet), *doors.all_pages(fleet)]
-    return {
-        "PYSPIDER_HOSTS": " ".join(hosts),
-        "PYSPIDER_PORTS": " ".join(map(str, ports)),
-        "PYSPIDER_MEMORY_MB": str(fleet.phantomjs.memory_mb),
     }
 
 

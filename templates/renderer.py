@@ -6,7 +6,8 @@
     renderer.py stop SOCKET          as the renderer's user: ends it, and all that it runs
 
 PhantomJS never gives memory back, and a page's script can hang all of it: one that holds too much, or does not answer,
-is ended here, and supervisord starts it anew. Fetchers ask once more then.
+is ended here, and supervisord starts it anew. Fetchers ask once more then. The same holds for Chromium. What a command
+writes below TMPDIR is gone when it has ended.
 
 The socket is in a directory of the renderer's user; only USER, root and itself are heard there. Nothing goes the other
 way but the output of the command.
@@ -15,34 +16,30 @@ way but the output of the command.
 from __future__ import print_function
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import pwd
 import select
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
+
+from limits import LOOK, Watch, clock
 
 SECONDS = 10
 MOST = 1 << 20
 """Bytes of a request."""
 PASSED = ("LANG", "OPENSSL_CONF", "SUPERVISOR_PROCESS_NAME")
 SO_PEERCRED = 17
-LOOK = 5
-"""Seconds between two looks at a command."""
-MOMENT = 0.2
-"""Seconds in which a command that has nothing to do answers. Who asked for it may end it meanwhile."""
-MEMORY = "PYSPIDER_MEMORY_MB"
-"""The variable with the megabytes that a command may hold. The last word of such a command is ADDRESS:PORT."""
-PATIENCE = 60
-"""Seconds that one which holds too much has for the pages that it has begun; none above twice that much."""
-HANG = 120 // LOOK
-"""Looks without an answer: two minutes, in which this host was not stopped itself."""
-ESTABLISHED = "01"
+SCRATCH = "/var/tmp"
+"""Where a command's TMPDIR is: on the disk, and where systemd runs, private."""
 DEATH = 1
 """PR_SET_PDEATHSIG."""
 
@@ -77,6 +74,9 @@ def line(connection):
 
 def serve(path, user):
     heard, code = (0, os.getuid(), pwd.getpwnam(user).pw_uid), digest()
+    for left in glob.glob(os.path.join(SCRATCH, scratch_name(path) + "*")):
+        if os.lstat(left).st_uid == os.getuid():
+            remove(left)
     try:
         os.unlink(path)
     except OSError as error:
@@ -101,31 +101,40 @@ def serve(path, user):
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             server.close()
             try:
-                handle(connection, pid, code)
+                handle(connection, pid, code, scratch_name(path))
             finally:
                 os._exit(0)
         connection.close()
 
 
-def handle(connection, pid, code):
+def handle(connection, pid, code, scratch):
     connection.settimeout(SECONDS)
     wanted = json.loads(line(connection))
     if not wanted["words"]:
         connection.sendall((code + "\n").encode("ascii"))
         return
-    own = pwd.getpwuid(os.getuid())
-    environment = {"HOME": own.pw_dir, "USER": own.pw_name, "PATH": "/usr/bin:/bin", "PYSPIDER_STUB": str(pid)}
-    environment.update((str(name), str(value)) for name, value in wanted["environment"].items())
+    folder = tempfile.mkdtemp(prefix=scratch, dir=SCRATCH)
+    try:
+        own = pwd.getpwuid(os.getuid())
+        environment = {"HOME": own.pw_dir, "USER": own.pw_name, "PATH": "/usr/bin:/bin", "PYSPIDER_STUB": str(pid)}
+        environment.update((str(name), str(value)) for name, value in wanted["environment"].items())
+        watched(connection, wanted["words"], dict(environment, TMPDIR=folder))
+    finally:
+        remove(folder)
+
+
+def watched(connection, words, environment):
+    """Runs a command for as long as the other end lives and there is no reason against it."""
     with open(os.devnull) as nothing:
         try:
             process = subprocess.Popen(
-                wanted["words"], stdin=nothing, stdout=connection, stderr=connection, env=environment,
-                cwd=own.pw_dir, preexec_fn=begin, close_fds=True,
+                words, stdin=nothing, stdout=connection, stderr=connection, env=environment,
+                cwd=environment["HOME"], preexec_fn=begin, close_fds=True,
             )  # fmt: skip
         except OSError as error:
-            connection.sendall(("%s: %s\n" % (wanted["words"][0], error.strerror)).encode("utf-8"))
+            connection.sendall(("%s: %s\n" % (words[0], error.strerror)).encode("utf-8"))
             return
-    watch, look_at = Watch(process.pid, wanted["words"], environment), clock() + LOOK
+    watch, look_at = Watch(process.pid, words, environment), clock() + LOOK
     while process.poll() is None:
         # The other end says nothing more: to be readable means that it has ended.
         ended, reason = select.select([connection], [], [], 0.2)[0], ""
@@ -134,85 +143,32 @@ def handle(connection, pid, code):
         if reason:
             connection.sendall(("renderer.py: %s; it starts anew\n" % reason).encode("utf-8"))
         if ended or reason:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            break
+    # Its children go with it, and also those of one that has ended by itself.
+    kill_group(process.pid)
+    process.wait()
 
 
-def clock():
-    """Seconds that no setting of the clock changes."""
-    return os.times()[4]
-
-
-class Watch(object):
-    """A command that listens at an address, and the reasons for which it has to end."""
-
-    def __init__(self, pid, words, environment):
-        self.pid, self.limit = pid, int(environment.get(MEMORY) or 0)
-        self.address, _, port = words[-1].rpartition(":")
-        self.port = int(port) if self.limit else 0
-        self.heavy_since, self.silent, self.question = None, 0, None
-
-    def reason(self):
-        """Why it has to end now, in words; empty where it need not."""
-        if not self.limit:
-            return ""
-        self.hear()
-        if self.silent > HANG:
-            return "no answer at %s:%d for %d s" % (self.address, self.port, HANG * LOOK)
-        holds = memory(self.pid)
-        if holds <= self.limit:
-            self.heavy_since = None
-            return ""
-        self.heavy_since = self.heavy_since or clock()
-        late = clock() > self.heavy_since + PATIENCE or holds > 2 * self.limit
-        if late or not open_requests(self.port):
-            return "it holds %d MB, more than memory_mb = %d" % (holds, self.limit)
-        return ""
-
-    def hear(self):
-        """Asks it something, and takes note of its answer, of which only the first byte counts."""
-        if self.question is None:
-            self.question = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self.question.settimeout(MOMENT)
-            try:
-                self.question.connect((self.address, self.port))
-                self.question.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            except EnvironmentError:
-                # Nobody listens yet, or a filter of the host's is in between: that is no silence of its own.
-                self.silent = 0
-                self.close()
-                return
-        self.silent += 1
-        if select.select([self.question], [], [], MOMENT)[0]:
-            if self.heard():
-                self.silent = 0
-            self.close()
-
-    def heard(self):
-        try:
-            return bool(self.question.recv(1))
-        except EnvironmentError:
-            return False
-
-    def close(self):
-        self.question.close()
-        self.question = None
-
-
-def memory(pid):
-    """The megabytes that a process holds; 0 where there is none."""
+def kill_group(number):
     try:
-        with open("/proc/%d/statm" % pid) as stream:
-            return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
-    except EnvironmentError:
-        return 0
+        os.killpg(number, signal.SIGKILL)
+    except OSError as error:
+        if error.errno != errno.ESRCH:
+            raise
 
 
-def open_requests(port):
-    """How many connections to a port of this host are open."""
-    with open("/proc/net/tcp") as stream:
-        rows = [line.split() for line in stream.readlines()[1:]]
-    return len([row for row in rows if int(row[1].rpartition(":")[2], 16) == port and row[3] == ESTABLISHED])
+def scratch_name(path):
+    """How the names of the folders begin that are for commands of this socket."""
+    return os.path.basename(os.path.dirname(os.path.abspath(path))) + "."
+
+
+def remove(folder):
+    """Removes a folder of this user's, into which a process that ends may still write."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for _ in range(20):
+        if os.path.lexists(folder):
+            time.sleep(0.1)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def begin():

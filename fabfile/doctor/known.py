@@ -1,6 +1,6 @@
 """The options that pyspider 0.3.10 reads, by section (pyspider/run.py). It ignores any other key in silence.
 
-processing_timeout and stop_seconds are read by this project's own launcher.
+processing_timeout, stop_seconds and renderers are read by this project's own launcher.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _WORDS = {
     "scheduler": "xmlrpc xmlrpc_host xmlrpc_port inqueue_limit delete_time active_tasks loop_limit fail_pause_num "
     "scheduler_cls threads processing_timeout",
     "fetcher": "xmlrpc xmlrpc_host xmlrpc_port poolsize proxy user_agent timeout phantomjs_endpoint splash_endpoint "
-    "fetcher_cls stop_seconds",
+    "fetcher_cls stop_seconds renderers",
     "processor": "processor_cls process_time_limit",
     "result_worker": "result_cls",
     "webui": "host port cdn scheduler_rpc fetcher_rpc max_rate max_burst username password need_auth webui_instance "

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 PYTHON = "/opt/pyspider/current/bin/python"
 PHANTOMJS_BINARY = "/opt/pyspider/bin/phantomjs"
 FETCHER_SCRIPT = "phantomjs_fetcher.js"
-"""The name of pyspider's script, and of the one that goes before it: by it hosts know the process."""
+"""The name of pyspider's script, and of the one that goes before it: by it hosts know the process, as by the next."""
+CHROMIUM_SCRIPT = "chromium_fetcher.py"
 PHANTOMJS_SCRIPT = "/opt/pyspider/current/lib/python2.7/site-packages/pyspider/fetcher/phantomjs_fetcher.js"
 
 
@@ -32,7 +33,7 @@ def webui(fleet: Fleet, host: Host, program: Program) -> list[str]:
 
 
 def phantomjs(fleet: Fleet, host: Host, program: Program) -> list[str]:
-    """PhantomJS as `pyspider phantomjs` would call it, but without that wrapper.
+    """PhantomJS as `pyspider phantomjs` would call it, but without that wrapper; or what renders by Chromium.
 
     The wrapper listens on every address, exits with 0 when it fails and leaves its child behind. Another user runs it
     on demand of this command: see templates/renderer.py.
@@ -41,8 +42,11 @@ def phantomjs(fleet: Fleet, host: Host, program: Program) -> list[str]:
     name = fleet.cluster.name
     folder = render_folder(name)
     asked = [PYTHON, f"{folder}/renderer.py", "run", f"/run/pyspider-{name}-render/socket"]
+    place = f"{host.address}:{program.port}"
+    if fleet.phantomjs.chromium:
+        return [*asked, PYTHON, f"{folder}/{CHROMIUM_SCRIPT}", *options.args, place]
     words = [options.phantomjs_path or PHANTOMJS_BINARY, "--ssl-protocol=any", "--disk-cache=true", *options.args]
-    return [*asked, *words, f"{folder}/{FETCHER_SCRIPT}", f"{host.address}:{program.port}"]
+    return [*asked, *words, f"{folder}/{FETCHER_SCRIPT}", place]
 
 
 def stopped_conf(cluster: str) -> str:

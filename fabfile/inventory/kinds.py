@@ -68,6 +68,7 @@ Source = Annotated[str, Meta(pattern=_SOURCE, description="an IPv4 address, or a
 Megabytes = Annotated[int, Meta(ge=1, le=1 << 20, description="megabytes: a whole number above 0")]
 HostKeys = Annotated[str, Meta(pattern=r"^(strict|accept-new)$", description='"strict" or "accept-new"')]
 
+RendererKind = Annotated[str, Meta(pattern=r"^(phantomjs|chromium)$", description='"phantomjs" or "chromium"')]
 SSHKind = Annotated[str, Meta(pattern=r"^(openssh|paramiko)$", description='"openssh" or "paramiko"')]
 
 

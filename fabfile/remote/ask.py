@@ -190,7 +190,8 @@ def asked_programs(flat, roles, site, missing):
         )
     }
     if flat.get("phantomjs_proxy") and "fetcher" in roles:
-        answer["phantomjs"] = answers.phantomjs(flat["phantomjs_proxy"])
+        places = [flat["phantomjs_proxy"]] + list((flat.get("fetcher") or {}).get("renderers") or [])
+        answer["phantomjs"] = answers.phantomjs_of_all(places)
     if site and "fetcher" in roles and not missing["pycurl"]:
         answer["site"] = answers.site(site, (flat.get("fetcher") or {}).get("proxy"))
     return answer

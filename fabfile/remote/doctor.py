@@ -73,10 +73,12 @@ def components(table, options):
 
 
 def kilobytes(pid, table):
-    """Memory that a process and its children hold: pyspider's phantomjs is a child of its wrapper."""
+    """Memory that a process and its children hold; what they share counts once, as in templates/limits.py."""
     family = [pid] + [child for child in table if pid in processes.ancestors(child, table)]
-    sizes = [re.search(r"VmRSS:\s+(\d+) kB", processes.kernel("/proc/%d/status" % one)) for one in family]
-    return sum(int(size.group(1)) for size in sizes if size)
+    sizes = [processes.kernel("/proc/%d/statm" % one).split()[1:3] for one in family]
+    pairs = [(int(size[0]), int(size[1])) for size in sizes if len(size) == 2]
+    pages = sum(held - both for held, both in pairs) + max([both for _, both in pairs] or [0])
+    return pages * os.sysconf("SC_PAGE_SIZE") >> 10
 
 
 def directory(pid):

@@ -50,6 +50,8 @@ class Process(object):
                 return found
         if words and os.path.basename(words[0]) == "phantomjs" and any("phantomjs_fetcher.js" in w for w in words):
             return "phantomjs"
+        if python and any(os.path.basename(word) == "chromium_fetcher.py" for word in words[1:4]):
+            return "phantomjs"
         return None
 
 

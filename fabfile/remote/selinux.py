@@ -11,7 +11,7 @@ TAIL = 1 << 20
 SECONDS = 3600
 """An older refusal may have been mended since."""
 MOST = 5
-PROGRAMS = ("supervisord", "python2.7", "phantomjs", "mysqld", "mariadbd", "redis-server", "valkey-server")
+PROGRAMS = ("supervisord", "python2.7", "phantomjs", "chromium", "mysqld", "mariadbd", "redis-server", "valkey-server")
 AVC = re.compile(r"^type=AVC msg=audit\((\d+)\.\d+:\d+\): avc:\s+denied\s+\{ ([^}]+) \} for (.*)$", re.MULTILINE)
 WORD = re.compile(r'(\w+)=(?:"([^"]*)"|(\S+))')
 

@@ -21,8 +21,8 @@ class Family:
     """Files by which those are known that have no os-release yet."""
     packages: Mapping[str, tuple[Name, ...]]
     """By set: `runtime` is the libraries that a runtime is linked with, `build` the packages that the host which builds
-    it needs on top, `phantomjs` the libraries of its binary, `firewall` the filter; the stores' sets have their
-    roles' names."""
+    it needs on top, `phantomjs` the libraries of its binary, `chromium` what renders in its place, `firewall` the
+    filter; the stores' sets have their roles' names."""
     services: Mapping[str, tuple[str, ...]]
     """By store, the names of its service."""
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -47,6 +47,7 @@ DEBIAN = Family(
         "mysql": (("mariadb-server", "default-mysql-server", "mysql-server"), ("mariadb-client", "mysql-client")),
         "redis": (("redis-server", "valkey-server"),),
         "phantomjs": ("libfontconfig1", "libfreetype6"),
+        "chromium": ("chromium", "fonts-liberation"),
         "firewall": (("nftables", "iptables"),),
     },
     services={"mysql": ("mariadb", "mysql"), "redis": ("redis-server", "valkey-server")},
@@ -68,6 +69,8 @@ REDHAT = Family(
         "mysql": (("mariadb-server", "mysql-server"), ("mariadb", "mysql")),
         "redis": (("redis", "valkey"),),
         "phantomjs": ("fontconfig", "freetype"),
+        # Fedora's, and for the others EPEL's.
+        "chromium": ("chromium",),
         "firewall": (("nftables", "iptables"),),
     },
     services={"mysql": ("mariadb", "mysqld"), "redis": ("redis", "valkey")},
@@ -90,6 +93,7 @@ SUSE = Family(
         "mysql": ("mariadb", "mariadb-client"),
         "redis": (),
         "phantomjs": ("fontconfig", "libfreetype6"),
+        "chromium": ("chromium",),
         "firewall": (("nftables", "iptables"),),
     },
     services={"mysql": ("mariadb", "mysql")},

@@ -1,4 +1,4 @@
-"""The renderer: PhantomJS runs as a user of its own; supervisord, which can become nobody, asks for it by a socket."""
+"""The renderer, PhantomJS or Chromium, runs as its own user; supervisord, which can become nobody, asks by a socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """What starts PhantomJS as `user` when the cluster's user asks for it runs, now and after a restart."""
+    """What starts PhantomJS or Chromium as `user` when the cluster's user asks for it runs, now and after a restart."""
 
     cluster: str
     user: str
@@ -28,6 +28,8 @@ class Renderer:
     python: str
     programs: tuple[tuple[str, str], ...]
     """Path and template of each, the one that serves first."""
+    namespaces: bool = False
+    """Its programs make namespaces of the kernel's, as Chromium does for its own sandbox."""
     name: str = "renderer"
 
     @property
@@ -50,6 +52,7 @@ class Renderer:
             "program": self.files[0][0],
             "home": home,
             "logs": logs,
+            "namespaces": self.namespaces,
         }
         one = BootScript(service, render.text("pyspider-render", **values).encode(), b"", b"")
         unit = render.text("pyspider-render.service", **values, script=one.path)
@@ -80,5 +83,5 @@ class Renderer:
         swaps = [lines(swap_in(path, "root:root", 0o644), "shift") for path, _ in self.files]
         install = script.install([f"(umask 022; {folder})", *swaps])
         payloads = (*script.payloads(kind), *(Payload(content) for _, content in self.files))
-        says = f"run what starts PhantomJS as {self.user}"
+        says = f"run what renders pages as {self.user}"
         return Action(says, lines(install, '"$script" restart'), payloads, START_SECONDS)

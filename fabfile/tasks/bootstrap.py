@@ -81,7 +81,7 @@ def steps(fleet: Fleet, host: Host) -> list[Step]:
 def phantomjs_steps(chosen: Target) -> Callable[[Host], list[Step]]:
     """The binary on the hosts that render pages; fetched here first, if there is such a host."""
     spec = chosen.fleet.phantomjs
-    if not any(host.has(PHANTOMJS) for host in chosen.hosts):
+    if spec.chromium or not any(host.has(PHANTOMJS) for host in chosen.hosts):
         return lambda _: []
     binary = sources.phantomjs_binary(spec.source, spec.sha256, chosen.fleet.path.parent, _note)
     return lambda host: [PhantomJSBinary(binary, spec.sha256)] if host.has(PHANTOMJS) else []

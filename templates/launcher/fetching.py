@@ -6,9 +6,10 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 
 from .blocking import SECONDS, readable
+from .clock import clock
 from .life import ends_with_it
 from .packing import pack
 from .patience import Ended
@@ -17,25 +18,31 @@ SHARE = 20
 """Tasks that are taken at once: the others of the cluster want some as well."""
 GATHER, CROWD = 0.005, 10
 """Seconds in which pages gather while so many requests are open: a question costs the same for one as for many."""
-
-
 RENDERER_PAUSES = (1, 2, 4, 8)
-"""Seconds before a renderer that ended while it had a page, or does not listen yet, is asked once more."""
-RENDERER_ENDED = (7, 52, 55, 56)
+"""Seconds before a renderer is asked once more, when one has ended with this page in its hands or none listens yet."""
+REFUSED, TIMED_OUT = 7, 28
+CONNECT_SECONDS = 25
+"""pyspider gives a connection 20 s, and a page 121 s."""
+RENDERER_ENDED = (REFUSED, 52, 55, 56)
 """curl's numbers for that: no connection, an empty answer, a send or a receive that failed."""
 
 
 class PatientClient(object):
-    """Over the fetcher's client for HTTP. PhantomJS starts anew now and then: no fault of the page's that it had."""
+    """Over the fetcher's client for HTTP. Each page goes to the renderer that has the fewest of this fetcher's.
 
-    def __init__(self, client, renderer):
-        self.client, self.renderer = client, renderer
+    They start anew now and then, which is no fault of the page's: another one is asked, or the same one later.
+    """
+
+    def __init__(self, client, renderers):
+        self.client = client
+        # The one that was asked last comes last.
+        self.pages = OrderedDict((place, 0) for place in renderers)
 
     def __getattr__(self, name):
         return getattr(self.client, name)
 
     def fetch(self, request, *args, **kwargs):
-        if getattr(request, "url", request) != self.renderer:
+        if getattr(request, "url", request) not in self.pages:
             return self.client.fetch(request, *args, **kwargs)
         return self.rendered(request, *args, **kwargs)
 
@@ -44,21 +51,44 @@ class PatientClient(object):
 
         return gen.coroutine(self.asked_again)(*words, **kwargs)
 
-    def asked_again(self, *words, **kwargs):
+    def asked_again(self, request, *words, **kwargs):
         from tornado import gen
 
-        for pause in RENDERER_PAUSES:
+        pauses, tried = list(RENDERER_PAUSES), set()
+        while True:
+            place, began, ended = self.turn(tried), clock(), None
             try:
-                answer = yield self.client.fetch(*words, **kwargs)
+                request.url = place
+                answer = yield self.client.fetch(request, *words, **kwargs)
             except Exception as error:
-                if getattr(error, "errno", None) not in RENDERER_ENDED:
+                ended, number = error, number_of(error, clock() - began)
+                if number not in RENDERER_ENDED:
                     raise
-                logging.warning("the renderer has ended with a page in its hands (%s): once more", error)
-                yield gen.sleep(pause)
-            else:
+            finally:
+                self.pages[place] -= 1
+            if ended is None:
                 raise gen.Return(answer)
-        answer = yield self.client.fetch(*words, **kwargs)
-        raise gen.Return(answer)
+            tried.add(place)
+            if number == REFUSED and len(tried) < len(self.pages):
+                continue
+            if not pauses:
+                raise ended
+            logging.warning("the renderer at %s has ended with a page in its hands (%s): once more", place, ended)
+            yield gen.sleep(pauses.pop(0))
+
+    def turn(self, tried):
+        """The renderer that has the fewest pages of those that were not tried, or of all where each one was."""
+        if len(tried) == len(self.pages):
+            tried.clear()
+        place = min((place for place in self.pages if place not in tried), key=self.pages.get)
+        self.pages[place] = self.pages.pop(place) + 1
+        return place
+
+
+def number_of(error, seconds):
+    """curl's number of an error. A host that is away gives none for "refused": it is waited for."""
+    number = getattr(error, "errno", None)
+    return REFUSED if number == TIMED_OUT and seconds < CONNECT_SECONDS else number
 
 
 class KeepingFetcher(object):
@@ -86,7 +116,9 @@ class KeepingFetcher(object):
 
         logging.info("fetcher starts, with queues that hold")
         if self.phantomjs_proxy:
-            self.http_client = PatientClient(self.http_client, self.phantomjs_proxy)
+            own = (self.component.config.get("fetcher") or {}).get("renderers") or ()
+            places = own if self.phantomjs_proxy in own else [self.phantomjs_proxy]
+            self.http_client = PatientClient(self.http_client, places)
         porter = threading.Thread(target=ends_with_it(self.carry), name="porter")
         porter.daemon = True
         tornado.ioloop.PeriodicCallback(self.clear_robot_txt_cache, 10000, io_loop=self.ioloop).start()

@@ -183,7 +183,9 @@ SHARED = {
             "test_scripts",
         ),
     ),
-    "systemd-3": Shared("systemd", ("test_another_python", "test_moving", "test_rotating", "test_systemd")),
+    "systemd-3": Shared(
+        "systemd", ("test_another_python", "test_moving", "test_renderers", "test_rotating", "test_systemd")
+    ),
     # Made by hand, on one host; the second of them ends what was made.
     "by-hand": Shared("systemd", ("test_advice_by_hand", "test_tutorial")),
 }

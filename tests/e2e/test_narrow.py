@@ -18,7 +18,7 @@ from fabfile.sandbox.services import Proxy
 from ..waiting import until
 from .conftest import Cluster, one_at_a_time
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 SHELLS = {"node1": "tcsh", "node2": "fish", "node3": "zsh"}
 HOSTS = """\

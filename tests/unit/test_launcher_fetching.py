@@ -11,7 +11,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
 
 from launcher.blocking import Waker  # type: ignore[import-not-found]
-from launcher.fetching import KeepingFetcher, PatientClient  # type: ignore[import-not-found]
+from launcher.fetching import (  # type: ignore[import-not-found]
+    REFUSED,
+    TIMED_OUT,
+    KeepingFetcher,
+    PatientClient,
+    number_of,
+)
 
 RENDERER = "10.77.0.13:25555"
 
@@ -52,6 +58,31 @@ def test_a_task_at_which_the_fetcher_itself_fails_is_put_aside() -> None:
 def test_what_is_not_for_the_renderer_goes_straight_through() -> None:
     asked: list[str] = []
     client = SimpleNamespace(fetch=lambda request: asked.append(request.url) or "answer", size=lambda: 3)
-    patient = PatientClient(client, RENDERER)
+    patient = PatientClient(client, [RENDERER])
     assert patient.fetch(SimpleNamespace(url="http://x.example/")) == "answer"
     assert asked == ["http://x.example/"] and patient.size() == 3
+
+
+def test_each_page_goes_to_the_renderer_that_has_the_fewest() -> None:
+    patient = PatientClient(SimpleNamespace(), ["a", "b", "c"])
+    assert [patient.turn(set()) for _ in range(4)] == ["a", "b", "c", "a"]
+    patient.pages["b"] -= 1
+    assert patient.turn(set()) == "b"
+    # One that hangs keeps its pages, and so gets no more.
+    for _ in range(9):
+        patient.pages[patient.turn({"a"})] -= 1
+    assert patient.pages == {"a": 2, "b": 1, "c": 1}
+
+
+def test_of_renderers_that_were_tried_none_is_asked_again_before_the_others() -> None:
+    patient, tried = PatientClient(SimpleNamespace(), ["a", "b"]), {"a"}
+    assert patient.turn(tried) == "b" and tried == {"a"}
+    tried.add("b")
+    assert patient.turn(tried) == "a" and tried == set()
+
+
+def test_a_host_that_is_away_counts_as_one_that_refuses_and_a_slow_page_does_not() -> None:
+    error = OSError(TIMED_OUT, "timed out")
+    assert number_of(error, 20.5) == REFUSED
+    assert number_of(error, 121.0) == TIMED_OUT
+    assert number_of(ValueError(), 1.0) is None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fabfile.errors import Problem
+from fabfile.inventory.renderers import CHROMIUM
 from fabfile.inventory.roles import ROLES
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.families import FAMILIES, known, package_names, refusals, services
@@ -45,7 +46,7 @@ def test_a_host_of_musl_is_refused_with_the_reason() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_has_every_set_that_a_host_may_need(family: str) -> None:
     one = FAMILIES[family].packages
-    assert set(one) == {"runtime", "build", "firewall"} | ROLES_SETS
+    assert set(one) == {"runtime", "build", "firewall", CHROMIUM} | ROLES_SETS
     assert package_names("redis", "phantomjs")[family] == (*one["redis"], *one["phantomjs"])
     # A store is installed and has a service, or is refused.
     for store in ("mysql", "redis"):

@@ -392,7 +392,9 @@ def test_every_config_key_is_one_that_pyspider_reads(tmp_path: Path) -> None:
         "": "logging-config debug queue-maxsize taskdb projectdb resultdb message-queue phantomjs-proxy "
         "data-path add-sys-path",
         "scheduler": "xmlrpc inqueue-limit delete-time active-tasks loop-limit fail-pause-num scheduler-cls threads",
-        "fetcher": "xmlrpc poolsize proxy user-agent timeout phantomjs-endpoint splash-endpoint fetcher-cls",
+        "fetcher": "xmlrpc poolsize proxy user-agent timeout phantomjs-endpoint splash-endpoint fetcher-cls "
+        # For this project's own launcher.
+        "renderers",
         "processor": "processor-cls process-time-limit",
         "result_worker": "result-cls",
         "webui": "cdn scheduler-rpc fetcher-rpc max-rate max-burst username password need-auth webui-instance "

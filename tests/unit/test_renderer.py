@@ -28,6 +28,7 @@ from .local import PROJECT, fleet
 
 HOST = fleet().hosts[2]
 PROGRAM = PROJECT / "templates" / "renderer.py"
+LIMITS = PROGRAM.with_name("limits.py")
 DIGEST = hashlib.sha256(PROGRAM.read_bytes()).hexdigest()[:12]
 
 
@@ -55,11 +56,12 @@ def answer(kind: str, drop: str = "", status: str = f"status {DIGEST}") -> Found
         ("boots", f"status {DIGEST}", False),
         ("phantomjs_fetcher.js", f"status {DIGEST}", False),
         ("renderer.py 644 root", f"status {DIGEST}", False),
+        ("limits.py", f"status {DIGEST}", False),
         ("demo-render", f"status {DIGEST}", False),
     ],
 )
 def test_it_is_set_up_unless_it_serves_with_the_present_program(kind: str, drop: str, status: str, right: bool) -> None:
-    says = ["run what starts PhantomJS as work-render"]
+    says = ["run what renders pages as work-render"]
     assert [one.says for one in step().diff(answer(kind, drop, status))] == ([] if right else says)
 
 
@@ -108,11 +110,12 @@ def served(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def hasty(tmp_path: Path) -> Iterator[str]:
     """The same by a program that waits for less."""
-    program, text = tmp_path / "hasty.py", PROGRAM.read_text()
+    program, text = tmp_path / "hasty.py", LIMITS.read_text()
     for known, less in (("LOOK = 5\n", "LOOK = 0.2\n"), ("HANG = 120 // LOOK\n", "HANG = 8\n")):
         assert known in text
         text = text.replace(known, less)
-    program.write_text(text)
+    program.write_text(PROGRAM.read_text())
+    (tmp_path / LIMITS.name).write_text(text)
     yield from serving(tmp_path, program)
 
 
@@ -121,9 +124,11 @@ def serving(folder: Path, program: Path) -> Iterator[str]:
     words = [sys.executable, str(program), "serve", path, getpass.getuser()]
     with subprocess.Popen(words, stderr=subprocess.PIPE) as server:
         until(lambda: Path(path).exists(), 10)
-        yield path
-        with suppress(ProcessLookupError):
-            server.terminate()
+        try:
+            yield path
+        finally:
+            with suppress(ProcessLookupError):
+                server.terminate()
 
 
 def asking(path: str, *words: str, **more: str) -> subprocess.Popen[str]:
@@ -157,6 +162,27 @@ def test_a_command_ends_with_who_asked_for_it(served: str, by: signal.Signals) -
         until(lambda: not alive(pid), 10)
 
 
+def test_what_a_command_writes_and_starts_is_gone_when_it_has_ended(served: str) -> None:
+    with asking(served, "/bin/sh", "-c", "cd $TMPDIR; pwd; echo x >left; sleep 99 & echo $!") as one:
+        assert one.stdout
+        folder, pid = one.stdout.readline().strip(), int(one.stdout.readline())
+        assert folder.startswith("/var/tmp/") and one.wait(20) == 1
+    until(lambda: not (Path(folder).exists() or alive(pid)), 10)
+
+
+def test_what_was_left_by_one_that_was_killed_is_gone_at_the_next_start(tmp_path: Path) -> None:
+    server = serving(tmp_path, PROGRAM)
+    with asking(next(server), "/bin/sh", "-c", "echo $TMPDIR $PPID; exec sleep 99") as one:
+        assert one.stdout
+        folder, handler = one.stdout.readline().split()
+        os.kill(int(handler), signal.SIGKILL)
+        one.wait(20)
+    server.close()
+    assert Path(folder).is_dir()
+    for _ in serving(tmp_path, PROGRAM):
+        until(lambda: not Path(folder).exists(), 10)
+
+
 def test_a_command_that_is_missing_is_named(served: str) -> None:
     with asking(served, "/no/such/phantomjs") as one:
         assert one.communicate(timeout=20)[0] == "/no/such/phantomjs: No such file or directory\n"
@@ -165,7 +191,7 @@ def test_a_command_that_is_missing_is_named(served: str) -> None:
 def test_it_tells_which_program_serves_and_stops_with_all_that_it_runs(served: str) -> None:
     command = [sys.executable, str(PROGRAM)]
     assert subprocess.check_output([*command, "ask", served], text=True) == f"{DIGEST}\n"
-    with asking(served, "/bin/sh", "-c", "echo $$; sleep 99") as one:
+    with asking(served, "/bin/sh", "-c", "echo $$; exec sleep 99") as one:
         assert one.stdout
         pid = int(one.stdout.readline())
         subprocess.check_call([*command, "stop", served])
@@ -208,6 +234,9 @@ while True:
 """
 
 
+TWICE = "import mmap, os, time; %s; os.fork(); more = b'y' * (%d << 20); time.sleep(99)"
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -236,6 +265,20 @@ def test_one_that_holds_too_much_is_ended_when_its_page_is_done(hasty: str) -> N
                 one.wait(3)
         assert "MB, more than memory_mb = 100; it starts anew" in one.communicate(timeout=30)[0]
         assert one.returncode == 1
+
+
+def test_the_memory_of_all_its_processes_counts(hasty: str) -> None:
+    words = [sys.executable, "-c", TWICE % ("pass", 90), "127.0.0.1:9"]
+    with asking(hasty, *words, PYSPIDER_MEMORY_MB="150") as one:
+        assert "MB, more than memory_mb = 150; it starts anew" in one.communicate(timeout=30)[0]
+
+
+def test_memory_that_processes_share_counts_once(hasty: str) -> None:
+    shared = TWICE % ("both = mmap.mmap(-1, 90 << 20); both.write(bytes(90 << 20))", 1)
+    with asking(hasty, sys.executable, "-c", shared, "127.0.0.1:9", PYSPIDER_MEMORY_MB="150") as one:
+        with pytest.raises(subprocess.TimeoutExpired):
+            one.wait(3)
+        one.kill()
 
 
 def test_one_within_its_limits_is_left_alone(hasty: str) -> None:
