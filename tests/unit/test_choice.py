@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import paramiko
@@ -20,13 +21,14 @@ ADDRESS = "192.0.2.1"
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home directory with nothing in it, no agent, and no ticket of Kerberos."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home directory with nothing in it, no agent, and no ticket of Kerberos; a test's own goes with it."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     (tmp_path / ".ssh").mkdir()
     ssh_config._ticket.cache_clear()
-    return tmp_path
+    yield tmp_path
+    ssh_config._ticket.cache_clear()
 
 
 def chosen(host: Host, config: str = "") -> bool:
