@@ -1,8 +1,8 @@
 """Lets the contenders run in turn and tells how fast each was; `--help` tells the options.
 
 `queue` alone compares the queues of pyspider and of the launcher (queues.py), `durability` the stores' settings,
-`persist` what ssh costs against paramiko, `logs` how much `fab logs --follow` can take, and `crawl` how fast clusters
-crawl (crawl/; it has options of its own).
+`persist` what ssh costs against paramiko, `logs` how much `fab logs --follow` can take, `live` what `fab status
+--watch` takes on 128 hosts, and `crawl` how fast clusters crawl (crawl/; it has options of its own).
 """
 
 from __future__ import annotations
@@ -18,13 +18,22 @@ from pathlib import Path
 
 from fabfile.local import hand_over
 
-from . import durability, logs, persist, queues, report
+from . import durability, live, logs, persist, queues, report
 from .contenders import CONTENDERS, PROJECT, installed
 from .crawl import main as crawl
 from .farm import farm
 from .measure import Usage
 from .race import Race, compete, races
 from .section import section
+
+ALONE = {
+    "queue": queues.main,
+    "durability": durability.main,
+    "persist": persist.main,
+    "logs": logs.main,
+    "live": live.main,
+}
+"""The measurements that are no races, by their words."""
 
 
 def run_all(chosen: Iterable[Race], repeats: int) -> dict[str, dict[str, list[Usage]]]:
@@ -80,8 +89,8 @@ def chosen_races(asked: argparse.Namespace) -> Iterator[Race]:
 def main() -> None:
     if sys.argv[1:2] == ["crawl"]:
         sys.exit(crawl.main(sys.argv[2:]))
-    if sys.argv[1:] in (["queue"], ["durability"], ["persist"], ["logs"]):
-        {"queue": queues, "durability": durability, "persist": persist, "logs": logs}[sys.argv[1]].main()
+    if len(sys.argv) == 2 and (one := ALONE.get(sys.argv[1])):
+        one()
         return
     asked = options(sys.argv[1:])
     if asked.again:
