@@ -60,11 +60,11 @@ def watched(made: Farm, hosts_toml: str) -> None:
     os.write(main, b"q")
     process.wait(30)
     looks = SECONDS / max(EVERY, took[-1])
-    print(
-        f"{HOSTS} hosts: {100 * used / SECONDS:.0f} % of a core while a look takes {took[-1]:.1f} s; {used / looks:.2f} s "
-        f"of CPU a look, {100 * used / looks / EVERY:.0f} % of a core at a look every {EVERY:.0f} s",
-        flush=True,
+    share = f"{100 * used / SECONDS:.0f} % of a core while a look takes {took[-1]:.1f} s"
+    each = (
+        f"{used / looks:.2f} s of CPU a look, {100 * used / looks / EVERY:.0f} % of a core at one every {EVERY:.0f} s"
     )
+    print(f"{HOSTS} hosts: {share}; {each}", flush=True)
 
 
 def main() -> None:
