@@ -10,7 +10,7 @@ from ..errors import Doing, Problem, Say
 from ..inventory import Host
 from ..ssh.link import Link
 from ..ssh.protocol import Event, message
-from ..steps.base import Action, CannotLook, Found, Probe, Step, parts
+from ..steps.base import Action, CannotLook, Found, Naming, Probe, Step, parts
 from .outcomes import Done
 
 HOSTS_AT_ONCE = 32
@@ -58,14 +58,22 @@ def apply(
     try:
         answers = link.exchange(message(actions, probes, link.operator, show=False), on_event)
         _all_succeeded(actions, answers)
-        left = missing(steps, [_answer(step.probe(), probes, answers, len(actions)) for step in steps])
+        after = [_answer(step.probe(), probes, answers, len(actions)) for step in steps]
+        left = missing(steps, after)
     except Problem as error:
         error.changes = tuple(done)
         raise
     if left:
         cause = "done, but the host is still not as wanted: " + "; ".join(action.says for action in left)
         raise Problem(cause, changes=done)
-    return tuple(done)
+    return tuple(_named(says, steps, after) for says in done)
+
+
+def _named(says: str, steps: Sequence[Step], after: Sequence[Found]) -> str:
+    for step, answer in zip(steps, after, strict=True):
+        for part in parts(step):
+            says = part.named(says, answer) if isinstance(part, Naming) else says
+    return says
 
 
 def _all_succeeded(actions: Sequence[Action], answers: Mapping[int, Found]) -> None:

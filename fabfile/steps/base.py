@@ -100,6 +100,14 @@ class Step(Protocol):
 
 
 @runtime_checkable
+class Naming(Protocol):
+    """A step whose changes can be named better when they are made."""
+
+    def named(self, says: str, found: Found, /) -> str:
+        """The words of a change, by what is there now; those of any other step's change as they are."""
+
+
+@runtime_checkable
 class Whole(Protocol):
     """A step of several parts that are seen in one look."""
 

@@ -12,6 +12,7 @@ from .room import CACHE, PACKAGES, Need
 from .shell import cmd, lines
 
 INSTALL_SECONDS = 900.0
+INSTALL = "install packages "
 
 # First with the lists that are there: a host that needs nothing new, or has no internet but an own
 # archive, must not wait for a mirror. The second try repairs first.
@@ -118,7 +119,7 @@ class Packages:
         missing = [name for name in self.names[family] if not installed & set(_alternatives(name))]
         if not missing:
             return []
-        return [Action(f"install packages {_told(missing)}", _install(tool, missing), limit=INSTALL_SECONDS)]
+        return [Action(f"{INSTALL}{_told(missing)}", _install(tool, missing), limit=INSTALL_SECONDS)]
 
     def needs(self, found: Found) -> list[Need]:
         """The room that the missing ones take; nothing where that can't be known."""
@@ -129,6 +130,17 @@ class Packages:
         missing = [_alternatives(name) for name in self.names.get(family, ())]
         size = sum(HEAVY.get(names[0], LIGHT) for names in missing if not installed & set(names))
         return [Need(PACKAGES, size, self.name), Need(CACHE, size // 4, "their archives")] if size else []
+
+    def named(self, says: str, found: Found) -> str:
+        """Of packages that stand for one another, those that are there now."""
+        if not says.startswith(INSTALL):
+            return says
+        family, _, installed = self._parse(found)
+        for name in self.names.get(family, ()):
+            alternatives = _alternatives(name)
+            if there := [one for one in alternatives if one in installed]:
+                says = says.replace(" or ".join(alternatives), ", ".join(there))
+        return says
 
     def _parse(self, found: Found) -> tuple[str, str, set[str]]:
         rows = [line.split(" ") for line in found.text.splitlines()]

@@ -64,7 +64,7 @@ def rpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.mark.platform("RHEL, Rocky, Alma 8 and 9, Fedora (dnf)", "redis: a stand-in", "boot: a stand-in")
 def test_a_store_of_an_rpm_package_is_set_up_and_started_by_its_script_and_chkconfig(rpm: Cluster) -> None:
     said = rpm.fab("-H", "node1", "bootstrap").stdout
-    assert "install packages redis or valkey, nftables or iptables" in said
+    assert "install packages redis, iptables" in said
     assert "write pyspider.conf for Redis" in said
     assert rpm.on("node1", "tail -n 1 /etc/redis.conf") == "include /etc/redis-pyspider.conf\n"
     assert rpm.on("node1", "rpm -q redis iptables; ls /etc/rc3.d/S85redis").split("\n")[2] == "/etc/rc3.d/S85redis"
@@ -76,7 +76,7 @@ def test_a_store_of_an_rpm_package_is_set_up_and_started_by_its_script_and_chkco
 
 @pytest.mark.platform("openSUSE (zypper)", "bootstrap: its packages, on a stand-in")
 def test_zypper_installs_what_python_and_phantomjs_need(rpm: Cluster) -> None:
-    assert "install packages ca-certificates, libopenssl3 or " in rpm.fab("-H", "node2", "step.packages").stdout
+    assert "install packages ca-certificates, libopenssl1_1, " in rpm.fab("-H", "node2", "step.packages").stdout
     found = rpm.on("node2", f"rpm -q {names('suse')} >/dev/null && echo all")
     assert found == "all\n"
     assert "nothing changed" in rpm.fab("-H", "node2", "step.packages").stdout

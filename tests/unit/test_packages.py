@@ -211,3 +211,11 @@ def test_this_machine_is_looked_at_and_needs_nothing() -> None:
     missing = Packages({"debian": ["no-such-package"]})
     outcome = converged([missing], dry=True)
     assert outcome.changes == ("install packages no-such-package",)
+
+
+def test_the_report_names_the_packages_that_are_there_in_the_end() -> None:
+    step = Packages({"debian": ("gcc", ("a", "b"), ("c", "d"))})
+    after = Found(0, DEBIAN + "has gcc\nhas b\nhas c\nhas d\n")
+    assert step.named("install packages gcc, a or b", after) == "install packages gcc, b"
+    assert step.named("install packages a or b, c or d", after) == "install packages b, c, d"
+    assert step.named("make user a or b", after) == "make user a or b"
