@@ -264,7 +264,7 @@ def test_a_page_that_phantomjs_had_when_it_ended_is_rendered_by_the_next_one(clu
             cluster.on("node3", "pkill -KILL -x phantomjs")
             told = json.loads(answer.result(60))
     assert told["status_code"] == 200 and "made by a script" in told["content"]
-    assert "the renderer has ended" in cluster.on("node2", "cat /home/work/supervisor/fetcher1.log")
+    assert "has ended with a page in its hands" in cluster.on("node2", "cat /home/work/supervisor/fetcher1.log")
 
 
 def test_where_no_rules_can_be_set_the_rpc_servers_keep_strangers_out_and_the_rest_is_told(cluster: Cluster) -> None:
