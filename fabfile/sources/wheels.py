@@ -59,7 +59,8 @@ def download(pins: Path, folder: Path, say: Say) -> None:
         *("--require-hashes", "-r", str(pins), "-d", str(folder), *TARGET),
     ]
     # Constraints of this machine are about its own environments, and would refuse these old versions.
-    environment = dict(os.environ, PYTHONPATH=str(BACKEND), PIP_CONSTRAINT=os.devnull)
+    # Where root is at work in a user's checkout, it leaves no bytecode of BACKEND there.
+    environment = dict(os.environ, PYTHONPATH=str(BACKEND), PYTHONDONTWRITEBYTECODE="1", PIP_CONSTRAINT=os.devnull)
     try:
         done = subprocess.run(command, env=environment, timeout=LIMIT, capture_output=True, text=True, check=False)
     except subprocess.TimeoutExpired as error:

@@ -99,7 +99,10 @@ def test_a_full_disk_is_refused_before_the_release_is_half_written(cluster: Clus
             refused = cluster.fab("-H", "node2", "deploy", status=1, hosts_toml=changed)
         finally:
             cluster.on("node2", "umount /tmp")
-    assert "node2: nothing was changed here: /tmp: 0 of 20 MB are free, and 5 are needed there (disk-full)" in refused.stdout
+    assert (
+        "node2: nothing was changed here: /tmp: 0 of 20 MB are free, and 5 are needed there (disk-full)"
+        in refused.stdout
+    )
     assert cluster.on("node2", release) == before
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +60,8 @@ def test_the_dashboard_shows_the_project_and_leads_to_its_results(visit: Visit) 
     results.wait_for_load_state("load")
     rows = results.locator("tbody tr")
     expect(rows).to_have_count(20)
-    expect(rows.first).to_contain_text("Python")
+    # Which page is the last of the crawl is chance.
+    expect(rows.first).to_contain_text(re.compile("documentation", re.IGNORECASE))
     if os.environ.get("UPDATE_SCREENSHOT"):
         results.set_viewport_size({"width": 1180, "height": 660})
         results.screenshot(path=SCREENSHOT)
