@@ -20,10 +20,17 @@ from ..watch.selection import Selection
 from .seeing import see
 
 EVERY_SECONDS = 2.0
+SHARE = 0.25
+"""Of a core of this machine: on so many hosts that a look every two seconds would take more, looks are rarer."""
 AWAY_SECONDS = 15.0
 """A host that can't be reached is asked again after so long: each try holds up the look at all others."""
 KEY_SECONDS = 0.5
 """The longest time that the screen stays as it is, but for looks."""
+
+
+def pause(every: float, took: float, used: float) -> float:
+    """Seconds until the next look, after one that took so long and used so much CPU here."""
+    return max(0.0, max(every, used / SHARE) - took)
 
 
 @dataclass
@@ -46,7 +53,7 @@ class Looks:
     def go_on(self) -> None:
         """Look until the end."""
         while not self.ended.is_set():
-            self.begun = time.monotonic()
+            self.begun, used = time.monotonic(), time.process_time()
             try:
                 self._look()
                 self.error = ""
@@ -54,7 +61,7 @@ class Looks:
                 self.error = str(error)
             self.took = time.monotonic() - self.begun
             self.told()
-            self.ended.wait(max(0.0, self.every() - self.took))
+            self.ended.wait(pause(self.every(), self.took, time.process_time() - used))
 
     def _look(self) -> None:
         now = time.monotonic()

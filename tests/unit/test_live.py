@@ -16,6 +16,7 @@ from fabfile.health.stores import RedisReport
 from fabfile.health.verdict import ClusterView
 from fabfile.inventory import Fleet, load
 from fabfile.inventory.roles import QUEUES
+from fabfile.tasks.live import pause
 from fabfile.watch.history import KEPT_SECONDS, History
 from fabfile.watch.keys import Keyboard
 from fabfile.watch.screen import chosen, lines, trend
@@ -160,3 +161,9 @@ def test_keys_come_one_by_one_and_the_terminal_is_as_before(monkeypatch: pytest.
         with Keyboard() as keys:
             os.close(main)
             assert keys.read(5) == "q"
+
+
+def test_looks_are_rarer_where_they_would_take_more_than_a_quarter_of_a_core() -> None:
+    assert pause(2.0, 0.5, 0.1) == 1.5
+    assert pause(2.0, 0.5, 0.76) == pytest.approx(0.76 / 0.25 - 0.5)
+    assert pause(2.0, 6.0, 0.5) == 0.0
