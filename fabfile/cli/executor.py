@@ -11,6 +11,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 
 from ..errors import INTERRUPTED, Problem
+from ..runs.options import words
 from ..ssh.pool import Links
 from .early import at_once
 from .interrupt import arm, leave
@@ -64,8 +65,8 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
             self._links.close()
 
     def _chosen(self) -> list[str]:
-        words = self.core[0].args.hosts.value if self.core else None
-        return [word.strip() for word in (words or "").split(",") if word.strip()]
+        hosts = self.core[0].args.hosts.value if self.core else None
+        return list(words(hosts or ""))
 
     def _everywhere(self, words: str) -> Any:
         from .command import run

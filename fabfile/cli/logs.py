@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runs.options import Options
+from ..runs.options import Options, words
 from .flags import CHOICE, JSON, sharing
 from .operate import NAME, ROLE
 
@@ -38,5 +38,4 @@ def logs(
     """
     from ..tasks import logs as job
 
-    words = [word.strip() for word in name.split(",") if word.strip()]
-    job.logs(c, options, job.asked(words, since, lines, grep, errors, follow, options.json))
+    job.logs(c, options, job.asked(words(name), since, lines, grep, errors, follow, options.json))

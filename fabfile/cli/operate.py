@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runs.options import Options
+from ..runs.options import Options, words
 from .flags import CHOICE, DRY, JSON, LOCK, PACE, TIMINGS, sharing
 
 ROLE = {"role": "only programs of these roles (comma-separated), on the hosts that have one"}
@@ -20,7 +20,7 @@ def start(c: Any, options: Options, name: str = "") -> None:
     """
     from ..tasks import operate as job
 
-    job.start(c, options, _words(name))
+    job.start(c, options, words(name))
 
 
 @sharing(CHOICE | ROLE, DRY, LOCK, TIMINGS, JSON, name=NAME, drain=DRAIN)
@@ -32,7 +32,7 @@ def stop(c: Any, options: Options, name: str = "", drain: str = "30") -> None:
     """
     from ..tasks import operate as job
 
-    job.stop(c, options, _words(name), drain)
+    job.stop(c, options, words(name), drain)
 
 
 @sharing(CHOICE | ROLE, PACE, DRY, LOCK, TIMINGS, JSON, name=NAME, drain=DRAIN)
@@ -44,8 +44,4 @@ def restart(c: Any, options: Options, name: str = "", drain: str = "30") -> None
     """
     from ..tasks import operate as job
 
-    job.restart(c, options, _words(name), drain)
-
-
-def _words(names: str) -> list[str]:
-    return [word.strip() for word in names.split(",") if word.strip()]
+    job.restart(c, options, words(name), drain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runs.options import Options
+from ..runs.options import Options, words
 from .flags import DRY, JSON, LOCK, TIMINGS, sharing
 
 NAME = "only these passwords (mysql, redis, webui); the same as words after the task"
@@ -19,4 +19,4 @@ def rotate(c: Any, options: Options, name: str = "") -> None:
     """
     from ..tasks import passwords as job
 
-    job.rotate(c, options, [word.strip() for word in name.split(",") if word.strip()])
+    job.rotate(c, options, words(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runs.options import Options
+from ..runs.options import Options, words
 from .flags import CHOICE, JSON, TIMINGS, sharing
 from .operate import NAME, ROLE
 
@@ -28,5 +28,4 @@ def profile(
     """
     from ..tasks import profile as job
 
-    words = [word.strip() for word in name.split(",") if word.strip()]
-    job.profile(c, options, words, job.Profiling(job.seconds_of(seconds), project, dump))
+    job.profile(c, options, words(name), job.Profiling(job.seconds_of(seconds), project, dump))

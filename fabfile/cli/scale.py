@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runs.options import Options
+from ..runs.options import Options, words
 from .flags import CHOICE, DRY, JSON, LOCK, PACE, TIMINGS, sharing
 
 CHOSEN = {name: text for name, text in CHOICE.items() if name != "role"}
@@ -21,4 +21,4 @@ def scale(c: Any, options: Options, name: str = "") -> None:
     """
     from ..tasks import scale as job
 
-    job.scale(c, options, [word.strip() for word in name.split(",") if word.strip()])
+    job.scale(c, options, words(name))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import getpass
 
+from ..runs.options import words
+
 
 def sudo_password(hosts: str | None) -> str:
     """sudo's password, asked once; `hosts` are those of -H, by comma."""
     from ..tasks.asking import prompt
 
-    return getpass.getpass(prompt([word.strip() for word in (hosts or "").split(",") if word.strip()]))
+    return getpass.getpass(prompt(words(hosts or "")))

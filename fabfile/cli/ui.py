@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runs.options import Options
+from ..runs.options import Options, words
 from .flags import CHOICE, sharing
 
 
@@ -21,4 +21,4 @@ def ui(c: Any, options: Options, name: str = "", port: str = "", browser: bool =
     """
     from ..tasks import ui as job
 
-    job.ui(c, options, [word.strip() for word in name.split(",") if word.strip()], port, browser)
+    job.ui(c, options, words(name), port, browser)

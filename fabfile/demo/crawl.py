@@ -48,8 +48,8 @@ def crawl(c: Any, pages: int, served: Callable[[Path], str]) -> None:
     for url, result in stores.sample_results(opener, *login, PROJECT, 5, tls=where.tls):
         print(f"  {url}  {result}")
     print(f"\nThe web UI: {webui.address}")
-    if webui.username:
-        print(f"  user name: {webui.username}\n  password:  in {fleet.passwords_path} (key webui)")
+    if place := fleet.webui_password_place():
+        print(f"  user name: {webui.username}\n  password:  {place}")
 
 
 def watch(count: Callable[[], int], wanted: int) -> int:

@@ -246,6 +246,17 @@ class Fleet:
         """The address at which the host's web UI listens."""
         return host.address if self.pyspider.webui.host == "address" else self.pyspider.webui.host
 
+    def webui_password_place(self) -> str:
+        """Where the web UI's password is found, in words; empty where none is asked for."""
+        options = self.pyspider.webui
+        if not (options.username and self.webui_password):
+            return ""
+        if options.password and options.password.env:
+            return f"in the environment variable {options.password.env}"
+        if options.password and options.password.file:
+            return f"in {options.password.file}"
+        return f"in {self.passwords_path} (key {WEBUI.name})"
+
     def mysql_address(self) -> str:
         return self.stores.mysql.address
 

@@ -28,3 +28,8 @@ def whole_number(flag: str, text: str, least: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= least):
         raise WrongInput(f"{flag} {text}: give a whole number from {least} on")
     return int(text)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a flag that takes several, by comma."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())

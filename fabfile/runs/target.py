@@ -14,7 +14,7 @@ from ..inventory import Fleet, Host, load
 from ..inventory.roles import SCHEDULER
 from ..ssh.pool import Links
 from . import report
-from .options import Options
+from .options import Options, words
 from .retry import LastRun
 
 
@@ -119,7 +119,3 @@ def _given(c: Any, flags: Options) -> str:
         "--exclude": flags.exclude,
     }
     return " ".join(f"{flag} {value}" for flag, value in named.items() if value)
-
-
-def words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())

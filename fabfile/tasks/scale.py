@@ -8,9 +8,9 @@ from typing import Any
 
 from ..inventory import Fleet, edit, load
 from ..inventory.scale import Counts, placed, wanted
-from ..runs.options import Options
+from ..runs.options import Options, words
 from ..runs.run import Run
-from ..runs.target import Target, words
+from ..runs.target import Target
 from . import deploy
 
 

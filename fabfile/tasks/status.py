@@ -13,7 +13,6 @@ from ..errors import Unreachable, printable
 from ..health.host import RUNNING, HostStatus
 from ..health.verdict import ClusterView
 from ..inventory import Fleet
-from ..inventory.passwords import kept
 from ..inventory.roles import WEBUI
 from ..runs.options import Options
 from ..runs.report import show_timings
@@ -65,16 +64,13 @@ def show(view: ClusterView, timings: Timings | None = None) -> None:
 
 def way_in(fleet: Fleet) -> Iterator[str]:
     """The address of each web UI, with its login: the name, and where the password is."""
-    login, secret = "", fleet.webui_password
-    if secret:
-        own = kept(fleet.passwords_path).get(WEBUI.name) == secret.reveal()
-        where = f"in {fleet.passwords_path} (key {WEBUI.name})" if own else f"is the one that {fleet.path.name} names"
-        login = f"; user {fleet.pyspider.webui.username}, password {where}"
+    place = fleet.webui_password_place()
+    login = f"; user {fleet.pyspider.webui.username}, password {place}" if place else ""
     for host in fleet.hosts:
         at = fleet.bind_address(host)
         address = host.address if at == EVERYWHERE else at
         ports = [program.port for program in fleet.programs(host) if program.role == WEBUI.name]
-        only = f", from {host.name} alone" if address.startswith("127.") else ""
+        only = f" on {host.name} alone, `fab ui` leads there" if address.startswith("127.") else ""
         yield from (f"http://{address}:{port}/{only}{login}" for port in ports)
 
 

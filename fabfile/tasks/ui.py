@@ -102,26 +102,12 @@ def _opener(link: SSHLink, door: Door) -> Callable[[], Any]:
 
 def _tell(fleet: Fleet, door: Door, address: str, browser: bool) -> None:
     print(f"{door.program.name} on {door.host.name}: {address}")
-    if login := _login(fleet):
-        print(login)
+    if place := fleet.webui_password_place():
+        print(f"  user name: {fleet.pyspider.webui.username}\n  password:  {place}")
     print("It is there until Ctrl-C.", flush=True)
     if browser and _graphical():
         # The address holds no secret: others on this machine see the words of a process.
         webbrowser.open(address)
-
-
-def _login(fleet: Fleet) -> str:
-    """The user name, and the place of the password; empty where none is asked for."""
-    options = fleet.pyspider.webui
-    if not (options.username and fleet.webui_password):
-        return ""
-    if options.password and options.password.env:
-        place = f"in the environment variable {options.password.env}"
-    elif options.password and options.password.file:
-        place = f"in {options.password.file}"
-    else:
-        place = f"in {fleet.passwords_path} (key webui)"
-    return f"  user name: {options.username}\n  password:  {place}"
 
 
 def _graphical() -> bool:

@@ -63,7 +63,7 @@ class Terminal:
 def watching(cluster: Cluster) -> Iterator[Terminal]:
     terminal = Terminal(cluster, "status", "--watch")
     try:
-        until(lambda: "healthy" in terminal.picture, 60)
+        until(lambda: ": healthy" in terminal.picture, 60)
         yield terminal
     finally:
         if terminal.process.poll() is None:
