@@ -64,7 +64,7 @@ class Statement(object):
 
     def __init__(self, db, sql, values):
         self.db, self.sql, self.values = db, sql, values
-        self.cuts = 0
+        self.cuts = self.ended = 0
 
     def __call__(self):
         try:
@@ -74,7 +74,9 @@ class Statement(object):
                 raise
             self.cuts += 1
             drop(self.db)
-            if self.cuts > ENDED_IN_IT and answers(self.db):
+            # Those of an outage tell nothing of the statement.
+            self.ended += self.cuts > 1 and answers(self.db)
+            if self.ended >= ENDED_IN_IT:
                 raise EndsConnection("MySQL ends the connection at this statement (%s)" % (error,))
             raise
 
@@ -136,10 +138,7 @@ def cursor(db):
     """
     connection, now = db.conn, time.time()
     if not 0 <= now - getattr(db, "answered_at", now) < RESTED:
-        known = connection.connection_id
         connection.ping(reconnect=True)
-        if connection.connection_id != known:
-            connection.database = db.database_name
     if connection.unread_result:
         connection.get_rows()
     db.answered_at = now
@@ -175,8 +174,14 @@ def stand(store):
     MySQLMixin._execute = execute
     MySQLMixin.together = lambda db, pairs: store.ask(Together(db, pairs))
     TaskDB.load_tasks = load
-    pyspider.database._connect_mysql = lambda *words: store.ask(lambda: connect(*words))
+    pyspider.database._connect_mysql = lambda *words: store.ask(lambda: kept_in_its_database(connect(*words)))
     assert TaskDB.__mro__.index(MySQLMixin) < TaskDB.__mro__.index(BaseDB)
+
+
+def kept_in_its_database(db):
+    """Its connection, made anew, has its database: the driver knows only one that it was told before it connected."""
+    db.conn._database = db.database_name
+    return db
 
 
 def drop(db):

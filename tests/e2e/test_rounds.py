@@ -22,14 +22,13 @@ DATA_TOO_LONG = 1406
 """MySQL's errno."""
 
 
-def on_host(cluster: Cluster, script: str, *words: str) -> dict[str, Any]:
+def on_host(cluster: Cluster, script: str, *words: str) -> Any:
     """What a script prints in the end, under the Python and with the launcher of node1."""
     packed = subprocess.run(["tar", "-C", SCRIPTS, "-c", "."], capture_output=True, check=True).stdout
     python = f"/opt/pyspider/current/bin/python -B {FOLDER}/{script} {RELEASE}/config.json {RELEASE} {' '.join(words)}"
     line = f"mkdir -p {FOLDER} && tar -x -C {FOLDER} && HOME=/root {python}"
     told = cluster.sandbox.exec("node1", "sh", "-c", line, input=packed, limit=120)
-    answer: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
-    return answer
+    return json.loads(told.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
@@ -59,6 +58,12 @@ def test_rows_are_read_and_written_together_and_fail_by_themselves(cluster: Clus
     assert results["twice"] == {"url": "http://x/49", "result": {"title": 49}}
     assert results["failed"] == [1, 2] and results["error"] == DATA_TOO_LONG
     assert results["good"] == {"url": "http://x"}
+
+
+def test_connections_that_are_lost_again_and_again_cost_no_result(cluster: Cluster) -> None:
+    """One that is made anew has its database, and an outage is not taken for a statement that ends connections."""
+    found = on_host(cluster, "cuts.py")
+    assert found == list(range(13))
 
 
 def test_a_scheduler_rests_while_the_fetchers_queue_is_full_and_forgets_no_project(cluster: Cluster) -> None:
