@@ -125,8 +125,8 @@ def test_the_first_page(machine: Machine) -> None:
 
 @on_own_release
 def test_a_user_can_carry_it_on(machine: Machine) -> None:
-    # Half of the unit tests: what another user and another machine change is in all of them alike.
-    machine.dev("./run check tests/unit/test_[a-l]*.py")
+    # Some of the unit tests: what another user and another machine change is in all of them alike.
+    machine.dev("./run check tests/unit/test_[a-d]*.py")
     assert machine.not_the_users() == []
 
 
