@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from ..health import stores
 from ..inventory import Fleet
 from ..inventory.roles import WEBUI
 from ..local import cache_dir, put_whole
-from ..runs.target import route, target
+from ..runs.target import Target, route, target
+from ..ssh.forward import Forward
 from .webui import WebUIClient
 
 PROJECT = "python_docs"
@@ -38,10 +41,11 @@ def crawl(c: Any, pages: int, served: Callable[[Path], str]) -> None:
     begun = time.time()
 
     run = f"{begun:.0f}"
-    webui.save(PROJECT, SCRIPT.read_text().replace("@START@", start).replace("@RUN@", run))
-    webui.update(PROJECT, "rate", "100/100")
-    webui.update(PROJECT, "status", "RUNNING")
-    webui.start(PROJECT)
+    with through_ssh(chosen, webui) as near:
+        near.save(PROJECT, SCRIPT.read_text().replace("@START@", start).replace("@RUN@", run))
+        near.update(PROJECT, "rate", "100/100")
+        near.update(PROJECT, "status", "RUNNING")
+        near.start(PROJECT)
     print(f"crawling {start} as project {PROJECT}")
     count = watch(lambda: stores.result_count(opener, *login, PROJECT, since=begun, tls=where.tls), pages)
     print(f"{count} pages' results are in MySQL after {time.time() - begun:.0f} s; some of them:")
@@ -68,6 +72,20 @@ def watch(count: Callable[[], int], wanted: int) -> int:
             shown = now
         time.sleep(1)
     return now
+
+
+@contextmanager
+def through_ssh(chosen: Target, webui: WebUIClient) -> Iterator[WebUIClient]:
+    """The first web UI by way of SSH to its host: where that is behind a gateway, nothing else leads there."""
+    host = chosen.fleet.with_role(WEBUI.name)[0]
+    port = int(webui.address.rpartition(":")[2])
+    chosen.also([host])
+    forward = Forward(lambda: chosen.links[host].tunnel(chosen.fleet.bind_address(host), port), 0)
+    forward.begin()
+    try:
+        yield replace(webui, address=f"http://127.0.0.1:{forward.port}")
+    finally:
+        forward.close()
 
 
 def web_ui(fleet: Fleet) -> WebUIClient:

@@ -43,7 +43,8 @@ def from_here(host: Host, seen: Facts) -> dict[int, str]:
     as well.
     """
     ports = {one.port for one in seen.webuis if not one.address.startswith(("127.", "::1"))}
-    if not ports or reach(host.address, host.port) != "open":
+    # Behind a gateway, another machine may have the same address here.
+    if not ports or host.gateway or reach(host.address, host.port) != "open":
         return {}
     return {port: reach(host.address, port) for port in ports}
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from fabfile.doctor.facts import Facts, parsed
 from fabfile.doctor.findings import Finding, Patient, Unseen, View, findings
 from fabfile.doctor.fix import Ownership, needs_stores, steps
 from fabfile.doctor.known import unknown_keys
+from fabfile.doctor.look import from_here
 from fabfile.inventory import Fleet, Host
 from fabfile.steps.base import CannotLook, Found, Step, parts
 from fabfile.steps.boot import Boot
@@ -179,6 +181,8 @@ def test_a_closed_door_is_no_finding(fleet: Fleet, host: str, change: Callable[[
         ("node1", set_in("listeners/1/address", "127.0.0.1"), "port-closed"),
         ("node2", set_in("asked/0/mysql/taskdb", DENIED), "mysql-denied"),
         ("node2", both(set_in("asked/0/mysql/taskdb", LOST), state(1, "BACKOFF")), "mysql-refused"),
+        # A web UI that waits for a store answers nobody.
+        ("node1", both(set_in("asked/0/mysql/taskdb", LOST), set_in("webuis/0/kind", "empty")), "mysql-refused"),
         ("node1", set_in("asked/0/mysql/taskdb/connected", 490), "mysql-max-connections"),
         ("node1", set_in("asked/0/mysql/resultdb/max_allowed_packet", 65536), "mysql-packet"),
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "refused")), "redis-refused"),
@@ -312,6 +316,17 @@ def test_a_supervisord_that_refuses_its_configuration_says_so_itself(fleet: Flee
 def test_a_filter_before_the_webui_hides_no_program_that_fails(fleet: Fleet) -> None:
     both_of_them = both(set_in("from_here", {5000: "silent"}), state(0, "BACKOFF"))
     assert set(diagnosis(fleet, node1=both_of_them)) == {("firewall", "node1"), ("backoff", "node1")}
+
+
+def test_a_web_ui_behind_a_gateway_is_not_judged_by_a_machine_of_the_same_address_here(fleet: Fleet) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        port = here.getsockname()[1]
+        host = dataclasses.replace(fleet.hosts[0], address="127.0.0.1", port=port)
+        answer = facts_of(fleet, fleet.hosts[0])
+        both(set_in("webuis/0/port", port), set_in("webuis/0/address", "192.0.2.11"))(answer)
+        seen = understood(answer)
+        assert from_here(host, seen) == {port: "open"}
+        assert from_here(dataclasses.replace(host, gateway="root@192.0.2.1"), seen) == {}
 
 
 def test_a_server_that_takes_no_connection_off_its_queue_hangs_and_is_not_filtered(fleet: Fleet) -> None:

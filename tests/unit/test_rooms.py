@@ -48,7 +48,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
             "steps",
             "watch",
         },
-        "demo": {"errors", "health", "inventory", "local", "runs"},
+        "demo": {"errors", "health", "inventory", "local", "runs", "ssh"},
     },
     {"cli": {"demo", "errors", "inventory", "runs", "sandbox", "ssh", "tasks"}},
     {"__init__": {"cli"}, "__main__": {"cli", "errors"}},

@@ -10,7 +10,7 @@ from ..findings import Hit, Patient, View
 from .config import readers
 
 BOOTSTRAP = "fab bootstrap, then fab deploy"
-DEPENDENTS = frozenset({"backoff", "rpc-down", "port-closed", "failing", "restarting", "hung"})
+DEPENDENTS = frozenset({"backoff", "rpc-down", "port-closed", "failing", "restarting", "hung", "webui-empty-reply"})
 STARTED = "; programs that have given up by then are told by `fab doctor`"
 COPY = "copy the password of {} from {}'s {}: that store takes it{{restarted}}"
 
