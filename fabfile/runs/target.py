@@ -64,7 +64,7 @@ def target(c: Any, options: Options | None = None, task: str = "", allow_unliste
     if not allow_unlisted:
         _refuse_unlisted(fleet, hosts)
     links = c.config["links"].prepare(c.config, fleet, hosts)
-    links.refuse_keys(fleet, hosts)
+    links.refuse_logins(fleet, hosts)
     return Target(fleet, hosts, roles, links, c.config, last, left, skipped, fleet)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,11 +44,25 @@ class Links:
         _allow_open_files(FILES_EACH * len(self._links) + SPARE_FILES)
         return self
 
-    def refuse_keys(self, fleet: Fleet, hosts: Iterable[Host]) -> None:
-        """Raises WrongInput, with a line for each, where keys of hosts.toml can't be used for these hosts.
+    def refuse_logins(self, fleet: Fleet, hosts: Sequence[Host]) -> None:
+        """Raises WrongInput where the cluster's own user would log in to a host, or a key of hosts.toml can't be used.
 
-        A locked one may be in the SSH agent: that is seen at the login.
+        Whoever runs as that user can change what its login shell does, and so what root would do there. A locked key
+        may be in the SSH agent: that is seen at the login.
         """
+        from ..errors import WrongInput
+
+        own = fleet.cluster.user
+        if names := ", ".join(host.name for host in hosts if self[host].host.user == own):
+            raise WrongInput(
+                f"{names}: the login is {own}, the cluster's own user, by whose sudo crawled pages' scripts could "
+                "become root; log in as root or as another user with sudo "
+                f"(`user` in {fleet.path.name}, or User in ssh_config)"
+            )
+        self._refuse_keys(fleet, hosts)
+
+    def _refuse_keys(self, fleet: Fleet, hosts: Iterable[Host]) -> None:
+        """With a line for each key."""
         from ..errors import WrongInput
         from ..inventory.faults import Fault, report
         from .keyfile import LockedKey, SecurityKey, UnusableKey

@@ -66,6 +66,7 @@ class Account:
             f"group {self.user} is one of the system here (number {group}, below {first})": _below(group, first)
             and (number is None or self.user not in seen.groups),
             f"user {self.user} is in the group {rooted}: crawled pages' scripts could become root": bool(rooted),
+            f"user {self.user} becomes root by sudo here: crawled pages' scripts could, too": seen.sudo,
             f"{whose} is that of {', '.join(seen.others)} as well": bool(seen.others),
             f"{whose} belongs to {seen.stood.owner}": seen.stood.owner not in ("", "root", self.user),
             f"{whose} is root's": seen.stood.owner == "root" and PurePosixPath(seen.home).name != self.user,
@@ -125,6 +126,8 @@ class _Seen:
     """The thing that stands at the home."""
     others: tuple[str, ...] = ()
     """Other users with the same home."""
+    sudo: bool = False
+    """Whether sudo lets the user run a shell as root, with or without a password."""
 
 
 ROOTS = frozenset({"root", "sudo", "wheel", "admin", "docker", "lxd", "libvirt", "disk", "shadow", "kmem"})
@@ -145,7 +148,8 @@ def _parsed(found: Found) -> _Seen:
             return _Seen(None, group, first, home, stood=parse_stat(known["home"]))
         others = tuple(value.strip() for key, value in rows if key == "shared")
         groups = tuple(known["groups"].split())
-        return _Seen(int(number), group, first, home, groups, parse_stat(known["home"]), others)
+        stood = parse_stat(known["home"])
+        return _Seen(int(number), group, first, home, groups, stood, others, "sudo" in known)
     except (KeyError, ValueError) as error:
         raise CannotLook(f"account: the host answered {found.text!r}") from error
 
@@ -166,6 +170,7 @@ reach "$home" || {{
 }}
 echo "user $number $home"
 echo "groups $(id -Gn "$user" 2>/dev/null)"
+if [ "$number" != absent ] && sudo -n -l -U "$user" /bin/sh >/dev/null 2>&1; then echo 'sudo yes'; fi
 if [ -z "$left" ]; then echo "home $(stat -c '%f %U %G' "$at")"; else echo home; fi
 while IFS=: read -r other _ its _ _ place _; do
   [ "$place" != "$home" ] || [ "$its" = "$number" ] || echo "shared $other"

@@ -46,5 +46,5 @@ def _counts(c: Any, fleet: Fleet, options: Options, numbers: dict[str, int]) -> 
 def _target(c: Any, read: Fleet, fleet: Fleet, counts: Counts) -> Target:
     hosts = tuple(host for host in fleet.hosts if any(host.name in numbers for numbers in counts.values()))
     links = c.config["links"].prepare(c.config, fleet, hosts)
-    links.refuse_keys(fleet, hosts)
+    links.refuse_logins(fleet, hosts)
     return Target(fleet, hosts, (), links, c.config, read=read)

@@ -74,6 +74,21 @@ def test_without_the_password_the_sentence_names_the_flag(cluster: Cluster, oper
     assert "--prompt-for-sudo-password" in result.stdout
 
 
+def test_the_clusters_own_user_is_no_login_and_may_not_become_root(cluster: Cluster) -> None:
+    own = cluster.variant("own.toml", ("^user = .*$", 'user = "work"'))
+    cluster.on("node2", "echo 'work ALL=(root) NOPASSWD: /bin/sh' >/etc/sudoers.d/own")
+    try:
+        for words in (("run", "true"), ("status",), ("doctor",), ("bootstrap",), ("doctor", "--sudoers")):
+            result = cluster.fab("-H", "node2", *words, status=2, hosts_toml=own)
+            assert "node2: the login is work, the cluster's own user, by whose sudo" in result.stderr
+            assert "log in as root or as another user with sudo" in result.stderr and not result.stdout
+        said = cluster.fab("-H", "node2", "bootstrap", status=1).stdout
+        assert "nothing was changed here: user work becomes root by sudo here: crawled pages' scripts could" in said
+    finally:
+        cluster.on("node2", "rm /etc/sudoers.d/own")
+    assert "nothing changed" in cluster.fab("-H", "node2", "bootstrap").stdout
+
+
 @pytest.mark.parametrize("gateway", ["node1", "root@{node1}"])
 def test_through_a_gateway_every_host_is_reached_from_there_with_its_own_key_checked(
     cluster: Cluster, gateway: str

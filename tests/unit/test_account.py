@@ -58,6 +58,7 @@ def test_a_new_user_gets_the_home_and_the_shell_that_were_asked_for() -> None:
             RIGHT.replace("groups work", "groups work docker sudo"),
             "user work is in the group docker, sudo: crawled pages'",
         ),
+        (RIGHT + "\nsudo yes", "user work becomes root by sudo here: crawled pages' scripts could, too"),
         (RIGHT + "\nshared alice", "/home/work, the home of user work, is that of alice as well"),
     ],
 )

@@ -315,14 +315,15 @@ address = "192.0.2.3"
 """
 
 
-def faults(tmp_path: Path, own: str, all: str, *names: str) -> list[str]:
-    """What is said of the keys of these hosts before any is connected to."""
+def faults(tmp_path: Path, own: str, all: str, *names: str, ssh_config: str = "") -> list[str]:
+    """What is said of the logins and keys of these hosts before any is connected to."""
     (tmp_path / "hosts.toml").write_text(KEYS_TOML.format(own=own, all=all))
     fleet = load(tmp_path / "hosts.toml")
+    hosts = [fleet.host(name) for name in names]
     with closing(Links()) as links:
-        links.prepare(fabric_config(""), fleet, ())
+        links.prepare(fabric_config(ssh_config), fleet, hosts)
         try:
-            links.refuse_keys(fleet, [fleet.host(name) for name in names])
+            links.refuse_logins(fleet, hosts)
         except WrongInput as error:
             return str(error).splitlines()
     return []
@@ -335,6 +336,14 @@ def test_keys_that_cannot_be_used_are_told_together_and_each_once(tmp_path: Path
         f"hosts.toml: hosts.a.key: {tmp_path}/own: it is empty",
         f"hosts.toml: defaults.key: {tmp_path}/none: there is no such file",
     ]
+
+
+def test_the_clusters_own_user_is_no_login_whoever_names_it(tmp_path: Path) -> None:
+    config = "Host 192.0.2.3\n User work\nHost 192.0.2.1\n User oper\n"
+    good = str(private_key(tmp_path))
+    (said,) = faults(tmp_path, good, good, "a", "b", "c", ssh_config=config)
+    assert said.startswith("c: the login is work, the cluster's own user, by whose sudo crawled pages' scripts could")
+    assert faults(tmp_path, good, good, "a", "b", ssh_config=config) == []
 
 
 def test_only_the_keys_of_the_chosen_hosts_and_their_gateways_are_looked_at(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class Closing:
     def prepare(self, *_: Any) -> Closing:
         return self
 
-    def refuse_keys(self, *_: Any) -> None:
+    def refuse_logins(self, *_: Any) -> None:
         pass
 
     def close(self) -> None:
