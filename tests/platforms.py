@@ -37,7 +37,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "redis": "run by hand (Valkey 9.1)",
         **DEBIAN,
     },
-    "Ubuntu": dict.fromkeys(COLUMNS, WRITTEN),
+    "Debian 9 and 10, Ubuntu 14.04 to 24.04": dict.fromkeys(COLUMNS, WRITTEN),
     "CentOS 6 and 7 (yum)": {
         "mysql": "7: written (MariaDB 5.5); 6: refused, as its MySQL 5.1 reads no directory of settings",
         "redis": "written (from EPEL)",

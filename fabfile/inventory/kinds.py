@@ -31,7 +31,7 @@ HostAddress = Annotated[
     Meta(
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
         max_length=253,
-        description="an IPv4 address or a host name",
+        description="an IPv4 address or a host name of letters, digits, - and .",
     ),
 ]
 AbsolutePath = Annotated[

@@ -16,7 +16,7 @@ from .paths import account_faults, path_faults
 from .redis_rules import redis_faults
 from .renderer_rules import renderer_faults
 from .roles import PROGRAMS, REDIS, STORES, WEBUI, Role
-from .schema import ENDPOINTS, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login
+from .schema import ENDPOINTS, PYTHON_OLDEST, PYTHON_SHA256, PYTHON_VERSION, HostsFile, HostTable, Login
 from .watch_rules import watch_faults
 
 Rule = Callable[[HostsFile], Iterator[Fault]]
@@ -234,7 +234,13 @@ def _paths(file: HostsFile) -> Iterator[Fault]:
 
 
 def _python(file: HostsFile) -> Iterator[Fault]:
-    if file.python.version != PYTHON_VERSION and file.python.sha256 == PYTHON_SHA256:
+    if int(file.python.version.rpartition(".")[2]) < PYTHON_OLDEST:
+        yield Fault(
+            ("python", "version"),
+            f"{file.python.version} has an ssl without SNI, which the pinned packages need; name 2.7.{PYTHON_OLDEST} "
+            f"or later, best {PYTHON_VERSION}",
+        )
+    elif file.python.version != PYTHON_VERSION and file.python.sha256 == PYTHON_SHA256:
         yield Fault(
             ("python", "sha256"),
             f"this is the checksum of {PYTHON_VERSION}; give that of Python-{file.python.version}.tgz",

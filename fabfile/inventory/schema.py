@@ -36,6 +36,8 @@ from .roles import FETCHER, MYSQL, PHANTOMJS, REDIS, ROLES, SCHEDULER, WEBUI, Ro
 from .watching import WatchTable
 
 PYTHON_VERSION = "2.7.18"
+PYTHON_OLDEST = 9
+"""The first 2.7.x whose ssl knows SNI (PEP 466): a build of an older one would fail its trial at the end."""
 PYTHON_SHA256 = "da3080e3b488f648a3d7a4560ddee895284c3380b11d6de75edb986526b9a814"
 PHANTOMJS_SHA256 = "4f63e6055c323b8657f0a546d4dd36afda5cd4e961c375f31b48d506a7c4296f"
 SOURCES = ("cache", "debian", "https://www.python.org/ftp/python/{version}/Python-{version}.tgz")

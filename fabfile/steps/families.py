@@ -36,13 +36,14 @@ DEBIAN = Family(
     tools=("apt-get",),
     packages={
         "runtime": (
-            *("ca-certificates", "libsqlite3-0", "libncursesw6", "libbz2-1.0", "zlib1g"),
-            *(("libssl3t64", "libssl3", "libssl1.1"), ("libffi8", "libffi7")),
-            *(("libreadline8t64", "libreadline8"), ("libcurl4t64", "libcurl4")),
+            *("ca-certificates", "libsqlite3-0", ("libncursesw6", "libncursesw5"), "libbz2-1.0", "zlib1g"),
+            *(("libssl3t64", "libssl3", "libssl1.1", "libssl1.0.0"), ("libffi8", "libffi7", "libffi6")),
+            ("libreadline8t64", "libreadline8", "libreadline7", "libreadline6"),
+            ("libcurl4t64", "libcurl4", "libcurl3"),
         ),
         "build": (
             *("gcc", "libc6-dev", "make", "libssl-dev", "zlib1g-dev", "libbz2-dev", "libreadline-dev"),
-            *("libsqlite3-dev", "libncurses-dev", "libffi-dev", "libcurl4-openssl-dev"),
+            *("libsqlite3-dev", ("libncurses-dev", "libncurses5-dev"), "libffi-dev", "libcurl4-openssl-dev"),
         ),
         "mysql": (("mariadb-server", "default-mysql-server", "mysql-server"), ("mariadb-client", "mysql-client")),
         "redis": (("redis-server", "valkey-server"),),
@@ -81,9 +82,9 @@ SUSE = Family(
     tools=("zypper",),
     packages={
         "runtime": (
-            *("ca-certificates", ("libopenssl3", "libopenssl1_1"), ("libffi8", "libffi7"), "libsqlite3-0"),
-            *(("libreadline8", "libreadline7"), "libncurses6", ("libbz2-1", "libbz2"), "libcurl4"),
-            ("libz1", "libz-ng-compat1"),
+            *("ca-certificates", "libsqlite3-0", ("libopenssl3", "libopenssl1_1", "libopenssl1_0_0")),
+            *(("libffi8", "libffi7", "libffi4"), ("libreadline8", "libreadline7", "libreadline6")),
+            *(("libncurses6", "libncurses5"), ("libbz2-1", "libbz2"), "libcurl4", ("libz1", "libz-ng-compat1")),
         ),
         "build": (
             *("gcc", "make", "tar", "gzip", ("libopenssl-devel", "libopenssl-3-devel"), "libbz2-devel"),
@@ -156,7 +157,9 @@ is() {{
   for tool; do command -v "$tool" >/dev/null && {{ family="$name $tool"; return 0; }}; done
   return 0
 }}
-if [ -r /etc/os-release ]; then own=$(. /etc/os-release; echo " ${{ID-}} ${{ID_LIKE-}} "); else own=; fi
+own=
+# One that no shell reads says nothing, and ends its own subshell alone.
+[ ! -r /etc/os-release ] || own=$(. /etc/os-release >/dev/null 2>&1; echo " ${{ID-}} ${{ID_LIKE-}} ") || own=
 for word in $own; do
   case $word in
 {by_id}

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .ground import SOUND
+from .openssl import barrier, question, refusal
 from .runtime_spec import ARCH, Platform, RuntimeSpec, remote
 from .selinux import LABEL
 from .shell import as_user, assign, cmd, lines
@@ -61,6 +62,8 @@ class _State:
     current: str
     works: bool
     """Whether the current runtime was tried, and can be used."""
+    openssl: str = ""
+    """Its version, where it was asked for and is known."""
     strange: str = ""
     """Anything in its place that is not this project's, or not root's alone; then nothing there was run."""
 
@@ -84,7 +87,7 @@ class Runtime:
         proof = cmd(PYTHON, "-sEB", "-c", remote("prove.py"))
         words = {"home": cmd(HOME), "user": cmd(self.user), "as_user": as_user(self.user, proof), "as_root": proof}
         known = cmd(*(f"{name}:{digest}" for name, digest in self.manifests))
-        return Probe(SOUND + _PROBE.format(**words, known=known))
+        return Probe(question(self.spec.version) + SOUND + _PROBE.format(**words, known=known))
 
     def diff(self, found: Found) -> Sequence[Action]:
         state = _state(found)
@@ -112,7 +115,7 @@ class Runtime:
     def _install(self, wanted: str, because: str) -> Action:
         match self.origin:
             case Build(tarball, wheelhouse):
-                return _build(wanted, tarball, wheelhouse, because)
+                return _build(wanted, self.spec.version, tarball, wheelhouse, because)
             case Ship() as ship:
                 return _ship(wanted, ship, because)
         raise CannotLook(f"Python {wanted} has to be built or shipped by `fab bootstrap`")
@@ -137,6 +140,11 @@ def altered_on(step: Runtime, found: Found) -> bool:
     return step.spec.id(state.platform) in state.altered
 
 
+def no_build(step: Runtime, found: Found) -> str:
+    """Why the step's runtime can't be built on this host, as one sentence; empty where nothing speaks against it."""
+    return refusal(step.spec.version, _state(found).openssl)
+
+
 # Read line by line, since a value may hold anything. An altered runtime is not run. One that fails its trial counts as
 # complete only as long as all its files are as they were made: then a library of the host is missing.
 _PROBE = """\
@@ -152,10 +160,12 @@ if [ -e {home} ] || [ -L {home} ]; then
 fi
 [ -z "$strange" ] || echo "strange=$strange"
 cd {home} 2>/dev/null || cd /
-ID=rhel VERSION_ID=
-if [ -r /etc/os-release ]; then . /etc/os-release; else VERSION_ID=$(rpm -E '%{{rhel}}' 2>/dev/null); fi
-echo "os_id=$ID"
-echo "os_version=$VERSION_ID"
+release() {{ echo "os_id=$1"; echo "os_version=$2"; }}
+if [ -r /etc/os-release ]; then
+  (ID=rhel VERSION_ID=; . /etc/os-release >/dev/null 2>&1; release "$ID" "$VERSION_ID") 2>/dev/null || release rhel ''
+else
+  release rhel "$(rpm -E '%{{rhel}}' 2>/dev/null)"
+fi
 echo "arch=$(uname -m)"
 echo "libc=$(getconf GNU_LIBC_VERSION 2>/dev/null)"
 current=$(readlink current)
@@ -200,6 +210,7 @@ def _state(found: Found) -> _State:
         altered,
         known["current"],
         "works" in known,
+        known.get("to_build_with", ""),
         known.get("strange", ""),
     )
 
@@ -221,8 +232,8 @@ def _places(runtime_id: str) -> str:
     )
 
 
-def _build(runtime_id: str, tarball: Path, wheelhouse: Path, because: str) -> Action:
-    script = lines(_places(runtime_id), remote("compiler.sh"), remote("build.sh"), _TELL)
+def _build(runtime_id: str, version: str, tarball: Path, wheelhouse: Path, because: str) -> Action:
+    script = lines(_places(runtime_id), remote("compiler.sh"), barrier(version), remote("build.sh"), _TELL)
     payloads = (Payload(tarball), Payload(wheelhouse))
     return Action(f"build Python {runtime_id}{because}", script, payloads, limit=BUILD_SECONDS)
 

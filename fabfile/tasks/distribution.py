@@ -22,7 +22,7 @@ from ..steps.families import package_names
 from ..steps.packages import Packages
 from ..steps.phantomjs import PhantomJSBinary
 from ..steps.room import Need, Room, room_to_build, room_to_ship, short
-from ..steps.runtime import Build, Runtime, Ship, altered_on, archive_path, complete_on, told, wanted_on
+from ..steps.runtime import Build, Runtime, Ship, altered_on, archive_path, complete_on, no_build, told, wanted_on
 from ..steps.runtime_spec import Platform
 
 COMPILERS = Packages(package_names("build"), name="build packages")
@@ -67,14 +67,24 @@ class Shares:
     archives: Mapping[Platform, Future[Ship]]
 
     def work(self, host: Host, say: Say) -> Done:
-        """Do the share of one host. Raises Problem, before anything is sent, where there is too little room for it."""
+        """Do the share of one host.
+
+        Raises Problem before anything is sent where there is too little room for it, or no Python can be built there.
+        """
         platform = self.makers.get(host.name)
         with promised(self.archives[platform], host.name) if platform else nullcontext():
+            if why := self._no_build(host):
+                raise Problem(f"nothing was changed here: {why}")
             if lacks := self._lacks(host):
                 raise Problem(f"nothing was changed here: {lacks}; make room, or put a larger disk there")
             if self.run.dry:
                 return preview(self.looked[host.name].steps, self.looked[host.name].found)
             return self._serve(host, say)
+
+    def _no_build(self, host: Host) -> str:
+        """Why the runtime that this host is to make can't be made there; empty where it can, or it makes none."""
+        pair = _runtime(self.looked[host.name]) if host.name in self.makers else None
+        return no_build(*pair) if pair else ""
 
     def _lacks(self, host: Host) -> str:
         """The file systems with too little room for all that is missing there, each with its figures."""

@@ -108,3 +108,16 @@ def test_a_full_disk_is_refused_before_the_release_is_half_written(cluster: Clus
 
 def test_a_supervisord_that_cannot_come_up_under_systemd_gives_way_to_the_one_before(cluster: Cluster) -> None:
     the_one_before_runs_again(cluster)
+
+
+def test_an_old_python_is_refused_before_it_would_be_compiled_without_ssl(cluster: Cluster) -> None:
+    text = cluster.hosts_toml.read_text()
+    old = f'[python]\nversion = "2.7.11"\nsha256 = "{"0" * 64}"'
+    assert text.count("[python]") == 1
+    file = cluster.folder / "old.toml"
+    file.write_text(text.replace("[python]", old))
+    for words in (("bootstrap",), ("bootstrap", "--dry-run")):
+        said = cluster.fab("-H", "node2,node3", *words, status=1, hosts_toml=file).stdout
+        assert "nothing was changed here: Python 2.7.11 has no ssl with this host's OpenSSL 3." in said, said
+        assert "name version 2.7.18 with its sha256, or take out both lines" in said
+        assert cluster.on("node2", "ls -A /opt/pyspider/build 2>/dev/null; true") == ""

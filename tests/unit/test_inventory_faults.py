@@ -137,6 +137,7 @@ OPEN_WEBUI = 'host = "0.0.0.0"'
         ("[pyspider]", '[doctor]\nsite = "x.example:70000"\n[pyspider]', "doctor.site: 70000 is no port from 1 to 65535; write x.example:PORT"),
         ("[pyspider]", "[phantomjs]\nmemory_mb = 0\n[pyspider]", "phantomjs.memory_mb: 0 is not megabytes: a whole number above 0"),
         ('version = "2.7.18"', 'version = "3.11.0"', "python.version: '3.11.0' is not a version of Python 2.7"),
+        ('version = "2.7.18"', 'version = "2.7.8"', "python.version: 2.7.8 has an ssl without SNI, which the pinned packages need; name 2.7.9"),
         ('version = "2.7.18"', "sources = []", "python.sources: [] is not a list of at least one source"),
         # the cluster as a whole
         ("scheduler = 1, ", "", "hosts: a cluster needs exactly one scheduler, but there is none; add `scheduler = 1`"),

@@ -15,7 +15,7 @@ from fabfile.errors import Problem
 from fabfile.steps import runtime
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.phantomjs import PHANTOMJS, PhantomJSBinary
-from fabfile.steps.runtime import Build, Runtime, Ship, altered_on, archive_path, complete_on, told, wanted_on
+from fabfile.steps.runtime import Build, Runtime, Ship, altered_on, archive_path, complete_on, no_build, told, wanted_on
 from fabfile.steps.runtime_spec import Platform, RuntimeSpec
 
 from ..waiting import eventually
@@ -289,3 +289,36 @@ def test_unpacking_that_is_ended_on_the_way_leaves_no_half_and_takes_older_halve
     os.killpg(begun.pid, signal.SIGTERM)
     begun.wait(10)
     assert list((tmp_path / "runtimes").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ('ID="ol"\nVERSION_ID="7.9"', ("ol", "7")),
+        ("ID=arch", ("arch", "")),
+        ('VERSION_ID="3"', ("rhel", "3")),
+        ("PRETTY_NAME=My own Linux (7)\nID=mine", ("rhel", "")),
+        # bash takes the lines before the fault, dash none.
+        ('ID=rhel\nPRETTY_NAME="Red Hat', ("rhel", "")),
+        ("set -eu; exit 3", ("rhel", "")),
+    ],
+)
+@pytest.mark.parametrize("shell", ["dash", "bash --posix"])
+def test_an_os_release_that_no_shell_reads_ends_no_look(
+    tmp_path: Path, shell: str, text: str, platform: tuple[str, str]
+) -> None:
+    (tmp_path / "os-release").write_text(f"{text}\n")
+    script = Runtime(SPEC, user="no-such-user").probe().script.replace("/etc/os-release", f"{tmp_path}/os-release")
+    script = script.replace("/opt/pyspider", f"{tmp_path}/none")
+    done = subprocess.run(shell.split(), input=script, text=True, capture_output=True, timeout=60, check=False)
+    found = wanted_on(Runtime(SPEC), Found(done.returncode, done.stdout))
+    assert found and (found.os_id, found.os_version) == platform and done.stderr == ""
+
+
+def test_an_old_python_is_judged_by_the_openssl_to_build_with_and_not_by_that_of_the_one_before() -> None:
+    old = Runtime(RuntimeSpec("2.7.11", "a" * 64, "b" * 64))
+    trial = ("openssl=OpenSSL 3.0.22 25 Aug 2026", "works=yes", "complete=2.7.18-0")
+    assert no_build(old, answer("to_build_with=1.0.2", *trial)) == ""
+    assert no_build(old, answer("to_build_with=", *trial)) == ""
+    assert "has no ssl with this host's OpenSSL 1.1.1:" in no_build(old, answer("to_build_with=1.1.1", *trial))
+    assert no_build(Runtime(SPEC), answer(*trial)) == ""
