@@ -40,7 +40,8 @@ class Account:
         refuse_odd(found)
         seen = _parsed(found)
         if why := self._not_ours(seen):
-            raise Problem(f"nothing was changed here: {why}; choose another user in hosts.toml")
+            mended = f"take its line out of sudoers (sudo -l -U {self.user}), or " if why.endswith(_BY_SUDO) else ""
+            raise Problem(f"nothing was changed here: {why}; {mended}choose another user in hosts.toml")
         if seen.number is None:
             return [Action(f"make user {self.user}", self._make())]
         actions = []
@@ -66,7 +67,7 @@ class Account:
             f"group {self.user} is one of the system here (number {group}, below {first})": _below(group, first)
             and (number is None or self.user not in seen.groups),
             f"user {self.user} is in the group {rooted}: crawled pages' scripts could become root": bool(rooted),
-            f"user {self.user} becomes root by sudo here: crawled pages' scripts could, too": seen.sudo,
+            f"user {self.user}{_BY_SUDO}": seen.sudo,
             f"{whose} is that of {', '.join(seen.others)} as well": bool(seen.others),
             f"{whose} belongs to {seen.stood.owner}": seen.stood.owner not in ("", "root", self.user),
             f"{whose} is root's": seen.stood.owner == "root" and PurePosixPath(seen.home).name != self.user,
@@ -130,6 +131,7 @@ class _Seen:
     """Whether sudo lets the user run a shell as root, with or without a password."""
 
 
+_BY_SUDO = " becomes root by sudo here: crawled pages' scripts could, too"
 ROOTS = frozenset({"root", "sudo", "wheel", "admin", "docker", "lxd", "libvirt", "disk", "shadow", "kmem"})
 """Groups whose members become root, or read root's files."""
 

@@ -146,7 +146,10 @@ class Packages:
         rows = [line.split(" ") for line in found.text.splitlines()]
         match next((row[1:] for row in rows if row[0] == "family"), None):
             case ["none"]:
-                raise Problem(f"{self.name}: this host has none of {', '.join(TOOLS)}; install them by hand")
+                raise Problem(
+                    f"{self.name}: this host has none of {', '.join(TOOLS)}, by which they are installed and known; "
+                    "take a host of a distribution that docs/platforms.md lists"
+                )
             case [family, tool]:
                 return family, tool, {row[1] for row in rows if row[0] == "has" and len(row) == 2}
         raise CannotLook(f"{self.name}: the host answered {found.text!r}")

@@ -58,7 +58,10 @@ def test_a_new_user_gets_the_home_and_the_shell_that_were_asked_for() -> None:
             RIGHT.replace("groups work", "groups work docker sudo"),
             "user work is in the group docker, sudo: crawled pages'",
         ),
-        (RIGHT + "\nsudo yes", "user work becomes root by sudo here: crawled pages' scripts could, too"),
+        (
+            RIGHT + "\nsudo yes",
+            "by sudo here: crawled pages' scripts could, too; take its line out of sudoers (sudo -l -U work), or",
+        ),
         (RIGHT + "\nshared alice", "/home/work, the home of user work, is that of alice as well"),
     ],
 )
@@ -66,7 +69,7 @@ def test_a_user_that_can_not_be_the_clusters_is_refused(answer: str, why: str) -
     with pytest.raises(Problem) as caught:
         Account("work").diff(Found(0, answer))
     assert why in str(caught.value)
-    assert str(caught.value).endswith("; choose another user in hosts.toml")
+    assert str(caught.value).endswith("choose another user in hosts.toml")
 
 
 def test_an_old_system_counts_from_500() -> None:

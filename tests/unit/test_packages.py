@@ -131,6 +131,13 @@ def test_a_host_is_of_the_family_that_it_says(
         assert done.stdout == f"family {wanted}\n"
 
 
+def test_a_host_of_another_package_manager_is_refused_with_the_way_on() -> None:
+    with pytest.raises(
+        Problem, match=r"has none of apt-get, dnf, yum, zypper, by which .* that docs/platforms\.md lists"
+    ):
+        Packages(package_names("runtime")).diff(Found(0, "family none\n"))
+
+
 def test_what_a_family_does_not_have_is_refused_with_the_reason() -> None:
     assert refusals("mysql", "runtime").keys() == {"alpine"}
     step = Packages(package_names("redis"), refusals("redis"))
