@@ -164,7 +164,6 @@ def test_stores_that_exist_behind_a_gateway_are_judged_as_the_hosts_see_them(beh
     mysql = f"MySQL at {address}:3306: no answer from here (mysql-refused); start MySQL"
     redis = f"Redis at {address}:6379: no answer from here (redis-refused); start Redis"
     assert mysql in refused or redis in refused
-    print(status, said, refused, sep="\n")
 
 
 @pytest.mark.platform("Debian 13", "redis: Valkey 8.1")
