@@ -38,6 +38,8 @@ KINDS = {
 }
 LANGUAGES = ("en", "zh")
 ORDER_BYTES = 4096
+PLACES_BYTES = 65_536
+"""A request for a log tells where each of them has been read to."""
 DAY = 86400
 GRACE_SECONDS = 3
 STATUSES = {WrongInput: 400, Locked: 409}
@@ -52,6 +54,8 @@ class Desk:
     chronicle: Chronicle
     examine: Callable[[], None]
     """Let doctor look now."""
+    logs: Callable[[bytes], object]
+    """The last records of a log, or those that have come since. Raises Problem."""
     obey: Callable[[bytes], Job] | None = None
     """Start the command of an order. Raises Problem."""
     interrupt: Callable[[], None] | None = None
@@ -66,6 +70,7 @@ def application(desk: Desk, guard: Guard) -> ASGIApp:
         Route(f"{home}/events", pages.events),
         Route(f"{home}/series", pages.series),
         Route(f"{home}/examine", pages.examine, methods=["POST"]),
+        Route(f"{home}/logs", pages.logs, methods=["POST"]),
         Route(f"{home}/orders", pages.orders, methods=["POST"]),
         Route(f"{home}/interrupt", pages.interrupt, methods=["POST"]),
         Route(f"{home}/{{name}}", pages.file),
@@ -107,10 +112,10 @@ class _Pages:
     async def orders(self, request: Request) -> Response:
         if not (obey := self._desk.obey):
             return _read_only()
-        text = await _body(request)
-        if text is None:
-            return PlainTextResponse("this is too long for an order\n", 413)
-        return await _told(lambda: obey(text), 202)
+        return await _answered(request, obey, ORDER_BYTES, 202)
+
+    async def logs(self, request: Request) -> Response:
+        return await _answered(request, self._desk.logs, PLACES_BYTES)
 
     async def interrupt(self, _request: Request) -> Response:
         if not self._desk.interrupt:
@@ -127,14 +132,14 @@ async def _told(ask: Callable[[], object], status: int = 200) -> Response:
         return PlainTextResponse(f"{error}\n", STATUSES.get(type(error), 500))
 
 
-async def _body(request: Request) -> bytes | None:
-    """The body; None where it is too long."""
+async def _answered(request: Request, ask: Callable[[bytes], object], most: int, status: int = 200) -> Response:
+    """The answer of a call that takes the request's body, which has so many bytes at most."""
     text = b""
     async for piece in request.stream():
         text += piece
-        if len(text) > ORDER_BYTES:
-            return None
-    return text
+        if len(text) > most:
+            return PlainTextResponse("this is too long\n", 413)
+    return await _told(lambda: ask(text), status)
 
 
 def _read_only() -> Response:

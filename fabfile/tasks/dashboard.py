@@ -31,6 +31,7 @@ from ..ssh.way import CONNECT_SECONDS, flags
 from ..watch.kept import place
 from .doctor import examine
 from .live import EVERY_SECONDS, Looks, looking
+from .tailing import Tails
 
 PROJECT = Path(__file__).parent.parent.parent
 UNWATCHED_SECONDS = 10.0
@@ -72,7 +73,7 @@ def _desk(chosen: Target, shown: _Shown, jobs: Jobs | None) -> Desk:
         return jobs.begin(words(chosen.fleet, chosen.hosts, order(text)))
 
     may = (obey, jobs.interrupt) if jobs else (None, None)
-    return Desk(shown.board, shown.chronicle, shown.wanted.set, *may)
+    return Desk(shown.board, shown.chronicle, shown.wanted.set, Tails(chosen).read, *may)
 
 
 def _chronicle(chosen: Target) -> Path:

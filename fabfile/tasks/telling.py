@@ -37,11 +37,13 @@ class Wanted:
     errors: bool = False
     follow: bool = False
     json: bool = False
+    each: bool = False
+    """Whether every error is told, also those that are equal."""
 
     @property
     def groups(self) -> bool:
         """Whether equal errors are told once."""
-        return self.errors and not self.follow
+        return self.errors and not (self.follow or self.each)
 
 
 def question(fleet: Fleet, wanted: Wanted, programs: Sequence[str], places: dict[str, Place] | None = None) -> Probe:

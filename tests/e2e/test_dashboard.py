@@ -109,12 +109,43 @@ def test_what_doctor_finds_is_shown_and_fixed_by_a_button(cluster: Cluster, visi
         cluster.on("node2", f"rm {LOGS}/made-by-root")
 
 
+def test_logs_are_behind_a_click_and_go_on_with_what_comes(cluster: Cluster, visit: Visit) -> None:
+    page, log = visit.page, f"{LOGS}/fetcher1.log"
+    records = page.locator("#logs-list li")
+    with healthy_again(cluster):
+        opens = program(visit, "node2", "fetcher1").get_by_role("button", name="Logs")
+        opens.press("Enter")
+        expect(page.locator("#logs-title")).to_have_text("Log of fetcher1 on node2")
+        expect(records.filter(has_text="fetcher starts").first).to_be_visible()
+        now = cluster.on("node2", "date +%y%m%d\\ %H:%M:%S").strip()
+        broken = "<img src=x onerror=alert(1)>\n    Traceback (most recent call last):\n      in \x1b[2Jhere"
+        cluster.on("node2", f"echo '[E {now} fetcher:7] {broken}\n[I {now} fetcher:8] and on' >>{log}")
+        expect(records.filter(has_text="onerror")).to_contain_text("most recent call last")
+        expect(records.filter(has_text="onerror")).to_contain_text(r"in \x1b[2Jhere")
+        assert page.locator("#logs img").count() == 0
+        expect(records.last).to_contain_text("and on")
+
+        page.locator("#logs-errors").check()
+        expect(records.filter(has_text="onerror")).to_have_count(1)
+        expect(records.filter(has_text="and on")).to_have_count(0)
+        page.locator("#logs-errors").uncheck()
+        page.locator("#logs-program").select_option("supervisord")
+        expect(records.filter(has_text="entered RUNNING state").first).to_be_visible()
+        page.set_viewport_size(NARROW)  # type: ignore[arg-type]  # its own TypedDict
+        assert page.evaluate(OVERFLOW) <= 0
+        page.keyboard.press("Escape")
+        expect(page.locator("#logs")).not_to_be_visible()
+        expect(opens).to_be_focused()
+        cluster.on("node2", f"sed -i '/onerror/,$d' {log}")
+
+
 @pytest.mark.parametrize("visit", [("--read-only",)], indirect=True)
 def test_a_host_that_dies_is_shown_and_a_narrow_page_in_chinese_fits(cluster: Cluster, visit: Visit) -> None:
     page = visit.page
     expect(page.locator("#verdict")).to_have_text("healthy")
     expect(page.locator("#mode")).to_have_text("read-only")
-    assert page.locator("main button:visible").count() > 0 == page.locator("#cards button:visible").count()
+    shown = page.locator("#cards button:visible")
+    assert set(shown.all_inner_texts()) == {"Logs"}
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]  # its own TypedDict
     assert page.evaluate(OVERFLOW) <= 0
     page.locator("#language").click()

@@ -21,8 +21,10 @@ from fabfile.dashboard.guard import SEALS, Guard
 from fabfile.dashboard.jobs import Installation, Job, Jobs
 from fabfile.dashboard.orders import Order, order, words
 from fabfile.dashboard.server import KINDS, STATIC, Desk, application, language, listening, serving
+from fabfile.dashboard.tail import RECORDS, SIGNS, LogWish, asked_host, log_tail, log_wish
 from fabfile.errors import Locked, Problem, WrongInput
 from fabfile.inventory import Fleet
+from fabfile.logs.records import Record
 
 from ..waiting import eventually, until
 
@@ -81,7 +83,7 @@ def served(folder: Path, read_only: bool = False) -> Iterator[Server]:
         server.examined += 1
 
     may = (None, None) if read_only else (obey, lambda: server.obeyed.append(b"interrupt"))
-    desk = Desk(board, Chronicle(folder / "points.sqlite", 3600), examine, *may)
+    desk = Desk(board, Chronicle(folder / "points.sqlite", 3600), examine, log_wish, *may)
     app = application(desk, server.guard)
     thread = threading.Thread(target=lambda: asyncio.run(serving(app, there, board)), daemon=True)
     thread.start()
@@ -139,7 +141,7 @@ def test_another_name_of_this_server_is_another_site(server: Server, host: str, 
 def test_no_other_page_gives_an_order_or_reads_anything(server: Server, origin: str) -> None:
     origin = origin.format(port=server.port)
     before = len(server.obeyed), server.examined
-    for path in ("orders", "examine", "interrupt"):
+    for path in ("orders", "examine", "interrupt", "logs"):
         assert server.own(path, "POST", STOP, origin=origin).status == 403
     assert server.own("series", origin=origin).status == 403
     assert (len(server.obeyed), server.examined) == before
@@ -157,6 +159,38 @@ def test_an_order_is_obeyed_and_what_is_none_is_refused(server: Server) -> None:
     assert server.own("orders", "POST", b"x" * 5000).status == 413
     assert server.own("orders").status == 404
     assert server.own("interrupt", "POST").status == 202 and server.obeyed == [STOP, b"interrupt"]
+
+
+def test_a_log_is_told_to_the_page_also_where_it_only_reads(tmp_path: Path) -> None:
+    with served(tmp_path, read_only=True) as server:
+        wish = {"host": "node2", "program": "fetcher1", "errors": True, "places": {"/a.log": [1, 2, 3]}}
+        told = server.own("logs", "POST", json.dumps(wish).encode())
+        assert (told.status, json.loads(told.text)) == (200, wish)
+        for text in (b"", b"{}", b'{"host": "a", "path": "/etc/shadow"}', b'{"host": "a", "places": 1}'):
+            refused = server.own("logs", "POST", text)
+            assert refused.status == 400 and refused.text.startswith("this names no log: ")
+        assert server.own("logs", "POST", b"x" * 70000).status == 413
+
+
+def test_only_hosts_that_the_page_shows_have_logs(fleet: Fleet) -> None:
+    assert asked_host(fleet.hosts, LogWish("node2")).name == "node2"
+    for name in ("node9", "", "node2,node3", "root@192.0.2.1"):
+        with pytest.raises(WrongInput, match="unknown host"):
+            asked_host(fleet.hosts, LogWish(name))
+
+
+def test_the_newest_records_are_told_and_the_others_counted() -> None:
+    def record(at: float, *lines: str) -> Record:
+        return Record(at, "node2", "fetcher1", "E", "fetcher.py:1", lines)
+
+    tail = log_tail([record(at, "one", f"\tof \x1b[2J {at}") for at in range(RECORDS + 7)], {"/a.log": (1, 2, 3)})
+    assert (len(tail.records), tail.more, tail.places) == (RECORDS, 7, {"/a.log": (1, 2, 3)})
+    assert (tail.records[-1].text, tail.records[0].at) == (f"one\n\tof \\x1b[2J {RECORDS + 6}", 7)
+    # Long ones, of which the newest is told at least, its beginning.
+    some = log_tail([record(at, "x" * (SIGNS // 3)) for at in range(9)], {})
+    assert [one.at for one in some.records] == [6, 7, 8] and some.more == 6
+    (one,) = log_tail([record(1, "old"), record(2, "y" * SIGNS, "z")], {}).records
+    assert one.at == 2 and one.text == "y" * SIGNS + " ..."
 
 
 def test_a_page_that_only_reads_starts_nothing_but_a_look(tmp_path: Path) -> None:

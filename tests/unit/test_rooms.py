@@ -31,7 +31,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
         "runs": {"errors", "inventory", "local", "ssh", "steps"},
     },
     {"watch": {"doctor", "errors", "health", "inventory", "local", "render"}},
-    {"dashboard": {"errors", "health", "inventory", "steps", "watch"}},
+    {"dashboard": {"errors", "health", "inventory", "logs", "steps", "watch"}},
     {
         "tasks": {
             "dashboard",

@@ -2,6 +2,7 @@
 import { cards } from "./cards.js";
 import { Chart } from "./chart.js";
 import { $, el, keyed, look, shown, text } from "./dom.js";
+import { openLogs, translatedLogs } from "./logs.js";
 import { another, clock, t, translated } from "./words.js";
 
 const mayAct = document.documentElement.dataset.mode === "full";
@@ -29,7 +30,7 @@ function drawPicture() {
   const list = $("problems").querySelector("ul");
   keyed(list, lines, (one) => one.words, () => el("li"), (node, one) => (text(node, one.words), look(node, one.name)));
   shown($("problems"), lines.length > 0);
-  cards($("cards"), picture.hosts ?? [], $("filter").value, ask);
+  cards($("cards"), picture.hosts ?? [], $("filter").value, { ask, logs: openLogs });
   drawProjects(picture.projects ?? []);
   drawEvents(picture.events ?? []);
 }
@@ -97,6 +98,7 @@ function drawCharts() {
 
 function draw() {
   translated();
+  translatedLogs();
   text($("language"), t("other-language"));
   shown($("mode"), !mayAct);
   drawPicture();

@@ -8,7 +8,7 @@ const OPEN_HOSTS = 8;
 const COLUMNS = ["program", "state", "up", "cpu", "memory", "messages-s"];
 const mayAct = document.documentElement.dataset.mode === "full";
 
-export function cards(parent, hosts, filter, ask) {
+export function cards(parent, hosts, filter, acts) {
   const wanted = filter.trim().toLowerCase();
   const has = (...names) => names.some((one) => one.toLowerCase().includes(wanted));
   const found = [];
@@ -16,7 +16,7 @@ export function cards(parent, hosts, filter, ask) {
     const programs = (host.programs ?? []).filter((one) => has(host.name, one.name, one.state, state(one.state)));
     if (programs.length || has(host.name)) found.push({ ...host, programs, all: host.programs ?? [] });
   }
-  keyed(parent, found, (one) => one.name, (one) => card(one, hosts.length), (node, one) => renew(node, one, ask));
+  keyed(parent, found, (one) => one.name, (one) => card(one, hosts.length), (node, one) => renew(node, one, acts));
 }
 
 const ill = (host) => host.away || host.why || host.all.some((one) => one.state !== "RUNNING" && one.state !== RESTS);
@@ -28,7 +28,7 @@ function card(host, count) {
   return node;
 }
 
-function renew(node, host, ask) {
+function renew(node, host, acts) {
   const [name, count, cpu, memory, disk] = node.firstElementChild.children;
   const why = node.children[1];
   text(name, host.name);
@@ -40,8 +40,8 @@ function renew(node, host, ask) {
   text(why, host.why ?? "");
   shown(why, Boolean(host.why));
   // What is folded is not drawn: it is when somebody opens it.
-  node.ontoggle = () => table(node, host, ask);
-  table(node, host, ask);
+  node.ontoggle = () => table(node, host, acts);
+  table(node, host, acts);
 }
 
 function running(programs) {
@@ -49,7 +49,7 @@ function running(programs) {
   return t("running", { running: programs.filter((one) => one.state === "RUNNING").length, all: programs.length });
 }
 
-function table(node, host, ask) {
+function table(node, host, acts) {
   const wanted = node.open && host.programs.length > 0;
   let found = node.querySelector("table");
   if (!wanted) return found?.remove();
@@ -58,7 +58,7 @@ function table(node, host, ask) {
   const names = [...COLUMNS.map((one) => t(one)), ""];
   keyed(head.firstElementChild, names.map((name, index) => ({ name, index })), (one) => String(one.index), heading,
     (cell, one) => text(cell, one.name));
-  keyed(body, host.programs, (one) => one.name, () => row(), (line, one) => fill(line, host.name, one, ask));
+  keyed(body, host.programs, (one) => one.name, () => row(), (line, one) => fill(line, host, one, acts));
 }
 
 const heading = ({ index }) =>
@@ -67,11 +67,11 @@ const heading = ({ index }) =>
 function row() {
   const cells = COLUMNS.map((_, index) => el("td", { class: index > 1 ? "number" : "" }));
   cells[1].append(el("span"), el("small"));
-  const buttons = ["start", "restart", "stop"].map((name) => el("button", { type: "button", "data-do": name }));
+  const buttons = ["start", "restart", "stop", "logs"].map((name) => el("button", { type: "button", "data-do": name }));
   return el("tr", {}, ...cells, el("td", { class: "buttons" }, ...buttons));
 }
 
-function fill(line, host, one, ask) {
+function fill(line, host, one, acts) {
   const [name, said, up, cpu, memory, rate, buttons] = line.children;
   text(name, one.name);
   text(said.firstElementChild, state(one.state));
@@ -91,8 +91,8 @@ function fill(line, host, one, ask) {
   for (const button of buttons.children) {
     const what = button.dataset.do;
     text(button, t(what));
-    button.setAttribute("aria-label", `${t(what)}: ${one.name}, ${host}`);
-    shown(button, mayAct && one.ours === true && (what === "start") !== runs);
-    button.onclick = () => ask(what, host, one.name);
+    button.setAttribute("aria-label", `${t(what)}: ${one.name}, ${host.name}`);
+    shown(button, what === "logs" || (mayAct && one.ours === true && (what === "start") !== runs));
+    button.onclick = () => (what === "logs" ? acts.logs(host, one.name) : acts.ask(what, host.name, one.name));
   }
 }

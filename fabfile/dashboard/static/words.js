@@ -31,6 +31,12 @@ export function another() {
 
 export const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
 
+// The time, with its day where that is another one than today.
+export function moment(seconds) {
+  const at = new Date(seconds * 1000), day = at.toLocaleDateString("sv");
+  return day === new Date().toLocaleDateString("sv") ? clock(seconds) : `${day} ${clock(seconds)}`;
+}
+
 export function span(seconds) {
   for (const [limit, unit, name] of [[120, 1, "s"], [7200, 60, "min"], [172800, 3600, "h"]])
     if (seconds < limit) return `${Math.round(seconds / unit)} ${name}`;
