@@ -56,6 +56,8 @@ class Desk:
     """Let doctor look now."""
     logs: Callable[[bytes], object]
     """The last records of a log, or those that have come since. Raises Problem."""
+    pages: Callable[[], object]
+    """The slowest and the most failing pages."""
     obey: Callable[[bytes], Job] | None = None
     """Start the command of an order. Raises Problem."""
     interrupt: Callable[[], None] | None = None
@@ -69,6 +71,7 @@ def application(desk: Desk, guard: Guard) -> ASGIApp:
         Route(f"{home}/", pages.index),
         Route(f"{home}/events", pages.events),
         Route(f"{home}/series", pages.series),
+        Route(f"{home}/pages", pages.crawled),
         Route(f"{home}/examine", pages.examine, methods=["POST"]),
         Route(f"{home}/logs", pages.logs, methods=["POST"]),
         Route(f"{home}/orders", pages.orders, methods=["POST"]),
@@ -104,6 +107,9 @@ class _Pages:
         given = request.query_params.get("seconds", "3600")
         seconds = min(int(given), 31 * DAY) if given.isdecimal() and len(given) < 9 else 3600
         return await _told(lambda: self._desk.chronicle.series(seconds, time.time()))
+
+    async def crawled(self, _request: Request) -> Response:
+        return await _told(self._desk.pages)
 
     async def examine(self, _request: Request) -> Response:
         self._desk.examine()

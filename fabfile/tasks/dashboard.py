@@ -24,6 +24,7 @@ from ..dashboard.server import HERE, Desk, application, listening, serve
 from ..doctor.checks import CHECKS
 from ..doctor.findings import findings
 from ..errors import Problem, WrongInput
+from ..inventory import Host
 from ..local import cache_dir
 from ..runs.options import Options, whole_number
 from ..runs.target import Target, target
@@ -32,6 +33,7 @@ from ..watch.kept import place
 from .doctor import examine
 from .live import EVERY_SECONDS, Looks, looking
 from .tailing import Tails
+from .walking import Pages
 
 PROJECT = Path(__file__).parent.parent.parent
 UNWATCHED_SECONDS = 10.0
@@ -73,7 +75,8 @@ def _desk(chosen: Target, shown: _Shown, jobs: Jobs | None) -> Desk:
         return jobs.begin(words(chosen.fleet, chosen.hosts, order(text)))
 
     may = (obey, jobs.interrupt) if jobs else (None, None)
-    return Desk(shown.board, shown.chronicle, shown.wanted.set, Tails(chosen).read, *may)
+    asked = (Tails(chosen).read, Pages(chosen, shown.reachable).look)
+    return Desk(shown.board, shown.chronicle, shown.wanted.set, *asked, *may)
 
 
 def _chronicle(chosen: Target) -> Path:
@@ -96,6 +99,11 @@ class _Shown:
         self.board.put("job", encode(job))
         if job.status is not None:
             self.wanted.set()
+
+    def reachable(self) -> list[Host]:
+        """The hosts that the last look has reached."""
+        view = self.looks.history.view
+        return [one.host for one in view.hosts if one.reachable] if view else []
 
     @contextmanager
     def examining(self) -> Iterator[None]:

@@ -139,6 +139,45 @@ def test_logs_are_behind_a_click_and_go_on_with_what_comes(cluster: Cluster, vis
         cluster.on("node2", f"sed -i '/onerror/,$d' {log}")
 
 
+SHELF = r"""
+DROP TABLE IF EXISTS taskdb.shelf;
+CREATE TABLE taskdb.shelf (taskid VARCHAR(64) PRIMARY KEY, project VARCHAR(64), url VARCHAR(1024), status INT(1),
+schedule BLOB, `fetch` BLOB, process BLOB, track BLOB, lastcrawltime DOUBLE(16, 4), updatetime DOUBLE(16, 4),
+INDEX status_index (status)) CHARSET=utf8;
+INSERT INTO taskdb.shelf (taskid, project, url, status, schedule, track, lastcrawltime) VALUES
+(1, 'shelf', 'http://192.0.2.1/slow', 2, '{}', '{"fetch": {"time": 986.4}, "process": {"time": 0.5}}', 1.5),
+(2, 'shelf', 'javascript:alert(1)', 3, '{"retried": 8}', '{"fetch": {"ok": false, "status_code": 404}}', 1.5),
+(3, 'shelf', 'http://192.0.2.1/<b>', 1, '{"retried": 98}', '{"process": {"ok": false, "exception": "<i>"}}', 1.5);
+"""
+"""Tasks of a project, in a table as pyspider 0.3.10 makes it: a slow page, and two that fail."""
+
+
+@pytest.fixture
+def shelf(cluster: Cluster) -> Iterator[None]:
+    cluster.on("node1", f"mariadb --user=root <<'EOF'\n{SHELF}\nEOF")
+    yield
+    cluster.on("node1", "mariadb --user=root --execute 'DROP TABLE taskdb.shelf'")
+
+
+@pytest.mark.usefixtures("shelf")
+def test_the_slowest_and_the_most_failing_pages_are_shown(visit: Visit) -> None:
+    page = visit.page
+    slow, failing = page.locator("#slow tbody tr"), page.locator("#failing tbody tr")
+    expect(slow.first.locator("td")).to_have_text(
+        ["http://192.0.2.1/slow", "shelf", re.compile("^1970-01-01 "), "986.40", "0.50"]
+    )
+    expect(failing.first.locator("td").nth(3)).to_have_text("98")
+    expect(failing.first.locator("td").nth(4)).to_have_text("<i>")
+    expect(failing.first.locator("a")).to_have_attribute("rel", "noopener noreferrer")
+    script = failing.filter(has_text="javascript:alert(1)")
+    expect(script).to_contain_text("9, given up")
+    expect(script).to_contain_text("HTTP 404")
+    assert script.locator("a").count() == 0
+    expect(page.locator("#pages-note")).to_contain_text("pages were looked at")
+    with page.expect_response("**/pages"):
+        page.locator("#pages-look").press("Enter")
+
+
 @pytest.mark.parametrize("visit", [("--read-only",)], indirect=True)
 def test_a_host_that_dies_is_shown_and_a_narrow_page_in_chinese_fits(cluster: Cluster, visit: Visit) -> None:
     page = visit.page

@@ -17,12 +17,14 @@ import pytest
 
 from fabfile.dashboard.board import Board
 from fabfile.dashboard.chronicle import Chronicle
+from fabfile.dashboard.crawled import PagesTold, pages_told
 from fabfile.dashboard.guard import SEALS, Guard
 from fabfile.dashboard.jobs import Installation, Job, Jobs
 from fabfile.dashboard.orders import Order, order, words
 from fabfile.dashboard.server import KINDS, STATIC, Desk, application, language, listening, serving
 from fabfile.dashboard.tail import RECORDS, SIGNS, LogWish, asked_host, log_tail, log_wish
 from fabfile.errors import Locked, Problem, WrongInput
+from fabfile.health.pages import CrawledPage, Walk
 from fabfile.inventory import Fleet
 from fabfile.logs.records import Record
 
@@ -83,7 +85,7 @@ def served(folder: Path, read_only: bool = False) -> Iterator[Server]:
         server.examined += 1
 
     may = (None, None) if read_only else (obey, lambda: server.obeyed.append(b"interrupt"))
-    desk = Desk(board, Chronicle(folder / "points.sqlite", 3600), examine, log_wish, *may)
+    desk = Desk(board, Chronicle(folder / "points.sqlite", 3600), examine, log_wish, lambda: PagesTold(7), *may)
     app = application(desk, server.guard)
     thread = threading.Thread(target=lambda: asyncio.run(serving(app, there, board)), daemon=True)
     thread.start()
@@ -170,6 +172,21 @@ def test_a_log_is_told_to_the_page_also_where_it_only_reads(tmp_path: Path) -> N
             refused = server.own("logs", "POST", text)
             assert refused.status == 400 and refused.text.startswith("this names no log: ")
         assert server.own("logs", "POST", b"x" * 70000).status == 413
+
+
+def test_the_slowest_pages_are_told_also_where_it_only_reads(tmp_path: Path) -> None:
+    with served(tmp_path, read_only=True) as server:
+        assert json.loads(server.own("pages").text) == {"at": 7}
+        assert server.own("pages", origin="http://evil.example").status == 403
+
+
+def test_addresses_and_errors_of_pages_steer_nothing() -> None:
+    page = CrawledPage("demo", "1", "http://x/\x1b[2J", 5.5, 1.234, 0.1, 4, True, "a\nb")
+    told = pages_told(Walk(slow=(page,), errors={"demo": page}, seen={"demo": 3}, rows=9), 7.7, "no way")
+    row = told.slow[0]
+    assert (row.url, row.why, row.at, row.fetching, row.tries) == ("http://x/\\x1b[2J", "a\\nb", 5, 1.23, 4)
+    assert (told.errors["demo"], told.whole, told.read, told.rows, told.note) == (row, False, 3, 9, "no way")
+    assert pages_told(Walk(seen={"demo": 3}, whole=frozenset({"demo"})), 0).whole and not pages_told(Walk(), 0).whole
 
 
 def test_only_hosts_that_the_page_shows_have_logs(fleet: Fleet) -> None:

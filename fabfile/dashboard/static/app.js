@@ -3,7 +3,8 @@ import { cards } from "./cards.js";
 import { Chart } from "./chart.js";
 import { $, el, keyed, look, shown, text } from "./dom.js";
 import { openLogs, translatedLogs } from "./logs.js";
-import { another, clock, t, translated } from "./words.js";
+import { drawPages, lastError, watchPages } from "./pages.js";
+import { another, clock, moment, t, translated } from "./words.js";
 
 const mayAct = document.documentElement.dataset.mode === "full";
 const minute = (seconds) => clock(seconds).slice(0, 5);
@@ -38,10 +39,15 @@ function drawPicture() {
 function drawProjects(projects) {
   shown($("projects"), projects.length > 0);
   shown($("no-projects"), !projects.length);
-  const cells = () => el("tr", {}, el("td"), ...[1, 2, 3, 4].map(() => el("td", { class: "number" })));
+  const heads = [...$("projects").tHead.rows[0].cells];
+  const cells = () => el("tr", {}, ...heads.map((head) => el("td", { class: head.className })));
   keyed($("projects").tBodies[0], projects, (one) => one.name, cells, (row, one) => {
-    const values = [one.name, one.rate?.toFixed(1) ?? "-", one.active ?? 0, one.success ?? 0, one.failed ?? 0];
-    values.forEach((value, index) => text(row.children[index], String(value)));
+    const error = lastError(one.name), said = error ? `${moment(error.at)} ${error.why ?? ""} ${error.url}` : "";
+    const values = [one.name, one.rate?.toFixed(1) ?? "-", one.active ?? 0, one.success ?? 0, one.failed ?? 0, said];
+    values.forEach((value, index) => {
+      text(row.children[index], String(value));
+      if (index) row.children[index].dataset.label = t(heads[index].dataset.t);
+    });
   });
 }
 
@@ -105,6 +111,7 @@ function draw() {
   drawFindings();
   drawJob();
   drawCharts();
+  drawPages();
 }
 
 async function recall() {
@@ -171,4 +178,5 @@ $("interrupt").onclick = () => post("interrupt");
 $("close").onclick = () => ((closed = job.number), drawJob());
 $("refused").onclick = () => shown($("refused"), false);
 draw();
+watchPages(() => (drawPages(), drawPicture()));
 listen();
