@@ -33,6 +33,8 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
             expanded += self.expand_calls(one.post, apply_hosts=False)
         if apply_hosts and self.core and self.core.remainder:
             expanded.append(self._everywhere(self.core.remainder))
+        if apply_hosts:
+            self._links.task = " ".join(one.called_as or one.task.name for one in expanded)
         return expanded
 
     def execute(self, *tasks: Any) -> Any:

@@ -73,16 +73,8 @@ class ProjectRow(Struct, frozen=True, omit_defaults=True):
     rate: float | None = None
 
 
-class EventRow(Struct, frozen=True, omit_defaults=True):
-    """One change; `at` is seconds since 1970."""
-
-    at: int
-    text: str
-    good: bool = False
-
-
 class Picture(Struct, frozen=True, omit_defaults=True):
-    """The whole page, but for doctor's findings and the charts' past."""
+    """What is sent after every look; findings, the journal and alarms are when they change."""
 
     cluster: str
     at: float
@@ -108,8 +100,6 @@ class Picture(Struct, frozen=True, omit_defaults=True):
     results: float | None = None
     """Results a minute."""
     projects: list[ProjectRow] = []
-    events: list[EventRow] = []
-    """The newest first."""
 
 
 def picture(history: History, at: float, note: str = "", took: float = 0.0, changed: bool = False) -> Picture:
@@ -135,7 +125,6 @@ def picture(history: History, at: float, note: str = "", took: float = 0.0, chan
         {role: round(rate, 2) for role, rate in history.by_role().items()},
         None if (results := history.results()) is None else round(results, 1),
         [_project(one) for one in history.projects()[:LINES]],
-        [EventRow(int(one.at), printable(one.text), one.good) for one in reversed(history.events)],
     )
 
 

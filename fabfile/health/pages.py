@@ -134,7 +134,7 @@ def walked(
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Stretch:
     """A stretch of a project's tasks."""
 
     project: str
@@ -160,12 +160,12 @@ def _tables(connection: Connection[Any], database: str) -> Iterator[tuple[str, i
 _COLUMNS = "taskid, url, status, schedule, track, lastcrawltime"
 
 
-def _piece(connection: Connection[Any], database: str, project: str, before: Walk, count: int) -> Piece:
+def _piece(connection: Connection[Any], database: str, project: str, before: Walk, count: int) -> Stretch:
     place = before.places.get(project, "")
     query = f"SELECT {_COLUMNS} FROM {mysql.table(database, project)} WHERE taskid > %s ORDER BY taskid LIMIT %s"
     found = mysql.rows(connection, query, (place, count), missing_ok=True)
     last = _text(found[-1][0]) if found else ""
-    return Piece(project, list(crawled(project, found)), len(found), last, len(found) < count)
+    return Stretch(project, list(crawled(project, found)), len(found), last, len(found) < count)
 
 
 def _again(
@@ -227,7 +227,7 @@ def _schedule(text: Any) -> _Schedule:
         return _Schedule()
 
 
-def after(before: Walk, tables: Mapping[str, int], pieces: Iterable[Piece], others: Iterable[CrawledPage]) -> Walk:
+def after(before: Walk, tables: Mapping[str, int], pieces: Iterable[Stretch], others: Iterable[CrawledPage]) -> Walk:
     pieces = list(pieces)
     seen = {
         one.project: one.read + (before.seen.get(one.project, 0) if before.places.get(one.project) else 0)

@@ -39,7 +39,7 @@ class Link(Protocol):
 
     @property
     def operator(self) -> str:
-        """The person at work, for the host's own journal; empty where none is kept."""
+        """The person at work, and the task, for the host's own journal; empty where none is kept."""
 
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """Run a message; the answer of each item that ran. Raises Unreachable or Stopped."""
@@ -62,9 +62,15 @@ class SSHLink:
     """One connection to one host, opened at its first use and kept for the whole run."""
 
     def __init__(
-        self, login: WayIn, keys: Keys, gateway: SSHLink | None = None, kept: KeptChannels | None = None
+        self,
+        login: WayIn,
+        keys: Keys,
+        gateway: SSHLink | None = None,
+        kept: KeptChannels | None = None,
+        task: str = "",
     ) -> None:
         self.host = login.host
+        self._task = task
         self._seconds = 0.0
         self._opener = Opener(login, keys, gateway)
         self._root = Root(login.host, login.flags.sudo_password)
@@ -82,7 +88,7 @@ class SSHLink:
 
     @property
     def operator(self) -> str:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
+        return f"{getpass.getuser()}@{socket.gethostname()} {self._task}".strip()
 
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """Everything in, everything out, over one exec channel, within the items' own limits."""

@@ -22,6 +22,8 @@ class Links:
     def __init__(self, begun: Callable[[], None] = lambda: None) -> None:
         """`begun` is called once, before the first link is made."""
         self._begun = begun
+        self.task = ""
+        """The tasks that were typed: hosts keep it in their journals."""
         self._links: dict[str, SSHLink] = {}
         self._shared: Any = None
         self._closed = threading.Event()
@@ -119,7 +121,7 @@ class Links:
             via = self._prepare(fleet, nearest, jumps[:-1], way_here)
         else:
             via = None
-        return self._links.setdefault(host.name, SSHLink(way, keys, via))
+        return self._links.setdefault(host.name, SSHLink(way, keys, via, task=self.task))
 
     def _beat(self) -> None:
         from .protocol import BEAT_SECONDS

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..steps.base import Action, Found, Payload, Probe
+from ..steps.journal import JOURNAL
 from ..steps.shell import cmd, in_any_shell
 from .gate import GATE, SHELL, Gate, gated, last_words
 
@@ -170,10 +171,6 @@ class Message:
     def kept_open(self) -> Message:
         """The same, with another message to follow in its channel."""
         return replace(self, keep_open=True)
-
-
-JOURNAL = "/var/log/pyspider-fabfile.log"
-"""The journal on every host: time, person, changes and end; one line for each exchange that changes something."""
 
 
 def message(

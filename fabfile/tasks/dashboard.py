@@ -32,6 +32,7 @@ from ..ssh.way import CONNECT_SECONDS, flags
 from ..watch.kept import place
 from .doctor import examine
 from .live import EVERY_SECONDS, Looks, looking
+from .noting import Notes
 from .tailing import Tails
 from .walking import Pages
 
@@ -56,7 +57,7 @@ def dashboard(c: Any, options: Options, port: str, keep: str, read_only: bool) -
         guard = Guard(there.getsockname()[1])
         jobs = None if read_only else Jobs(_installation(c, chosen), shown.tell_job)
         print(f"http://{HERE}:{there.getsockname()[1]}/?token={guard.token}   (Ctrl-C ends it)", flush=True)
-        with looking(shown.looks), shown.examining():
+        with looking(shown.looks), shown.examining(), shown.notes.reading(shown.reachable):
             try:
                 serve(application(_desk(chosen, shown, jobs), guard), there, shown.board)
             finally:
@@ -91,14 +92,16 @@ class _Shown:
         self.looks = Looks(chosen, self._tell, lambda: EVERY_SECONDS if self.board.watched else UNWATCHED_SECONDS)
         self.wanted = threading.Event()
         """Doctor looks when it is set."""
+        self.notes = Notes(chosen, chronicle, self.board)
         self._chosen, self._text = chosen, _text(chosen)
         self._point_at = -POINT_SECONDS
 
     def tell_job(self, job: Job) -> None:
-        """Show the command; after it has ended, doctor looks at what has become of the findings."""
+        """Show the command; after it has ended, doctor and the journal look at what has become of it."""
         self.board.put("job", encode(job))
         if job.status is not None:
             self.wanted.set()
+            self.notes.wanted.set()
 
     def reachable(self) -> list[Host]:
         """The hosts that the last look has reached."""
@@ -122,6 +125,8 @@ class _Shown:
             one = picture(looks.history, time.time(), looks.error, looks.took, _text(self._chosen) != self._text)
         trouble = self._keep(one) if one.seen and not looks.error else ""
         self.board.put("picture", encode(replace(one, note=trouble) if trouble else one))
+        if not looks.error:
+            self.notes.looked(looks.history, time.time())
 
     def _keep(self, one: Picture) -> str:
         """Keep a point for the charts where it is time for one; why that failed."""
@@ -141,12 +146,14 @@ class _Shown:
             self.wanted.clear()
             self.board.put("findings", encode({"looking": True}))
             try:
-                found = findings(examine(self._chosen), CHECKS)
+                view = examine(self._chosen)
+                found = findings(view, CHECKS)
+                self.notes.examined(view, found, time.time())
                 told: dict[str, object] = {"at": int(time.time()), "findings": [one.as_data() for one in found]}
             except Problem as error:
                 told = {"at": int(time.time()), "note": str(error), "findings": []}
             self.board.put("findings", encode(told))
-            self.wanted.wait(DOCTOR_SECONDS)
+            self.wanted.wait(self.notes.doctor_seconds(DOCTOR_SECONDS))
 
 
 def _text(chosen: Target) -> bytes:

@@ -22,6 +22,8 @@ from .faults import LOGS, healthy_again
 
 pytestmark = pytest.mark.e2e
 
+PATIENCE = 6
+"""Seconds until a fault is an alarm."""
 NARROW = {"width": 400, "height": 800}
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -29,7 +31,9 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 @pytest.fixture
 def visit(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """A browser at the page; by the end nothing went wrong in it, and nothing is left on the hosts."""
-    process = begun(cluster.command("dashboard", "--port", "0", *getattr(request, "param", ())))
+    soon = cluster.variant("soon.toml", (r"^\[watch\]$", f"[watch]\npatience = {PATIENCE}"))
+    words = ("dashboard", "--port", "0", *getattr(request, "param", ()))
+    process = begun(cluster.command(*words, hosts_toml=soon))
     try:
         assert process.stdout
         said = process.stdout.readline()
@@ -84,6 +88,10 @@ def test_the_page_shows_the_cluster_and_stops_and_starts_a_program(cluster: Clus
         expect(page.locator("#job-status")).to_have_text("done")
         expect(page.locator("#job-words")).to_have_text("fab -H node2 stop --name processor2")
         expect(page.locator("#output")).to_contain_text("node2")
+        change = page.locator("#events details").first
+        expect(change.locator("summary")).to_contain_text(re.compile(r"fab stop\s*\w+@\S+, 1 hosts"))
+        change.locator("summary").press("Enter")
+        expect(change.locator("li")).to_have_text("node2: stop processor2")
 
         processor.get_by_role("button", name="Start").click()
         page.locator("#yes").press("Enter")
@@ -197,10 +205,18 @@ def test_a_host_that_dies_is_shown_and_a_narrow_page_in_chinese_fits(cluster: Cl
         try:
             expect(page.locator("#cards details[data-key=node3] summary")).to_contain_text("无法连接")
             expect(page.locator("#problems")).to_contain_text("node3")
+            expect(page.locator("#raised")).to_contain_text("node3")
+            expect(page).to_have_title(re.compile(r"^\(\d+\) "))
             assert page.evaluate(OVERFLOW) <= 0
         finally:
             cluster.sandbox.start("node3")
         expect(page.locator("#verdict")).to_have_text("运行正常")
+        expect(page.locator("#over-title")).to_contain_text("已结束")
+        expect(page).to_have_title(re.compile(r"^\w"))
+        page.locator("#journal-of").select_option("seen")
+        expect(page.locator("#events li").filter(has_text="已结束").first).to_contain_text("node3")
+        expect(page.locator("#watch")).to_contain_text("fab watch")
+        assert page.evaluate(OVERFLOW) <= 0
 
 
 if "UPDATE_SCREENSHOT" in os.environ:

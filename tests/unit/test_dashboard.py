@@ -356,7 +356,7 @@ def test_the_charts_keep_a_day_and_average_what_is_too_much(tmp_path: Path) -> N
 def test_a_file_that_is_no_database_or_a_link_is_told_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "points.sqlite"
     path.write_text("no database at all, and long enough to be none " * 9)
-    with pytest.raises(Problem, match="remove it: only the charts' past is in it"):
+    with pytest.raises(Problem, match="remove it: only the page's past is in it"):
         Chronicle(path, 60)
     link = tmp_path / "link.sqlite"
     link.symlink_to(tmp_path / "elsewhere")

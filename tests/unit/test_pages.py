@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fabfile.errors import Problem
-from fabfile.health.pages import KEPT, SIGNS, CrawledPage, Piece, Walk, after, crawled, walked
+from fabfile.health.pages import KEPT, SIGNS, CrawledPage, Stretch, Walk, after, crawled, walked
 
 NOW = 1_795_730_000.0
 
@@ -68,7 +68,7 @@ def page(key: str, seconds: float = 0.0, tries: int = 0, at: float = NOW, projec
 def further(
     before: Walk, *pages: CrawledPage, read: int = 0, place: str = "x", ended: bool = False, rows: int = 0
 ) -> Walk:
-    piece = Piece("shelf", list(pages), read or len(pages), place, ended)
+    piece = Stretch("shelf", list(pages), read or len(pages), place, ended)
     return after(before, {"shelf": rows}, [piece], [*before.slow, *before.failing])
 
 

@@ -2,6 +2,7 @@
 import { cards } from "./cards.js";
 import { Chart } from "./chart.js";
 import { $, el, keyed, look, shown, text } from "./dom.js";
+import { drawAlarms, drawJournal, raised, takeAlarms, takeJournal } from "./journal.js";
 import { openLogs, translatedLogs } from "./logs.js";
 import { drawPages, lastError, watchPages } from "./pages.js";
 import { another, clock, moment, t, translated } from "./words.js";
@@ -20,7 +21,7 @@ function drawPicture() {
   delete $("verdict").dataset.t;
   text($("verdict"), verdict);
   look($("verdict"), picture.well ? "good" : "bad");
-  document.title = t("title", { cluster: picture.cluster, verdict });
+  title();
   const results = picture.results === undefined ? "" : ` · ${t("results", { count: picture.results.toFixed(0) })}`;
   text($("looked"), t("looked", { time: clock(picture.at), seconds: (picture.took ?? 0).toFixed(1) }) + results);
   shown($("changed"), Boolean(picture.changed));
@@ -33,7 +34,13 @@ function drawPicture() {
   shown($("problems"), lines.length > 0);
   cards($("cards"), picture.hosts ?? [], $("filter").value, { ask, logs: openLogs });
   drawProjects(picture.projects ?? []);
-  drawEvents(picture.events ?? []);
+}
+
+// The number of alarms comes first: a tab shows no more than the beginning.
+function title() {
+  if (!picture?.seen) return;
+  const verdict = $("verdict").textContent, count = raised();
+  document.title = (count ? `(${count}) ` : "") + t("title", { cluster: picture.cluster, verdict });
 }
 
 function drawProjects(projects) {
@@ -48,16 +55,6 @@ function drawProjects(projects) {
       text(row.children[index], String(value));
       if (index) row.children[index].dataset.label = t(heads[index].dataset.t);
     });
-  });
-}
-
-function drawEvents(events) {
-  shown($("no-events"), !events.length);
-  const key = (one) => `${one.at} ${one.text}`;
-  keyed($("events"), events, key, () => el("li", {}, el("time"), el("span")), (node, one) => {
-    text(node.firstElementChild, clock(one.at));
-    text(node.lastElementChild, one.text);
-    look(node.lastElementChild, one.good ? "good" : "warn");
   });
 }
 
@@ -112,6 +109,8 @@ function draw() {
   drawJob();
   drawCharts();
   drawPages();
+  drawAlarms();
+  drawJournal();
 }
 
 async function recall() {
@@ -161,6 +160,8 @@ function listen() {
   on("findings", (data) => ((findings = data.looking ? { ...findings, looking: true } : data), drawFindings()));
   on("job", (data) => ((job = data), drawJob()));
   on("point", grow);
+  on("journal", takeJournal);
+  on("alarms", (data) => (takeAlarms(data), title()));
   stream.onopen = () => (shown($("lost"), false), recall());
   stream.onerror = () => {
     shown($("lost"), true);

@@ -13,7 +13,7 @@ export function drawPages() {
   $("pages-look").disabled = asking;
   text($("pages-note"), note());
   rows("slow", slow, (one) => [one.fetching ?? 0, one.processing ?? 0].map((value) => value.toFixed(2)));
-  rows("failing", failing, (one) => [one.given_up ? t("given-up", { count: one.tries }) : String(one.tries), one.why ?? ""]);
+  rows("failing", failing, (one) => [String(one.tries), one.given_up ? t("given-up", { why: one.why ?? "" }) : one.why ?? ""]);
   shown($("no-failing"), pages !== null && !failing.length);
 }
 
