@@ -21,7 +21,8 @@ from ..inventory import Fleet, Host
 from ..runs.engine import look
 from ..runs.run import Run
 from ..runs.target import Target
-from ..steps.journal import JournalEntry, JournalRead, entries
+from ..steps.base import Found
+from ..steps.journal import JournalEntry, JournalRead, entries, journal_bytes
 from ..watch.changes import Known, Observed, changes, pending
 from ..watch.history import Happening, History
 from ..watch.kept import place, recalled, runs
@@ -55,6 +56,8 @@ class Notes:
         self._doctor_at = 0.0
         self._last: Happening | None = None
         self._journals: dict[str, list[JournalEntry]] = {}
+        self._sizes: dict[str, int] = {}
+        """The bytes of those journals."""
         self._made: list[MadeRow] = []
         self._seen: list[SeenRow] = []
         self._over: list[AlarmRow] = []
@@ -121,8 +124,8 @@ class Notes:
     def _read(self, hosts: Sequence[Host]) -> None:
         run = Run(self._chosen, reports=False)
 
-        def one(host: Host, _say: Say) -> list[JournalEntry]:
-            return list(entries(look(self._chosen.links[host], [JournalRead()])[0]))
+        def one(host: Host, _say: Say) -> Found:
+            return look(self._chosen.links[host], [JournalRead(self._sizes.get(host.name, -1))])[0]
 
         try:
             found = run.ask(one, hosts)
@@ -130,7 +133,9 @@ class Notes:
             self._trouble = str(error)
             return
         with self._lock:
-            self._journals |= found
+            for name, answer in found.items():
+                if (size := journal_bytes(answer)) != self._sizes.get(name):
+                    self._sizes[name], self._journals[name] = size, list(entries(answer))
             self._made = made(self._journals)
             self._unread = [host.name for host in self._chosen.hosts if host.name not in found]
             self._tell()

@@ -23,8 +23,8 @@ from fabfile.errors import Problem
 from fabfile.health.host import HostStatus
 from fabfile.inventory import Fleet
 from fabfile.ssh.protocol import message
-from fabfile.steps.base import Action
-from fabfile.steps.journal import BYTES, JournalEntry, JournalRead, entries
+from fabfile.steps.base import Action, Found
+from fabfile.steps.journal import BYTES, JournalEntry, JournalRead, entries, journal_bytes
 from fabfile.tasks.noting import Alarmed, Notes
 from fabfile.watch.changes import Known, News
 from fabfile.watch.history import History
@@ -46,8 +46,11 @@ def no_cache_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(path: Path) -> list[JournalEntry]:
     """What a host with this journal tells."""
-    found = LocalLink().exchange(message((), [JournalRead(str(path)).probe()]))
-    return list(entries(found[0]))
+    return list(entries(answered(path)))
+
+
+def answered(path: Path, known: int = -1) -> Found:
+    return LocalLink().exchange(message((), [JournalRead(known, str(path)).probe()]))[0]
 
 
 def test_a_journal_is_read_as_hosts_keep_it(tmp_path: Path) -> None:
@@ -71,6 +74,17 @@ def test_a_long_journal_is_read_from_its_end_and_other_lines_are_none_of_it(tmp_
     told = read(path)
     assert BYTES // 100 < len(told) + 50 < 5000 and "2b" in told[-1].text
     assert len({one.text for one in told}) == 2
+
+
+def test_a_journal_that_is_known_is_not_sent_again(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text(f"{LINE}\n")
+    size = journal_bytes(answered(path))
+    assert size == len(LINE) + 1
+    assert list(entries(answered(path, size))) == [] and journal_bytes(answered(path, size)) == size
+    path.write_text(f"{LINE}\n{LINE}\n")
+    assert len(list(entries(answered(path, size)))) == 2
+    assert journal_bytes(answered(tmp_path / "none")) == 0
 
 
 def test_where_others_can_write_no_link_is_followed_and_no_pipe_waited_for(tmp_path: Path) -> None:
