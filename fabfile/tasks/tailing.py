@@ -21,8 +21,9 @@ TURN_SECONDS = 5.0
 class Tails:
     """Reads logs of hosts; used by many threads, of which one at a time asks a host."""
 
-    def __init__(self, chosen: Target) -> None:
-        self._chosen = chosen
+    def __init__(self, chosen: Target, turn_seconds: float = TURN_SECONDS) -> None:
+        """A reader waits so long for one that reads of the same host."""
+        self._chosen, self._seconds = chosen, turn_seconds
         self._turns = {host.name: threading.Lock() for host in chosen.hosts}
 
     def read(self, text: bytes) -> LogTail:
@@ -44,7 +45,7 @@ class Tails:
     @contextmanager
     def _turn(self, name: str) -> Iterator[None]:
         """Raises Problem where another reader is at work for long: readers that wait would hold up other requests."""
-        if not self._turns[name].acquire(timeout=TURN_SECONDS):
+        if not self._turns[name].acquire(timeout=self._seconds):
             raise Problem(f"{name}: its logs are being read for another window; wait until that has ended")
         try:
             yield

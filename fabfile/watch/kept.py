@@ -64,14 +64,23 @@ def keep(path: Path, kept: Remembered) -> None:
 
 
 def runs(path: Path) -> bool:
-    """Whether a process of this machine watches the cluster; it is not disturbed by the question."""
+    """Whether a process of this user watches the cluster from here; it is not disturbed by the question."""
+    lock = path.with_suffix(".lock")
     try:
-        seen = path.with_suffix(".lock").stat()
-        locks = Path("/proc/locks").read_text()
+        inode = str(lock.stat().st_ino)
+        lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     except OSError:
         return False
-    where = f"{os.major(seen.st_dev):02x}:{os.minor(seen.st_dev):02x}:{seen.st_ino}"
-    return any(where in line.split() and "FLOCK" in line.split() for line in locks.splitlines())
+    # Some file systems tell another device there than in a stat: the number of the file alone may be another's.
+    pids = {words[4] for words in lines if words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode}
+    return any(_holds(pid, lock) for pid in pids)
+
+
+def _holds(pid: str, path: Path) -> bool:
+    try:
+        return any(fd.samefile(path) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.exists())
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def test_the_page_shows_the_cluster_and_stops_and_starts_a_program(cluster: Clus
         expect(page.locator("#job-words")).to_have_text("fab -H node2 stop --name processor2")
         expect(page.locator("#output")).to_contain_text("node2")
         change = page.locator("#events details").first
-        expect(change.locator("summary")).to_contain_text(re.compile(r"fab stop\s*\w+@\S+, 1 hosts"))
+        expect(change.locator("summary")).to_contain_text(re.compile(r"fab stop\s*\w+@\S+, hosts: 1"))
         change.locator("summary").press("Enter")
         expect(change.locator("li")).to_have_text("node2: stop processor2")
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,12 +18,15 @@ from msgspec.json import encode
 from fabfile.dashboard.chronicle import Chronicle
 from fabfile.dashboard.picture import measures, picture
 from fabfile.dashboard.server import STATIC
+from fabfile.errors import Unreachable, WrongInput
 from fabfile.health.host import HostStatus
 from fabfile.health.motion import Motion
 from fabfile.health.pulse import Pulse
-from fabfile.inventory import Fleet, load
+from fabfile.inventory import Fleet, Host, load
 from fabfile.tasks import dashboard
 from fabfile.tasks.live import EVERY_SECONDS
+from fabfile.tasks.tailing import Tails
+from fabfile.tasks.walking import Pages
 from fabfile.watch.history import History
 
 from . import sights
@@ -191,3 +195,57 @@ def test_a_flag_that_makes_no_sense_is_wrong_input(flag: str, value: str, fleet:
         env={"HOSTS_TOML": str(fleet.path), "HOME": str(fleet.path.parent)},
     )  # fmt: skip
     assert done.returncode == 2 and done.stderr.startswith(f"fab: {flag} {value}: give a whole number")
+
+
+class Away:
+    """The links to hosts that can't be reached, or that are slow to say so."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.asked = threading.Event()
+
+    def __getitem__(self, _host: Host) -> Away:
+        return self
+
+    def open(self) -> None:
+        self.asked.set()
+        self.go_on.wait(20)
+        raise Unreachable("node2: no route to host")
+
+
+def test_a_log_of_a_host_that_is_away_is_one_sentence_and_goes_on_later(fleet: Fleet) -> None:
+    away = Away()
+    away.go_on.set()
+    tails = Tails(SimpleNamespace(fleet=fleet, hosts=fleet.hosts, links=away))  # type: ignore[arg-type]
+    places = {"/a.log": (1, 2, 3)}
+    told = tails.read(encode({"host": "node2", "places": places}))
+    assert (told.note, told.places, told.records) == ("node2: no route to host", places, [])
+    with pytest.raises(WrongInput, match="unknown host"):
+        tails.read(b'{"host": "node9"}')
+
+
+def test_readers_of_a_host_that_hangs_do_not_wait_in_a_queue(fleet: Fleet) -> None:
+    away = Away()
+    tails = Tails(SimpleNamespace(fleet=fleet, hosts=fleet.hosts, links=away), 0.1)  # type: ignore[arg-type]
+    first = threading.Thread(target=tails.read, args=(b'{"host": "node2"}',))
+    first.start()
+    try:
+        assert away.asked.wait(20)
+        assert tails.read(b'{"host": "node2"}').note.startswith("node2: its logs are being read for another window")
+    finally:
+        away.go_on.set()
+        first.join(20)
+    assert tails.read(b'{"host": "node2"}').note == "node2: no route to host"
+
+
+def test_the_walk_over_the_pages_rests_between_two_looks(fleet: Fleet) -> None:
+    asked: list[int] = []
+
+    def reachable() -> list[Host]:
+        asked.append(1)
+        return []
+
+    pages = Pages(SimpleNamespace(fleet=fleet, hosts=fleet.hosts, links={}), reachable)  # type: ignore[arg-type]
+    first = pages.look()
+    assert "no host of the cluster can be reached" in first.note
+    assert pages.look() is first and asked == [1]
