@@ -16,25 +16,27 @@ from fabfile.cli.executor import ClusterExecutor
 from fabfile.dashboard.alarms import alarms_told, troubles
 from fabfile.dashboard.board import Board
 from fabfile.dashboard.chronicle import Chronicle, Note
-from fabfile.dashboard.journal import LINES, MADE, NAMES, JournalTold, made
+from fabfile.dashboard.journal import LINES, MADE, NAMES, SEEN, JournalTold, SeenRow, made
+from fabfile.dashboard.picture import picture
+from fabfile.dashboard.server import STATIC
 from fabfile.doctor.findings import Finding
 from fabfile.doctor.findings import View as Examined
 from fabfile.errors import Problem
 from fabfile.health.host import HostStatus
-from fabfile.inventory import Fleet
+from fabfile.inventory import Fleet, load
 from fabfile.ssh.protocol import message
 from fabfile.steps.base import Action, Found
 from fabfile.steps.journal import BYTES, JournalEntry, JournalRead, entries, journal_bytes
-from fabfile.tasks.noting import Alarmed, Notes
+from fabfile.tasks.noting import Alarmed, Notes, _watcher
 from fabfile.watch.changes import Known, News
 from fabfile.watch.history import History
-from fabfile.watch.kept import alone, runs
+from fabfile.watch.kept import Remembered, alone, keep, place, runs
 from fabfile.watch.outbox import Outbox
 
 from .local import LocalLink
 from .test_dashboard_task import PAGE, many
 from .test_health import view
-from .test_live import look
+from .test_live import after, look
 
 LINE = "2026-11-26T21:48:00Z anna@laptop deploy: exit status 0: make release 1a current; restart fetcher1"
 
@@ -124,15 +126,20 @@ def test_one_run_over_many_hosts_is_one_change() -> None:
     assert (second.text, len(second.hosts), second.more) == ("restart fetcher1", NAMES, 3)
 
 
-def test_a_journal_of_128_hosts_is_small_and_steers_nothing() -> None:
+def test_a_journal_of_128_hosts_is_small_and_steers_nothing(tmp_path: Path) -> None:
     hosts = {
         f"node{n}": [entry(1000.0 * m, f"\x1b[2J make release {n} {m} " + "x" * 900, task=f"t{m}") for m in range(60)]
         for n in range(128)
     }
     begun = time.process_time()
-    told = encode(JournalTold(made(hosts)))
+    seen = [SeenRow(int(1e9), "node77: processor1 was started again (pid 12345, now 23456)") for _ in range(SEEN)]
+    told = encode(JournalTold(made(hosts), seen))
     assert time.process_time() - begun < 2
-    assert len(told) < PAGE / 4 and b"u001b" not in told
+    page = sum(path.stat().st_size for path in STATIC.iterdir())
+    # The rest of what is loaded at first: one look at 128 hosts, see test_dashboard_task.py.
+    first = encode(picture(after(many(tmp_path, 128), (0, 0, 0), (2.3, 70, 12345)), 1e9))
+    assert b"u001b" not in told and len(told) < PAGE / 4
+    assert page + len(told) + len(first) < PAGE
     rows = json.loads(told)["made"]
     assert len(rows) == MADE and len(rows[0]["lines"]) == LINES and rows[0]["more"] == 128 - LINES
 
@@ -243,6 +250,21 @@ def test_whether_fab_watch_runs_is_seen_without_its_lock(tmp_path: Path) -> None
         with pytest.raises(Problem):
             alone(path).__enter__()
     assert not runs(path)
+
+
+def test_the_page_knows_whom_fab_watch_tells(tmp_path: Path) -> None:
+    text = many(tmp_path, 3).path.read_text()
+    table = '[watch.mail]\nserver = "192.0.2.9"\nfrom = "a@example.com"\nto = ["night@example.com"]\n'
+    (tmp_path / "hosts.toml").write_text(text + table)
+    fleet = load(tmp_path / "hosts.toml")
+    assert encode(_watcher(fleet)) == b'{"sinks":["mail to night@example.com"]}'
+    box = Outbox(waiting=(News("new", "a", "x", 1.0),), failures=2, why="no route")
+    keep(place(fleet), Remembered(outboxes={"mail": box}))
+    with alone(place(fleet)):
+        seen = _watcher(fleet)
+    assert seen.runs and seen.troubles == ["mail: 1 wait: no route"]
+    place(fleet).write_text("{no")
+    assert "is damaged" in _watcher(fleet).troubles[0]
 
 
 def test_what_is_sent_after_each_look_of_128_hosts_takes_little_time(tmp_path: Path) -> None:
