@@ -13,8 +13,8 @@ from ..logs.records import Hearing, Record, ordered
 from ..runs.target import Target
 from .telling import Wanted, hear, question
 
-SECONDS = 60.0
-"""A host that takes longer to read its logs is given up."""
+SECONDS = 180.0
+"""A host that takes longer to read its logs is given up; one that is silent is sooner (ssh/silence.py)."""
 TURN_SECONDS = 5.0
 
 
