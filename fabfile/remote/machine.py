@@ -60,7 +60,8 @@ def disks(paths):
             device,
             {
                 "path": top(path, device),
-                "bytes": seen.f_blocks * seen.f_frsize,
+                # What root alone may fill counts for none, as for df: else a disk is never seen empty.
+                "bytes": (seen.f_blocks - seen.f_bfree + seen.f_bavail) * seen.f_frsize,
                 "free": seen.f_bavail * seen.f_frsize,
                 "inodes": seen.f_files,
                 "inodes_free": seen.f_favail,

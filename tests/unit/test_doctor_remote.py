@@ -15,7 +15,20 @@ import pytest
 
 from fabfile.doctor.facts import parsed
 from fabfile.inventory.roles import QUEUES
-from fabfile.remote import answers, ask, clients, conf, doctor, interpreters, layout, processes, stores, tasks, tls
+from fabfile.remote import (
+    answers,
+    ask,
+    clients,
+    conf,
+    doctor,
+    interpreters,
+    layout,
+    machine,
+    processes,
+    stores,
+    tasks,
+    tls,
+)
 from fabfile.steps.base import Found
 from fabfile.steps.shipped import shipped
 
@@ -227,6 +240,12 @@ def test_a_look_at_a_host_without_anything_changes_and_breaks_nothing(tmp_path: 
     assert not facts["sight"]["supervisord"]["answers"]
     assert any(one["path"] == "/" or one["free"] > 0 for one in facts["disks"])
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_disk_is_as_full_as_df_says(tmp_path: Path) -> None:
+    (disk,) = machine.disks([str(tmp_path)])
+    told = subprocess.run(["df", "-P", tmp_path], capture_output=True, text=True, check=True).stdout.split()
+    assert 100 * (1 - disk["free"] / disk["bytes"]) == pytest.approx(float(told[-2].rstrip("%")), abs=1.5)
 
 
 def test_nobody_is_asked_for_a_process_that_is_no_supervisord(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
