@@ -4,6 +4,7 @@ OPTIONS are JSON, or the path of a file that holds it. A word that only looks pr
 changes something prints its failures, and ends with exit status 1 then.
 
     look      supervisord and its programs; with the option preflight, the facts for a deploy too
+    stay      the same, and what gives it stays as long as its channel: further looks are asked of it
     doctor    raw facts for `fab doctor`
     ask       an interpreter of pyspider: its packages, and the answers that it gets
     releases  as the cluster's user: the releases that are there, without passwords
@@ -32,6 +33,7 @@ from . import files, texts
 
 MODULES = {
     "look": "look",
+    "stay": "stay",
     "doctor": "doctor",
     "ask": "ask",
     "logins": "logins",

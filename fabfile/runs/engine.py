@@ -10,7 +10,7 @@ from ..errors import Doing, Problem, Say
 from ..inventory import Host
 from ..ssh.link import Link
 from ..ssh.protocol import Event, message
-from ..steps.base import Action, CannotLook, Found, Naming, Probe, Step, parts
+from ..steps.base import Action, CannotLook, Found, Naming, Probe, Repeated, Step, parts
 from .outcomes import Done
 
 HOSTS_AT_ONCE = 32
@@ -29,6 +29,17 @@ def look(link: Link, steps: Sequence[Step], keep_open: bool = False) -> list[Fou
     asked = message((), probes, show=not keep_open)
     answers = link.exchange(asked.kept_open() if keep_open else asked, lambda _: None)
     return [_answer(step.probe(), probes, answers, 0) for step in steps]
+
+
+def look_again(link: Link, asked: Repeated) -> Found:
+    """The answer of the process that stays in the link's open channel; where none does, one is begun.
+
+    Between two looks the channel stays open, until the link's `rest`.
+    """
+    answer = link.exchange(message((), (asked.again(),)).kept_open(), lambda _: None)[0]
+    if answer.status == 0 and answer.text:
+        return answer
+    return link.exchange(message((), (asked.staying(),)).kept_open(), lambda _: None)[0]
 
 
 def missing(steps: Sequence[Step], found: Sequence[Found]) -> list[Action]:

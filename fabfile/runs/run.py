@@ -118,9 +118,11 @@ class Run:
         """The reason to begin nothing new; empty where there is none."""
         if self._halted:
             return self._halted
+        if self.dry or self.pace.max_fail is None:
+            return ""
         total = len(self.target.hosts)
         failed = self.recorder.failures(self.target.hosts)
-        if self.dry or not self.pace.too_many(failed, total):
+        if not self.pace.too_many(failed, total):
             return ""
         return f"the run was stopped: {failed} of {total} failed or unreachable, and --max-fail is {self.pace.max_fail}"
 

@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from ..steps.base import Action, Found, Payload, Probe
 from ..steps.journal import JOURNAL
@@ -128,6 +129,7 @@ running && sleep 1 && running && end
 """
 
 
+@cache
 def receiver(sudo: tuple[str, ...] = (), terminal: bool = False) -> str:
     """The one command line of every exchange; holds no data of its own. It expects the gate's ward first."""
     if sudo:

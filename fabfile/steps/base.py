@@ -99,6 +99,16 @@ class Step(Protocol):
         """
 
 
+class Repeated(Protocol):
+    """A look that is repeated over one channel."""
+
+    def staying(self) -> Probe:
+        """The script that looks, and leaves a process that looks again, as long as the channel is open."""
+
+    def again(self) -> Probe:
+        """The script that asks this process; it fails, or prints nothing, where there is none."""
+
+
 @runtime_checkable
 class Naming(Protocol):
     """A step whose changes can be named better when they are made."""

@@ -36,14 +36,14 @@ def lines(*commands: Command | str) -> str:
     return "\n".join(str(command) for command in commands)
 
 
-_ODD = {"\n": r"\n", "'": r"\047", "!": r"\041", "\\": r"\134", "%": "%%"}
+_ODD = str.maketrans({"\n": r"\n", "'": r"\047", "!": r"\041", "\\": r"\134", "%": "%%"})
 """Signs that a login shell of some kind reads within single quotes, as printf writes them: csh takes no line end there
 and looks for `!`, fish for a backslash."""
 
 
 def in_any_shell(script: str) -> Command:
     """A command line that runs a script of sh, whatever shell it is given to: one of sh's kind, csh, fish or zsh."""
-    told = "".join(_ODD.get(sign, sign) for sign in script)
+    told = script.translate(_ODD)
     return Command(f"""/bin/sh -c 'eval "$(printf "$1")"' sh '{told}'""")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
 from collections.abc import Mapping
 from functools import cache
@@ -19,17 +20,30 @@ STDIN = "/proc/self/fd/0"
 """The path of its own zip for a program that can't open it by its name."""
 
 
-FOR_LOGS = ("chain.py", "logbook.py", "records.py")
-"""Modules that `fab logs` alone needs; they would make every other look longer."""
+MORE = {"logs": ("chain.py", "logbook.py", "records.py"), "stay": ("stay.py",)}
+"""Modules that one word alone needs; they would make every other look longer."""
+
+
+_packing = threading.Lock()
+
+
+def shipped(word: str = "") -> Payload:
+    """The zip: `python THE.zip WORD OPTIONS` runs it, with any Python from 2.6 on. Equal sources give equal bytes.
+
+    With `word`, one of MORE, it has the modules of that one too.
+    """
+    # The first look at many hosts asks for it in many threads at once: one of them makes it.
+    with _packing:
+        return _packed(word if word in MORE else "")
 
 
 @cache
-def shipped(with_logs: bool = False) -> Payload:
-    """The zip: `python THE.zip WORD OPTIONS` runs it, with any Python from 2.6 on. Equal sources give equal bytes."""
+def _packed(word: str) -> Payload:
+    others = [name for one, names in MORE.items() if one != word for name in names]
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for path in sorted(REMOTE.glob("*.py")):
-            if path.name in FOR_LOGS and not with_logs:
+            if path.name in others:
                 continue
             # Python runs the __main__.py at the top of a zip.
             name = path.name if path.name == "__main__.py" else f"remote/{path.name}"

@@ -15,7 +15,7 @@ from ..health.pulse import of_host
 from ..health.verdict import ClusterView, nothing_yet
 from ..health.work import Measures, measures
 from ..inventory import Fleet, Host
-from ..runs.engine import look
+from ..runs.engine import look, look_again
 from ..runs.outcomes import Outcome
 from ..runs.run import Run
 from ..runs.target import Target, route
@@ -26,7 +26,9 @@ NOBODY: Mapping[str, HostStatus] = MappingProxyType({})
 
 
 def see(run: Run, spent: bool = False, away: Mapping[str, HostStatus] = NOBODY) -> ClusterView:
-    """The cluster as it is now. With `spent`, also what programs and hosts use; the channels stay open then.
+    """The cluster as it is now. With `spent`, also what programs and hosts use.
+
+    The channels stay open then, each with a process that looks again the next time.
 
     The hosts in `away` are not asked; they are as they are told there.
     """
@@ -35,7 +37,9 @@ def see(run: Run, spent: bool = False, away: Mapping[str, HostStatus] = NOBODY) 
     def sight(host: Host, say: Say) -> Sight | None:
         say("looking")
         asked = LookAnywhere(plan.place(chosen.fleet), plan.questions(chosen.fleet, host, spent))
-        return parsed(*look(chosen.links[host], [asked], keep_open=spent))
+        if spent:
+            return parsed(look_again(chosen.links[host], asked))
+        return parsed(*look(chosen.links[host], [asked]))
 
     sights = run.ask(sight, [host for host in chosen.hosts if host.name not in away])
     outcomes = zip(chosen.hosts, run.recorder.outcomes(chosen.hosts), strict=True)

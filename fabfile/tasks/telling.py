@@ -52,7 +52,7 @@ def question(fleet: Fleet, wanted: Wanted, programs: Sequence[str], places: dict
     own = {"programs": list(programs), "age": age, "count": wanted.count, "grep": wanted.grep}
     how = {"errors": wanted.errors, "groups": wanted.groups, "follow": wanted.follow, "places": places}
     where = plan.place(fleet)
-    return by_any_python(where, "logs", where.options(**own, **how), math.inf, logs=True)
+    return by_any_python(where, "logs", where.options(**own, **how), math.inf)
 
 
 def hear(link: SSHLink, probe: Probe, hearing: Hearing) -> None:

@@ -107,9 +107,8 @@ def main() -> None:
 
 
 def with_section(page: str, before: str) -> str:
-    """The page, with the section of the crawls as it was before."""
-    kept = section(before, crawl.COMMAND)
-    return f"{page}\n{kept}" if kept else page
+    """The page, with the sections of other commands as they were before."""
+    return "\n".join([page, *filter(None, (section(before, command) for command in (crawl.COMMAND, live.COMMAND)))])
 
 
 def save(done: dict[str, dict[str, list[Usage]]], about: dict[str, object], out: Path) -> None:

@@ -19,17 +19,22 @@ from .faults import SHELL, healthy_again
 pytestmark = pytest.mark.e2e
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+CURSOR = re.compile(r"\x1b\[[0-9;?]*[A-Zhln]")
+"""Sequences that are no colours."""
 HOME = "\x1b[H"
 """The beginning of each picture."""
+COLUMNS, LINES = 120, 45
 
 
 class Terminal:
-    """A terminal of 120 columns and 45 lines, and what was drawn on it."""
+    """A terminal, and what was drawn on it."""
 
-    def __init__(self, cluster: Cluster, *words: str) -> None:
+    def __init__(self, cluster: Cluster, *words: str, colours: bool = False) -> None:
         self.main, self._side = os.openpty()
         command = cluster.command(*words)
-        command["env"] |= {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "45"}
+        command["env"] |= {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(LINES)}
+        if colours:
+            del command["env"]["NO_COLOR"]
         argv = ["env", "--default-signal=INT", "setsid", "--ctty", "--wait", *command.pop("args")]
         command["stdin"] = self._side
         self.process = subprocess.Popen(argv, **command, stdout=self._side, stderr=self._side)
@@ -42,10 +47,15 @@ class Terminal:
                 self._drawn += data.decode(errors="replace")
 
     @property
-    def picture(self) -> str:
-        """The last whole one."""
+    def drawn(self) -> str:
+        """The last whole picture, with its escape sequences."""
         pictures = self._drawn.split(HOME)
-        return ESCAPE.sub("", pictures[-2] if len(pictures) > 2 else "")
+        return pictures[-2] if len(pictures) > 2 else ""
+
+    @property
+    def picture(self) -> str:
+        """The text of the last whole picture."""
+        return ESCAPE.sub("", self.drawn)
 
     def type(self, keys: str) -> None:
         os.write(self.main, keys.encode())
@@ -59,9 +69,14 @@ class Terminal:
         os.close(self.main)
 
 
+def stay(cluster: Cluster) -> list[str]:
+    """The hosts on which a process waits for the next look."""
+    return [name for name in ("node1", "node2", "node3") if " stay /" in cluster.on(name, "ps -eo args=")]
+
+
 @contextmanager
-def watching(cluster: Cluster) -> Iterator[Terminal]:
-    terminal = Terminal(cluster, "status", "--watch")
+def watching(cluster: Cluster, colours: bool = False) -> Iterator[Terminal]:
+    terminal = Terminal(cluster, "status", "--watch", colours=colours)
     try:
         until(lambda: ": healthy" in terminal.picture, 60)
         yield terminal
@@ -75,6 +90,7 @@ def watching(cluster: Cluster) -> Iterator[Terminal]:
 def test_the_live_view_shows_rates_and_changes_and_ends_by_q(cluster: Cluster) -> None:
     with healthy_again(cluster), watching(cluster) as terminal:
         assert not terminal.echoes()
+        assert stay(cluster) == ["node1", "node2", "node3"]
         until(lambda: re.search(r"processor2 +RUNNING .* \d+ +\d+ M +\d", terminal.picture), 30)
         assert "messages a second: " in terminal.picture and "scheduler2fetcher" in terminal.picture
         cluster.on("node2", SHELL + "kill -9 $(pid result_worker1)")
@@ -90,6 +106,7 @@ def test_the_live_view_shows_rates_and_changes_and_ends_by_q(cluster: Cluster) -
         assert terminal.echoes()
     for host in ("node1", "node2", "node3"):
         until(lambda host=host: receivers(cluster, host) == [], 10)
+    until(lambda: stay(cluster) == [], 10)
 
 
 def test_ctrl_c_ends_it_and_without_a_terminal_it_says_what_to_do(cluster: Cluster) -> None:
@@ -99,6 +116,14 @@ def test_ctrl_c_ends_it_and_without_a_terminal_it_says_what_to_do(cluster: Clust
         assert terminal.echoes()
     told = cluster.fab("status", "--watch", status=2).stderr
     assert "needs a terminal" in told and "`fab watch`" in told
+
+
+def test_one_that_is_killed_leaves_nothing_on_the_hosts(cluster: Cluster) -> None:
+    with watching(cluster) as terminal:
+        terminal.process.kill()
+        until(lambda: stay(cluster) == [], 15)
+        left = "ls -d /dev/shm/fab.* /run/fab.* /tmp/fab.* 2>/dev/null; :"
+        until(lambda: all(cluster.on(name, left) == "" for name in ("node1", "node2", "node3")), 15)
 
 
 def test_a_look_at_some_hosts_tells_what_it_did_not_ask(cluster: Cluster) -> None:

@@ -34,7 +34,7 @@ class Link:
         pass
 
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> Any:
-        self.places.append(json.loads(content(message.payloads[1]))["places"])
+        self.places.append(json.loads(content(message.payloads[0]))["places"])
         lines, end = next(self.parts)
         for line in [{"clock": time.time()}, *lines]:
             on_event(Event("line", 0, json.dumps(line)))

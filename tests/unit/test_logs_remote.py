@@ -243,7 +243,7 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "zip").write_bytes(content(shipped(with_logs=True)))
+        (folder / "zip").write_bytes(content(shipped("logs")))
         self.logs = folder / "logs"
         self.logs.mkdir()
 

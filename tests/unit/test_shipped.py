@@ -18,7 +18,7 @@ import pytest
 from fabfile.remote import words
 from fabfile.runs.engine import look
 from fabfile.steps.base import Action, Found, Probe
-from fabfile.steps.shipped import FOR_LOGS, REMOTE, as_root, as_work, shipped
+from fabfile.steps.shipped import MORE, REMOTE, _packed, as_root, as_work, shipped
 
 from .local import LocalLink, content
 
@@ -27,20 +27,25 @@ THEIRS = {"click", "lxml", "mysql", "pycurl", "pyspider", "redis", "tornado"}
 
 
 def test_equal_sources_make_equal_bytes_without_a_date() -> None:
-    first = content(shipped(with_logs=True))
-    shipped.cache_clear()
-    assert content(shipped(with_logs=True)) == first
+    first = content(shipped("logs"))
+    _packed.cache_clear()
+    assert content(shipped("logs")) == first
     with zipfile.ZipFile(io.BytesIO(first)) as archive:
         assert {one.date_time for one in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         names = archive.namelist()
-    assert sorted(name.rpartition("/")[2] for name in names) == [path.name for path in FILES]
+    others = MORE["stay"]
+    assert sorted(name.rpartition("/")[2] for name in names) == [p.name for p in FILES if p.name not in others]
     assert "__main__.py" in names and "remote/words.py" in names
 
 
 def test_it_stays_small() -> None:
     assert len(content(shipped())) < 72_000
     with zipfile.ZipFile(io.BytesIO(content(shipped()))) as archive:
-        assert not [name for name in archive.namelist() if name.rpartition("/")[2] in FOR_LOGS]
+        names = {name.rpartition("/")[2] for name in archive.namelist()}
+    for word, more in MORE.items():
+        assert not names & set(more)
+        with zipfile.ZipFile(io.BytesIO(content(shipped(word)))) as archive:
+            assert {name.rpartition("/")[2] for name in archive.namelist()} == names | set(more)
 
 
 @pytest.mark.parametrize("word", sorted(words.MODULES))

@@ -202,7 +202,7 @@ class HostLink:
     def exchange(self, message: Message, _on_event: object = None) -> dict[int, Found]:
         if self.away:
             raise Unreachable("node1: no answer within 20 s; is the host hung?")
-        return {0: self.examined() if b'"$1" doctor "$2"' in message.script else self.looked()}
+        return {0: self.examined() if b'"$2" doctor "$1"' in message.script else self.looked()}
 
     def looked(self) -> Found:
         programs = [{"name": one.name} for one in self.fleet.programs(self.fleet.hosts[0])]
