@@ -163,6 +163,7 @@ SHARED = {
             "test_cluster",
             "test_doctor_mysql",
             "test_live",
+            "test_pictures",
             "test_preflight",
             "test_profile",
             "test_rounds",
