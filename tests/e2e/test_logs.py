@@ -50,7 +50,7 @@ def tellers(cluster: Cluster) -> list[str]:
         line
         for host in HOSTS
         for line in cluster.on(host, "ps -eo args=").splitlines()
-        if re.search(r" logs \S*/2$", line)
+        if re.search(r" logs \S*/1$", line)
     ]
 
 
