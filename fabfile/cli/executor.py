@@ -56,7 +56,7 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
         try:
             return super().execute(*tasks)
         except Problem as error:
-            raise Exit(f"fab: {error}", error.exit_status) from error
+            raise Exit(_sentence(error), error.exit_status) from error
         except BrokenPipeError as error:
             # The reader of our output (head, less) is gone; a second error at shutdown helps nobody.
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
@@ -74,3 +74,10 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
         from .command import run
 
         return Call(run, kwargs={"words": words})
+
+
+def _sentence(error: Problem) -> str:
+    from ..inventory.place import meant
+
+    said = meant([str(error)])
+    return f"fab: {error}" + (f"\nfab: {said}" if said else "")

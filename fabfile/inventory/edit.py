@@ -15,6 +15,7 @@ from ..errors import Problem, WrongInput, reason
 from ..local import is_root, write_whole
 from .fleet import Fleet
 from .load import load
+from .place import called
 
 CANT = "hosts.toml is written in a way that can't be edited here; change it by hand, then `fab deploy`"
 Edit = Callable[[str], str]
@@ -78,7 +79,7 @@ def write(path: Path, before: str, text: str) -> None:
 def diff(path: Path, before: str, text: str) -> str:
     """The change as a unified diff; the line before a host's roles often names the host."""
     old, new = (one.splitlines(keepends=True) for one in (before, text))
-    return "".join(difflib.unified_diff(old, new, f"{path.name} (now)", f"{path.name} (new)", n=1))
+    return "".join(difflib.unified_diff(old, new, f"{called(path)} (now)", f"{called(path)} (new)", n=1))
 
 
 def read(path: Path) -> str:

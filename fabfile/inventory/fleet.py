@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import WrongInput
 from .address import Address, parsed
 from .passwords import Password, SecretURL
+from .place import called
 from .roles import ASKED, FETCHER, PROGRAMS, ROLES, SCHEDULER, WEBUI, Role
 from .schema import Cluster, Databases, Doctor, PhantomJS, Pyspider, Python
 from .watching import WatchTable
@@ -135,11 +136,16 @@ class Fleet:
     """The fetcher's options that are addresses (schema.ENDPOINTS); `pyspider` is without them."""
     watch: WatchTable = field(default_factory=WatchTable)
 
+    @property
+    def file(self) -> str:
+        """The path of its hosts.toml as messages name it: so that it can be opened from the current folder."""
+        return called(self.path)
+
     def host(self, name: str) -> Host:
         """The host of that name. Raises WrongInput."""
         known = {host.name: host for host in self.hosts}
         if name not in known:
-            raise WrongInput(f"{self.path.name}: unknown host '{name}'{hint(name, known)}")
+            raise WrongInput(f"{self.file}: unknown host '{name}'{hint(name, known)}")
         return known[name]
 
     def named(self, word: str) -> Host:
@@ -166,7 +172,7 @@ class Fleet:
             same = (host.address.lower(), host.port) == (stranger.address.lower(), stranger.port)
             if where.address == host.name or (same and where.user not in (None, host.user)):
                 raise WrongInput(
-                    f"'{stranger.name}' is {host.name} of {self.path.name}, which says how to log in there; "
+                    f"'{stranger.name}' is {host.name} of {self.file}, which says how to log in there; "
                     f"name it {host.name}"
                 )
             if same:

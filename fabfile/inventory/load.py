@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +17,13 @@ from .faults import Fault, KeyPath, report
 from .fleet import SSH_PORT, TLS, Fleet, Host, MySQL, Redis, Stores
 from .kinds import PasswordRef
 from .passwords import Password, SecretURL, has_home
+from .place import called, in_use
 from .roles import MYSQL, REDIS, ROLES, STORES, WEBUI, Role
 from .rules import password_keys, store_host, violated
 from .schema import ENDPOINTS, HostsFile, HostTable, Login, Pyspider
 
 ADMIN = f"{REDIS.name}_admin"
 """The key of the password of a managed Redis' default user, where programs have a user of their own."""
-PROJECT = Path(__file__).parent.parent.parent
 
 
 def load(path: Path | None = None, text: str | None = None) -> Fleet:
@@ -34,11 +33,11 @@ def load(path: Path | None = None, text: str | None = None) -> Fleet:
     Raises WrongInput with a line per fault: all faults of shape or, where there are none, all faults of
     meaning. Passwords that nobody chose are made here, once, and only for a file without fault.
     """
-    path = path or Path(os.environ.get("HOSTS_TOML") or PROJECT / "hosts.toml")
-    file = _shaped(path.name, _parsed(path, text))
+    path = path or in_use()
+    file = _shaped(called(path), _parsed(path, text))
     known = _References(path.absolute().parent)
     if faults := [*violated(file), *known.resolve(file)]:
-        raise WrongInput(report(path.name, faults))
+        raise WrongInput(report(called(path), faults))
     return _fleet(path.absolute(), file, known)
 
 
@@ -46,24 +45,24 @@ def _parsed(path: Path, text: str | None) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8") if text is None else text
         if text.startswith("\ufeff"):
-            raise WrongInput(f"{path.name}: begins with a byte order mark (BOM), which is no TOML; save it without one")
+            raise WrongInput(f"{called(path)}: begins with a byte order mark (BOM), no TOML; save it without one")
         data = tomllib.loads(text)
     except FileNotFoundError as error:
         raise WrongInput(
-            f"{path}: there is no such file; describe your cluster there, or name it by HOSTS_TOML"
+            f"{called(path)}: there is no such file; describe your cluster there, or name it by HOSTS_TOML"
         ) from error
     except OSError as error:
-        raise WrongInput(f"{path}: can't be read: {error.strerror}") from error
+        raise WrongInput(f"{called(path)}: can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise WrongInput(f"{path.name}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise WrongInput(f"{called(path)}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
-        raise WrongInput(_not_toml(path.name, str(error))) from error
+        raise WrongInput(_not_toml(called(path), str(error))) from error
     except ValueError as error:
-        raise WrongInput(f"{path.name}: a number in it has thousands of digits; correct it") from error
+        raise WrongInput(f"{called(path)}: a number in it has thousands of digits; correct it") from error
     except RecursionError as error:
-        raise WrongInput(f"{path.name}: {_TOO_DEEP}") from error
+        raise WrongInput(f"{called(path)}: {_TOO_DEEP}") from error
     if odd := list(_beyond_reason(data)):
-        raise WrongInput(report(path.name, odd))
+        raise WrongInput(report(called(path), odd))
     return data
 
 

@@ -37,10 +37,10 @@ def chosen(fleet: Fleet, words: Sequence[str]) -> tuple[str, ...]:
     if others := [word for word in words if word not in own]:
         raise WrongInput(
             f"the password of {', '.join(others)} was not made by fab: change it in its store and where "
-            f"{fleet.path.name} has it from, then run fab deploy"
+            f"{fleet.file} has it from, then run fab deploy"
         )
     if not own:
-        raise WrongInput(f"{fleet.path.name} has no password that fab has made: there is nothing to change")
+        raise WrongInput(f"{fleet.file} has no password that fab has made: there is nothing to change")
     return tuple(name for name in own if not words or name in words)
 
 

@@ -48,7 +48,7 @@ def placed(fleet: Fleet, numbers: Mapping[str, int], hosts: Sequence[Host], by_n
     Raises WrongInput where no host is left for a role, or where hosts.toml does not list one.
     """
     if strangers := ", ".join(host.name for host in hosts if host not in fleet.hosts):
-        raise WrongInput(f"{fleet.path.name} says nothing of {strangers}; add a table [hosts.NAME] first")
+        raise WrongInput(f"{fleet.file} says nothing of {strangers}; add a table [hosts.NAME] first")
     found = {}
     for role, number in numbers.items():
         own = [host.name for host in hosts if by_name or host.has(ROLES[role])]

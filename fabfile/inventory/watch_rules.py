@@ -82,7 +82,7 @@ def watch_secrets(fleet: Fleet) -> WatchSecrets:
         except WrongInput as error:
             faults.append(Fault(path, str(error)))
     if faults:
-        raise WrongInput(report(fleet.path.name, faults))
+        raise WrongInput(report(fleet.file, faults))
     file = fleet.watch.prometheus.file
     return WatchSecrets(
         heartbeat=found["heartbeat"],

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import Doing, printable
+from ..inventory.place import meant
 from .outcomes import Outcome, Status
 from .timings import Timings
 
@@ -135,6 +136,8 @@ def _causes(console: Console, outcomes: Sequence[Outcome]) -> None:
     for (cause, detail), hosts in groups.items():
         console.print(f"{', '.join(hosts)}: {printable(cause)}", style="red", markup=False, highlight=False)
         _indented(console, detail.splitlines()[-DETAIL_LINES:])
+    if said := meant(cause for cause, _ in groups):
+        console.print(said, markup=False, highlight=False)
 
 
 def _console(stream: TextIO) -> Console:

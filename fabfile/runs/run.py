@@ -98,7 +98,7 @@ class Run:
         read = self.target.read
         if read and load(read.path) != read:
             raise Locked(
-                f"{read.path.name} or a password has changed since this run read it, and nothing was changed on the "
+                f"{read.file} or a password has changed since this run read it, and nothing was changed on the "
                 "hosts: run it again"
             )
 

@@ -60,7 +60,7 @@ def target(c: Any, options: Options | None = None, task: str = "", allow_unliste
     if flags.retry_failed:
         hosts = _to_retry(hosts, left, flags, task)
     if not hosts:
-        raise WrongInput(f"no host of {fleet.path.name} is chosen by {_given(c, flags)}")
+        raise WrongInput(f"no host of {fleet.file} is chosen by {_given(c, flags)}")
     if not allow_unlisted:
         _refuse_unlisted(fleet, hosts)
     links = c.config["links"].prepare(c.config, fleet, hosts)
@@ -87,14 +87,14 @@ def _still_known(fleet: Fleet, left: Sequence[str]) -> tuple[str, ...]:
         try:
             known.append(fleet.named(name).name)
         except WrongInput:
-            print(f"fab: {name} is left out: it is no longer in {fleet.path.name}", file=sys.stderr)
+            print(f"fab: {name} is left out: it is no longer in {fleet.file}", file=sys.stderr)
     return tuple(known)
 
 
 def _refuse_unlisted(fleet: Fleet, hosts: Sequence[Host]) -> None:
     if names := ", ".join(host.name for host in hosts if host not in fleet.hosts):
         raise WrongInput(
-            f"{fleet.path.name} says nothing of {names}; add a table [hosts.NAME] first "
+            f"{fleet.file} says nothing of {names}; add a table [hosts.NAME] first "
             "(bootstrap, status, doctor and run work without)"
         )
 

@@ -83,7 +83,7 @@ class Links:
             except UnusableKey as error:
                 faults.append(Fault(_table(fleet, host), str(error)))
         if faults:
-            raise WrongInput(report(fleet.path.name, faults))
+            raise WrongInput(report(fleet.file, faults))
 
     def stop(self) -> None:
         """End everything at once, from another thread than the ones that use the links."""

@@ -22,6 +22,7 @@ from ..steps.room import Room
 from ..steps.sight import parsed
 from ..steps.supervisor import Look
 from .distribution import distribute
+from .hints import hints
 
 
 def bootstrap(c: Any, options: Options) -> None:
@@ -42,6 +43,8 @@ def bootstrap(c: Any, options: Options) -> None:
             distribute(run, fresh, batch)
             check(run, fresh, batch)
     run.finish()
+    if run.changed(chosen.hosts) and not run.dry:
+        run.tell("".join(f"{line}\n" for line in hints(chosen)))
 
 
 def check(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host]) -> None:

@@ -99,7 +99,7 @@ def _confirm(leave: Leave, yes: bool) -> None:
     """Raises WrongInput where nobody says yes."""
     if yes:
         return
-    file = leave.after.path.name
+    file = leave.after.file
     what = f"remove the cluster's programs, files and logs from {leave.names}, and take it out of {file}"
     if not sys.stdin.isatty():
         raise WrongInput(f"this would {what}; say --yes, since there is nobody to ask")
@@ -112,10 +112,10 @@ def _go(leaving: Run, run: Run, leave: Leave, seconds: int) -> None:
     """Stop, remove, write hosts.toml, and bring the others to it; what fails on the way leaves the file as it is."""
     _remove(leaving, leave, seconds)
     if lost := [host.name for host in leave.hosts if not leaving.recorder.going_on(host)]:
-        run.halt(f"{', '.join(lost)} could not be taken out; {leave.after.path.name} is as it was")
+        run.halt(f"{', '.join(lost)} could not be taken out; {leave.after.file} is as it was")
         return
     edit.write(leave.after.path, leave.before, leave.text)
-    print(f"fab: {leave.after.path.name} is without {leave.names} now", file=sys.stderr)
+    print(f"fab: {leave.after.file} is without {leave.names} now", file=sys.stderr)
     deploy.converge(run, reload=False)
 
 

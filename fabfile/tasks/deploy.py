@@ -29,6 +29,7 @@ from .due import doors, due, only_stores, sight_in
 from .home import follow
 from .operate import DRAIN_SECONDS, ended, in_order
 from .rolling import roll
+from .split import split
 
 HEALTH_SECONDS = 20.0
 """The time that a changed host may take until its programs run and its web UI answers."""
@@ -40,7 +41,11 @@ def deploy(c: Any, options: Options, reload: bool) -> None:
     run = Run(target(c, options, "deploy"), options)
     with run.locked():
         converge(run, reload)
-    run.finish()
+        left = split(run)
+    try:
+        run.finish()
+    finally:
+        run.tell(left)
 
 
 def converge(run: Run, reload: bool) -> None:

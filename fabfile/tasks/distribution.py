@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
@@ -17,7 +18,9 @@ from ..runs.engine import apply, look, missing, preview
 from ..runs.outcomes import Done
 from ..runs.run import Looked, Run
 from ..runs.target import Target
+from ..sources import build_time
 from ..steps.base import Found
+from ..steps.cores import Cores
 from ..steps.families import package_names
 from ..steps.packages import Packages
 from ..steps.phantomjs import PhantomJSBinary
@@ -200,8 +203,14 @@ def _build(chosen: Target, host: Host, step: Runtime, platform: Platform, say: S
     # Without the digests of the build before: this one makes others.
     made = Runtime(step.spec, step.user, Build(tarball, sources.wheelhouse(plan.PINS, say)))
     link = chosen.links[host]
-    todo = [*missing([COMPILERS], look(link, [COMPILERS])), *made.made_anew(platform)]
-    return apply(link, [COMPILERS, made], todo, say, hear)
+    compilers, counted = look(link, [COMPILERS, Cores()])
+    cores = Cores.counted(counted)
+    print(f"fab: {host.name} builds Python: {build_time.expected(cores)}", file=sys.stderr)
+    todo = [*missing([COMPILERS], [compilers]), *made.made_anew(platform)]
+    begun = time.monotonic()
+    changes = apply(link, [COMPILERS, made], todo, say, hear)
+    build_time.keep(cores, time.monotonic() - begun)
+    return changes
 
 
 def _fetch(chosen: Target, host: Host, runtime_id: str, heard: str) -> Ship:

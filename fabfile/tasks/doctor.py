@@ -19,6 +19,7 @@ from ..doctor.fix import needs_stores, steps
 from ..doctor.look import Examination, from_here, strange
 from ..errors import Say, Unreachable, printable
 from ..inventory import Host, rotation
+from ..inventory.place import meant
 from ..runs.engine import look
 from ..runs.options import Options
 from ..runs.outcomes import Outcome
@@ -112,6 +113,8 @@ def _show(found: Sequence[Finding], hosts: Sequence[Host]) -> None:
         fix = f"{one.fix}{'   (or: fab doctor --fix)' if one.fixable and '--fix' not in one.fix else ''}"
         for label, text in (("seen", one.evidence), ("cause", one.cause), ("fix", fix)):
             console.print(f"    {label:<6} {text}", markup=False, highlight=False)
+    if said := meant(text for one in found for text in (one.cause, one.fix)):
+        console.print(said, markup=False, highlight=False)
     faults = [one for one in found if not one.warning]
     style = "bold red" if faults else "bold green"
     console.print(f"{_counted(hosts, 'host')}: {_count(faults, found)}", style=style, highlight=False)

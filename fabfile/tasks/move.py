@@ -71,7 +71,7 @@ def _move(fleet: Fleet, to: str, gone: str) -> Move:
         raise WrongInput("name the host that gets the scheduler: fab move-scheduler --to NAME")
     new = fleet.host(to)
     if new == old:
-        raise WrongInput(f"{fleet.path.name} has the scheduler on {old.name} already; `fab deploy` brings it there")
+        raise WrongInput(f"{fleet.file} has the scheduler on {old.name} already; `fab deploy` brings it there")
     if gone and fleet.host(gone) != old:
         raise WrongInput(f"--old-host-is-gone {gone}: the scheduler's host is {old.name}; name that, or leave it away")
     before = edit.read(fleet.path)
@@ -113,7 +113,7 @@ def _judge(run: Run, move: Move, looked: Mapping[str, Looked]) -> None:
 def _go(run: Run, move: Move) -> None:
     """End it, prove that it is dead, and only then start it at its new place."""
     _leave(run, move)
-    print(f"fab: {move.after.path.name}: the scheduler is on {move.new.name} now", file=sys.stderr)
+    print(f"fab: {move.after.file}: the scheduler is on {move.new.name} now", file=sys.stderr)
     deploy.converge(run, reload=False)
     if not run.recorder.going_on(move.new):
         text = f"the scheduler does not run: mend {move.new.name} and `fab deploy`, or move it elsewhere"

@@ -77,7 +77,7 @@ def _chosen(fleet: Fleet, every: Chosen) -> Chosen:
     """The programs that are Python. Raises WrongInput where none is left."""
     left = {host: [one for one in programs if one.role != PHANTOMJS.name] for host, programs in every.items()}
     if not any(left.values()):
-        raise WrongInput(f"{fleet.path.name}: PhantomJS is no Python program; a profile is of the others")
+        raise WrongInput(f"{fleet.file}: PhantomJS is no Python program; a profile is of the others")
     return left
 
 

@@ -13,6 +13,7 @@ from ..errors import Unreachable, printable
 from ..health.host import RUNNING, HostStatus
 from ..health.verdict import ClusterView
 from ..inventory import Fleet
+from ..inventory.place import meant
 from ..inventory.roles import WEBUI
 from ..runs.options import Options
 from ..runs.report import show_timings
@@ -58,6 +59,8 @@ def show(view: ClusterView, timings: Timings | None = None) -> None:
         console.print(f"! {problem}", style="bold red", markup=False, highlight=False)
     for warning in view.warnings():
         console.print(f"? {warning}", style="yellow", markup=False, highlight=False)
+    if said := meant(problems):
+        console.print(said, markup=False, highlight=False)
     style = "bold red" if problems else "bold green"
     console.print(f"{view.fleet.cluster.name}: {view.verdict()}", style=style, markup=False, highlight=False)
 

@@ -60,7 +60,7 @@ def test() -> None:
     fleet = load()
     every, failed = sinks(fleet, watch_secrets(fleet)), 0
     if not every:
-        raise WrongInput(f"{fleet.path.name}: watch: there is no sink; add [watch.webhook] or [watch.mail]")
+        raise WrongInput(f"{fleet.file}: watch: there is no sink; add [watch.webhook] or [watch.mail]")
     for sink in every:
         try:
             sink.send(fleet.cluster.name, [News("brief", "watch/test", "this is a test of fab watch", time.time())], 0)

@@ -211,8 +211,8 @@ def test_a_key_that_cannot_be_used_is_told_before_a_host_is_touched(cluster: Clu
     result = cluster.fab("run", "touch /run/was-touched", status=2, hosts_toml=file)
     assert result.stdout == ""
     assert [line.split(";")[0] for line in result.stderr.splitlines()] == [
-        f"fab: nokey.toml: defaults.key: {home}/none: there is no such file",
-        f"nokey.toml: hosts.node2.key: {home}/text: it is no private key",
+        f"fab: {file}: defaults.key: {home}/none: there is no such file",
+        f"{file}: hosts.node2.key: {home}/text: it is no private key",
     ]
     for name in ("node1", "node2", "node3"):
         assert "was-touched" not in cluster.on(name, "ls /run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ host = "127.0.0.1"
 def faults(folder: Path, text: str) -> list[str]:
     path = folder / "hosts.toml"
     path.write_text(text)
-    with pytest.raises(WrongInput) as caught:
+    with chdir(folder), pytest.raises(WrongInput) as caught:
         load(path)
     assert not (folder / ".secrets").exists(), "a faulty file must not have passwords made"
     return str(caught.value).splitlines()

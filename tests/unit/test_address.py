@@ -52,9 +52,9 @@ def test_a_machine_of_the_file_is_that_host_however_it_is_named(fleet: Fleet, wo
     [
         ("nod1", "unknown host 'nod1' (did you mean 'node1'?)"),
         ("node[12]", "unknown host 'node[12]'"),
-        ("root@node1", "'root@node1' is node1 of hosts.toml, which says how to log in there; name it node1"),
-        ("node1:22", "'node1:22' is node1 of hosts.toml"),
-        ("root@192.0.2.11", "'root@192.0.2.11' is node1 of hosts.toml"),
+        ("root@node1", "'root@node1' is node1 of {path}, which says how to log in there; name it node1"),
+        ("node1:22", "'node1:22' is node1 of {path}"),
+        ("root@192.0.2.11", "'root@192.0.2.11' is node1 of {path}"),
         ("192.0.2.500", "'192.0.2.500' is neither a host's name nor of the form user@address:port"),
         ("root@192.0.2.9:0", "is neither"),
         ("root@192.0.2.9:65536", "is neither"),
@@ -71,7 +71,7 @@ def test_a_machine_of_the_file_is_that_host_however_it_is_named(fleet: Fleet, wo
 def test_what_is_no_host_is_refused(fleet: Fleet, word: str, message: str) -> None:
     with pytest.raises(WrongInput) as caught:
         fleet.select([word])
-    assert message in str(caught.value)
+    assert message.format(path=fleet.path) in str(caught.value)
 
 
 def test_the_same_machine_named_twice_is_one_host(fleet: Fleet) -> None:

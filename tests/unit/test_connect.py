@@ -333,8 +333,8 @@ def test_keys_that_cannot_be_used_are_told_together_and_each_once(tmp_path: Path
     (tmp_path / "own").touch(mode=0o600)
     # c shares the default with b, which leads to a.
     assert [line.split(";")[0] for line in faults(tmp_path, "own", "none", "a", "c")] == [
-        f"hosts.toml: hosts.a.key: {tmp_path}/own: it is empty",
-        f"hosts.toml: defaults.key: {tmp_path}/none: there is no such file",
+        f"{tmp_path}/hosts.toml: hosts.a.key: {tmp_path}/own: it is empty",
+        f"{tmp_path}/hosts.toml: defaults.key: {tmp_path}/none: there is no such file",
     ]
 
 

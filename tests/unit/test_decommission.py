@@ -61,7 +61,7 @@ def test_a_host_that_fails_on_the_way_stays_in_the_file(cluster: Simulated, monk
     assert cluster.outcomes(run)["node3"] == "failed"
     assert cluster.hosts["node1"].told == []
     assert cluster.fleet.path.read_text() == leave.before
-    assert "node3 could not be taken out; hosts.toml is as it was" in run.stopped
+    assert f"node3 could not be taken out; {cluster.fleet.path} is as it was" in run.stopped
 
 
 def test_a_host_that_is_down_is_left_as_it_is(cluster: Simulated) -> None:
@@ -135,7 +135,7 @@ def test_it_asks_and_nobody_there_is_no_yes(
             _confirm(leave, False)
     monkeypatch.setattr("sys.stdin", Stdin("yes\n"))
     _confirm(leave, False)
-    assert "from node3, and take it out of hosts.toml. Type yes" in capsys.readouterr().err
+    assert f"from node3, and take it out of {leave.after.path}. Type yes" in capsys.readouterr().err
 
 
 def test_somebody_elses_supervisord_is_told_before_anything_changes(

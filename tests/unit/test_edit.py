@@ -143,7 +143,7 @@ def test_the_new_file_is_judged_before_it_is_written(tmp_path: Path) -> None:
     moved, text = edited(fleet, SHIPPED, with_count("node1", "scheduler", 0), with_count("node2", "scheduler", 1))
     assert moved.scheduler_host.name == "node2"
     assert moved.path == fleet.path
-    with pytest.raises(WrongInput, match=r"^hosts\.toml: hosts: no webui in the cluster"):
+    with pytest.raises(WrongInput, match=rf"^{path}: hosts: no webui in the cluster"):
         edited(fleet, SHIPPED, with_count("node1", "webui", 0))
     assert path.read_text() == SHIPPED
     path.chmod(0o640)

@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import msgspec
@@ -284,7 +285,7 @@ def test_a_webui_port_past_the_last_one_is_a_fault(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_file_that_is_not_toml_is_one_sentence(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "hosts.toml").write_bytes(content)
-    with pytest.raises(WrongInput) as caught:
+    with chdir(tmp_path), pytest.raises(WrongInput) as caught:
         load(tmp_path / "hosts.toml")
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
@@ -423,7 +424,8 @@ FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=list(Heal
 def load_or_refuse(folder: Path, content: bytes) -> None:
     (folder / "hosts.toml").write_bytes(content)
     try:
-        fleet = load(folder / "hosts.toml")
+        with chdir(folder):
+            fleet = load(folder / "hosts.toml")
     except WrongInput as error:
         assert str(error), "a refusal says why"
         assert all(line.startswith("hosts.toml: ") for line in str(error).split("\n"))

@@ -14,6 +14,7 @@ from fabfile.runs.run import Run
 from fabfile.steps.base import Found
 from fabfile.tasks import operate, trying
 from fabfile.tasks.rolling import _went_back, roll
+from fabfile.tasks.split import split
 
 from . import sights, simulated
 from .simulated import OLD, Simulated
@@ -96,6 +97,29 @@ def test_a_later_turn_that_fails_leaves_the_ones_before_on_the_new_release(clust
     run = rolled(cluster)
     assert cluster.now() == {"node1": "new", "node2": "new", "node3": "old"}
     assert cluster.outcomes(run) == {"node1": "changed", "node2": "changed", "node3": "failed"}
+
+
+def test_a_cluster_that_is_split_between_two_releases_is_told_with_the_way_on(cluster: Simulated) -> None:
+    cluster.hosts["node3"].breaks = {"fetcher1": "fatal"}
+    run = rolled(cluster)
+    assert split(run) == (
+        "the hosts are split: the new release is on node1, node2\n"
+        "  not on node3\n"
+        "one again: mend the cause, then `fab deploy`; or go back there: `fab -H node1,node2 rollback`\n"
+    )
+    cluster.hosts["node3"].down = True
+    told = split(run)
+    assert "  not known: node3\n" in told and "rollback" not in told
+    cluster.hosts["node3"].down = False
+    cluster.hosts["node3"].breaks = {}
+    again = rolled(cluster)
+    assert split(again) == "" and set(cluster.now().values()) == {"new"}
+
+
+def test_a_deploy_that_went_back_everywhere_splits_nothing(cluster: Simulated) -> None:
+    cluster.hosts["node2"].breaks = {"processor1": "fatal"}
+    run = rolled(cluster)
+    assert set(cluster.now().values()) == {"old"} and split(run) == ""
 
 
 def test_with_failures_allowed_only_the_failing_host_goes_back(cluster: Simulated) -> None:

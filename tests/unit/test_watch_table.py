@@ -88,6 +88,7 @@ def test_a_secret_that_can_not_be_used_is_named_without_its_value(
     monkeypatch.setenv("HOOK", "ftp://example.com/t0ken")
     (tmp_path / "beat").write_text("https://example.com/t0ken")
     (tmp_path / "beat").chmod(0o644)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(WrongInput) as caught:
         secrets(tmp_path, f'[watch]\nheartbeat = {{ file = "beat" }}\n{HOOK}')
     first, second = str(caught.value).splitlines()

@@ -165,7 +165,7 @@ def test_a_changed_hosts_toml_is_followed_and_a_faulty_one_is_a_fault(folder: Pa
     c, watch = watching(links)
     (folder / "hosts.toml").write_text(CLUSTER.replace("fetcher = 1", "fetchr = 1") + WATCH)
     watch._renew()
-    assert "hosts.toml can't be used, the one before counts: hosts.toml: " in watch._troubles["hosts.toml"]
+    assert f"hosts.toml can't be used, the one before counts: {folder}/hosts.toml: " in watch._troubles["hosts.toml"]
     assert c.config["links"]._ended is links._ended and not links.closed
     (folder / "hosts.toml").write_text(CLUSTER.replace("fetcher = 1", "fetcher = 2") + WATCH)
     watch._renew()
