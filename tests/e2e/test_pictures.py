@@ -36,7 +36,8 @@ if "UPDATE_SCREENSHOT" in os.environ:
             until(lambda: re.search(r"fetcher2processor +\d+ [█ ]{16} [▁-█ ]{8}", terminal.picture), 90)
             with crawling(cluster):
                 until(lambda: re.search(BUSY, terminal.picture, re.DOTALL), 120)
-            shown.save(PROJECT / "docs/live.svg", "fab status --watch", CURSOR.sub("", terminal.drawn), COLUMNS)
+                drawn = CURSOR.sub("", terminal.drawn)
+            shown.save(PROJECT / "docs/live.svg", "fab status --watch", drawn, COLUMNS)
 
     def test_the_profile_is_made_while_pages_are_crawled(cluster: Cluster) -> None:
         with crawling(cluster):
