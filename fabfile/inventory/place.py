@@ -25,8 +25,11 @@ def called(path: Path) -> str:
 
 
 def meant(texts: Iterable[str]) -> str:
-    """A sentence that tells which file is meant, where one of the texts says `hosts.toml` and it is another one."""
+    """A sentence that tells which file is meant, where one of the texts says `hosts.toml` and it is another one.
+
+    A text that names that file as well needs none.
+    """
     name = called(in_use())
-    if name == "hosts.toml" or not any(_NAMED.search(text) for text in texts):
+    if name == "hosts.toml" or not any(_NAMED.search(text) and name not in text for text in texts):
         return ""
     return f"hosts.toml is {name} here"

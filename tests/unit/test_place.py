@@ -39,6 +39,7 @@ def test_advice_on_hosts_toml_tells_which_file_that_is(tmp_path: Path, monkeypat
     monkeypatch.setenv("HOSTS_TOML", str(tmp_path / "my.toml"))
     assert meant(["correct tls in hosts.toml"]) == f"hosts.toml is {tmp_path}/my.toml here"
     assert meant([f"{tmp_path}/hosts.toml: x", "login refused"]) == ""
+    assert meant([f"{tmp_path}/my.toml: key: none; a path starts at the folder of hosts.toml"]) == ""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOSTS_TOML", "hosts.toml")
     assert meant(["correct tls in hosts.toml"]) == ""
