@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-TAKING = ("logs", "profile", "start", "stop", "restart", "scale", "passwords.rotate", "ui")
+TAKING = ("bench.compare", "logs", "profile", "start", "stop", "restart", "scale", "passwords.rotate", "ui")
 """The tasks that take names of programs, roles with numbers, or names of passwords."""
 
 

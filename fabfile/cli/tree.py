@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from . import (
+    bench,
     bootstrap,
     command,
     dashboard,
@@ -47,5 +48,12 @@ ns.add_task(deploy.reload)
 ns.add_task(move.move_scheduler)
 ns.add_task(move.decommission)
 ns.add_task(command.run)
-for name, module in (("step", step), ("passwords", passwords), ("lock", lock), ("sandbox", sandbox), ("demo", demo)):
+for name, module in (
+    ("bench", bench),
+    ("step", step),
+    ("passwords", passwords),
+    ("lock", lock),
+    ("sandbox", sandbox),
+    ("demo", demo),
+):
     ns.add_collection(in_order(Collection.from_module(module, name=name)))

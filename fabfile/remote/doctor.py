@@ -51,6 +51,8 @@ def components(table, options):
         # A wrapper and its child count once.
         if not kind or (parent and parent.role() == kind) or not whose.judged(process, table, options):
             continue
+        if processes.of_a_bench(process, table):
+            continue
         held = any(processes.is_supervisord(table[one]) for one in processes.ancestors(pid, table) if one in table)
         found.append(
             {

@@ -117,5 +117,6 @@ def schedulers(table, options):
         pid
         for pid, process in table.items()
         if process.alive and process.role() in ("scheduler", "all", "one") and whose.judged(process, table, options)
+        if not processes.of_a_bench(process, table)
     ]
     return sorted(pid for pid in pids if table[pid].parent not in pids)

@@ -93,6 +93,12 @@ def table():
     return dict((pid, Process(pid)) for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()))
 
 
+def of_a_bench(process, table):
+    """Whether a keeper of root's runs it, with stores of its own (keeper.py): it does nothing for the cluster."""
+    keeper = table.get(process.parent)
+    return keeper is not None and keeper.uid == 0 and keeper.words[-2:-1] == ["keep"]
+
+
 def ancestors(pid, table):
     seen = set()
     while pid in table and pid not in seen:

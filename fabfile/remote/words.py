@@ -23,6 +23,8 @@ changes something prints its failures, and ends with exit status 1 then.
     end       ends the given processes
     take      as the cluster's user: puts a file of its own in the place of each of `paths`
     give      gives `paths` to `user`
+    keep      becomes the keeper of a bench's programs
+    site      as the cluster's user: serves the pages that a bench crawls
 """
 
 from __future__ import absolute_import, print_function
@@ -52,6 +54,8 @@ MODULES = {
     "end": "leftovers",
     "take": "ownership",
     "give": "ownership",
+    "keep": "keeper",
+    "site": "benchsite",
 }
 """The module and function of each word: a word loads its own, and no more."""
 

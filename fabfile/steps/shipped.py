@@ -20,7 +20,11 @@ STDIN = "/proc/self/fd/0"
 """The path of its own zip for a program that can't open it by its name."""
 
 
-MORE = {"logs": ("chain.py", "logbook.py", "records.py"), "stay": ("stay.py",)}
+MORE = {
+    "keep": ("benchsite.py", "keeper.py", "scratch.py"),
+    "logs": ("chain.py", "logbook.py", "records.py"),
+    "stay": ("stay.py",),
+}
 """Modules that one word alone needs; they would make every other look longer."""
 
 

@@ -185,7 +185,8 @@ SHARED = {
         ),
     ),
     "systemd-3": Shared(
-        "systemd", ("test_another_python", "test_moving", "test_renderers", "test_rotating", "test_systemd")
+        "systemd",
+        ("test_another_python", "test_capacity", "test_moving", "test_renderers", "test_rotating", "test_systemd"),
     ),
     # Made by hand, on one host; the second of them ends what was made.
     "by-hand": Shared("systemd", ("test_advice_by_hand", "test_tutorial")),

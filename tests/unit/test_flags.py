@@ -20,6 +20,7 @@ OF_THEIR_OWN = {
     "hosts": "as many, where -H has names",
     "json": "some print lines, or say what is in the object",
     "name": "each task says what it takes as words",
+    "pages": "the end of the demo, or of a step of a bench",
     "port": "each task says what another port than the usual one means",
     "role": "hosts alone, or programs as well",
     "to": "a host, or a release",

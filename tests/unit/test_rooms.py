@@ -22,6 +22,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
     {"render": {"inventory"}},
     {"steps": {"errors", "render"}},
     {
+        "bench": {"errors", "inventory", "render"},
         "health": {"errors", "inventory", "steps"},
         "plan": {"inventory", "render", "sources", "steps"},
         "ssh": {"errors", "inventory", "local", "steps"},
@@ -34,6 +35,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
     {"dashboard": {"errors", "health", "inventory", "logs", "steps", "watch"}},
     {
         "tasks": {
+            "bench",
             "dashboard",
             "doctor",
             "errors",
@@ -42,6 +44,7 @@ FLOORS: tuple[dict[str, set[str]], ...] = (
             "local",
             "logs",
             "plan",
+            "render",
             "runs",
             "sources",
             "ssh",
