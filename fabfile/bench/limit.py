@@ -11,7 +11,7 @@ import msgspec
 from ..inventory.roles import MYSQL, PROGRAMS, QUEUES, REDIS, RESULT_WORKER, SCHEDULER
 from .measured import StepMeasured, total
 from .programs import MANY, SITE
-from .ramp import saturated
+from .ramp import at_limit
 from .samples import HostUse
 
 Kind = Literal["rate", "site", "role", "cpu", "network", "store", "disk", "queue", "unknown"]
@@ -23,7 +23,6 @@ FULL_DISK = 0.30
 """The part of a host's time in which nothing was to do but wait for a disk."""
 LONG_QUEUE = 50
 """Messages that wait, on average; pyspider's queues hold 100 unless hosts.toml says otherwise."""
-KEPT_UP = 0.90
 FREE_CORES = 0.8
 """The cores that have to be free where one more program is tried."""
 FREE_MB = 150
@@ -67,7 +66,7 @@ class Vacancy:
 
 def limit(steps: Sequence[StepMeasured], at: StepMeasured) -> BenchLimit:
     """The limit of the step `at`, the one that counts of all `steps`."""
-    if not saturated(steps) and at.pages_s >= KEPT_UP * at.rate:
+    if not at_limit(steps):
         told = f"rate and burst: at {at.rate}/{at.rate} it kept up, with {at.pages_s:g} pages/s; the ramp ended there"
         return BenchLimit("rate", "", told)
     found = next(_reasons(at), None)

@@ -16,6 +16,8 @@ LEAST_PAGES = 100
 GROWTH = 1.10
 """A step that brings less than a tenth more is the last one."""
 MOST_STEPS = 16
+KEPT_UP = 0.90
+"""The part of its rate that a step has to reach to have kept up with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class NextStep:
 def saturated(steps: Sequence[StepMeasured]) -> bool:
     """Whether the last step brought less than a tenth more than the best one before."""
     return len(steps) > 1 and steps[-1].pages_s < GROWTH * max(one.pages_s for one in steps[:-1])
+
+
+def at_limit(steps: Sequence[StepMeasured]) -> bool:
+    """Whether the cluster could not do what was asked of it in the end."""
+    return saturated(steps) or steps[-1].pages_s < KEPT_UP * steps[-1].rate
 
 
 def following(steps: Sequence[StepMeasured], most_pages: int) -> NextStep | None:

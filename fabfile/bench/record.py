@@ -25,7 +25,7 @@ class BenchRecord(msgspec.Struct, frozen=True):
     """Its file's name without the ending: when it began, by the control machine's clock."""
     cluster: str
     release: str
-    """The name of what was deployed, as `fab releases` shows it."""
+    """The name of what hosts.toml asks for, as `fab releases` shows it where that is deployed."""
     pages: int
     size: int
     """Bytes of a page."""
@@ -77,7 +77,8 @@ def read(folder: Path, name: str) -> BenchRecord:
         raise Problem(f"{path}: it is no result of fab bench.crawl: {error}") from error
     if not record.steps:
         raise Problem(f"{path}: it has no step that was measured")
-    return record
+    # Its file may have been given another name since.
+    return msgspec.structs.replace(record, name=stem)
 
 
 def chosen(folder: Path, names: tuple[str, ...]) -> tuple[BenchRecord, BenchRecord]:

@@ -72,7 +72,10 @@ def drop(where):
     )
     try:
         cursor = server.cursor()
-        for name in where["databases"]:
+        # One that it may not see it has not made either.
+        cursor.execute("SHOW DATABASES")
+        shown = [stores.text(row[0]) for row in cursor.fetchall()]
+        for name in [one for one in where["databases"] if one in shown]:
             cursor.execute("DROP DATABASE IF EXISTS `%s`" % name.replace("`", "``"))
     finally:
         server.close()

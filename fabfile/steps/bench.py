@@ -18,8 +18,10 @@ from .shipped import shipped
 KEPT = "/var/lib/pyspider-fabfile"
 LEASE_SECONDS = 25
 """The seconds that a look grants."""
-SLOW_SECONDS = 300
-"""The seconds that are granted where something is done that has its own limits."""
+FIRST_SECONDS = 60
+"""The seconds that a bench has until its first look."""
+SLOW_SECONDS = 120
+"""The seconds that are granted while production programs of one role stop."""
 SPREAD_SECONDS = 15
 """Keepers that end by their deadline end within so many seconds of each other."""
 END_SECONDS = 90
@@ -64,11 +66,12 @@ while read -r _ local _ state _; do [ "$state" != 0A ] || echo "port ${local##*:
   [ "$state" != 0A ] || echo "port ${local##*:}"
 done </proc/net/tcp6
 """
-_PYTHON = """\
+_READY = """\
 [ -x {python} ] && sound {python} || {
-  echo 'there is no Python of root alone for pyspider; run fab deploy first'
+  echo 'there is no Python of root alone for pyspider; run fab bootstrap first'
   exit 1
 }
+[ -f {run} ] || { echo 'there is no release here; run fab deploy first'; exit 1; }
 """
 _GUARD = """\
 cd {place} || exit 1
@@ -136,11 +139,11 @@ class Bench:
         """Starts the keeper, which has no program yet. `settings` hold passwords."""
         options = {
             "place": self.keeper, "user": self.user, "folder": self.folder, "socket": self.socket,
-            "seconds": SLOW_SECONDS, "spread": SPREAD_SECONDS, **settings,
+            "seconds": FIRST_SECONDS, "spread": SPREAD_SECONDS, **settings,
         }  # fmt: skip
         script = lines(
             SOUND,
-            _PYTHON.replace("{python}", str(cmd(self.python))),
+            _READY.replace("{python}", str(cmd(self.python))).replace("{run}", str(cmd(self.home + "/current/run.py"))),
             cmd("mkdir", "-p", self.kept),
             cmd("rm", "-rf", self.keeper),
             cmd("mkdir", "-m", "700", self.keeper),
@@ -152,7 +155,12 @@ class Bench:
     def want(self, programs: Mapping[str, object]) -> Action:
         """From now on just these programs are to run."""
         place = self.keeper
-        script = f'cat "$1" >{cmd(place + "/wanted.new")}\n{cmd("mv", place + "/wanted.new", place + "/wanted.json")}'
+        script = lines(
+            # A keeper that has ended is told of by the next look.
+            f"[ -d {cmd(place)} ] || exit 0",
+            f'cat "$1" >{cmd(place + "/wanted.new")}',
+            cmd("mv", place + "/wanted.new", place + "/wanted.json"),
+        )
         return Action("change the bench's programs", script, (Payload(json.dumps(dict(programs)).encode()),))
 
     def end(self) -> Action:
@@ -180,7 +188,7 @@ class Bench:
             cmd("mkdir", "-p", self.kept),
             cmd("rm", "-rf", self.guard),
             cmd("mkdir", "-m", "700", self.guard),
-            f'cat "$2" >{place}/drop.sql; cat "$3" >{place}/guard; echo {SLOW_SECONDS} >{place}/renewed',
+            f'cat "$2" >{place}/drop.sql; cat "$3" >{place}/guard; echo {FIRST_SECONDS} >{place}/renewed',
             f"setsid /bin/sh {place}/guard </dev/null >/dev/null 2>&1 &",
             f"echo $! >{place}/pid",
             FIND + RUN,

@@ -131,7 +131,7 @@ class _Crawl:
             for host in self.ground.keepers
             if fleet.programs(host)
         }
-        if not ramp.saturated(self.steps):
+        if not ramp.at_limit(self.steps):
             why = "the ramp ended before the cluster was at its limit"
             yield from (Gain(role, why_not=why) for role in tried_roles())
             return

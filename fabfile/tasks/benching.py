@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .. import render
+from .. import plan, render
 from ..bench import programs
 from ..bench.programs import SITE, ScratchStores
 from ..bench.samples import HostSample, sampled
 from ..errors import Problem, Say, Unreachable, printable
 from ..health.scratch import Crawler, ScratchMySQL, ScratchRedis, make_databases, mark
 from ..inventory import Host
-from ..inventory.order import Chosen, starting, stopping
+from ..inventory.order import Chosen, Phase, starting, stopping
 from ..inventory.roles import FETCHER, MYSQL, SCHEDULER
 from ..runs.engine import apply, look
 from ..runs.outcomes import Done
@@ -24,6 +24,7 @@ from ..runs.run import Run
 from ..runs.target import route
 from ..steps.base import Action
 from ..steps.bench import LEASE_SECONDS, SLOW_SECONDS, Bench, BenchLook, scratch_sql
+from ..steps.operation import Begun
 from .operate import DRAIN_SECONDS, begun, ended, in_order
 
 READY_SECONDS = 90.0
@@ -104,9 +105,10 @@ class Ground:
         else:
             make_databases(_mysql(run, self.hosts, self.scratch), names)
         if self.instead:
-            self.grant(SLOW_SECONDS)
-            in_order(run, stopping(fleet, self.resting), partial(ended, run, False), {}, DRAIN_SECONDS)
-            heed(run, self.hosts)
+            for phase in stopping(fleet, self.resting):
+                self.grant(SLOW_SECONDS)
+                in_order(run, [phase], partial(ended, run, False), {}, DRAIN_SECONDS)
+                heed(run, self.hosts)
         self.want()
         self._await_ready()
 
@@ -207,7 +209,8 @@ class Ground:
         faults = self._last({host.name: [self.where.want({})] for host in self.keepers})
         again = Run(self.run.target, reports=False)
         with suppress(Problem):
-            in_order(again, starting(self.resting), partial(begun, again), {})
+            for step in (begun, _running):
+                in_order(again, starting(self.resting), partial(step, again), {})
         return faults + [f"{one.host}: {one.cause}" for one in again.recorder.outcomes(self.hosts) if one.cause]
 
     def _act(self, actions: Mapping[str, Sequence[Action]]) -> None:
@@ -217,7 +220,13 @@ class Ground:
     def _last(self, actions: Mapping[str, Sequence[Action]]) -> list[str]:
         last = Run(self.run.target, reports=False)
         act(last, self.hosts, actions)
-        return [f"{one.host}: {one.cause}" for one in last.recorder.outcomes(self.hosts) if one.cause]
+        bad = [one for one in last.recorder.outcomes(self.hosts) if one.cause]
+        return [f"{one.host}: {one.cause}{': ' * bool(one.detail)}{printable(one.detail.strip())}" for one in bad]
+
+
+def _running(run: Run, phase: Phase, host: Host) -> Begun:
+    """The programs of a phase have run for their first seconds."""
+    return Begun(plan.place(run.target.fleet), phase.names[host.name])
 
 
 def act(run: Run, hosts: Sequence[Host], actions: Mapping[str, Sequence[Action]]) -> None:

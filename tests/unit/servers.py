@@ -154,8 +154,17 @@ def refusal(code: int, text: str, number: int = 2) -> bytes:
     return packet(number, b"\xff" + struct.pack("<H", code) + b"#HY000" + text.encode())
 
 
-def mysql(certificate: Path | None = None, *, tls_only: bool = False, refuses: tuple[int, str] | None = None) -> Serve:
-    """Lets everybody in and shows pyspider's databases; offers TLS where it has a certificate."""
+def mysql(
+    certificate: Path | None = None,
+    *,
+    tls_only: bool = False,
+    refuses: tuple[int, str] | None = None,
+    makes_none: tuple[int, str] | None = None,
+) -> Serve:
+    """Lets everybody in and shows pyspider's databases; offers TLS where it has a certificate.
+
+    `makes_none` is its error for those who make a database.
+    """
 
     def serve(connection: socket.socket) -> None:
         connection.sendall(greeting(FLAGS | (TLS_FLAG if certificate else 0)))
@@ -174,7 +183,8 @@ def mysql(certificate: Path | None = None, *, tls_only: bool = False, refuses: t
             _, said = _read(connection)
             if said[:1] != b"\x03":
                 return
-            connection.sendall(_answer(said[1:]))
+            denied = makes_none if said[1:].startswith(b"CREATE DATABASE") else None
+            connection.sendall(refusal(*denied, 1) if denied else _answer(said[1:]))
 
     return serve
 
@@ -187,6 +197,8 @@ def _answer(query: bytes) -> bytes:
         rows = [(b"taskdb",), (b"projectdb",), (b"resultdb",)]
     elif b"information_schema" in query:
         rows = [(b"taskdb", b"3")]
+    elif b"CURRENT_USER" in query:
+        rows = [(b"crawl@192.0.2.%",)]
     elif b"COUNT" in query:
         rows = [(b"42",)]
     return packet(1, OK) if rows is None else _table(rows)

@@ -19,6 +19,8 @@ from fabfile.inventory import Fleet
 from fabfile.remote import benchsite as site
 from fabfile.tasks import bench as job
 
+from .test_program import fab
+
 SCRATCH = ScratchStores("0a1b2c3d", "bench_0a1b2c3d", "scratch-password", 9)
 
 
@@ -62,6 +64,12 @@ def test_a_ramp_ends_where_its_pages_would_last_for_a_moment_only_and_says_how_m
     assert following(steps, 299) is None and following(steps, 300) is not None
     assert not saturated(steps) and ramp.pages_for_more(steps) == 800
     assert "it kept up" in limit(steps, best(steps)).sentence and limit(steps, best(steps)).kind == "rate"
+
+
+def test_a_cluster_that_falls_behind_its_rate_is_at_its_limit_after_one_step() -> None:
+    busy = {"node1": use(0.99, 2)}
+    assert ramp.at_limit([step(25, 22.0, busy)]) and not ramp.at_limit([step(25, 24.0, busy)])
+    assert limit([step(25, 22.0, busy)], step(25, 22.0, busy)).kind == "cpu"
 
 
 def test_a_role_whose_programs_take_a_whole_core_is_the_limit() -> None:
@@ -227,6 +235,20 @@ def test_a_size_that_is_none_is_wrong_input(text: str) -> None:
 def test_pages_that_are_too_few_or_too_many_are_wrong_input(text: str) -> None:
     with pytest.raises(WrongInput, match="--pages"):
         job.pages_of(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("bench.crawl", "-H", "node1"), "bench.crawl concerns the whole cluster: leave -H away"),
+        (("bench.crawl", "--pages", "10"), "--pages 10: give a whole number from 100 on"),
+        (("bench.crawl", "--size", "1k"), "--size 1k: give from 10k (a page has 100 links) to 5m"),
+    ],
+)
+def test_wrong_input_is_told_before_any_host_is_asked(words: tuple[str, ...], told: str) -> None:
+    result = fab(*words)
+    assert (result.returncode, result.stdout) == (2, "") and told in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def kept(name: str, pages_s: float, **more: Any) -> record.BenchRecord:

@@ -39,6 +39,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
             folder.chmod(folder.stat().st_mode | 0o011)
     home = tmp_path / "home"
     home.mkdir()
+    (home / "current").mkdir()
+    (home / "current" / "run.py").touch()
     os.chown(home, 65534, 65534)
     where = Bench(
         f"unit{os.getpid()}", "nobody", str(home), str(tmp_path / "none.sock"), "/usr/bin/python3", str(tmp_path)
@@ -138,6 +140,14 @@ def test_a_folder_that_can_not_be_made_is_told_and_nothing_stays(bench: Bench) -
     with pytest.raises(Problem) as error:
         done(bench.begin({"files": {"config.json": "{}"}}))
     assert "the folder of the bench can't be made" in error.value.detail
+    assert not Path(bench.keeper).exists()
+
+
+def test_without_a_release_nothing_begins(bench: Bench) -> None:
+    Path(bench.home, "current", "run.py").unlink()
+    with pytest.raises(Problem) as error:
+        done(bench.begin({"files": {}}))
+    assert "there is no release here; run fab deploy first" in error.value.detail
     assert not Path(bench.keeper).exists()
 
 
