@@ -15,7 +15,8 @@ import pytest
 
 from fabfile.bench.samples import HostSample, sampled
 from fabfile.errors import Problem
-from fabfile.remote import scratch
+from fabfile.remote import look as remote_look
+from fabfile.remote import processes, scratch
 from fabfile.runs.engine import apply, look
 from fabfile.steps.base import Action
 from fabfile.steps.bench import Bench, BenchLook, scratch_sql
@@ -103,6 +104,25 @@ def test_without_a_look_in_time_everything_goes_away_by_itself(bench: Bench) -> 
     pids = running(bench)
     seen(bench, 1)
     assert eventually(lambda: nothing_left(bench, pids), SECONDS)
+
+
+def test_its_scheduler_is_none_of_the_clusters(bench: Bench, tmp_path: Path) -> None:
+    script = tmp_path / "home" / "run.py"
+    script.write_text("import time; time.sleep(600)\n")
+    script.chmod(0o644)
+    words = ["/usr/bin/python3", str(script), "-c", "x", "scheduler"]
+    with subprocess.Popen(words, user=65534) as stray:
+        try:
+            done(bench.begin({"files": {}}), bench.want({"scheduler": {"words": words, "environment": {}}}))
+            assert eventually(lambda: "scheduler" in told(bench), SECONDS)
+            own = told(bench)["scheduler"]["pid"]
+            is_one = lambda pid: processes.Process(pid).role() == "scheduler"  # noqa: E731
+            assert eventually(lambda: is_one(own) and is_one(stray.pid), SECONDS)
+            found = remote_look.schedulers(processes.table(), {"user": "nobody"})
+            assert stray.pid in found and own not in found
+            done(bench.end())
+        finally:
+            stray.kill()
 
 
 def test_looks_grant_time(bench: Bench) -> None:
