@@ -35,7 +35,11 @@ class RedisServer:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
         words = ["redis-server", *options, "--appendonly", "yes", "--appendfsync", "everysec", *self.options]
         log = (self.folder / "redis.log").open("a")
-        self.process = subprocess.Popen(words, executable=PROGRAM, stdout=log, stderr=log)
+        # A process is known by the name that its file was called by.
+        called = self.folder / "redis-server"
+        if not called.is_symlink():
+            called.symlink_to(str(PROGRAM))
+        self.process = subprocess.Popen(words, executable=called, stdout=log, stderr=log)
         log.close()
         assert eventually(self.answers), (self.folder / "redis.log").read_text()
 
