@@ -27,7 +27,7 @@ def test_every_picture_of_a_program_that_is_shown_is_among_them() -> None:
     found = {
         str((document.parent / path).resolve().relative_to(PROJECT))
         for document in documents
-        for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", document.read_text())
+        for path in re.findall(r"(?:!\[[^\]]*\]\(|src(?:set)?=\")([^)\"]+)", document.read_text())
     }
     figures = {"docs/benchmark.png", "docs/crawl.png"}
     assert found - figures <= set(pictures.SOURCES)
