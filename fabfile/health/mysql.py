@@ -126,7 +126,8 @@ def _readable(result: bytes | str | None) -> str:
 
 
 _TABLES = "SELECT table_schema, COUNT(*) FROM information_schema.tables WHERE table_schema IN %s GROUP BY table_schema"
-_NO_SUCH_TABLE = 1146
+_NOT_PYSPIDERS = (1146, 1054)
+"""No such table, and one without such a column: somebody else's."""
 
 
 def table(database: str, project: str) -> str:
@@ -139,13 +140,13 @@ def table(database: str, project: str) -> str:
 def rows(
     connection: Connection[Any], query: str, values: tuple[Any, ...] = (), missing_ok: bool = False
 ) -> list[tuple[Any, ...]]:
-    from pymysql.err import ProgrammingError
+    from pymysql.err import OperationalError, ProgrammingError
 
     with connection.cursor() as cursor:
         try:
             cursor.execute(query, values or None)
-        except ProgrammingError as error:
-            if missing_ok and error.args[:1] == (_NO_SUCH_TABLE,):
+        except (ProgrammingError, OperationalError) as error:
+            if missing_ok and error.args[:1] and error.args[0] in _NOT_PYSPIDERS:
                 return []
             raise
         return list(cursor.fetchall())

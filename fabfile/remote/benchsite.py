@@ -76,7 +76,11 @@ def site(options):
 
         def handle_stream(self, stream, _address):
             def asked(head):
-                stream.write(answer(head.split(b" ", 2)[1].decode("ascii", "replace"), filling, size))
+                words = head.split(b" ", 2)
+                if len(words) < 3:
+                    stream.close()
+                    return
+                stream.write(answer(words[1].decode("ascii", "replace"), filling, size))
                 wait()
 
             def wait():

@@ -199,8 +199,8 @@ class Chain(object):
         record = self.parser.open or self.parser.last
         return self.place(record) if record else [self.pieces[-1].ino, 0, self.pieces[-1].mark(0)]
 
-    def go_on(self, place):
-        """Read on from a place of an earlier look; what was rotated meanwhile first. The records until now."""
+    def go_on(self, place, taken=list):
+        """Read on from a place of an earlier look, what was rotated meanwhile first: `taken` of the records until now."""
         start = 0
         for piece in self.pieces:
             if place and piece.ino == place[0] and piece.size >= place[1] and piece.mark(place[1]) == place[2]:
@@ -210,7 +210,7 @@ class Chain(object):
         else:
             # That file is gone, or was begun anew: without a place all of the newest is new.
             start = 0 if place is None else self.total - (self.pieces[-1].size if self.pieces else 0)
-        return list(self.from_line(start))
+        return taken(self.from_line(start))
 
     def from_line(self, start):
         """The records from byte `start` on, at which a line begins."""

@@ -8,19 +8,15 @@ that user's, and end with the keeper, however that ends. Runs under pyspider's o
 
 from __future__ import absolute_import, print_function
 
-import ctypes
 import errno
 import json
 import os
-import resource
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import time
 
-from . import files, locks, processes, rights, rpc, scratch, texts, watch
+from . import child, files, locks, purpose, rights, rpc, scratch, texts, watch
 from .pythons import xmlrpclib
 
 PAUSE = 0.2
@@ -30,8 +26,12 @@ END_SECONDS = 12.0
 """The time that programs have to end in order; their stores are scratch."""
 STORE_SECONDS = 40.0
 """The time for which stores are tried to be cleared; what is left then waits for the next bench."""
-DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG."""
+RESUME_SECONDS = 60.0
+KILLED_SECONDS = 5.0
+NO_SUCH_PROGRAM, RUNS_ALREADY = 10, 60
+"""supervisord's."""
+ARCHIVE = "bench.zip"
+"""A file in the folder of every bench."""
 TAIL_BYTES = 3000
 
 
@@ -46,10 +46,14 @@ def keep(options):
     if lock is None:
         print("a keeper is there already")
         return 1
+    # Without a number nobody's rights would be taken, and all be done as root.
+    if not rights.user_of(options["user"]):
+        print("there is no user %s here, or nobody knows it now" % options["user"])
+        return 1
     keeper = Keeper(options)
     try:
         keeper.furnish()
-    except (IOError, OSError) as error:
+    except Exception as error:
         print("the folder of the bench can't be made: %s" % error)
         keeper.clear(False)
         return 1
@@ -63,25 +67,6 @@ def keep(options):
     os._exit(0)
 
 
-class Child(object):
-    """A program that runs, or has ended by itself or by us."""
-
-    def __init__(self, process):
-        self.process, self.ending, self.status = process, None, None
-
-    def ended(self):
-        if self.status is None:
-            self.status = self.process.poll()
-        return self.status is not None
-
-    def signal(self, number):
-        try:
-            os.killpg(self.process.pid, number)
-        except OSError as error:
-            if error.errno != errno.ESRCH:
-                raise
-
-
 class Keeper(object):
     """One host's programs."""
 
@@ -92,6 +77,8 @@ class Keeper(object):
         self.wanted, self.wanted_at = {}, None
         self.deadline = clock() + options["seconds"]
         self.over = False
+        self.again = os.path.exists(self.path("end"))
+        """Whether this is only to remove what an earlier keeper has left."""
         self.told_at = 0
 
     def path(self, name):
@@ -115,17 +102,25 @@ class Keeper(object):
 
     def furnish(self):
         """The folder of the cluster's user, with the files that its programs read."""
-        if os.path.exists(self.path("end")):
+        if self.again:
             return
         with open(sys.path[0], "rb") as stream:
             archive = stream.read()
+        folder = self.options["folder"]
+        if not self.owns_folder():
+            raise OSError(errno.EEXIST, "%s is there, and no bench has made it" % folder)
         with rights.acting(self.uid):
-            folder = self.options["folder"]
             shutil.rmtree(folder, True)
             os.mkdir(folder, 0o700)
+            put(os.path.join(folder, ARCHIVE), archive)
             for name, text in sorted(self.options["files"].items()):
                 put(os.path.join(folder, name), raw(text))
-            put(os.path.join(folder, "bench.zip"), archive)
+
+    def owns_folder(self):
+        """Whether the folder is a bench's, or is not there."""
+        folder = self.options["folder"]
+        with rights.acting(self.uid):
+            return os.path.lexists(os.path.join(folder, ARCHIVE)) or not os.path.lexists(folder)
 
     def renew(self):
         path = self.path("renewed")
@@ -150,7 +145,7 @@ class Keeper(object):
                 one.ended()
         for name in sorted(self.wanted):
             if name not in self.programs:
-                self.programs[name] = Child(self.started(name, self.wanted[name]))
+                self.programs[name] = child.begun(name, self.wanted[name], self.options["folder"], self.uid)
 
     def end(self, name, one):
         if one.ended():
@@ -160,34 +155,6 @@ class Keeper(object):
             one.signal(signal.SIGINT)
         elif clock() > one.ending:
             one.signal(signal.SIGKILL)
-
-    def started(self, name, wanted):
-        folder, uid = self.options["folder"], self.uid
-
-        def become():
-            os.setsid()
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            resource.setrlimit(resource.RLIMIT_NOFILE, self.most_files())
-            rights.become(uid)
-            os.umask(0o077)
-            # After the change of the user, which takes it away.
-            ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
-
-        with rights.acting(uid):
-            log = os.open(os.path.join(folder, name + ".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            with open(os.devnull) as nothing:
-                streams = {"stdin": nothing, "stdout": log, "stderr": log, "close_fds": True}
-                where = {"cwd": folder, "env": wanted["environment"], "preexec_fn": become}
-                return subprocess.Popen(wanted["words"], **dict(streams, **where))
-        finally:
-            os.close(log)
-
-    @staticmethod
-    def most_files():
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        return (min(4096, hard) if hard > 0 else 4096, hard)
 
     def tell(self):
         if clock() < self.told_at + TELL_SECONDS:
@@ -202,19 +169,21 @@ class Keeper(object):
         if one.ended():
             path = os.path.join(self.options["folder"], name + ".log")
             return {"pid": 0, "cpu": 0.0, "status": one.status, "tail": files.tail(path, TAIL_BYTES, self.uid)}
-        return {"pid": one.process.pid, "cpu": cpu(one.process.pid), "status": None, "tail": ""}
+        return {"pid": one.process.pid, "cpu": one.cpu(), "status": None, "tail": ""}
 
     # The end.
 
     def clear(self, late):
         """Takes everything away. Other keepers may end somewhat later, where all ended by their deadline (`late`)."""
-        self.end_all()
-        self.resume()
-        if self.options.get("stores") and not self.cleared(late):
-            # The next bench finds this place, and tries again.
-            return
-        self.remove_folder()
-        shutil.rmtree(self.options["place"], True)
+        try:
+            self.end_all()
+        finally:
+            left = self.resume()
+        cleared = not self.options.get("stores") or self.cleared(late)
+        # The next bench finds this place, and tries again: once, for programs that can't be started.
+        if cleared and (not left or self.again):
+            self.remove_folder()
+            shutil.rmtree(self.options["place"], True)
 
     def end_all(self):
         for one in self.programs.values():
@@ -224,37 +193,65 @@ class Keeper(object):
             time.sleep(0.1)
         for one in self.programs.values():
             one.signal(signal.SIGKILL)
-            one.process.wait()
+        # One that hangs in the kernel ends when that lets it go.
+        deadline = clock() + KILLED_SECONDS
+        while clock() < deadline and not all([one.ended() for one in self.programs.values()]):
+            time.sleep(0.1)
 
     def resume(self):
-        """Starts the production programs that were stopped for this bench; supervisord itself may be on its way."""
-        left = list(self.options.get("resume", []))
-        deadline = clock() + 60
-        while left and clock() < deadline:
-            try:
-                with rights.acting(self.uid):
-                    server = rpc.supervisor(self.options["socket"])
-                    while left:
-                        begin(server, left[0])
-                        del left[0]
-            except (socket.error, IOError, xmlrpclib.Error, ValueError):
-                time.sleep(1)
+        """Starts the production programs that were stopped for this bench; the names of those that can't be.
+
+        supervisord itself may be on its way. What was stopped on purpose since then stays so.
+        """
+        if os.path.exists(self.path("resumed")):
+            return []
+        rests = purpose.stopped({"stopped": self.options.get("stopped")})
+        left = [name for name in self.options.get("resume", []) if name not in rests]
+        deadline = clock() + RESUME_SECONDS
+        while True:
+            left = [name for name in left if not self.begun(name)]
+            if not left or clock() > deadline:
+                break
+            time.sleep(1)
+        if left:
+            self.say_why("%s can't be started again: see `fab status`" % ", ".join(left))
+        else:
+            locks.written(self.path("resumed"), b"")
+        return left
+
+    def begun(self, name):
+        """Whether supervisord has started it, or does not have it any more."""
+        try:
+            with rights.acting(self.uid):
+                rpc.supervisor(self.options["socket"]).startProcessGroup(name, False)
+        except xmlrpclib.Fault as fault:
+            return fault.faultCode in (NO_SUCH_PROGRAM, RUNS_ALREADY)
+        except Exception:
+            # Whatever a supervisord answers that is just ending, or another program in its place.
+            return False
+        return True
 
     def cleared(self, late):
+        if late:
+            # Programs of other hosts write until their keepers have ended them.
+            time.sleep(self.options["spread"])
         deadline = clock() + STORE_SECONDS
-        wait_until = clock() + (self.options["spread"] if late else 0)
         while clock() < deadline:
             try:
-                done = scratch.clear_stores(self.options["stores"])
-                if done and clock() >= wait_until:
+                if scratch.clear_stores(self.options["stores"]):
                     return True
             except Exception as error:
                 # Whatever it is: stores that are away come back, and the next bench tells what is left.
-                locks.written(self.path("why"), ("%s\n" % error).encode("utf-8", "replace"))
+                self.say_why(str(error))
             time.sleep(1)
         return False
 
+    def say_why(self, text):
+        locks.written(self.path("why"), raw("%s\n" % text))
+
     def remove_folder(self):
+        if not self.owns_folder():
+            return
         pid = os.fork()
         if not pid:
             # Only as the user whose it is: there may be a link in place of any of it.
@@ -266,15 +263,6 @@ class Keeper(object):
         os.waitpid(pid, 0)
 
 
-def begin(server, name):
-    try:
-        server.startProcessGroup(name, False)
-    except xmlrpclib.Fault as fault:
-        # 10: no such program any more; 60: it runs.
-        if fault.faultCode not in (10, 60):
-            raise
-
-
 def raw(text):
     return text if isinstance(text, bytes) else text.encode("utf-8")
 
@@ -282,14 +270,3 @@ def raw(text):
 def put(path, content):
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(content)
-
-
-def cpu(session):
-    """Seconds of CPU that all living processes of a session have used, with those that they have waited for."""
-    total = 0
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            stat = processes.kernel("/proc/%s/stat" % name).rpartition(")")[2].split()
-            if len(stat) > 14 and stat[3] == str(session):
-                total += sum(map(int, stat[11:15]))
-    return total / float(os.sysconf("SC_CLK_TCK"))

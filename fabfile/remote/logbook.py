@@ -12,6 +12,7 @@ Each line of the answer is one JSON object, and one of:
 
 from __future__ import absolute_import, print_function
 
+import collections
 import errno
 import json
 import os
@@ -124,7 +125,9 @@ class Book(object):
         known, age, count = self.options["places"], self.options["age"], self.options["count"]
         limit, whole = FOREVER if age is None else time.time() - age - SLACK, not self.options["follow"]
         if known is not None:
-            return chain.go_on(known.get(chain.path))
+            # What has come while nobody looked may be more than anybody wants.
+            last = lambda found: collections.deque(filter(self.wanted, found), count)  # noqa: E731
+            return chain.go_on(known.get(chain.path), list if count is None or self.options["follow"] else last)
         return chain.since(limit, whole) if count is None else chain.last(count, limit, self.wanted, whole)
 
     def add(self, name, path, by):

@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import select
+import shutil
 import sys
 import time
 
@@ -52,6 +53,8 @@ def reside(folder):
             tell(folder, receiver, answer.encode("ascii"))
             if not answer:
                 return
+    # A receiver that was killed has left its folder.
+    shutil.rmtree(folder, True)
 
 
 def alone():

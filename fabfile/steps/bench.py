@@ -96,6 +96,8 @@ _GONE = """\
 n=0
 while [ -d {place} ]; do
   n=$((n+1))
+  # Made anew by what has told it to end, just when it did.
+  [ -s {place}/settings.json ] || [ -s {place}/guard ] || { rm -rf {place}; break; }
   [ "$n" -lt {tries} ] || { cat {place}/why 2>/dev/null; echo {still}; exit 1; }
   sleep 0.2
 done
@@ -111,6 +113,8 @@ class Bench:
     home: str
     socket: str
     python: str
+    stopped: str = ""
+    """The file of the programs that were stopped on purpose."""
     kept: str = KEPT
     """The folder of root's alone on each host; the cluster's lock is there too."""
 
@@ -127,7 +131,7 @@ class Bench:
     @property
     def folder(self) -> str:
         """The folder of the cluster's user, with the files and logs of the programs."""
-        return f"{self.home}/bench"
+        return f"{self.home}/.pyspider-bench"
 
     def look(self, seconds: int = 0, ports: bool = False) -> Probe:
         """A look that grants so many seconds; 0 changes nothing."""
@@ -139,6 +143,7 @@ class Bench:
         """Starts the keeper, which has no program yet. `settings` hold passwords."""
         options = {
             "place": self.keeper, "user": self.user, "folder": self.folder, "socket": self.socket,
+            "stopped": self.stopped,
             "seconds": FIRST_SECONDS, "spread": SPREAD_SECONDS, **settings,
         }  # fmt: skip
         script = lines(
@@ -171,7 +176,7 @@ class Bench:
         script = lines(
             SOUND,
             f"[ -d {place} ] || exit 0",
-            f"touch {place}/end",
+            f"touch {place}/end 2>/dev/null || [ ! -d {place} ]",
             # One whose beginning was cut off has no settings yet, and so has begun nothing.
             f"[ -s {place}/settings.json ] || {{ rm -rf {place}; exit 0; }}",
             # It takes the lock of a keeper that is there, and leaves it alone.
@@ -201,7 +206,7 @@ class Bench:
         place = str(cmd(self.guard))
         script = lines(
             f"[ -d {place} ] || exit 0",
-            f"touch {place}/end",
+            f"touch {place}/end 2>/dev/null || [ ! -d {place} ]",
             f"[ -s {place}/guard ] || {{ rm -rf {place}; exit 0; }}",
             f"p=$(cat {place}/pid 2>/dev/null)",
             f'grep -qsF {place} "/proc/$p/cmdline" ||',

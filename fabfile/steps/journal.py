@@ -71,5 +71,8 @@ def entries(found: Found) -> Iterator[JournalEntry]:
     """The entries in a host's answer, in their order; what is no line of a journal is left out."""
     for line in found.text.split("\n"):
         if one := _LINE.fullmatch(line):
-            at = calendar.timegm(time.strptime(one["at"], "%Y-%m-%dT%H:%M:%SZ"))
+            try:
+                at = calendar.timegm(time.strptime(one["at"], "%Y-%m-%dT%H:%M:%SZ"))
+            except ValueError:
+                continue
             yield JournalEntry(at, one["who"], one["task"] or "", int(one["status"]), one["text"])

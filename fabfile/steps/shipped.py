@@ -21,7 +21,7 @@ STDIN = "/proc/self/fd/0"
 
 
 MORE = {
-    "keep": ("benchsite.py", "keeper.py", "scratch.py"),
+    "keep": ("benchsite.py", "child.py", "keeper.py", "scratch.py"),
     "logs": ("chain.py", "logbook.py", "records.py"),
     "stay": ("stay.py",),
 }

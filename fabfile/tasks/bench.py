@@ -226,7 +226,8 @@ def _intended(ground: Ground) -> Iterator[str]:
     scratch = ground.scratch
     yield f"would take Redis' database {scratch.db}, and make in MySQL {', '.join(scratch.databases.values())}"
     for host, names in ground.wanted.items():
-        yield f"would run on {host}: {', '.join(names)}"
+        if names:
+            yield f"would run on {host}: {', '.join(names)}"
     for host, own in ground.resting.items():
         if own:
             yield f"would stop on {host} meanwhile: {', '.join(one.name for one in own)}"

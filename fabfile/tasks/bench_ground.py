@@ -30,7 +30,7 @@ def prepared(run: Run, size: int, instead: bool) -> Ground:
     """The ground for a bench, on which nothing has begun; leftovers of an earlier one are gone. Raises Problem."""
     fleet = run.target.fleet
     place = plan.place(fleet)
-    where = Bench(fleet.cluster.name, place.user, place.home, place.socket, place.python)
+    where = Bench(fleet.cluster.name, place.user, place.home, place.socket, place.python, place.stopped)
     seen = sights(run, where, run.target.hosts, ports=True)
     hosts = _able(run, seen)
     if not run.dry:
@@ -46,8 +46,10 @@ def prepared(run: Run, size: int, instead: bool) -> Ground:
     for host in hosts:
         ground.taken[host.name] = seen[host.name].ports
         own, ports = programs.of_host(fleet, host, where.folder, size, seen[host.name].ports, served)
-        if own:
+        # Where production rests, a keeper starts it again, whatever becomes of this machine.
+        if own or ground.resting.get(host.name):
             ground.wanted[host.name], ground.ports[host.name] = own, ports
+        if own:
             _enough_memory(host, seen[host.name], len(own), instead)
     return ground
 

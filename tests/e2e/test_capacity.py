@@ -19,8 +19,8 @@ pytestmark = pytest.mark.e2e
 
 HOSTS = ("node1", "node2", "node3")
 LEFT = """\
-ls -d /var/lib/pyspider-fabfile/bench* /home/work/distri_pyspider/bench 2>/dev/null
-ps -eo args= | grep -e '[/]bench/config.json' -e '[b]ench.zip' -e '[k]eep /var/lib' -e 'demo/[g]uard'
+ls -d /var/lib/pyspider-fabfile/bench* /home/work/distri_pyspider/.pyspider-bench 2>/dev/null
+ps -eo args= | grep -e '[-]bench/config.json' -e '[b]ench.zip' -e '[k]eep /var/lib' -e 'demo/[g]uard'
 true
 """
 STORES = """\
@@ -81,7 +81,10 @@ def test_after_kill_9_nothing_is_left_and_production_runs_again(watched: Cluster
     before = stores(watched)
     process = begun(watched.command("bench.crawl", "--instead", "--pages", "5000"))
     try:
-        until(lambda: "run.py -c /home/work/distri_pyspider/bench/config.json processor" in left(watched), SECONDS)
+        until(
+            lambda: ".pyspider-bench/config.json processor" in left(watched),
+            SECONDS,
+        )
         assert "distri_pyspider/current/config.json" not in watched.on("node2", "ps -eo args=")
         assert "pyspider_bench_" in stores(watched)
     finally:

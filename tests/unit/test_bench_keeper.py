@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import signal
+import socketserver
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xmlrpc.client import dumps, loads
 
 import pytest
 
@@ -44,7 +49,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     (home / "current" / "run.py").touch()
     os.chown(home, 65534, 65534)
     where = Bench(
-        f"unit{os.getpid()}", "nobody", str(home), str(tmp_path / "none.sock"), "/usr/bin/python3", str(tmp_path)
+        f"unit{os.getpid()}", "nobody", str(home), str(tmp_path / "none.sock"), "/usr/bin/python3", kept=str(tmp_path)
     )
     yield where
     with suppress(OSError, ValueError):
@@ -184,6 +189,77 @@ def test_a_link_in_place_of_the_folder_leads_nowhere(bench: Bench, tmp_path: Pat
     assert not [pid for pid in pids if Path(f"/proc/{pid}/exe").exists()]
 
 
+def test_a_pipe_in_place_of_a_log_holds_nobody_up_and_a_folder_that_no_bench_has_made_stays(bench: Bench) -> None:
+    pids = running(bench)
+    os.mkfifo(Path(bench.folder, "fetcher2.log"))
+    done(bench.want({"fetcher2": program("exec sleep 600")}))
+    assert eventually(lambda: not Path(bench.keeper).exists(), SECONDS) and nothing_left(bench, pids)
+    mine = Path(bench.folder, "mine")
+    mine.parent.mkdir()
+    mine.write_text("kept")
+    os.chown(mine.parent, 65534, 65534)
+    with pytest.raises(Problem) as error:
+        done(bench.begin({"files": {}}))
+    assert f"{bench.folder} is there, and no bench has made it" in error.value.detail
+    assert mine.read_text() == "kept" and not Path(bench.keeper).exists()
+
+
+def test_root_follows_no_link_into_a_folder_that_the_user_can_not_enter(bench: Bench, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "inner").mkdir(parents=True)
+    closed.chmod(0o700)
+    running(bench)
+    folder = Path(bench.folder)
+    (folder / "bench.zip").unlink()
+    folder.rename(Path(bench.home, "moved"))
+    folder.symlink_to(closed / "inner")
+    seen_there = tmp_path / "home" / "seen"
+    done(bench.want({"fetcher2": program(f"pwd >{seen_there}")}))
+    assert eventually(lambda: not Path(bench.keeper).exists(), SECONDS)
+    assert not seen_there.exists()
+
+
+class Supervisor(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """A supervisord that starts what it is told to."""
+
+    daemon_threads = True
+
+    def __init__(self, path: str) -> None:
+        self.started: list[str] = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(handler) -> None:
+                (name, _), _ = loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+                self.started.append(str(name))
+                body = dumps(([],), methodresponse=True).encode()
+                handler.send_response(200)
+                handler.send_header("Content-Length", str(len(body)))
+                handler.end_headers()
+                handler.wfile.write(body)
+
+            def log_message(handler, *_: Any) -> None:
+                pass
+
+            def address_string(handler) -> str:
+                return ""
+
+        super().__init__(path, Handler)
+        Path(path).chmod(0o777)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+def test_production_starts_again_but_for_what_was_stopped_on_purpose_meanwhile(bench: Bench, tmp_path: Path) -> None:
+    stopped = tmp_path / "stopped.conf"
+    stopped.write_text("[program:webui1]\ncommand=/bin/false\nautostart=false\n")
+    bench = replace(bench, stopped=str(stopped))
+    with Supervisor(bench.socket) as supervisor:
+        running(bench, resume=["fetcher1", "webui1", "processor1"])
+        seen(bench, 1)
+        assert eventually(lambda: not Path(bench.keeper).exists(), SECONDS)
+        assert supervisor.started == ["fetcher1", "processor1"]
+        supervisor.shutdown()
+
+
 def where(port: int, db: int, run: str = "0a1b2c3d") -> dict[str, Any]:
     return {"message-queue": f"redis://127.0.0.1:{port}/{db}", "run": run, "tls": {}, "databases": []}
 
@@ -195,8 +271,13 @@ def test_only_the_database_of_the_bench_is_cleared(tmp_path: Path) -> None:
             server.client.set(scratch.MARK, run)
             server.client.rpush("newtask_queue", "x")
             server.client.hset("newtask_queue:held:node1/scheduler/1.2.3", "1", "x")
-        assert scratch.clear_stores(where(server.port, 3)) and not scratch.clear_stores(where(server.port, 4))
+        assert scratch.clear_stores(where(server.port, 3)) and scratch.clear_stores(where(server.port, 4))
         assert set(server.client.info("keyspace")) == {"db4"}
+        # Somebody whose database was empty when the bench took it keeps what is theirs.
+        server.client.execute_command("SELECT", 3)
+        server.client.mset({scratch.MARK: "0a1b2c3d", "pyspider:pulse": "x", "theirs": "kept", "status_queues": "kept"})
+        assert scratch.clear_stores(where(server.port, 3))
+        assert sorted(server.client.keys()) == [b"status_queues", b"theirs"]
 
 
 def test_a_user_of_redis_who_may_not_list_keys_clears_those_of_the_launcher(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ async function read() {
   const mine = visit;
   const body = JSON.stringify({ host, program: program(), errors: $("logs-errors").checked, places });
   const answer = await fetch("logs", { method: "POST", body }).catch(() => null);
-  const said = answer?.ok ? await answer.json() : { note: answer ? await answer.text() : t("lost") };
+  const heard = answer?.ok ? answer.json() : answer?.text().then((note) => ({ note }));
+  const said = (await heard?.catch(() => null)) ?? { note: t("lost") };
   if (mine !== visit) return;
   busy = false;
   show(said);

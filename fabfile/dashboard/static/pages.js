@@ -41,7 +41,8 @@ const row = (table) => el("tr", {}, ...[...table.tHead.rows[0].cells].map((cell)
 // Nobody knows what an address of a crawled page does: only those of the web can be followed, and none learns whence.
 function link(cell, url) {
   if (cell.textContent === url) return;
-  const web = /^https?:/i.test(url);
+  // One that was cut leads elsewhere.
+  const web = /^https?:/i.test(url) && url.length < 300;
   cell.replaceChildren(web ? el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, url) : url);
 }
 
@@ -49,9 +50,9 @@ export async function askPages(drawn) {
   if (asking) return;
   asking = true;
   drawPages();
-  const answer = await fetch("pages").catch(() => null);
+  const answer = await fetch("pages").then((one) => (one.ok ? one.json() : null)).catch(() => null);
   asking = false;
-  if (answer?.ok) pages = await answer.json();
+  if (answer) pages = answer;
   drawn();
 }
 
