@@ -86,13 +86,16 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
 
     def parse_cleanup(self) -> None:
         with _input(self._hint):
+            # Invoke's own flag, which holds back nothing that goes over an engine of another's.
+            if self.args.dry.value:
+                raise ParseError("--dry holds nothing back here; --dry-run does, behind a task that takes it")
             super().parse_cleanup()
 
     def _hint(self, error: Exception) -> str:
         """The task or flag that a word may have been meant for."""
         tasks = [name for one in self._tasks() for name in (one.name, *one.aliases)]
         flags = [*getattr(getattr(error, "context", None), "flags", ()), *self.initial_context.flags]
-        return meant(str(error), tasks, flags)
+        return meant(str(error), tasks, [one for one in flags if one != "--dry"])
 
     def _tasks(self) -> list[Any]:
         return list(self._make_parser().contexts.values()) if hasattr(self, "collection") else []

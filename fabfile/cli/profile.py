@@ -14,7 +14,7 @@ from .operate import NAME, ROLE
     TIMINGS,
     JSON,
     name=NAME,
-    seconds="how long to sample (20)",
+    seconds="seconds to sample (20)",
     project="only what runs for this project's script",
     dump="show where each thread is now, in place of sampling: for a program that hangs",
 )

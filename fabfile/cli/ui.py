@@ -12,7 +12,7 @@ from .flags import CHOICE, sharing
     CHOICE,
     name="the web UI's program (webui1), or its host; the same as words after the task",
     port="the port of this machine (that of the web UI itself; where it is taken, another)",
-    browser="open no browser",
+    browser="open the address in the browser; --no-browser only prints it",
 )
 def ui(c: Any, options: Options, name: str = "", port: str = "", browser: bool = True) -> None:
     """Lead to a web UI by SSH, and open it in the browser, until Ctrl-C.

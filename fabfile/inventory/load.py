@@ -94,6 +94,8 @@ def _inside(path: KeyPath, value: Any) -> list[tuple[KeyPath, Any]]:
 def _not_toml(file: str, message: str) -> str:
     """`hosts.toml: line 3, column 5: not TOML: invalid value; correct that line`."""
     what, _, where = message.removesuffix(")").rpartition(" (at ")
+    if where == "end of document":
+        return f"{file}: not TOML: it ends inside a value; close that one"
     return f"{file}: {where}: not TOML: {what[:1].lower()}{what[1:]}; correct that line"
 
 

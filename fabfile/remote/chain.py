@@ -200,7 +200,7 @@ class Chain(object):
         return self.place(record) if record else [self.pieces[-1].ino, 0, self.pieces[-1].mark(0)]
 
     def go_on(self, place, taken=list):
-        """Read on from a place of an earlier look, what was rotated meanwhile first: `taken` of the records until now."""
+        """Read on from a place of an earlier look; what was rotated meanwhile first. `taken` of the records by now."""
         start = 0
         for piece in self.pieces:
             if place and piece.ino == place[0] and piece.size >= place[1] and piece.mark(place[1]) == place[2]:

@@ -40,9 +40,10 @@ DRAIN_SECONDS = 20.0
 def size_of(text: str) -> int:
     """The bytes that --size names: 50k, 1m, 40000. Raises WrongInput."""
     factor = {"k": 1000, "m": 1_000_000}.get(text[-1:].lower(), 1)
-    size = whole_number("--size", text[:-1] if factor > 1 else text, 1) * factor
+    number = text[:-1] if factor > 1 else text
+    size = int(number) * factor if number.isascii() and number.isdigit() else 0
     if not LEAST_SIZE <= size <= MOST_SIZE:
-        raise WrongInput(f"--size {text}: give from 10k (a page has 100 links) to 5m")
+        raise WrongInput(f"--size {text}: give from 10k (a page has 100 links) to 5m, such as 50k, 200k or 1m")
     return size
 
 

@@ -85,6 +85,13 @@ def test_the_nearest_task_or_flag_is_told(words: tuple[str, ...], hint: str) -> 
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("words", [("--dry", "reload"), ("reload", "--dry"), ("-R", "deploy")])
+def test_a_flag_that_would_hold_nothing_back_is_refused(words: tuple[str, ...]) -> None:
+    result = fab(*words)
+    assert (result.returncode, result.stdout) == (2, "") and "--dry holds nothing back here" in result.stderr
+    assert "did you mean" not in fab("reload", "--dry-run").stderr
+
+
 def test_where_nothing_is_near_nothing_is_told() -> None:
     assert meant("No idea what 'xyzzy' is!", TASKS, ()) == ""
     assert meant("Something else", TASKS, ()) == ""
