@@ -107,12 +107,13 @@ def bases(release: str) -> bytes:
 
 
 OWN = own_archive().release
+OTHERS = [pytest.param(one, marks=pytest.mark.long) for one in sorted({"bookworm", "trixie"} - {OWN})]
 on_own_release = pytest.mark.parametrize("machine", [OWN], indirect=True)
 
 
 @pytest.mark.platform("Debian 12", "bootstrap", "deploy", "mysql: MariaDB 10.11", "redis: Redis 7.0")
 @pytest.mark.platform("Debian 13", "bootstrap", "deploy", "mysql: MariaDB 11.8", "redis: Redis 8.0")
-@pytest.mark.parametrize("machine", sorted({OWN, "bookworm", "trixie"}), indirect=True)
+@pytest.mark.parametrize("machine", [OWN, *OTHERS], indirect=True)
 def test_the_first_page(machine: Machine) -> None:
     assert "Take it down with" in machine.dev("./run demo")
     assert machine.not_the_users() == []

@@ -166,6 +166,7 @@ def test_stores_that_exist_behind_a_gateway_are_judged_as_the_hosts_see_them(beh
     assert mysql in refused or redis in refused
 
 
+@pytest.mark.long
 @pytest.mark.platform("Debian 13", "redis: Valkey 8.1")
 @pytest.mark.platform("Debian unstable (GCC 16)", "mysql: MySQL 9.7")
 def test_it_moves_to_a_valkey_and_a_mysql_9_that_are_called_by_their_names(apart: Cluster) -> None:
