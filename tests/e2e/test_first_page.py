@@ -86,7 +86,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
         one.root("mkdir -p /etc && cat >/etc/pip.conf", pip_conf(sandbox).encode())
         one.root(PREPARE, packed(PROJECT, "."))
         # What takes minutes and is the same for everybody.
-        one.root("mkdir -p /root/.cache/pyspider-fabfile && tar -C /root/.cache/pyspider-fabfile -x", bases(release))
+        if made := bases(release):
+            one.root("mkdir -p /root/.cache/pyspider-fabfile && tar -C /root/.cache/pyspider-fabfile -x", made)
         kept = [name for name in ("runtimes", "files", "libraries", "wheelhouses") if (cache_dir() / name).exists()]
         cache = f"/home/{DEV}/.cache/pyspider-fabfile"
         one.root(f"mkdir -p {cache} && tar -C {cache} -x && chown -R dev: /home/dev", packed(cache_dir(), *kept))
