@@ -32,6 +32,7 @@ def there() -> tuple[str, ...]:
 
 def shell(kind: str) -> str:
     """What stands for /bin/sh; skips the test where it is not installed."""
+    assert kind in KINDS
     if kind not in there():
         pytest.skip(f"{kind} is not installed")
     return _path(kind)
