@@ -110,7 +110,8 @@ def picture(history: History, at: float, note: str = "", took: float = 0.0, chan
     problems = view.problems()
     return Picture(
         printable(view.fleet.cluster.name),
-        round(at, 1),
+        # Rounded down: a point of the future would not be in a chart that ends now.
+        int(at * 10) / 10,
         note,
         changed,
         True,

@@ -159,7 +159,7 @@ def test_a_dry_run_shows_the_change_and_changes_no_file_and_no_process(cluster: 
     assert "restart processor1, processor2" in shown
     assert "node1  ok" not in shown and "would change" in shown
     cluster.fab("bootstrap", "--dry-run", hosts_toml=changed)
-    cluster.fab("--dry", "deploy", hosts_toml=changed)
+    cluster.fab("--dry", "deploy", hosts_toml=changed, status=2)
     for host, files in before.items():
         assert set(cluster.on(host, FILES).splitlines()) ^ set(files.splitlines()) == set()
     assert cluster.pids() == pids

@@ -68,6 +68,10 @@ def test_the_picture_has_hosts_programs_queues_rates_projects_and_changes(fleet:
     assert measures(one)["queue/scheduler2fetcher"] == 5.0 and measures(one)["rate/fetcher"] == 10.0
 
 
+def test_a_look_is_never_told_as_of_later_than_it_was(fleet: Fleet) -> None:
+    assert picture(after(fleet, (100, 50, 3)), 1e9 + 0.97).at == 1e9 + 0.9
+
+
 def test_before_the_first_look_it_says_why_there_is_nothing() -> None:
     assert json.loads(encode(picture(History(), 1e9, "no way"))) == {"cluster": "", "at": 1e9, "note": "no way"}
 
