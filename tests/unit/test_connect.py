@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import paramiko
@@ -47,9 +48,14 @@ def flags(text: str = "", **more: object) -> Flags:
     return Flags(SSHConfig(written(text)), **more)  # type: ignore[arg-type]
 
 
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="fab-ssh-configs-")
+
+
 def written(text: str) -> str:
     """A file that stays as long as the process."""
-    with tempfile.NamedTemporaryFile("w", delete=False) as file:
+    with tempfile.NamedTemporaryFile("w", dir=_folder().name, delete=False) as file:
         file.write(text)
     return file.name
 
