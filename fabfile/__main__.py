@@ -47,8 +47,11 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
     """Fabric's program with its own steps in its own order; the differences are those above."""
 
     def parse_core(self, argv: Any) -> None:
+        kept = sys.dont_write_bytecode
         with _input(self._hint):
             super().parse_core(argv)
+        # Invoke keeps none for whatever is imported from here on: each command would compile the project anew.
+        sys.dont_write_bytecode = kept
 
     def load_collection(self) -> None:
         """The project with its fabric.yaml, also where only a command follows `--`, and from any other folder."""

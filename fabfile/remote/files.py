@@ -20,7 +20,7 @@ def opened(path, by=0):
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     else:
         with ground.reached(path) as way:
-            if not stat.S_ISREG(os.fstat(way.fd).st_mode):
+            if not stat.S_ISREG(way.found().st_mode):
                 raise OSError(errno.EINVAL, "no regular file", path)
             fd = os.open("/proc/self/fd/%d" % way.fd, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -58,7 +58,7 @@ def seen(path, by=0):
             with rights.acting(uid):
                 return os.stat(path)
         with ground.reached(path) as way:
-            return os.fstat(way.fd)
+            return way.found()
     except (IOError, OSError, TypeError, AttributeError):
         return None
 
@@ -76,6 +76,12 @@ def walk(top, most):
         way = ground.Way(top)
     except (IOError, OSError):
         return
+    if way.name:
+        way.close()
+        found = ground.stands(top)
+        if found:
+            yield top, found
+        return
     pending = [(top, way.fd)]
     count = 0
     while pending:
@@ -89,14 +95,15 @@ def walk(top, most):
                 if count > most:
                     names = []
                     break
-                child = child_of(fd, name)
-                if child is None:
-                    continue
-                found = os.fstat(child)
-                if stat.S_ISDIR(found.st_mode) and len(pending) < 200:
+                try:
+                    child = ground.held(ground.inside(fd, name))
+                    found = os.lstat(ground.inside(fd, name)) if child is None else os.fstat(child)
+                except (IOError, OSError):
+                    continue  # it is gone by now
+                if child is not None and stat.S_ISDIR(found.st_mode) and len(pending) < 200:
                     pending.append((os.path.join(folder, name), child))
                 else:
-                    os.close(child)
+                    ground.shut(child)
                     yield os.path.join(folder, name), found
         except (IOError, OSError):
             pass  # it is gone by now
@@ -104,19 +111,12 @@ def walk(top, most):
             os.close(fd)
 
 
-def child_of(folder, name):
-    try:
-        return os.open(ground.inside(folder, name), ground.PATH | ground.NOFOLLOW)
-    except (IOError, OSError):
-        return None
-
-
 def room(path):
     """(directory, its os.statvfs, its device) of the deepest directory of a path that is there."""
     while True:
         try:
             with ground.reached(path) as way:
-                found = os.fstat(way.fd)
+                found = way.found()
                 if stat.S_ISDIR(found.st_mode):
                     return path, os.statvfs("/proc/self/fd/%d" % way.fd), found.st_dev
         except (IOError, OSError):

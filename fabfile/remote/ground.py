@@ -17,7 +17,8 @@ import stat
 
 from . import rights
 
-PATH = 0o10000000  # O_PATH: a name without its content; kernels before 2.6.39 open it, hence NONBLOCK
+PATH = 0o10000000  # O_PATH: a name without its content
+# Kernels before 2.6.39 do not know it, and open what is there: hence NONBLOCK, and `name` in a Way.
 NOFOLLOW = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 LINKS = 20
 SHARED = "%s: it has another name elsewhere (%d hard links), so it may be anybody's; see what it is, and remove it"
@@ -37,9 +38,13 @@ def inside(folder, name):
 
 
 class Way(object):
-    """A path, walked: `fd` is the file at its end, or a link itself where it is somebody else's. Close it."""
+    """A path, walked: `fd` is the file at its end, or a link itself where it is somebody else's. Close it.
+
+    On an old kernel a socket or such a link can't be held open: then it is `name` in the directory `fd`.
+    """
 
     def __init__(self, path):
+        self.name = ""
         self.owner = 0
         """The first user but root in whose directory the path goes on, or ends."""
         self.ours = True
@@ -57,19 +62,29 @@ class Way(object):
             self._note()
             name = names.pop()
             where = inside(self.fd, name)
-            there = os.open(where, PATH | NOFOLLOW)
-            if stat.S_ISLNK(os.fstat(there).st_mode):
+            there = held(where)
+            found = os.lstat(where) if there is None else os.fstat(there)
+            if stat.S_ISLNK(found.st_mode):
                 if self.ours and links < LINKS:
-                    os.close(there)
+                    shut(there)
                     target, links = os.readlink(where), links + 1
                     names += parts(target)
                     there = os.open("/", os.O_RDONLY | os.O_DIRECTORY) if target.startswith("/") else os.dup(self.fd)
                 elif names:
-                    os.close(there)
+                    shut(there)
                     raise OSError(errno.ELOOP, "somebody else's link", path)
+            if there is None:
+                if names:
+                    raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+                self.name = name
+                return
             os.close(self.fd)
             self.fd = there
         self._note_end()
+
+    def found(self):
+        """The os.lstat of the file at its end. Raises OSError."""
+        return os.lstat(inside(self.fd, self.name)) if self.name else os.fstat(self.fd)
 
     def _note(self):
         seen = os.fstat(self.fd)
@@ -85,6 +100,21 @@ class Way(object):
 
     def close(self):
         os.close(self.fd)
+
+
+def held(where):
+    """A descriptor of a file itself; None where an old kernel can't have one of it: of a socket, or a link."""
+    try:
+        return os.open(where, PATH | NOFOLLOW)
+    except OSError as error:
+        if error.errno not in (errno.ENXIO, errno.ELOOP):
+            raise
+        return None
+
+
+def shut(fd):
+    if fd is not None:
+        os.close(fd)
 
 
 def parts(path):
@@ -117,7 +147,7 @@ def author(path):
     uid = owner(path)
     try:
         with reached(path) as way:
-            found = os.fstat(way.fd)
+            found = way.found()
             return uid or found.st_uid or (rights.NOBODY if found.st_mode & 0o002 else 0)
     except (IOError, OSError):
         return uid or rights.NOBODY
@@ -128,7 +158,7 @@ def runner(path):
     uid = owner(path)
     try:
         with reached(path) as way:
-            return uid or (0 if way.ours and alone(os.fstat(way.fd)) else rights.NOBODY)
+            return uid or (0 if way.ours and alone(way.found()) else rights.NOBODY)
     except (IOError, OSError):
         return uid or rights.NOBODY
 
@@ -137,7 +167,7 @@ def stands(path):
     """The os.lstat of a path itself, a link too; None where there is nothing."""
     try:
         with reached(path) as way:
-            return os.fstat(way.fd)
+            return way.found()
     except (IOError, OSError):
         return None
 
@@ -159,9 +189,14 @@ def connect(connection, path):
     """Connect to the very socket at a path. Raises socket.error."""
     try:
         with reached(path) as way:
-            if not stat.S_ISSOCK(os.fstat(way.fd).st_mode):
+            if not stat.S_ISSOCK(way.found().st_mode):
                 raise OSError(errno.ENOTSOCK, "%s is in its place" % kind(path))
-            connection.connect("/proc/self/fd/%d" % way.fd)
+            if way.name:
+                # A link that somebody puts there now leads, with that one's rights, nowhere that was closed before.
+                with rights.acting(way.owner):
+                    connection.connect(path)
+            else:
+                connection.connect("/proc/self/fd/%d" % way.fd)
     except OSError as error:
         # In Python 2 that is no socket.error.
         raise socket.error(error.errno, error.strerror)
@@ -182,13 +217,15 @@ def give(path, uid, gid, tops):
     """
     try:
         with reached(path) as way:
-            found = os.fstat(way.fd)
+            found = way.found()
             if way.ours and path not in tops:
                 return "%s: it is in a directory of root's alone" % path
             if not stat.S_ISDIR(found.st_mode) and found.st_nlink > 1:
                 return SHARED % (path, found.st_nlink)
             if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) or stat.S_ISSOCK(found.st_mode)):
                 return "%s: it is neither a file nor a directory; see what it is, and remove it" % path
+            if way.name:
+                return "%s: this kernel (before 2.6.39) can't give a socket away safely; remove it" % path
             os.chown("/proc/self/fd/%d" % way.fd, uid, gid)
     except (IOError, OSError) as error:
         return None if error.errno == errno.ENOENT else "%s: %s" % (path, error.strerror)

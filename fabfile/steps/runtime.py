@@ -97,12 +97,8 @@ class Runtime:
         if wanted in state.complete:
             right = state.current == f"runtimes/{wanted}" and state.works
             return [] if right else [activate(wanted)]
-        if state.platform.arch != ARCH:
-            raise Problem(
-                f"runtime: the pinned packages (lxml, msgpack) are for {ARCH}, and this host is {state.platform.arch}"
-            )
-        if not state.platform.libc.startswith("glibc "):
-            raise Problem("runtime: the pinned packages are for glibc, and this host has another C library (musl?)")
+        if why := _unfit(state.platform):
+            raise Problem(why)
         return self.made_anew(
             state.platform, because="what was there is not as it was built" * (wanted in state.altered)
         )
@@ -140,9 +136,22 @@ def altered_on(step: Runtime, found: Found) -> bool:
     return step.spec.id(state.platform) in state.altered
 
 
+def no_runtime(found: Found) -> str:
+    """Why none can be used on this host, as one sentence; empty where nothing speaks against it."""
+    return _unfit(_state(found).platform)
+
+
 def no_build(step: Runtime, found: Found) -> str:
     """Why the step's runtime can't be built on this host, as one sentence; empty where nothing speaks against it."""
     return refusal(step.spec.version, _state(found).openssl)
+
+
+def _unfit(platform: Platform) -> str:
+    if platform.arch != ARCH:
+        return f"runtime: the pinned packages (lxml, msgpack) are for {ARCH}, and this host is {platform.arch}"
+    if not platform.libc.startswith("glibc "):
+        return "runtime: the pinned packages are for glibc, and this host has another C library (musl?)"
+    return ""
 
 
 # Read line by line, since a value may hold anything. An altered runtime is not run. One that fails its trial counts as

@@ -25,7 +25,18 @@ from ..steps.families import package_names
 from ..steps.packages import Packages
 from ..steps.phantomjs import PhantomJSBinary
 from ..steps.room import Need, Room, room_to_build, room_to_ship, short
-from ..steps.runtime import Build, Runtime, Ship, altered_on, archive_path, complete_on, no_build, told, wanted_on
+from ..steps.runtime import (
+    Build,
+    Runtime,
+    Ship,
+    altered_on,
+    archive_path,
+    complete_on,
+    no_build,
+    no_runtime,
+    told,
+    wanted_on,
+)
 from ..steps.runtime_spec import Platform
 
 COMPILERS = Packages(package_names("build"), name="build packages")
@@ -76,7 +87,7 @@ class Shares:
         """
         platform = self.makers.get(host.name)
         with promised(self.archives[platform], host.name) if platform else nullcontext():
-            if why := self._no_build(host):
+            if why := self._no_runtime(host):
                 raise Problem(f"nothing was changed here: {why}")
             if lacks := self._lacks(host):
                 raise Problem(f"nothing was changed here: {lacks}; make room, or put a larger disk there")
@@ -84,10 +95,12 @@ class Shares:
                 return preview(self.looked[host.name].steps, self.looked[host.name].found)
             return self._serve(host, say)
 
-    def _no_build(self, host: Host) -> str:
-        """Why the runtime that this host is to make can't be made there; empty where it can, or it makes none."""
-        pair = _runtime(self.looked[host.name]) if host.name in self.makers else None
-        return no_build(*pair) if pair else ""
+    def _no_runtime(self, host: Host) -> str:
+        """Why the runtime that this host waits for can't be used or made there; empty where it can, or is there."""
+        pair = _runtime(self.looked[host.name]) if host.name in self.lacking else None
+        if not pair:
+            return ""
+        return no_runtime(pair[1]) or (no_build(*pair) if host.name in self.makers else "")
 
     def _lacks(self, host: Host) -> str:
         """The file systems with too little room for all that is missing there, each with its figures."""

@@ -31,6 +31,21 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         sandbox.down()
 
 
+WITHOUT_STATIC = """\
+cat >/usr/local/bin/curl-config <<'END'
+#!/bin/sh
+case $1 in
+  --libs) echo -lcurl ;;
+  --static-libs) echo 'curl was built with static libraries disabled' >&2; exit 1 ;;
+  --configure) echo "'--disable-static' '--with-openssl' '--without-nss'" ;;
+  *) exec /usr/bin/curl-config "$@" ;;
+esac
+END
+chmod 755 /usr/local/bin/curl-config
+"""
+"""Makes the host's libcurl say of itself what those of the RPM families say, which bring no static library."""
+
+
 def ended(bare: Cluster, way: signal.Signals, phase: str, process: str) -> None:
     """A bootstrap that ends `way` while `process` runs in its `phase`; ten seconds later nothing of it runs."""
     log = bare.folder / f"{way.name}.log"
@@ -55,6 +70,7 @@ def test_a_bare_host_becomes_a_healthy_cluster_though_fab_ends_twice_in_the_midd
     ended(bare, signal.SIGINT, "Python: configure", "configure --prefix")
     ended(bare, signal.SIGKILL, "Python: compile", "/cc1 ")
 
+    bare.on("node1", WITHOUT_STATIC)
     second = bare.fab("bootstrap")
     assert "Python: compile" in second.stderr
     assert "Python: configure" not in second.stderr, "the build began again in place of going on"

@@ -168,7 +168,7 @@ def test_timings_tell_where_the_time_went(four: Cluster) -> None:
 
 
 def test_a_command_behind_two_dashes_runs_everywhere_at_once(four: Cluster) -> None:
-    command = four.command("-H", "node1,node2,node3", "--", "echo on $(hostname); sleep 2")
+    command = four.command("-H", "node1,node2,node3", "--", "echo on $(hostname); sleep 5")
     command["args"] = [sys.executable, "-m", "fabfile", *command["args"][1:]]
     start = time.monotonic()
     result = subprocess.run(**command, capture_output=True, text=True, timeout=60, check=False)
@@ -179,7 +179,7 @@ def test_a_command_behind_two_dashes_runs_everywhere_at_once(four: Cluster) -> N
         "on node3",
     ]
     assert "3 hosts: 3 ok" in result.stdout
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 3 * 5
     command["args"][-1] = "exit 5"
     assert subprocess.run(**command, capture_output=True, timeout=60, check=False).returncode == 1
 

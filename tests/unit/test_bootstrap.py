@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from fabfile.errors import Unreachable
+from fabfile.errors import Problem, Unreachable
+from fabfile.inventory import Host
 from fabfile.runs.outcomes import on_host
-from fabfile.steps.runtime import Ship
-from fabfile.tasks.distribution import promised
+from fabfile.runs.run import Looked
+from fabfile.steps.base import Found
+from fabfile.steps.runtime import Runtime, Ship
+from fabfile.steps.runtime_spec import Platform, RuntimeSpec
+from fabfile.tasks.distribution import Shares, promised
 
 SHIP = Ship(Path("runtime.tar.gz"), "a" * 64, "b" * 64)
 
@@ -35,3 +40,23 @@ def test_a_runtime_that_came_stays_even_if_its_maker_fails_afterwards() -> None:
         archive.set_result(SHIP)
         raise Unreachable("node1: gone")
     assert archive.result(0) == SHIP
+
+
+@pytest.mark.parametrize("maker", [True, False], ids=["maker", "waits"])
+@pytest.mark.parametrize(
+    ("arch", "libc", "why"), [("aarch64", "glibc 2.36", "this host is aarch64"), ("x86_64", "", "another C library")]
+)
+def test_a_host_that_no_runtime_fits_is_refused_before_anything_is_changed(
+    maker: bool, arch: str, libc: str, why: str
+) -> None:
+    step = Runtime(RuntimeSpec("2.7.18", "a" * 64, "b" * 64))
+    text = f"os_id=debian\nos_version=12\narch={arch}\nlibc={libc}\ncurrent=\nend="
+    platform = Platform("debian", "12", arch, libc)
+    looked = {"arm": Looked((step,), (Found(0, text),))}
+    archives: dict[Platform, Future[Ship]] = {platform: Future()}
+    # A run that knows nothing: whatever is asked of it fails.
+    run = SimpleNamespace()
+    shares = Shares(run, looked, {"arm": platform}, {"arm": platform} if maker else {}, archives)  # type: ignore[arg-type]
+    with pytest.raises(Problem, match=f"nothing was changed here: .*{why}"):
+        shares.work(Host("arm", "192.0.2.1"), print)
+    assert archives[platform].done() == maker

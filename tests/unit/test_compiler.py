@@ -58,6 +58,41 @@ def test_a_compiler_that_the_operator_chose_stays(tmp_path: Path) -> None:
     assert chosen(compilers(tmp_path, gcc=C23), CC="clang") == "clang"
 
 
+CURL = """\
+case $1 in
+  --libs) echo "{libs}" ;;
+  --static-libs) {static} ;;
+  --configure) echo "'--disable-static' {configure}" ;;
+esac"""
+NO_STATIC = "echo curl was built with static libraries disabled >&2; exit 1"
+
+
+@pytest.mark.parametrize(
+    ("libs", "static", "configure", "wanted"),
+    [
+        ("-lcurl", "echo /usr/lib/libcurl.a -lnghttp2 -lssl -lcrypto -lz", "'--with-openssl'", "none"),
+        ("-lcurl", "echo /usr/lib/libcurl.a -lssl", "'--with-openssl'", "none"),
+        ("-L/usr/lib64 -lcurl -lssl -lcrypto", NO_STATIC, "", "none"),
+        ("-lcurl", NO_STATIC, "'--without-nss' '--with-ssl=/usr'", "openssl"),
+        ("-lcurl", NO_STATIC, "'--with-openssl' '--with-libssh'", "openssl"),
+        ("-lcurl", NO_STATIC, "'--without-ssl' '--with-nss'", "nss"),
+    ],
+    ids=["Debian", "last", "Gentoo", "RHEL 8", "Fedora", "CentOS 7"],
+)
+def test_pycurl_is_told_the_tls_library_where_it_can_not_find_it(
+    tmp_path: Path, libs: str, static: str, configure: str, wanted: str
+) -> None:
+    path = compilers(tmp_path, **{"curl-config": CURL.format(libs=libs, static=static, configure=configure)})
+    asked = 'echo "${PYCURL_SSL_LIBRARY-none}"; export -p | grep -c PYCURL_SSL || :'
+    exported = "0" if wanted == "none" else "1"
+    assert chosen(path, asked).split() == [wanted, exported]
+    assert chosen(path, asked, PYCURL_SSL_LIBRARY="gnutls").split() == ["gnutls", "1"]
+
+
+def test_without_curl_nothing_is_told_to_pycurl(tmp_path: Path) -> None:
+    assert chosen(compilers(tmp_path), 'echo "${PYCURL_SSL_LIBRARY-none}"') == "none"
+
+
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc here")
 def test_a_source_of_python_compiles_by_a_compiler_of_c23(tmp_path: Path) -> None:
     # GCC knows the keyword since 13, under this name; the macro stands for it where an older one is at hand.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from fabfile.remote import files, ground, rights
 
 WORK = 65534
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="the rule is about root")
+
+
+@pytest.fixture(autouse=True, params=["", "before 2.6.39"], ids=["kernel", "old kernel"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old kernel leaves flags alone that it does not know, O_PATH among them."""
+    if request.param:
+        monkeypatch.setattr(ground, "PATH", 0)
 
 
 @pytest.fixture
@@ -64,6 +72,18 @@ def test_nothing_of_roots_is_given_away(work: Path, canary: Path, planted: str) 
     assert all(str(canary) not in path for path, _ in files.walk(str(work), 100))
 
 
+def test_an_old_kernel_sees_sockets_and_links_of_others_and_gives_no_socket_away(work: Path, canary: Path) -> None:
+    for name in ("socket", "link"):
+        PLANTED[name](work / name, canary)
+    assert [ground.kind(str(work / name)) for name in ("socket", "link", "none")] == ["a socket", "a link", None]
+    assert {path: stat.S_IFMT(found.st_mode) for path, found in files.walk(str(work), 9)} == {
+        str(work): stat.S_IFDIR, str(work / "socket"): stat.S_IFSOCK, str(work / "link"): stat.S_IFLNK,
+    }  # fmt: skip
+    assert [path for path, _ in files.walk(str(work / "link"), 9)] == [str(work / "link")]
+    why = ground.give(str(work / "socket"), WORK, WORK, [])
+    assert (why is None) == bool(ground.PATH) == ((work / "socket").stat().st_uid == WORK), why
+
+
 def test_a_file_and_a_directory_are_given_and_a_reason_is_told_where_not(work: Path, canary: Path) -> None:
     (work / "log").write_text("x")
     (work / "data").mkdir()
@@ -106,6 +126,7 @@ def test_whoever_wrote_a_file_is_its_author_also_where_everybody_may_write(tmp_p
 def test_only_a_socket_is_connected_to_and_removed(work: Path, canary: Path) -> None:
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(work / "real"))
+    os.chown(work / "real", WORK, WORK)
     server.listen(1)
     (work / "link").symlink_to(work / "real")
     (work / "file").touch()

@@ -104,6 +104,15 @@ def test_the_help_of_a_task_tells_what_each_flag_means() -> None:
     assert [line for line in lines if line.startswith("  -") and "  " not in line.strip()] == []
 
 
+def test_what_a_task_imports_is_compiled_once(tmp_path: Path) -> None:
+    kept = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
+    assert "there is no such file" in own("status", **NOWHERE, **kept).stderr
+    assert list(tmp_path.rglob("fabfile/tasks/status.*.pyc"))
+    other = {**kept, "PYTHONPYCACHEPREFIX": str(tmp_path / "none"), "PYTHONDONTWRITEBYTECODE": "1"}
+    assert "there is no such file" in own("status", **NOWHERE, **other).stderr
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
     command = f"{sys.executable} -m fabfile --list | true"
     result = subprocess.run(["sh", "-c", command], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60)
