@@ -37,13 +37,17 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "redis": "run by hand (Valkey 9.1)",
         **DEBIAN,
     },
-    "Debian 9 and 10, Ubuntu 14.04 to 24.04": dict.fromkeys(COLUMNS, WRITTEN),
+    "Debian 9 and 10, Ubuntu 14.04 to 24.04": {
+        **dict.fromkeys(COLUMNS, WRITTEN),
+        "redis": "written; refused before Redis 5: Debian 9, Ubuntu 14.04 to 18.04",
+    },
     "CentOS 6 and 7 (yum)": {
-        "mysql": "7: written (MariaDB 5.5); 6: refused, as its MySQL 5.1 reads no directory of settings",
-        "redis": "written (from EPEL)",
+        "mysql": "7: written (MariaDB 5.5); 6: refused once installed, as MySQL 5.1 reads no directory of settings",
+        "redis": "refused: EPEL's is Redis 3.2 and older, and the queues need one from 5 on",
     },
     "RHEL, Rocky, Alma 8 and 9, Fedora (dnf)": {"bootstrap": "written; run by hand on a stand-in"},
-    "openSUSE (zypper)": {"redis": "refused: Redis runs there as instances (redis@NAME)"},
+    "Amazon Linux, Oracle Linux, CentOS Stream, openEuler (as RHEL; no package's name was compared)": {},
+    "openSUSE, SLES (zypper)": {"redis": "refused: Redis runs there as instances (redis@NAME)"},
     "other than x86-64 (aarch64)": {
         **dict.fromkeys(("bootstrap", "deploy", "boot"), "refused: the pinned packages (lxml, msgpack) are for x86-64"),
         "renderer": "refused: PhantomJS is one binary, for x86-64",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Problem
 from ..inventory import TLS
 from ..inventory.roles import QUEUES
+from ..steps.redis import OLDEST
 from . import tls as secure
 from .deadline import OVER, Open, Stream, Timed
 from .words import SECONDS, reason, told
@@ -153,6 +154,10 @@ def _no_users(info: Mapping[str, Any]) -> str | None:
 
 
 def _trouble(info: Mapping[str, Any], policy: str) -> str | None:
+    version = told(info.get("redis_version", ""))
+    major = version.partition(".")[0]
+    if major.isdigit() and int(major) < OLDEST:
+        return f"this is Redis {version}, and the queues need one from {OLDEST} on, or Valkey; no message is ever taken"
     if policy not in ("", "noeviction"):
         return f"Redis throws queue entries away when its memory is full (maxmemory-policy {policy}); set noeviction"
     if info.get("role") not in (None, "master"):

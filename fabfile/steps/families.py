@@ -82,7 +82,12 @@ SUSE = Family(
     tools=("zypper",),
     packages={
         "runtime": (
-            *("ca-certificates", "libsqlite3-0", ("libopenssl3", "libopenssl1_1", "libopenssl1_0_0")),
+            *(
+                "ca-certificates",
+                "ca-certificates-mozilla",
+                "libsqlite3-0",
+                ("libopenssl3", "libopenssl1_1", "libopenssl1_0_0"),
+            ),
             *(("libffi8", "libffi7", "libffi4"), ("libreadline8", "libreadline7", "libreadline6")),
             *(("libncurses6", "libncurses5"), ("libbz2-1", "libbz2"), "libcurl4", ("libz1", "libz-ng-compat1")),
         ),

@@ -40,26 +40,53 @@ for try in 1 2 3 4 5; do
   sleep 5
 done
 say installing
-install && exit 0
-status=$?
+for try in %(tries)s; do
+  install && exit 0
+  status=$?
+  # Before 1.9.11 apt knows no waiting for dpkg's lock either, by which dpkg itself ends with 2.
+  busy=0
+  dpkg --configure -a >/dev/null 2>&1 || busy=$?
+  [ "$busy" = 2 ] || break
+  sleep 5
+done
+wants() {
+  told=$1; shift
+  for one; do apt -s install "$one" >/dev/null 2>&1 && return; done
+  none=${none:+$none, }$told
+}
 # Without this option an update ends well, whatever could not be had.
 apt -o APT::Update::Error-Mode=any update >/dev/null 2>&1 || {
-  echo "the package sources of this host can't be reached; it lacks" %(lacks)s
+  echo "not all package sources of this host can be reached, or they no longer serve its release; it lacks" %(lacks)s
   exit 1
 }
+none=
+%(wants)s
+[ -z "$none" ] || { echo "no package source of this host has $none:" %(where)s; exit 1; }
 exit "$status"
 """
+TRIES = " ".join(map(str, range(100)))
 
 _BY_HAND = "let it reach a mirror, or install them by hand (docs/platforms.md)"
+_WHERE = "docs/platforms.md tells for each distribution where it comes from"
 
 # An exit status, never the words: yum, dnf and zypper end with another one for each reason, in several languages.
-_NO_LISTS = """\
-status=$?
+_LISTS = """\
+wants() {
+  told=$1; shift
+  for one; do rpm -q --quiet --whatprovides "$one" >/dev/null 2>&1 && return; done
+  for one; do %s "$one" >/dev/null 2>&1 && return; done
+  none=${none:+$none, }$told
+}
+none=
+%%(wants)s
+# yum ends well, whatever it did not find, where it found anything.
+[ "$status" != 0 ] || [ -n "$none" ] || exit 0
 %s >/dev/null 2>&1 || {
   echo "the package sources of this host give no lists: they are away, or no longer serve its release, as those of" \
-    "CentOS 6 and 7, which moved to an archive (vault); correct them in %s; it lacks" %%(lacks)s
+    "CentOS 6, 7 and 8, which moved to an archive (vault); correct them in %s; it lacks" %%(lacks)s
   exit 1
 }
+[ -z "$none" ] || { echo "no package source of this host has $none:" %%(where)s; exit 1; }
 exit "$status"
 """
 
@@ -71,22 +98,31 @@ first() {
   echo "$one"
 }
 say installing
-%(tool)s -y install %(names)s && exit 0
+status=0
+%(tool)s -y install %(names)s || status=$?
 """
-    + _NO_LISTS % ("%(lists)s", "/etc/yum.repos.d")
+    + _LISTS % ("%(tool)s -q list", "%(lists)s", "/etc/yum.repos.d")
 )
 
+# Packages were installed where it ends with 102 (restart the host), 103 (or zypper), 106 (a source was passed) or 107
+# (a script failed).
 _ZYPPER = (
     """\
 umask 022
+export ZYPP_LOCK_TIMEOUT=600
 first() {
   for one; do zypper -n -q search -x -t package "$one" >/dev/null 2>&1 && break; done
   echo "$one"
 }
 say installing
-zypper -n install --no-recommends %(names)s && exit 0
+status=0
+zypper -n install --no-recommends %(names)s || status=$?
+case $status in
+  102 | 103 | 106 | 107) status=0 ;;
+  7) echo "another program has held zypper's lock for ten minutes; let it end, then run this again"; exit 7 ;;
+esac
 """
-    + _NO_LISTS % ("zypper -n refresh", "/etc/zypp/repos.d")
+    + _LISTS % ("zypper -n -q search -x -t package", "zypper -n refresh", "/etc/zypp/repos.d")
 )
 
 
@@ -188,10 +224,11 @@ def _words(names: Sequence[Name]) -> str:
 
 
 def _install(tool: str, names: Sequence[Name]) -> str:
-    words = {"names": _words(names), "lacks": cmd(f"{_told(names)}: {_BY_HAND}")}
+    wants = lines(*(str(cmd("wants", " or ".join(_alternatives(one)), *_alternatives(one))) for one in names))
+    words = {"names": _words(names), "wants": wants, "lacks": cmd(f"{_told(names)}: {_BY_HAND}"), "where": cmd(_WHERE)}
     match tool:
         case "apt-get":
-            return _APT % words
+            return _APT % {"tries": TRIES, **words}
         case "zypper":
             return _ZYPPER % words
     # Where dnf's own configuration lets it pass a source that is away, that is well.

@@ -19,6 +19,9 @@ SERVICE = Service(
     tuple(f"{name}:{'valkey' if name.startswith('valkey') else 'redis'}-server" for name in services("redis"))
 )
 
+OLDEST = 5
+"""The first Redis whose scripts may ask for the time and write afterwards, as all of the queues' do."""
+
 # A configuration may be left from a server that is gone.
 FIND = """\
 if command -v redis-server >/dev/null; then
@@ -28,6 +31,8 @@ else
   cli=valkey-cli product=$(valkey-server --version 2>/dev/null) || product=Redis
   set -- /etc/valkey/valkey.conf /etc/redis/redis.conf /etc/redis.conf "$@"
 fi
+version=${product#* v=}
+version=${version%% *}
 product=${product%% *}
 cli=$(command -v "$cli" || command -v redis-cli || command -v valkey-cli) || cli=false
 main= own=
@@ -121,6 +126,7 @@ class ManagedRedis:
         script = f"""\
 {look(SERVICE.alternatives)}
 {FIND}echo "product $product"
+echo "version $version"
 [ -z "$main" ] || {{
   echo "main $({main})"
   echo "path $main"
@@ -148,6 +154,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
     def diff(self, found: Found) -> Sequence[Action]:
         service = parse(found.text)
         self._refuse_foreign(found)
+        _refuse_old(found)
         return [*self._conf(found), *self._restart(found, service), *SERVICE.boot(service)]
 
     def _refuse_foreign(self, found: Found) -> None:
@@ -216,6 +223,17 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         now = dict(zip(rest[::2], rest[1::2], strict=False))
         return ", ".join(
             f"{key} is to be {value or 'off'}" for key, value in self._settings().items() if now.get(key) != value
+        )
+
+
+def _refuse_old(found: Found) -> None:
+    """Raises Problem where the server that is installed can't do what the queues ask of it."""
+    version = next(iter(found.rows("version")), "")
+    major = version.partition(".")[0]
+    if major.isdigit() and int(major) < OLDEST and _product(found) == "Redis":
+        raise Problem(
+            f"nothing was changed here: this host has Redis {version}, and the queues need one from {OLDEST} on, or "
+            "Valkey; install a newer one by hand, or name one elsewhere by [stores.redis] host"
         )
 
 

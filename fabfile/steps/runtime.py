@@ -26,6 +26,7 @@ ARCHIVES = f"{HOME}/archives"
 CURRENT = f"{HOME}/current"
 PYTHON = f"{CURRENT}/bin/python"
 
+ROLLING = ("opensuse-tumbleweed", "opensuse-slowroll", "kali")
 BUILD_SECONDS = 3600.0
 SHIP_SECONDS = 600.0
 
@@ -169,9 +170,10 @@ if [ -e {home} ] || [ -L {home} ]; then
 fi
 [ -z "$strange" ] || echo "strange=$strange"
 cd {home} 2>/dev/null || cd /
-release() {{ echo "os_id=$1"; echo "os_version=$2"; }}
+release() {{ echo "os_id=$1"; echo "os_version=$2"; echo "os_like=${{3-}}"; }}
 if [ -r /etc/os-release ]; then
-  (ID=rhel VERSION_ID=; . /etc/os-release >/dev/null 2>&1; release "$ID" "$VERSION_ID") 2>/dev/null || release rhel ''
+  (ID=rhel VERSION_ID= ID_LIKE=; . /etc/os-release >/dev/null 2>&1; release "$ID" "$VERSION_ID" "$ID_LIKE") \
+    2>/dev/null || release rhel ''
 else
   release rhel "$(rpm -E '%{{rhel}}' 2>/dev/null)"
 fi
@@ -214,7 +216,12 @@ def _state(found: Found) -> _State:
     if "end" not in known or not {"os_id", "os_version", "arch", "libc", "current"} <= known.keys():
         raise CannotLook(f"runtime: the host's answer is cut short: {found.text[-300:]!r}")
     return _State(
-        Platform(known["os_id"], _release(known["os_id"], known["os_version"]), known["arch"], known["libc"]),
+        Platform(
+            known["os_id"],
+            _release(known["os_id"], known["os_version"], known.get("os_like", "")),
+            known["arch"],
+            known["libc"],
+        ),
         frozenset(value for key, value in pairs if key == "complete") - altered,
         altered,
         known["current"],
@@ -224,9 +231,15 @@ def _state(found: Found) -> _State:
     )
 
 
-def _release(os_id: str, version: str) -> str:
-    """The part of a release's number that says whether binaries fit: minor releases of this family are compatible."""
-    return version.split(".", maxsplit=1)[0] if os_id in ("rhel", "centos", "rocky", "almalinux", "ol") else version
+def _release(os_id: str, version: str, like: str) -> str:
+    """The part of a release's number that says whether binaries fit.
+
+    Minor releases of Red Hat's family are compatible; the number of a rolling one is a day, and glibc's tells more.
+    """
+    if os_id in ROLLING:
+        return ""
+    compatible = {os_id, *like.split()} & {"rhel", "centos", "rocky", "almalinux", "ol"}
+    return version.split(".", maxsplit=1)[0] if compatible else version
 
 
 def _places(runtime_id: str) -> str:

@@ -74,10 +74,10 @@ def test_a_store_of_an_rpm_package_is_set_up_and_started_by_its_script_and_chkco
     until(lambda: "nothing changed" in rpm.fab("-H", "node1", "bootstrap").stdout, 60)
 
 
-@pytest.mark.platform("openSUSE (zypper)", "bootstrap: its packages, on a stand-in")
+@pytest.mark.platform("openSUSE, SLES (zypper)", "bootstrap: its packages, on a stand-in")
 def test_zypper_installs_what_python_and_phantomjs_need(rpm: Cluster) -> None:
     assert (
-        "install packages ca-certificates, libsqlite3-0, libopenssl1_0_0, "
+        "install packages ca-certificates, ca-certificates-mozilla, libsqlite3-0, libopenssl1_0_0, "
         in rpm.fab("-H", "node2", "step.packages").stdout
     )
     found = rpm.on("node2", f"rpm -q {names('suse')} >/dev/null && echo all")

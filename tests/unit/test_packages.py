@@ -146,33 +146,69 @@ def test_what_a_family_does_not_have_is_refused_with_the_reason() -> None:
     assert step.diff(Found(0, "family redhat dnf\n"))
 
 
-@pytest.mark.parametrize(
-    ("family", "tool", "lists"),
-    [
-        ("redhat", "dnf", 0),
-        ("redhat", "dnf", 1),
-        ("redhat", "yum", 1),
-        ("suse", "zypper", 4),
-        ("debian", "apt-get", 0),
-        ("debian", "apt-get", 100),
-    ],
-)
-def test_a_mirror_that_no_longer_serves_is_one_sentence(tmp_path: Path, family: str, tool: str, lists: int) -> None:
-    (action,) = Packages({family: ["gcc"]}).diff(Found(0, f"family {family} {tool}"))
-    (tmp_path / tool).write_text(
-        '#!/bin/sh\ncase " $* " in '
-        f"*makecache*|*refresh*|*=any*update*) exit {lists} ;; *update*) exit 0 ;; esac\nexit 7\n"
-    )
-    (tmp_path / "dpkg").write_text("#!/bin/sh\n")
-    for name in (tool, "dpkg"):
-        (tmp_path / name).chmod(0o755)
+def installed(folder: Path, tool: str, **cases: str) -> tuple[int, str]:
+    """Exit status and output of an installation of gcc, and of valkey or redis, with tools that do what cases say."""
+    family = {"apt-get": "debian", "zypper": "suse"}.get(tool, "redhat")
+    (action,) = Packages({family: ["gcc", ("valkey", "redis")]}).diff(Found(0, f"family {family} {tool}"))
+    for name in (tool, "dpkg", "rpm", "sleep"):
+        (folder / name).write_text(f"#!/bin/sh\n{cases.get(name.replace('-', '_'), 'exit 0')}\n")
+        (folder / name).chmod(0o755)
     script = f"say() {{ :; }}\n{action.script}"
-    known_path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    done = subprocess.run(["dash", "-uc", script], capture_output=True, text=True, check=False, env=known_path)
-    reason = "can't be reached" if tool == "apt-get" else "no longer serve its release"
-    told = reason in done.stdout and "it lacks gcc: let it reach a mirror, or install them by hand" in done.stdout
-    assert (done.returncode, told) == ((1, True) if lists else (7, False))
-    assert len(done.stdout.splitlines()) == bool(lists)
+    path = {"PATH": f"{folder}:/usr/bin:/bin"}
+    done = subprocess.run(["dash", "-euc", script], capture_output=True, text=True, check=False, env=path, timeout=60)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("tool", "lists"), [("dnf", 0), ("dnf", 1), ("yum", 1), ("zypper", 4), ("apt-get", 0), ("apt-get", 100)]
+)
+def test_a_mirror_that_no_longer_serves_is_one_sentence(tmp_path: Path, tool: str, lists: int) -> None:
+    asks = f"*makecache*|*refresh*|*=any*update*) exit {lists} ;; *update*|*' -s '*|*list*|*search*) exit 0 ;;"
+    does = f'case " $* " in {asks} esac; exit 9'
+    status, said = installed(tmp_path, tool, **{tool.replace("-", "_"): does}, rpm="exit 1")
+    reason = (
+        "not all package sources of this host can be reached" if tool == "apt-get" else "no longer serve its release"
+    )
+    told = reason in said and "it lacks gcc, valkey or redis: let it reach a mirror, or install them by hand" in said
+    assert (status, told) == ((1, True) if lists else (9, False))
+    assert len(said.splitlines()) == bool(lists)
+
+
+@pytest.mark.parametrize("tool", ["yum", "dnf", "zypper", "apt-get"])
+def test_what_no_source_has_is_named_also_where_the_tool_says_that_all_is_well(tmp_path: Path, tool: str) -> None:
+    # yum ends with 0 where it found another one of the packages.
+    ends = 0 if tool == "yum" else 1
+    asks = "*' -s '*gcc*|*list*gcc*|*search*gcc*) exit 0 ;; *' -s '*|*list*|*search*) exit 1 ;;"
+    does = f'case " $* " in {asks} *" install "*) exit {ends} ;; esac'
+    has = 'case "$*" in *gcc*) exit 0 ;; esac; exit 1'
+    assert installed(tmp_path, tool, **{tool.replace("-", "_"): does}, rpm=has) == (
+        1,
+        "no package source of this host has valkey or redis: docs/platforms.md tells for each distribution where it "
+        "comes from\n",
+    )
+
+
+@pytest.mark.parametrize("tool", ["yum", "dnf", "zypper", "apt-get"])
+def test_what_was_installed_is_well(tmp_path: Path, tool: str) -> None:
+    assert installed(tmp_path, tool) == (0, "")
+
+
+@pytest.mark.parametrize(("ends", "status"), [(102, 0), (103, 0), (106, 0), (107, 0), (104, 104), (7, 7)])
+def test_zypper_is_read_by_its_status(tmp_path: Path, ends: int, status: int) -> None:
+    does = f'[ "$ZYPP_LOCK_TIMEOUT" = 600 ] || exit 99; case " $* " in *" install "*) exit {ends} ;; esac'
+    found, said = installed(tmp_path, "zypper", zypper=does)
+    assert found == status
+    assert ("has held zypper's lock" in said) == (ends == 7)
+
+
+@pytest.mark.parametrize("busy", [3, 0])
+def test_dpkgs_lock_is_waited_for_where_apt_knows_no_waiting(tmp_path: Path, busy: int) -> None:
+    count = f"echo >>{tmp_path}/tries; [ $(wc -l <{tmp_path}/tries) -gt {busy} ]"
+    lock = f"[ -e {tmp_path}/tries ] && [ $(wc -l <{tmp_path}/tries) -gt {busy} ] || exit 2"
+    does = f'case " $* " in *" -s "*) ;; *" install "*) {count} || exit 100 ;; esac'
+    assert installed(tmp_path, "apt-get", apt_get=does, dpkg=lock) == (0, "")
+    assert len((tmp_path / "tries").read_text().splitlines()) == busy + 1
 
 
 @pytest.mark.parametrize(

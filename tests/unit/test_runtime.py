@@ -297,6 +297,10 @@ def test_unpacking_that_is_ended_on_the_way_leaves_no_half_and_takes_older_halve
         ('ID="ol"\nVERSION_ID="7.9"', ("ol", "7")),
         ("ID=arch", ("arch", "")),
         ('VERSION_ID="3"', ("rhel", "3")),
+        ('ID=eurolinux\nID_LIKE="rhel fedora centos"\nVERSION_ID="9.4"', ("eurolinux", "9")),
+        ('ID=opensuse-leap\nID_LIKE="suse opensuse"\nVERSION_ID="15.6"', ("opensuse-leap", "15.6")),
+        ('ID="opensuse-tumbleweed"\nID_LIKE="opensuse suse"\nVERSION_ID="20261120"', ("opensuse-tumbleweed", "")),
+        ('ID="ubuntu"\nID_LIKE=debian\nVERSION_ID="24.04"', ("ubuntu", "24.04")),
         ("PRETTY_NAME=My own Linux (7)\nID=mine", ("rhel", "")),
         # bash takes the lines before the fault, dash none.
         ('ID=rhel\nPRETTY_NAME="Red Hat', ("rhel", "")),

@@ -187,10 +187,10 @@ def test_the_drop_in_is_where_the_server_reads_last(tmp_path: Path, files: dict[
 @pytest.mark.parametrize(
     ("server", "says", "wanted"),
     [
-        ("redis-server", "Redis server v=8.0.2 sha=0", "Redis redis/redis.conf redis-cli x y"),
+        ("redis-server", "Redis server v=8.0.2 sha=0", "Redis 8.0.2 redis/redis.conf redis-cli x y"),
         # A name that stands for Valkey, as some distributions have it.
-        ("redis-server", "Valkey server v=8.1.1 sha=0", "Valkey redis/redis.conf redis-cli x y"),
-        ("valkey-server", "Valkey server v=9.1.2 sha=0", "Valkey valkey/valkey.conf valkey-cli x y"),
+        ("redis-server", "Valkey server v=8.1.1 sha=0", "Valkey 8.1.1 redis/redis.conf redis-cli x y"),
+        ("valkey-server", "Valkey server v=9.1.2 sha=0", "Valkey 9.1.2 valkey/valkey.conf valkey-cli x y"),
     ],
 )
 def test_the_configuration_is_that_of_the_server_that_is_there(
@@ -204,10 +204,26 @@ def test_the_configuration_is_that_of_the_server_that_is_there(
     for name in (server, "redis-cli", "valkey-cli"):
         (tools / name).write_text(f"#!/bin/sh\necho {says}\n")
         (tools / name).chmod(0o755)
-    script = FIND_REDIS.replace("/etc/", f"{tmp_path}/") + 'echo "$product ${main#"$HOME"/} ${cli##*/} $*"'
+    script = FIND_REDIS.replace("/etc/", f"{tmp_path}/") + 'echo "$product $version ${main#"$HOME"/} ${cli##*/} $*"'
     known = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(tmp_path)}
     words = ["dash", "-euc", script, "dash", "x", "y"]
     assert subprocess.run(words, capture_output=True, text=True, check=True, env=known).stdout.strip() == wanted
+
+
+@pytest.mark.parametrize(
+    ("product", "version", "old"),
+    [
+        *(("Redis", "3.2.12", True), ("Redis", "4.0.9", True), ("Redis", "5.0.3", False), ("Redis", "10.0", False)),
+        *(("Valkey", "1.0", False), ("Redis", "", False)),
+    ],
+)
+def test_a_redis_that_can_not_do_what_the_queues_ask_is_refused(product: str, version: str, old: bool) -> None:
+    answer = f"service redis-server down boots\nproduct {product}\nversion {version}\n"
+    if old:
+        with pytest.raises(Problem, match=rf"nothing was changed here: this host has Redis {version}, .* from 5 on"):
+            redis(answer)
+    else:
+        assert redis(answer)
 
 
 def test_a_fresh_mysql_is_set_up() -> None:

@@ -140,6 +140,10 @@ def test_a_redis_without_a_password_and_one_with_another_database_are_asked_too(
         (redis("another"), "Redis refuses the password"),
         (redis(CANARY, policy="allkeys-lru"), "Redis throws queue entries away"),
         (redis(CANARY, role="slave"), "this Redis is a replica"),
+        (
+            redis(CANARY, info="redis_version:4.0.9\r\nrole:master\r\n"),
+            "this is Redis 4.0.9, and the queues need one from 5",
+        ),
     ],
 )
 def test_a_redis_that_would_lose_the_crawl_is_not_well(listen: Listen, serve: Serve, problem: str) -> None:
