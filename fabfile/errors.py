@@ -50,6 +50,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
+def shown(line: str) -> str:
+    """A line of somebody else's words: it keeps its tabs, and steers no terminal."""
+    return "\t".join(map(printable, line.split("\t")))
+
+
 class WrongInput(Problem):
     """The operator's input (file, flag, name) is not usable; nothing was touched."""
 

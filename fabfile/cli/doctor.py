@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..runs.options import Options
-from .flags import CHOICE, JSON, sharing
+from .flags import CHOICE, JSON, LOCK, sharing
 
 
 @sharing(
     JSON,
     CHOICE,
+    LOCK,
     fix="fix the faults that need no decision, then look again",
     sudoers="only print the lines for sudo that the hosts' logins need; no host is asked",
 )

@@ -10,7 +10,7 @@ from fabric.executor import Executor
 from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 
-from ..errors import INTERRUPTED, Problem
+from ..errors import INTERRUPTED, Problem, shown
 from ..runs.options import words
 from ..ssh.pool import Links
 from .early import at_once
@@ -80,4 +80,6 @@ def _sentence(error: Problem) -> str:
     from ..inventory.place import meant
 
     said = meant([str(error)])
-    return f"fab: {error}" + (f"\nfab: {said}" if said else "")
+    # A host's words may be a part of it; the faults of hosts.toml are several lines.
+    text = "\n".join(map(shown, str(error).split("\n")))
+    return f"fab: {text}" + (f"\nfab: {said}" if said else "")

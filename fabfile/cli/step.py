@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from invoke.collection import Collection
 
 from ..runs.options import Options
-from .flags import JSON, sharing
+from .flags import JSON, LOCK, sharing
 
 if TYPE_CHECKING:
     from ..tasks.step import Steps
@@ -83,7 +83,7 @@ def _declared(name: str, sentence: str, steps: Steps) -> Any:
         job.step(c, options, steps)
 
     body.__name__, body.__doc__ = name, sentence
-    return sharing(JSON)(body)
+    return sharing(LOCK, JSON)(body)
 
 
 ns = Collection()

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import DecodeError, Struct, ValidationError
 from msgspec.json import decode
 
-from ..errors import WrongInput, printable, reason
+from ..errors import WrongInput, printable, reason, shown
 from ..inventory import Host
 from ..inventory.fleet import hint
 from ..logs.records import Place, Record
-from ..logs.show import shown
 
 RECORDS = 200
 """The most that are told at once: the last ones."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import Problem, Say
+from ..errors import Problem, Say, printable
 from ..health import stores
 from ..inventory import Fleet
 from ..inventory.roles import WEBUI
@@ -50,7 +50,7 @@ def crawl(c: Any, pages: int, served: Callable[[Path], str]) -> None:
     count = watch(lambda: stores.result_count(opener, *login, PROJECT, since=begun, tls=where.tls), pages)
     print(f"{count} pages' results are in MySQL after {time.time() - begun:.0f} s; some of them:")
     for url, result in stores.sample_results(opener, *login, PROJECT, 5, tls=where.tls):
-        print(f"  {url}  {result}")
+        print(printable(f"  {url}  {result}"))
     print(f"\nThe web UI: {webui.address}")
     if place := fleet.webui_password_place():
         print(f"  user name: {webui.username}\n  password:  {place}")

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..errors import printable
+from ..errors import printable, shown
 from .records import Group, Record
 
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
@@ -70,11 +70,6 @@ def colour(program: str) -> int:
 def clock(when: float) -> str:
     """A moment by the clock of this machine."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
-
-
-def shown(line: str) -> str:
-    """A line of a log: it keeps its tabs, and steers no terminal."""
-    return "\t".join(map(printable, line.split("\t")))
 
 
 def text(lines: Iterable[str]) -> str:

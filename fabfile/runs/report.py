@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..errors import Doing, printable
+from ..errors import Doing, printable, shown
 from ..inventory.place import meant
 from .outcomes import Outcome, Status
 from .timings import Timings
@@ -73,9 +73,8 @@ def recap(
     for outcome in outcomes:
         status = "would change" if dry and outcome.status == "changed" else outcome.status
         aside = outcome.cause if outcome.status == "skipped" else f"{outcome.seconds:.1f} s"
-        console.print(
-            f"{outcome.host:<{width}}  ", _styled(status, outcome.status), f"  ({aside})", sep="", highlight=False
-        )
+        parts = f"{outcome.host:<{width}}  ", _styled(status, outcome.status), f"  ({printable(aside)})"
+        console.print(*parts, sep="", markup=False, highlight=False)
         for change in outcome.changes:
             console.print(f"{'':<{width}}    {printable(change)}", markup=False, highlight=False)
         if outcome.well:
@@ -115,11 +114,6 @@ def show_timings(console: Console, timings: Timings) -> None:
 def _indented(console: Console, lines: Sequence[str]) -> None:
     for line in lines:
         console.print(f"    {shown(line)}", markup=False, highlight=False)
-
-
-def shown(line: str) -> str:
-    """A line of a host's own words: it has tabs, and steers no terminal."""
-    return "\t".join(map(printable, line.split("\t")))
 
 
 def _diff(console: Console, text: str) -> None:
@@ -215,6 +209,7 @@ class Progress:
 
     def _table(self) -> Any:
         from rich.table import Table
+        from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         with self._lock:
@@ -223,7 +218,7 @@ class Progress:
             if name in doing:
                 text, since = doing[name]
                 text = "connecting" if self._connects(name) else text
-                table.add_row(name, f"{time.monotonic() - since:.0f} s", text)
+                table.add_row(name, f"{time.monotonic() - since:.0f} s", Text(text))
         ended = f"{len(self._ended & self._hosts)} of {len(self._hosts)} done"
         table.add_row("", f"{time.monotonic() - self._begun:.0f} s", f"in all; {ended}")
         return table

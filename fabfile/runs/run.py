@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 
 from invoke.exceptions import Exit
 
-from ..errors import INTERRUPTED, Locked, Say, Unreachable
+from ..errors import INTERRUPTED, Locked, Say, Unreachable, printable
 from ..inventory import Host, load
 from ..steps.base import Found, Step
 from . import report
@@ -90,7 +90,7 @@ class Run:
             lock = cluster_lock(self.target.config, self.target.fleet)
             stack.enter_context(lock.held(self.lock_wait))
         except Unreachable as error:
-            print(f"fab: going on without the cluster's lock: {error}", file=sys.stderr)
+            print(f"fab: going on without the cluster's lock: {printable(str(error))}", file=sys.stderr)
         self._refuse_old()
 
     def _refuse_old(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..errors import printable
 from ..steps.shell import cmd, in_any_shell
 
 FOREIGN = 97
@@ -77,6 +78,6 @@ class Gate:
 
 
 def last_words(text: bytes) -> str:
-    """The last lines of a text, as a part of a sentence; empty where there are none."""
-    lines = [line.strip() for line in text.decode(errors="replace").split("\n")]
+    """The last lines of a text, as a part of a sentence, which steers no terminal; empty where there are none."""
+    lines = [printable(" ".join(line.split())) for line in text.decode(errors="replace").split("\n")]
     return "; ".join([line for line in lines if line][-3:])

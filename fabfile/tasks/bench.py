@@ -17,7 +17,7 @@ from ..bench.limit import Gain, limit, room, tried_roles
 from ..bench.measured import StepMeasured, measured
 from ..bench.programs import SITE
 from ..bench.samples import Moment
-from ..errors import Problem, WrongInput, reason
+from ..errors import Problem, WrongInput, printable, reason
 from ..inventory import load
 from ..local import write_whole
 from ..runs.options import Options, whole_number
@@ -183,7 +183,7 @@ def _held(ground: Ground) -> Iterator[None]:
     finally:
         faults = ground.end()
         for fault in faults:
-            print(f"fab: {fault}", file=sys.stderr)
+            print(f"fab: {printable(fault)}", file=sys.stderr)
         if faults and well:
             raise Problem(
                 "the bench was measured, and not all of it could be removed; run `fab bench.crawl` again for that"

@@ -10,7 +10,7 @@ from .. import plan
 from ..bench import programs
 from ..bench.programs import CRAWLING, ScratchStores
 from ..bench.samples import HostSample
-from ..errors import Problem, Say, Unreachable
+from ..errors import Problem, Say, Unreachable, printable
 from ..health.scratch import free_database
 from ..inventory import Host, passwords
 from ..inventory.order import Chosen, named
@@ -61,7 +61,7 @@ def _able(run: Run, seen: Mapping[str, HostSample]) -> list[Host]:
         host = fleet.host(one.host)
         needed = host.has(SCHEDULER) or any(host.has(role) for role in STORES)
         if one.status == "unreachable" and not needed:
-            print(f"fab: {one.host} takes no part: {one.cause}", file=sys.stderr)
+            print(f"fab: {one.host} takes no part: {printable(one.cause)}", file=sys.stderr)
         elif one.status in ("failed", "unreachable"):
             raise (Unreachable if one.status == "unreachable" else Problem)(f"{one.host}: {one.cause}")
     hosts = [host for host in run.target.hosts if host.name in seen]

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from .. import plan
 from ..doctor.preflight import Objection, objections
-from ..errors import Problem, Say
+from ..errors import Problem, Say, printable
 from ..health.host import HostStatus
 from ..inventory import Host
 from ..inventory.order import stopping
@@ -119,7 +119,7 @@ def heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
     for host, several in found.items():
         for one in several:
             if one not in grave.get(host, ()):
-                print(f"{host.name} | warning: {one}", file=sys.stderr)
+                print(f"{host.name} | warning: {printable(str(one))}", file=sys.stderr)
     refused = [host for host in changing if grave[host]]
     run.each(lambda host, _say: _refuse("; ".join(map(str, grave[host]))), refused)
     free = [host for host in changing if not grave[host] and plan.chosen_programs(run.target.fleet, host, roles)]

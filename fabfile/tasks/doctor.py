@@ -36,10 +36,11 @@ UNTIL_THEY_WORK = ("restarting", "failing")
 def doctor(c: Any, options: Options, fix: bool) -> None:
     """Look, judge, fix if that is wanted, and tell."""
     chosen = target(c, options, allow_unlisted=True)
+    fixing = Run(chosen, Options(lock_wait=options.lock_wait))
     view = examine(chosen)
     found = findings(view, CHECKS)
     if fix and any(one.fixable for one in found):
-        _fix(chosen, view, found)
+        _fix(fixing, view, found)
         found = _afterwards(chosen)
     if options.json:
         print(json_module.dumps({"findings": [one.as_data() for one in found]}, indent=2))
@@ -74,10 +75,10 @@ def _unseen(host: Host, outcome: Outcome) -> Unseen:
     return Unseen(host, outcome.cause, outcome.status != "unreachable")
 
 
-def _fix(chosen: Target, view: View, found: Sequence[Finding]) -> None:
+def _fix(run: Run, view: View, found: Sequence[Finding]) -> None:
     """Run the steps that fix, on all hosts at once; their changes are shown on stderr, the report stays clean."""
     pids = {host.name: frozenset(one.pid for one in host.programs if one.pid) for host in view.seen}
-    run = Run(chosen)
+    chosen = run.target
     with run.locked():
         if needs_stores(found):
             keepers = [host for host in chosen.hosts if plan.stores(chosen.fleet, host)]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from invoke.exceptions import Exit
 
-from ..errors import Problem, Unreachable
+from ..errors import Problem, Unreachable, printable
 from ..inventory import Host
 from ..logs.merge import Merge
 from ..logs.records import Hearing, Place, Record, ordered
@@ -118,7 +118,7 @@ class Following:
 
     @staticmethod
     def _say(words: str) -> None:
-        print(f"fab: {words}", file=sys.stderr, flush=True)
+        print(f"fab: {printable(words)}", file=sys.stderr, flush=True)
 
 
 class _Ear:

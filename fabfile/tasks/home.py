@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import suppress
 
-from ..errors import Problem
+from ..errors import Problem, printable
 from ..health import home
 from ..health.home import SECONDS_HELD, LeaseSeen
 from ..inventory.roles import SCHEDULER
@@ -56,4 +56,4 @@ def follow(run: Run) -> None:
         seen = lease(run)
         if seen.home not in ("", new.name):
             set_home(run, new.name)
-            print(f"fab: the scheduler's place is {new.name} now; it was {seen.home}", file=sys.stderr)
+            print(f"fab: the scheduler's place is {new.name} now; it was {printable(seen.home)}", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Any
 
 from invoke.exceptions import Exit
 
-from ..errors import Locked
+from ..errors import Locked, printable
 from ..inventory import Fleet, load
 from ..runs.lock import Owner, cluster_lock
 from ..runs.options import Options
@@ -36,7 +36,7 @@ def release(c: Any, options: Options) -> None:
     if options.json:
         print(_as_json(fleet, owner))
     else:
-        print(f"taken away from {owner}" if owner else f"nobody was changing {fleet.cluster.name}")
+        print(f"taken away from {printable(str(owner))}" if owner else f"nobody was changing {fleet.cluster.name}")
 
 
 def _as_json(fleet: Fleet, owner: Owner | None) -> str:

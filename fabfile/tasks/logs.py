@@ -11,7 +11,7 @@ from typing import Any
 
 from invoke.exceptions import Exit
 
-from ..errors import Say, WrongInput
+from ..errors import Say, WrongInput, printable
 from ..inventory import Fleet, Host
 from ..inventory.fleet import hint
 from ..inventory.order import named, role_of
@@ -116,7 +116,7 @@ def _close(run: Run, hosts: Sequence[Host]) -> None:
     outcomes = run.recorder.outcomes(hosts)
     for one in outcomes:
         if not one.well:
-            print(f"fab: {one.host}: {one.cause}", file=sys.stderr)
+            print(f"fab: {one.host}: {printable(one.cause)}", file=sys.stderr)
     if status := report.exit_status(outcomes):
         sys.stdout.flush()
         raise Exit(code=status)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from .. import plan
-from ..errors import Problem, Say
+from ..errors import Problem, Say, printable
 from ..health.redis import redis_report
 from ..inventory import Host
 from ..inventory.order import Chosen, Phase, named, starting, stopping
@@ -140,7 +140,7 @@ def _awake(chosen: Chosen, seen: Mapping[str, Found]) -> Chosen:
         sight = parsed(seen[host]) if host in seen else None
         rest[host] = [one.name for one in programs if sight and sight.rests(one.name)]
         if rest[host]:
-            print(f"{host} | stays stopped: {', '.join(rest[host])} (fab start ends that)", file=sys.stderr)
+            print(f"{host} | stays stopped: {printable(', '.join(rest[host]))} (fab start ends that)", file=sys.stderr)
     return {host: [one for one in programs if one.name not in rest[host]] for host, programs in chosen.items()}
 
 
@@ -188,7 +188,7 @@ def await_empty(chosen: Target, phase: Phase, seconds: int) -> None:
         report = redis_report(opener, password, redis.db, phase.queues, tls=redis.tls, user=redis.user)
         left = {name: count for name, count in report.queues.items() if count}
         if report.problem and not report.queues:
-            print(f"fab: not waiting for {', '.join(phase.queues)}: {report.problem}", file=sys.stderr)
+            print(f"fab: not waiting for {', '.join(phase.queues)}: {printable(report.problem)}", file=sys.stderr)
             return
         if not left:
             return

@@ -12,7 +12,7 @@ from typing import Any
 from invoke.exceptions import Exit
 
 from .. import plan
-from ..errors import Problem, Say
+from ..errors import Problem, Say, printable, shown
 from ..inventory import Host, Program
 from ..inventory.order import stopping
 from ..inventory.roles import SCHEDULER
@@ -42,7 +42,7 @@ def releases(c: Any, options: Options, diff: bool) -> None:
     outcomes = run.recorder.outcomes(run.target.hosts)
     for outcome in outcomes:
         if not outcome.well:
-            print(f"{outcome.host} | {outcome.cause}", file=sys.stderr)
+            print(f"{outcome.host} | {printable(outcome.cause)}", file=sys.stderr)
     if status := report.exit_status(outcomes):
         sys.stdout.flush()
         raise Exit(code=status)
@@ -81,6 +81,7 @@ def _show(found: Mapping[str, KeptReleases], diff: bool) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("HOST", "RELEASE", "DEPLOY", "DEPLOYED (UTC)", "", "CHANGED", box=box.SIMPLE_HEAD, pad_edge=False)
     for host, known in found.items():
@@ -90,15 +91,18 @@ def _show(found: Mapping[str, KeptReleases], diff: bool) -> None:
             before = known.before(one)
             changed = ", ".join(known.differing(before, one)) if before else "(the oldest that is kept)"
             current = "current" if one.id == known.current else ""
-            name = "" if number else host
-            table.add_row(name, one.id, one.deploy or "-", _moment(one, "%Y-%m-%d %H:%M:%S"), current, changed)
+            name, moment = "" if number else host, _moment(one, "%Y-%m-%d %H:%M:%S")
+            # User work can write all of a release.
+            cells = (name, one.id, one.deploy or "-", moment, current, changed)
+            table.add_row(*(Text(printable(cell)) for cell in cells))
     console = Console(soft_wrap=True)
     console.print(table)
     for host, known in found.items() if diff else ():
         for one in known.releases:
             if before := known.before(one):
-                console.print(f"{host}: {before.id} -> {one.id}", style="bold", highlight=False)
-                console.print(known.diff(before, one), markup=False, highlight=False)
+                console.print(f"{host}: {before.id} -> {one.id}", style="bold", markup=False, highlight=False)
+                for line in known.diff(before, one).split("\n"):
+                    console.print(shown(line), markup=False, highlight=False)
 
 
 def rollback(c: Any, options: Options, to: str) -> None:

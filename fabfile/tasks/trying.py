@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import plan
-from ..errors import Problem, Say
+from ..errors import Problem, Say, printable
 from ..health import trial
 from ..health.aside import taken_back
 from ..health.host import RUNNING
@@ -71,7 +71,10 @@ def heard_before(run: Run, roles: Iterable[str]) -> Heard:
     """The words of Redis before anything is changed; says so where there are none."""
     by = hear(run, roles)
     if by.problem:
-        print(f"fab: nothing is known of the programs' work, only whether they run: {by.problem}", file=sys.stderr)
+        print(
+            f"fab: nothing is known of the programs' work, only whether they run: {printable(by.problem)}",
+            file=sys.stderr,
+        )
     return by
 
 
@@ -207,7 +210,8 @@ def give_back(run: Run, before: Mapping[str, int]) -> None:
     try:
         back = taken_back(opener, password, redis.db, before, tls=redis.tls, user=redis.user) if before else {}
     except Problem as error:
-        print(f"fab: messages at which the new release failed stay aside (fab doctor tells): {error}", file=sys.stderr)
+        why = printable(str(error))
+        print(f"fab: messages at which the new release failed stay aside (fab doctor tells): {why}", file=sys.stderr)
         return
     for queue, count in back.items():
         print(f"fab: {count} messages at which the new release failed are back in {queue}", file=sys.stderr)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import Problem, WrongInput
+from ..errors import Problem, WrongInput, printable
 from ..inventory import Fleet, Host, Program
 from ..inventory.fleet import hint
 from ..inventory.roles import WEBUI
@@ -128,7 +128,7 @@ def _hold(link: SSHLink, forward: Forward, door: Door) -> None:
             return
         except Problem as error:
             if not lost:
-                print(f"fab: {error}; trying again", file=sys.stderr, flush=True)
+                print(f"fab: {printable(str(error))}; trying again", file=sys.stderr, flush=True)
             lost = True
             link.close()
             forward.cut()

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ..doctor.checks import CHECKS
 from ..doctor.findings import findings
-from ..errors import Problem, WrongInput
+from ..errors import Problem, WrongInput, printable
 from ..health.verdict import ClusterView
 from ..inventory import Fleet, load
 from ..inventory.watch_rules import WatchSecrets, watch_secrets
@@ -67,7 +67,7 @@ def test() -> None:
             print(f"{sink.name}: delivered")
         except Problem as error:
             failed += 1
-            print(f"{sink.name}: {error}")
+            print(f"{sink.name}: {printable(str(error))}")
     if failed:
         sys.stdout.flush()
         raise Exit(code=1)
@@ -188,7 +188,7 @@ class _Watch:
         faults = {**self._delivery.faults().faults, **self._troubles}
         for key, text in faults.items():
             if self._said.get(key) != text:
-                print(f"fab: {text}", file=sys.stderr, flush=True)
+                print(f"fab: {printable(text)}", file=sys.stderr, flush=True)
         self._said = faults
 
     def _show(self, view: ClusterView, now: float) -> None:

@@ -60,6 +60,11 @@ def test_a_long_flag_is_told_in_the_same_words_everywhere() -> None:
     assert {name for name, texts in told.items() if len(texts) > 1} <= set(OF_THEIR_OWN)
 
 
+def test_what_takes_the_clusters_lock_can_wait_for_it() -> None:
+    steps = {name for name in TASKS if name.startswith("step.")}
+    assert {"doctor", "deploy", "bootstrap", "restart", "rollback", *steps} <= set(flags()["lock_wait"])
+
+
 @pytest.mark.parametrize("name", ["status", "doctor", "logs", "deploy", "releases"])
 def test_hosts_are_chosen_in_the_same_way(name: str) -> None:
     assert {"role", "limit", "exclude", "json"} <= {one for one, tasks in flags().items() if name in tasks}

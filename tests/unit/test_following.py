@@ -100,6 +100,11 @@ def test_a_host_that_was_lost_goes_on_where_it_was(capsys: pytest.CaptureFixture
     ]
 
 
+def test_the_words_of_a_host_that_is_lost_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    follow(Links(node1=Link(iter([([named()], Problem("node1: x\x1b[2J\ny"))]))))
+    assert printed(capsys)[1] == [r"fab: node1: x\x1b[2J\ny"]
+
+
 def test_what_was_told_before_a_host_was_followed_is_told_anew_where_it_is_lost(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -182,5 +182,9 @@ def test_a_shell_that_hangs_is_told_with_its_last_words() -> None:
     assert str(late(HOST, Gate(before=b"mounting\n"))).endswith("; it said: mounting")
 
 
+def test_the_last_words_steer_no_terminal() -> None:
+    assert last_words(b"hi\x1b]0;x\x07\tthere\x9b\n") == "hi\\x1b]0;x\\x07 there\ufffd"
+
+
 def test_the_last_words_are_three_lines() -> None:
     assert last_words(b"one\n\ntwo\r\n three \nfour\xff\n") == "two; three; four\ufffd"

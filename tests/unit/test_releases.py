@@ -17,7 +17,7 @@ from fabfile.remote import releases
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.releases import Back, FewRuntimes, Kept, KeptReleases, kept
 from fabfile.steps.supervisor import Place
-from fabfile.tasks.releases import _goal, _last
+from fabfile.tasks.releases import _goal, _last, _show
 
 PLACE = Place("work", "/h", "/l", "/c", "/s.sock", "/opt/python", unit="pyspider-demo")
 SECTIONS = """\
@@ -73,6 +73,14 @@ def test_before_a_release_is_what_ran_then_and_not_what_was_tried_in_between() -
     assert [before.id for one in found.releases if (before := found.before(one))] == ["aa", "aa"]
     unknown = known(releases=[one("cc", 30, "c2", "l2", before="gone"), one("bb", 20, "c2", "l1", before="bb"), good])
     assert [before.id for one in unknown.releases if (before := unknown.before(one))] == ["bb", "aa"]
+
+
+def test_what_work_has_written_into_a_release_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    made = [one("cc", 30, "c2", "l2") | {"deploy": "[/foo]\x1b[2J"}, one("bb", 20, "c2", "l1")]
+    _show({"node1": known(releases=made, texts=TEXTS | {"l2": "two\x1b]0;x\x07\t[/b]\n"})}, diff=True)
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown and "\x07" not in shown
+    assert r"[/foo]\x1b[2J" in shown and r"+two\x1b]0;x\x07" in shown and "[/b]" in shown
 
 
 def test_a_release_tells_the_fingerprints_of_its_programs() -> None:

@@ -8,11 +8,14 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from fabfile.errors import Doing
+from fabfile.cli.executor import _sentence
+from fabfile.errors import Doing, Problem
 from fabfile.inventory import Host
 from fabfile.runs.outcomes import Outcome, Recorder, Status
 from fabfile.runs.report import Progress, as_json, exit_status, recap, totals
@@ -63,6 +66,21 @@ def test_the_words_of_a_host_steer_no_terminal(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     assert "\x1b" not in shown and "\x9b" not in shown and "a   b\n" in shown
     assert shown.count(r"x\x1b[2J\x9b1m") == 4
+
+
+def test_words_in_brackets_are_words_and_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    recap([Outcome("node1", "skipped", cause="[/no] x\x1b[2J"), Outcome("node2", "ok")], 1.0)
+    assert r"node1  skipped  ([/no] x\x1b[2J)" in capsys.readouterr().out
+    progress = Progress(["node1"])
+    progress.say("node1", "writing [/etc]")
+    console = Console(file=StringIO(), width=80)
+    console.print(progress._table())
+    assert "writing [/etc]" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_sentence_that_ends_the_run_steers_no_terminal_and_keeps_its_lines() -> None:
+    text = _sentence(Problem("node1: hi\x1b]0;x\x07\r\nnode2: \tboth"))
+    assert text.split("\n") == [r"fab: node1: hi\x1b]0;x\x07\r", "node2: \tboth"]
 
 
 def test_json_tells_every_host() -> None:
