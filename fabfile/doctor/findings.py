@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -126,6 +126,8 @@ class Hit:
     """`--fix` leaves this one alone, though it may fix others of its kind."""
     items: tuple[str, ...] = ()
     """The programs to restart, or the paths to give to the cluster's user."""
+    readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By host, the programs to restart, where they are not all of this host; `items` has their names as well."""
     others: tuple[str, ...] = ()
     """Further hosts on which its check's faults may follow from this one, and which its fixes are for."""
     hides: bool = True
@@ -151,6 +153,8 @@ class Check:
     """The fixes that `--fix` makes; empty where a person has to decide."""
     foreign_fix: str = ""
     """The command on a host that this project did not deploy, where that is another one."""
+    apart_fix: str = ""
+    """The command where this project has deployed the host and not made the store, where that is another one still."""
     hides: frozenset[str] = frozenset()
     """Faults on the same host that only follow from this one."""
     warning: bool = False
@@ -202,7 +206,8 @@ def _finding(view: View, check: Check, hit: Hit) -> Finding:
     # A host that somebody set up by hand is never overwritten, nor a store that bootstrap has not made.
     fixes = check.fixes if ours and managed and patient and not hit.by_hand else ()
     facts = patient.facts if patient else None
-    fix = filled(_text(check, hit, ours, managed), hit.host, view.fleet.cluster.user, facts, hit.items)
+    readers = [(host.name, host.facts, hit.readers[host.name]) for host in view.seen if host.name in hit.readers]
+    fix = filled(_text(check, hit, ours, managed), hit.host, view.fleet.cluster.user, facts, hit.items, readers)
     cause = hit.cause or check.cause
     # Files, processes and logs are called as others like: no name of theirs becomes a line of this report.
     known = (check.id, hit.host, printable(hit.evidence), printable(cause), printable(fix), bool(fixes))
@@ -213,7 +218,7 @@ def _text(check: Check, hit: Hit, ours: bool, managed: bool) -> str:
     """The fix in its own words, of which layout.py knows those in braces."""
     own = hit.fix or check.fix
     if ours:
-        return own if managed else check.foreign_fix or own
+        return own if managed else check.apart_fix or check.foreign_fix or own
     return hit.foreign_fix or check.foreign_fix or own
 
 

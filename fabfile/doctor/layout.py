@@ -32,16 +32,37 @@ GENERAL = {
 """The words as a page shows them, which knows no host."""
 
 
-def filled(text: str, host: str, user: str, facts: Facts | None = None, items: Sequence[str] = ()) -> str:
-    """A fix for that host, with its own commands, about these programs or paths."""
+Reader = tuple[str, Facts, Sequence[str]]
+"""A host, its facts, and the programs there that have read something that was changed."""
+
+
+def filled(
+    text: str,
+    host: str,
+    user: str,
+    facts: Facts | None = None,
+    items: Sequence[str] = (),
+    readers: Sequence[Reader] = (),
+) -> str:
+    """A fix for that host, with its own commands, about these programs or paths.
+
+    `readers` are the programs to restart where they are not those of this host alone.
+    """
     words = {**GENERAL, **commands(facts)} if facts else dict(GENERAL)
     if facts:
         words["items"] = str(cmd(*items)) if items else "all"
-        words["restarted"] = f", then on {{host}} as root: {words['ctl']} restart {words['items']}" if items else ""
+        words["restarted"] = _restarted("{host}", words["ctl"], items)
+    if readers:
+        each = ((name, commands(its).get("ctl", GENERAL["ctl"]), programs) for name, its, programs in readers)
+        words["restarted"] = "".join(_restarted(*one) for one in each)
     pattern = "|".join(map(re.escape, [*words, "host", "user"]))
     values = {**{key: re.sub(r"\{host\}", host, value) for key, value in words.items()}, "host": host, "user": user}
     # In one go: a name that somebody chose there is no word of ours.
     return re.sub(rf"\{{({pattern})\}}", lambda match: values[match[1]], text)
+
+
+def _restarted(host: str, ctl: str, programs: Sequence[str]) -> str:
+    return f", then on {host} as root: {ctl} restart {cmd(*programs)}" if programs else ""
 
 
 def commands(facts: Facts) -> dict[str, str]:

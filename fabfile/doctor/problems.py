@@ -32,6 +32,8 @@ def _section(check: Check) -> str:
     rows = [f"**You see:** {check.title}", f"**Why:** {check.cause}.", f"**Mend:** {_shown(check.fix)}"]
     if check.foreign_fix:
         rows.append(f"**Mend a host that was set up by hand:** {_shown(check.foreign_fix)}")
+    if check.apart_fix:
+        rows.append(f"**Mend a store that was there before:** {_shown(check.apart_fix)}")
     if check.fixable:
         rows.append("`fab doctor --fix` mends it.")
     return f"## {check.id}\n\n" + "\n\n".join(rows) + "\n"

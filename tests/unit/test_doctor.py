@@ -23,6 +23,7 @@ from fabfile.doctor.fix import Ownership, needs_stores, steps
 from fabfile.doctor.known import unknown_keys
 from fabfile.doctor.look import from_here
 from fabfile.inventory import Fleet, Host
+from fabfile.inventory.roles import QUEUES
 from fabfile.steps.base import CannotLook, Found, Step, parts
 from fabfile.steps.boot import Boot
 from fabfile.steps.shell import as_user
@@ -344,6 +345,58 @@ def test_a_store_that_bootstrap_has_not_made_is_not_claimed_to_be_mended(fleet: 
     # Nor where doctor itself would mend nothing.
     (one,) = findings(view(foreign, {"node1": set_in("asked/0/mysql/taskdb/connected", 490)}), CHECKS)
     assert one.id == "mysql-max-connections" and "bootstrap" not in one.fix and "max_connections = 500" in one.fix
+
+
+def test_the_password_of_a_redis_that_was_there_before_is_put_right_in_hosts_toml(fleet: Fleet) -> None:
+    theirs = dataclasses.replace(fleet.stores, redis=dataclasses.replace(fleet.stores.redis, managed=False))
+    denied = both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "NOAUTH"))
+    (one,) = findings(view(dataclasses.replace(fleet, stores=theirs), {"node2": denied}), CHECKS)
+    assert (one.id, one.fixable) == ("redis-noauth", False)
+    assert "[stores.redis] of hosts.toml" in one.fix and one.fix.endswith("then fab deploy")
+    assert "message-queue" not in one.fix and "requirepass" not in one.fix
+
+
+def test_programs_that_have_read_a_wrong_address_are_restarted_each_on_its_own_host(fleet: Fleet) -> None:
+    denied = both(set_in("ours", False), set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "NOAUTH"))
+    (one,) = findings(view(fleet, dict.fromkeys(("node1", "node2", "node3"), denied)), CHECKS)
+    told = dict(re.findall(r"then on (\w+) as root: \S*supervisorctl -c \S+ restart ([^,]*)", one.fix))
+    assert told == {
+        host.name: " ".join(program.name for program in fleet.programs(host) if program.role != "phantomjs")
+        for host in fleet.hosts
+    }
+    assert set(one.items) >= set(" ".join(told.values()).split())
+
+
+def full_queue(host: Host, role: str, *, rests: bool) -> Callable[[Answer], None]:
+    """Redis holds 100 messages of that consumer, which does not run here."""
+
+    def change(seen: Answer) -> None:
+        queue = next(name for name, consumer in QUEUES.items() if consumer == role)
+        seen["asked"][0]["redis"]["queues"][queue] = 100
+        down = [one["name"] for one in seen["components"] if one["role"] == role]
+        seen["components"] = [one for one in seen["components"] if one["role"] != role]
+        seen["sight"]["stopped"] = down if rests else []
+        for one in seen["sight"]["programs"]:
+            if one["name"] in down:
+                one.update(state="STOPPED" if rests else "FATAL", pid=None)
+
+    return change
+
+
+def test_a_queue_whose_consumers_rest_on_purpose_is_no_fault(fleet: Fleet) -> None:
+    rest = {host.name: full_queue(host, "processor", rests=True) for host in fleet.hosts}
+    assert diagnosis(fleet, **rest) == []
+
+
+def test_a_queue_of_which_no_consumer_runs_is_told_at_the_host_that_has_one(fleet: Fleet) -> None:
+    down = {host.name: full_queue(host, "processor", rests=False) for host in fleet.hosts}
+    stuck = next(one for one in findings(view(fleet, down), CHECKS) if one.id == "queue-stuck")
+    host = next(host for host in fleet.hosts if host.roles.get("processor"))
+    assert host != fleet.hosts[0]
+    assert (stuck.host, stuck.fix) == (host.name, f"fab -H {host.name} reload")
+    # Where another host was not looked at, its processors may well run.
+    first, *_ = view(fleet, down).seen
+    assert [one.id for one in findings(View(fleet, (first,)), CHECKS)] == []
 
 
 def test_an_unreachable_host_is_a_finding_and_nothing_is_guessed_about_it(fleet: Fleet) -> None:

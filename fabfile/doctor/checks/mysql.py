@@ -9,7 +9,7 @@ from ..answers import MySQLAnswer
 from ..findings import Check, Hit, Patient, View
 from .network import filtered
 from .runtime import numbers
-from .stores import BOOTSTRAP, COPY, DEPENDENTS, STARTED, Reply, blamed, server
+from .stores import APART, BOOTSTRAP, COPY, DEPENDENTS, STARTED, Reply, blamed, server
 
 DENIED = (1044, 1045, 1130, 1129, 1698, 1142, 1227)
 FULL = 1040
@@ -156,6 +156,8 @@ CHECKS = (
         fixes=("stores", "release", "restart"),
         foreign_fix="let MySQL know the user at '%': CREATE USER, or ALTER USER where its password is not that in "
         "config.json, and GRANT ALL on the databases above",
+        apart_fix="let MySQL know the user at '%', with all rights on the databases above (CREATE USER, GRANT), or "
+        + APART.format("mysql", "user"),
         hides=DEPENDENTS,
     ),
     Check(

@@ -11,7 +11,7 @@ from ..answers import RedisAnswer
 from ..facts import Component
 from ..findings import Check, Hit, Patient, View
 from .network import filtered
-from .stores import BOOTSTRAP, COPY, DEPENDENTS, STARTED, Reply, blamed, server
+from .stores import APART, BOOTSTRAP, COPY, DEPENDENTS, STARTED, Reply, blamed, server
 from .work import roles as not_working
 
 NO_TLS = "tls"
@@ -98,8 +98,8 @@ def stuck(view: View) -> Iterator[Hit]:
         waiting = work.waiting(answer.queues, answer.still, programs)
         for queue, role in QUEUES.items():
             full = answer.queues.get(queue, 0) >= limit and not _alive(view, role)
-            if (full or queue in waiting) and role not in not_working(view):
-                name = _consumer(view, role) or host.name
+            if (full or queue in waiting) and role not in not_working(view) and not _excused(view, role):
+                name = _consumer(view, role) or next(iter(_awake(view, role)), host.name)
                 names = tuple(one.name for each, one in _alive(view, role) if each.name == name and one.name)
                 seen = f"{queue} at {where} holds {answer.queues[queue]}; {_how(view, role)}"
                 none = "" if names else f"start a {role}: by its supervisord where it has a section"
@@ -109,6 +109,25 @@ def stuck(view: View) -> Iterator[Hit]:
 def _alive(view: View, role: str) -> list[tuple[Patient, Component]]:
     wanted = (role, "all", "one")
     return [(host, one) for host in view.seen for one in host.components if one.role in wanted]
+
+
+def _knows(view: View, role: str) -> list[tuple[Patient, str]]:
+    """The programs of supervisord's that take out of that role's queue, whether they run or not."""
+    wanted = (role, "all", "one")
+    return [(host, one.name) for host in view.seen for one in host.configured if one.role in wanted]
+
+
+def _awake(view: View, role: str) -> list[str]:
+    """The hosts with such a program that nobody has stopped on purpose."""
+    return [host.name for host, name in _knows(view, role) if not host.facts.sight.rests(name)]
+
+
+def _excused(view: View, role: str) -> bool:
+    """Whether none runs, and that is as it was wanted, or one may run on a host that nobody has looked at."""
+    seen = {host.name for host in view.seen}
+    apart = any(host.roles.get(role) for host in view.fleet.hosts if host.name not in seen)
+    rest = bool(_knows(view, role)) and not _awake(view, role)
+    return not _alive(view, role) and (apart or rest)
 
 
 def _consumer(view: View, role: str) -> str | None:
@@ -154,6 +173,7 @@ CHECKS = (
         fixes=("stores", "release", "restart"),
         foreign_fix="write redis://:PASSWORD@HOST:PORT/0 as message-queue, with the password in redis.conf's "
         "requirepass{restarted}",
+        apart_fix=APART.format("redis", "username"),
         hides=DEPENDENTS,
     ),
     Check(

@@ -12,6 +12,9 @@ from .config import readers
 BOOTSTRAP = "fab bootstrap, then fab deploy"
 DEPENDENTS = frozenset({"backoff", "rpc-down", "port-closed", "failing", "restarting", "hung", "webui-empty-reply"})
 STARTED = "; programs that have given up by then are told by `fab doctor`"
+APART = (
+    "put the right password where password in [stores.{}] of hosts.toml has it, or correct {} there, then fab deploy"
+)
 COPY = "copy the password of {} from {}'s {}: that store takes it{{restarted}}"
 
 
@@ -62,6 +65,8 @@ def blamed(view: View, replies: Iterable[Reply]) -> Iterator[Hit]:
 
 def _store(view: View, place: str, refused: list[Reply], askers: list[str]) -> Hit:
     host = server(view, refused[0].host, place)
-    items = dict.fromkeys(name for asker in askers for name in readers_on(view, asker))
+    readers = {asker: readers_on(view, asker) for asker in askers}
+    items = dict.fromkeys(name for names in readers.values() for name in names)
     others = tuple(name for name in askers if name != host)
-    return Hit(host, f"{refused[0].fault} (asked from {', '.join(askers)})", items=tuple(items), others=others)
+    seen = f"{refused[0].fault} (asked from {', '.join(askers)})"
+    return Hit(host, seen, items=tuple(items), readers=readers, others=others)
