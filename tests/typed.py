@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 AT_LAST = re.compile(r"(?:^|[ ,;])(?:on (\S+) as root(?: \([^)]*\))?|in (MySQL|Redis)): (.*)$", re.DOTALL)
 """Shell, or statements: all that follows is typed."""
+NEXT = re.compile(r", then on (\S+) as root: ")
+"""Shell for another host comes after it."""
 FAB = re.compile(
     r"(?:^|(?<=[ ,;]))fab(?: -H \S+)?"
     r" (?:bootstrap|deploy(?: --reload)?|reload|doctor --fix|step\.[a-z-]+|run '[^']*'"
@@ -29,5 +31,7 @@ def commands(fix: str) -> list[Command]:
     found = [Command("", one) for one in FAB.findall(before)]
     assert len(found) == len(re.findall(r"\bfab ", before)), f"this can't be typed as it stands: {fix}"
     if last:
-        found.append(Command(last[1] or last[2], last[3]))
+        first, *others = NEXT.split(last[3])
+        found.append(Command(last[1] or last[2], first))
+        found += [Command(*pair) for pair in zip(others[::2], others[1::2], strict=True)]
     return found

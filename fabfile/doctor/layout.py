@@ -1,6 +1,7 @@
 """The one place where a fix is phrased for the layout found: its supervisord, its user, its configuration, its unit.
 
-A fix names commands by words in braces; all that follows `on HOST as root …:` can be typed there as it stands.
+A fix names commands by words in braces; all that follows `on HOST as root …:` can be typed there as it stands,
+as far as `, then on ANOTHER as root: `.
 """
 
 from __future__ import annotations

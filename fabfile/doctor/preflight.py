@@ -12,6 +12,7 @@ from ..steps.usage import Disk
 from .checks import CHECKS
 from .checks.network import HOW
 from .checks.resources import ENOUGH, FREE
+from .checks.stores import BOOTSTRAP
 from .facts import Facts
 from .findings import Check, Finding, Hit, Patient, View, findings
 
@@ -80,7 +81,10 @@ def _stores(fleet: Fleet, host: Host, seen: Machine, role: Role) -> Iterator[Hit
     how = seen.stores.get(role.name, "open")
     if how != "open":
         store = fleet.stores.of(role)
-        yield Hit(host.name, f"{role.title} at {store.address}:{store.port}: {HOW.get(how, 'no such name')} from here")
+        seen = f"{role.title} at {store.address}:{store.port}: {HOW.get(how, 'no such name')} from here"
+        # Where a deploy of some hosts brings a new one, the firewall of the store's host does not know it.
+        new = f"fab step.firewall, if {host.name} is new in hosts.toml; else " if fleet.cluster.firewall else ""
+        yield Hit(host.name, seen, fix=f"{new}{BOOTSTRAP}" if new and not host.has(role) else "")
 
 
 def _taken(

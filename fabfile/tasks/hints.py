@@ -24,4 +24,6 @@ def hints(chosen: Target) -> Iterator[str]:
 def _words(chosen: Target, hosts: list[Host]) -> str:
     if len(chosen.hosts) == len(chosen.fleet.hosts):
         return "fab deploy"
-    return f"fab -H {','.join(host.name for host in hosts)} deploy"
+    deploy = f"fab -H {','.join(host.name for host in hosts)} deploy"
+    # The firewalls of the other hosts do not know a new one yet.
+    return f"fab step.firewall, then {deploy}" if chosen.fleet.cluster.firewall else deploy

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from fabfile import plan
 from fabfile.doctor import problems
@@ -636,6 +637,10 @@ def test_a_host_that_nobody_has_set_up_has_that_one_finding(fleet: Fleet) -> Non
         set_in("logs", {}), set_in("sight/supervisords", []),
     )  # fmt: skip
     (one,) = findings(view(fleet, {"node2": fresh}), CHECKS)
+    way = "fab -H node2 bootstrap, then fab step.firewall, then fab -H node2 deploy"
+    assert (one.id, one.fix) == ("not-set-up", way)
+    open_to_all = dataclasses.replace(fleet, cluster=structs.replace(fleet.cluster, firewall=False))
+    (one,) = findings(view(open_to_all, {"node2": fresh}), CHECKS)
     assert (one.id, one.fix) == ("not-set-up", "fab -H node2 bootstrap, then fab -H node2 deploy")
     # A supervisord of somebody else is in the way: a deploy would be refused.
     shop = both(fresh, set_in("sight/strangers", [SHOP]), set_in("sight/foreign_conf", ["shop"]))

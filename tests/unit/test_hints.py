@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 
 from fabfile.inventory import Fleet, load
 from fabfile.runs.target import Target
@@ -33,8 +34,10 @@ def test_after_a_bootstrap_of_all_hosts_the_way_to_the_first_project_is_told() -
 
 
 def test_hosts_without_a_web_ui_are_told_their_deploy_alone() -> None:
-    assert told(fleet(), "node2") == ["next: fab -H node2 deploy"]
-    assert told(fleet(), "node1", "node2")[0] == "next: fab -H node1,node2 deploy"
+    assert told(fleet(), "node2") == ["next: fab step.firewall, then fab -H node2 deploy"]
+    assert told(fleet(), "node1", "node2")[0] == "next: fab step.firewall, then fab -H node1,node2 deploy"
+    without = replace(fleet(), cluster=structs.replace(fleet().cluster, firewall=False))
+    assert told(without, "node2") == ["next: fab -H node2 deploy"]
 
 
 def test_a_host_of_stores_alone_and_one_that_is_not_listed_have_no_next_step(tmp_path: Path) -> None:

@@ -159,6 +159,7 @@ def test_no_name_in_these_tables_is_of_a_check_that_is_gone() -> None:
         ("fab -H n deploy, then fab -H n reload", [("", "fab -H n deploy"), ("", "fab -H n reload")]),
         ("read the log; then fab -H n deploy", [("", "fab -H n deploy")]),
         ("x, then on n as root (y): a; b | c", [("n", "a; b | c")]),
+        ("x, then on n as root: a; b, then on m as root: c", [("n", "a; b"), ("m", "c")]),
         ("x, then, in MySQL: SET a = 'b'", [("MySQL", "SET a = 'b'")]),
         ("fab -H n run 'kill 7', then on n as root: c", [("", "fab -H n run 'kill 7'"), ("n", "c")]),
         ("`fab status` tells which it is", []),

@@ -10,7 +10,9 @@ from ..findings import Check, Hit, View
 from .strangers import SUPERVISORDS
 from .supervisor import FOLLOWS
 
-BOOTSTRAP = "fab -H {host} bootstrap, then fab -H {host} deploy"
+BOOTSTRAP = "fab -H {host} bootstrap, then fab step.firewall, then fab -H {host} deploy"
+"""The firewalls of the other hosts do not know a new one: it could not reach the stores."""
+WITHOUT_RULES = "fab -H {host} bootstrap, then fab -H {host} deploy"
 
 
 def unreachable(view: View) -> Iterator[Hit]:
@@ -26,7 +28,12 @@ def bare(view: View) -> Iterator[Hit]:
         listed = host.host in view.fleet.hosts
         if host.reachable and not host.why and (view.fleet.programs(host.host) or not listed):
             seen = "no Python 2.7 or 3 starts here, so nothing could be looked at"
-            yield Hit(host.name, seen, fix="" if listed else "fab -H {host} bootstrap, or list it in hosts.toml first")
+            unlisted = "fab -H {host} bootstrap, or list it in hosts.toml first"
+            yield Hit(host.name, seen, fix=_way(view) if listed else unlisted)
+
+
+def _way(view: View) -> str:
+    return BOOTSTRAP if view.fleet.cluster.firewall else WITHOUT_RULES
 
 
 def fresh(view: View) -> Iterator[Hit]:
@@ -36,7 +43,7 @@ def fresh(view: View) -> Iterator[Hit]:
         there = host.ours or host.configured or host.components
         if not there and view.fleet.programs(host.host):
             why = claimed(place, host.facts.sight)
-            fix = f"{why[1]}; then {BOOTSTRAP}" if why else ""
+            fix = f"{why[1]}; then {_way(view)}" if why else _way(view)
             yield Hit(host.name, f"nothing of pyspider is set up here yet{f'; {why[0]}' if why else ''}", fix=fix)
 
 
