@@ -6,6 +6,7 @@ Each task needs root. A user with sudo calls it as any other: `as_root` runs the
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ def up(_: Any, hosts: str = "3", bare: bool = False, init: str = "", release: st
     here, count = sandbox(), whole_number("--hosts", hosts, 1)
     base: Base = "bare" if bare else "full"
     here.up(count, base, lambda text: print(text, flush=True), init=inits(init), release=release)
-    print(f"{count} hosts are up; log in with: ssh -F {here.ssh_config} node1")
+    up = "1 host is" if count == 1 else f"{count} hosts are"
+    print(f"{up} up; log in with: ssh -F {shlex.quote(str(here.ssh_config))} node1")
 
 
 @task()

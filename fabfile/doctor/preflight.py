@@ -81,10 +81,10 @@ def _stores(fleet: Fleet, host: Host, seen: Machine, role: Role) -> Iterator[Hit
     how = seen.stores.get(role.name, "open")
     if how != "open":
         store = fleet.stores.of(role)
-        seen = f"{role.title} at {store.address}:{store.port}: {HOW.get(how, 'no such name')} from here"
+        text = f"{role.title} at {store.address}:{store.port}: {HOW.get(how, 'no such name')} from here"
         # Where a deploy of some hosts brings a new one, the firewall of the store's host does not know it.
         new = f"fab step.firewall, if {host.name} is new in hosts.toml; else " if fleet.cluster.firewall else ""
-        yield Hit(host.name, seen, fix=f"{new}{BOOTSTRAP}" if new and not host.has(role) else "")
+        yield Hit(host.name, text, fix=f"{new}{BOOTSTRAP}" if new and not host.has(role) else "")
 
 
 def _taken(

@@ -260,8 +260,8 @@ class Fleet:
         if options.password and options.password.env:
             return f"in the environment variable {options.password.env}"
         if options.password and options.password.file:
-            return f"in {options.password.file}"
-        return f"in {self.passwords_path} (key {WEBUI.name})"
+            return f"in {called(self.path.parent / Path(options.password.file).expanduser())}"
+        return f"in {called(self.passwords_path)} (key {WEBUI.name})"
 
     def mysql_address(self) -> str:
         return self.stores.mysql.address

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
 import stat
 import string
 import tomllib
@@ -208,7 +209,7 @@ def kept(path: Path) -> dict[str, object]:
 
 def _refuse_readable(path: Path, found: os.stat_result) -> None:
     if stat.S_IMODE(found.st_mode) & 0o077:
-        raise WrongInput(f"others than its owner can read {path}; run: chmod 600 {path}")
+        raise WrongInput(f"others than its owner can read {path}; run: chmod 600 {shlex.quote(str(path))}")
 
 
 def rewritten(path: Path, change: Callable[[dict[str, object]], dict[str, object]]) -> dict[str, object]:

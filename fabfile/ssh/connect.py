@@ -139,7 +139,7 @@ def _transport(way: WayIn, keys: Keys, through: Through | None, unusable: list[U
         handshake(transport, 2 * way.flags.connect_seconds)
         if unusable is not None:
             shown = transport.get_remote_server_key()
-            check(way.host, name, known, ShownKey(shown.get_name(), shown.get_base64()))
+            check(way.host, name, known, ShownKey(shown.get_name(), shown.get_base64()), way.straight)
             authenticate(transport, way, keys, unusable)
     except BaseException as error:
         said = _words_of(way, sock, error)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WrongInput
+from ..steps.shell import cmd
 
 MOST_BYTES = 100_000
 """The largest keys have some ten thousand."""
@@ -36,7 +37,7 @@ def private_key(path: Path, passphrase: str | None) -> Any:
         raise (SecurityKey if reason == _SK else UnusableKey)(f"{path}: {reason}")
     # As OpenSSH has it.
     if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
-        raise UnusableKey(f"{path}: others than its owner can read it; run: chmod 600 {path}")
+        raise UnusableKey(f"{path}: others than its owner can read it; run: {cmd('chmod', '600', path)}")
     key = _usable_by_paramiko(path, _decoded(path, data, passphrase))
     certificate = Path(f"{path}-cert.pub")
     if certificate.exists():
@@ -93,7 +94,8 @@ def _not_private(path: Path, data: bytes) -> str:
         other = f" ({private})" if private != str(path) else ""
         return f"it is the public half of a key, or a certificate; name the private half{other}"
     if data.startswith(b"PuTTY-User-Key-File"):
-        return f"it is a key of PuTTY's; convert it with: puttygen {path} -O private-openssh -o {path}.openssh"
+        converted = cmd("puttygen", path, "-O", "private-openssh", "-o", f"{path}.openssh")
+        return f"it is a key of PuTTY's; convert it with: {converted}"
     if b"-----BEGIN CERTIFICATE" in data and not _PRIVATE.search(data):
         return "it is a certificate; name a private key"
     found = _PRIVATE.search(data)

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import Unreachable
 from ..inventory import Host
 from ..local import hand_over, only_writer
+from ..steps.shell import cmd
 
 
 def known_hosts_path(host: Host) -> Path:
@@ -139,8 +140,11 @@ RSA = "ssh-rsa"
 """The type of an RSA key in known_hosts, whatever the signature's algorithm is called."""
 
 
-def check(host: Host, name: str, known: KnownHosts, key: ShownKey) -> None:
-    """Accept the key that a host shows as `name`, or raise Unreachable."""
+def check(host: Host, name: str, known: KnownHosts, key: ShownKey, straight: str = "") -> None:
+    """Accept the key that a host shows as `name`, or raise Unreachable.
+
+    `straight` is the address at which this machine itself reaches it; empty where another machine is between.
+    """
     where = f"{host.name}: {host.user}@{host.address}:{host.port}"
     shown, trusted = key.text, known.keys(name)
     if known.revoked(shown):
@@ -150,9 +154,10 @@ def check(host: Host, name: str, known: KnownHosts, key: ShownKey) -> None:
     if trusted:
         raise Unreachable(_changed(where, name, known, key, trusted))
     if host.host_keys != "accept-new":
+        added = f"{_first(known.file)}{_lines(straight, host.port, name, key)} >>{cmd(known.file)}"
         raise Unreachable(
             f"{where}: its host key ({key.fingerprint}) is not in {known.file}{_by_certificate(known, name)}; "
-            f"check it on the host, then add it: {_first(known.file)}{_scan(host, name)} >>{known.file}"
+            f"check it on the host, then add it: {added}"
         )
     try:
         known.add(name, key.kind, shown)
@@ -168,23 +173,25 @@ def _by_certificate(known: KnownHosts, name: str) -> str:
 
 def _first(file: Path) -> str:
     """What has to be typed before, where the file's directory is missing: ssh's own is for its owner alone."""
-    return "" if file.parent.is_dir() else f"mkdir -p -m 700 {file.parent} && "
+    return "" if file.parent.is_dir() else f"{cmd('mkdir', '-p', '-m', '700', file.parent)} && "
 
 
-def _scan(host: Host, name: str) -> str:
+def _lines(straight: str, port: int, name: str, key: ShownKey) -> str:
     """A command that prints the host's keys under the name at which they are looked for."""
-    scan = f"ssh-keyscan -p {host.port} {host.address}"
-    return scan if name == entry(host.address, host.port) else f"{scan} | sed 's/^[^ #]*/{name}/'"
+    if not straight:
+        # A scan from here would end, or find another machine that has this address here.
+        return str(cmd("echo", f"{name} {key.kind} {key.text}"))
+    scan = str(cmd("ssh-keyscan", "-p", port, straight))
+    return scan if name == entry(straight, port) else f"{scan} | {cmd('sed', f's/^[^ #]*/{name}/')}"
 
 
 def _changed(where: str, name: str, known: KnownHosts, key: ShownKey, trusted: dict[str, str]) -> str:
     kind, text = next(_same_type_first(trusted, key.kind))
     expected = ShownKey(kind, text).fingerprint
-    quoted = f"'{name}'" if name.startswith("[") else name
     return (
         f"{where}: the host key has CHANGED: {known.place(text)} holds {expected}, "
         f"the host showed {key.fingerprint}; somebody may be in between, or the host was installed anew: "
-        f"then remove the old key with ssh-keygen -f {known.file} -R {quoted}"
+        f"then remove the old key with {cmd('ssh-keygen', '-f', known.file, '-R', name)}"
     )
 
 

@@ -50,7 +50,7 @@ class Refusal:
         shown = self.shown()
         if shown is None:
             raise self._unheard(b"", time.monotonic() - begun)
-        check(self._way.host, name, known, shown)
+        check(self._way.host, name, known, shown, self._way.straight)
 
     def of(self, words: bytes, seconds: float) -> Problem:
         """The reason for an ssh that ended with `words` after `seconds`, before it was logged in."""
@@ -63,7 +63,7 @@ class Refusal:
         if known.authority(name) and not known.keys(name):
             return Unreachable(f"{self._way.where}: login refused, or its host certificate is not trusted{said}")
         try:
-            check(self._way.host, name, known, shown)
+            check(self._way.host, name, known, shown, self._way.straight)
         except Unreachable as error:
             return error
         if not self._at_the_door():

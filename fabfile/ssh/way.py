@@ -58,6 +58,12 @@ class WayIn:
         return self.settings.address
 
     @property
+    def straight(self) -> str:
+        """The address at which this machine itself reaches it; empty where the way leads through another one."""
+        behind = self.host.gateway or self.settings.proxy_jump or self.settings.proxy_command
+        return "" if behind else self.address
+
+    @property
     def key_files(self) -> tuple[str, ...]:
         """Those of the flags and of ssh_config; hosts.toml's own key comes before them."""
         return (*self.flags.key_files, *self.settings.key_files)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .. import plan
 from ..errors import Problem
 from ..inventory import Host
 from ..runs.engine import fan_out, look
 from ..runs.run import Run
-from ..steps.sight import parsed
-from ..steps.supervisor import Look
+from ..steps.releases import Kept, KeptReleases, kept
 
 
 def split(run: Run) -> str:
@@ -23,7 +22,8 @@ def split(run: Run) -> str:
     if run.dry or all(one.well for one in run.recorder.outcomes(hosts)):
         return ""
     asked = [host for host in hosts if run.recorder.status(host) != "unreachable"]
-    found = fan_out(asked, lambda host: _current(run, host), chosen.links.stop, fleet.cluster.at_once)
+    known = fan_out(asked, lambda host: _kept(run, host), chosen.links.stop, fleet.cluster.at_once)
+    found = {name: one and (one.current or "") for name, one in known.items()}
     new = [host for host in asked if found[host.name] == plan.release(fleet, host).id]
     if not new or len(new) == len(hosts):
         return ""
@@ -33,21 +33,39 @@ def split(run: Run) -> str:
     lines += [f"  not on {_names(old)}"] if old else []
     lines += [f"  not known: {_names(unseen)}"] if unseen else []
     everywhere = len(chosen.hosts) == len(fleet.hosts)
-    again = "fab deploy" if everywhere else f"fab -H {','.join(host.name for host in chosen.hosts)} deploy"
-    back = f"fab -H {','.join(host.name for host in new)} rollback"
-    former = f"; or go back there: `{back}`" if all(found.get(host.name) for host in old) and old else ""
+    # Programs of other roles are to stay as they are.
+    roles = f" --role {','.join(chosen.roles)}" if chosen.roles else ""
+    again = f"fab{'' if everywhere else _chosen(chosen.hosts)} deploy{roles}"
+    former = _way_back(new, known, roles) if old and all(found[host.name] for host in old) else ""
     lines.append(f"one again: mend the cause, then `{again}`{former}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _way_back(new: Sequence[Host], kept: Mapping[str, KeptReleases | None], roles: str) -> str:
+    """The way back for hosts with the new release; one that has no older one can't go."""
+    back = [host for host in new if _has_older(kept[host.name])]
+    first = [host for host in new if host not in back]
+    aside = f" ({_names(first)}: no older release is there)" if first else ""
+    return f"; or go back there: `fab{_chosen(back)} rollback{roles}`{aside}" if back else ""
+
+
+def _has_older(known: KeptReleases | None) -> bool:
+    current = known.named(known.current) if known and known.current else None
+    return bool(known and current and known.before(current))
+
+
+def _chosen(hosts: Sequence[Host]) -> str:
+    return f" -H {','.join(host.name for host in hosts)}"
 
 
 def _names(hosts: Sequence[Host]) -> str:
     return ", ".join(host.name for host in hosts)
 
 
-def _current(run: Run, host: Host) -> str | None:
-    """The release of a host; empty where it has none, None where that can't be seen."""
+def _kept(run: Run, host: Host) -> KeptReleases | None:
+    """The releases of a host; None where they can't be seen."""
     try:
-        sight = parsed(look(run.target.links[host], [Look(plan.place(run.target.fleet))])[0])
+        known = kept(*look(run.target.links[host], [Kept(plan.place(run.target.fleet))]))
     except Problem:
         return None
-    return (sight.current or "").removeprefix("releases/") if sight else ""
+    return known or KeptReleases(None, (), {}, None, ())

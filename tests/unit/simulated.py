@@ -57,6 +57,8 @@ class SimulatedHost:
     server: RedisServer
     breaks: dict[str, str] = field(default_factory=dict)
     down: bool = False
+    first: bool = False
+    """Whether the new release is the only one that is kept."""
     told: list[str] = field(default_factory=list)
     operator: str = ""
 
@@ -174,6 +176,7 @@ class SimulatedHost:
                 "files": {"programs.conf": name},
             }
             for at, name in ((2, self.new), (1, OLD))
+            if not (self.first and name == OLD)
         ]
         answer = {"current": self.current, "releases": kept, "texts": texts, "runtime": None, "runtimes": []}
         return Found(0, json.dumps(answer))

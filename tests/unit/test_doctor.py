@@ -400,6 +400,25 @@ def test_a_queue_of_which_no_consumer_runs_is_told_at_the_host_that_has_one(flee
     assert [one.id for one in findings(View(fleet, (first,)), CHECKS)] == []
 
 
+def test_an_open_port_is_told_a_command_that_closes_it(fleet: Fleet) -> None:
+    public = both(mysqld, lambda seen: seen["listeners"][-1].update(address="20.1.2.3"))
+    open_to_all = dataclasses.replace(fleet, cluster=structs.replace(fleet.cluster, firewall=False))
+
+    def told(cluster: Fleet, host: str, change: Callable[[Answer], Any]) -> tuple[str, bool]:
+        one = next(one for one in findings(view(cluster, {host: change}), CHECKS) if "internet" in one.evidence)
+        assert one.id == "exposed"
+        return one.fix, one.fixable
+
+    wanted = ("set firewall = true in [cluster] of hosts.toml, then fab deploy", False)
+    assert told(open_to_all, "node1", both(NO_RULES, public)) == wanted
+    assert told(fleet, "node1", both(NO_RULES, public)) == ("fab -H node1 step.firewall", True)
+    fix, fixable = told(fleet, "node1", both(set_in("sight/firewall", {"mechanism": "none", "holds": True}), public))
+    assert fix.startswith("close these ports before the host") and not fixable
+    # A MySQL that is none of the cluster's has no rule there.
+    fix, fixable = told(fleet, "node2", public)
+    assert fix.startswith("let it listen on 127.0.0.1") and not fixable
+
+
 def test_an_unreachable_host_is_a_finding_and_nothing_is_guessed_about_it(fleet: Fleet) -> None:
     first, second, third = view(fleet).seen
     away = Unseen(second.host, "no answer within 10 s", reachable=False)

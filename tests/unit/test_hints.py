@@ -54,6 +54,28 @@ def test_a_host_of_stores_alone_and_one_that_is_not_listed_have_no_next_step(tmp
     assert list(hints(Target(cluster, (stranger,), (), OneLink(LocalLink()), SimpleNamespace()))) == []
 
 
+@pytest.mark.parametrize("reference", ['password = { file = "my/web" }', ""])
+def test_the_place_of_the_password_can_be_opened_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str
+) -> None:
+    kept, elsewhere = tmp_path / "cluster" / "my" / "web", tmp_path / "elsewhere"
+    kept.parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    kept.write_text("abc")
+    kept.chmod(0o600)
+    roles = "{ scheduler = 1, fetcher = 1, processor = 1, result_worker = 1, webui = 1, mysql = 1, redis = 1 }"
+    hosts = tmp_path / "cluster" / "hosts.toml"
+    hosts.write_text(
+        f'[cluster]\nname = "x"\n[hosts.a]\naddress = "192.0.2.1"\nroles = {roles}\n'
+        f'[pyspider.webui]\nusername = "admin"\nneed-auth = true\n{reference}\n'
+    )
+    for folder in (elsewhere, hosts.parent):
+        monkeypatch.chdir(folder)
+        place = load(hosts).webui_password_place().removeprefix("in ").removesuffix(" (key webui)")
+        assert Path(place).exists()
+        assert Path(place).is_absolute() == (folder == elsewhere)
+
+
 def test_the_time_of_a_build_goes_by_cores_and_then_by_the_last_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

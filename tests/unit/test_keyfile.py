@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -145,7 +147,9 @@ def test_what_is_no_file_is_named_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o620])
 def test_a_key_that_others_can_read_is_refused_as_by_openssh(tmp_path: Path, mode: int) -> None:
     path = written(tmp_path / "id", WHOLE, mode)
-    with pytest.raises(UnusableKey, match=f"others than its owner can read it; run: chmod 600 {path}"):
+    with pytest.raises(
+        UnusableKey, match=f"others than its owner can read it; run: chmod 600 {re.escape(shlex.quote(str(path)))}"
+    ):
         private_key(path, None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from fabfile.errors import Unreachable
 from fabfile.inventory import Host
+from fabfile.ssh.config import SSHConfig
 from fabfile.ssh.known_hosts import KnownHosts, ShownKey, algorithms, check, entry
+from fabfile.ssh.way import Flags, login
 
 KEY = paramiko.ECDSAKey.generate()
 OTHER = paramiko.ECDSAKey.generate()
@@ -60,7 +63,7 @@ def test_a_known_key_is_accepted(tmp_path: Path, names: str) -> None:
 def test_a_key_of_another_name_does_not_count(tmp_path: Path, names: str) -> None:
     file = known(tmp_path, line(names))
     with pytest.raises(Unreachable, match=r"is not in .*known_hosts.*ssh-keyscan -p 2222 192\.0\.2\.1"):
-        check(host(file.file), NAME, file, shown(KEY))
+        check(host(file.file), NAME, file, shown(KEY), "192.0.2.1")
 
 
 @pytest.mark.parametrize("host_keys", ["strict", "accept-new"])
@@ -135,8 +138,40 @@ def test_an_authority_of_certificates_is_named_as_the_reason(tmp_path: Path) -> 
 def test_a_host_with_an_alias_is_added_by_a_command_that_writes_the_alias(tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     with pytest.raises(Unreachable) as error:
-        check(host(file), "crawlers", KnownHosts(file), shown(paramiko.ECDSAKey.generate()))
+        check(host(file), "crawlers", KnownHosts(file), shown(paramiko.ECDSAKey.generate()), "192.0.2.1")
     assert f"ssh-keyscan -p 2222 192.0.2.1 | sed 's/^[^ #]*/crawlers/' >>{file}" in str(error.value)
+
+
+def test_the_key_of_a_host_behind_another_machine_is_added_without_a_scan_from_here(tmp_path: Path) -> None:
+    file = tmp_path / "my keys" / "known_hosts"
+    with pytest.raises(Unreachable) as error:
+        check(host(file), NAME, KnownHosts(file), shown(KEY))
+    assert "keyscan" not in str(error.value)
+    # As it is typed.
+    subprocess.run(["sh", "-c", str(error.value).rpartition("then add it: ")[2]], check=True)
+    check(host(file), NAME, KnownHosts(file), shown(KEY))
+    with pytest.raises(Unreachable) as error:
+        check(host(file), NAME, KnownHosts(file), shown(OTHER))
+    subprocess.run(["sh", "-c", str(error.value).rpartition("remove the old key with ")[2]], check=True)
+    assert KnownHosts(file).keys(NAME) == {}
+
+
+@pytest.mark.parametrize(
+    ("ssh_config", "gateway", "straight"),
+    [
+        ("HostName 192.0.2.7\n", None, "192.0.2.7"),
+        ("", "root@192.0.2.9", ""),
+        ("ProxyJump 192.0.2.9\n", None, ""),
+        ("ProxyCommand nc 192.0.2.9 22\n", None, ""),
+    ],
+)
+def test_a_host_is_scanned_from_here_where_this_machine_reaches_it_itself(
+    tmp_path: Path, ssh_config: str, gateway: str | None, straight: str
+) -> None:
+    path = tmp_path / "ssh_config"
+    path.write_text(f"Host *\n{ssh_config}")
+    way = login(Host("node1", "192.0.2.1", gateway=gateway), Flags(SSHConfig(str(path))))
+    assert way.straight == straight
 
 
 def test_a_known_hosts_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:

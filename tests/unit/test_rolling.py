@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,6 +108,12 @@ def test_a_cluster_that_is_split_between_two_releases_is_told_with_the_way_on(cl
         "  not on node3\n"
         "one again: mend the cause, then `fab deploy`; or go back there: `fab -H node1,node2 rollback`\n"
     )
+    everything = run.target
+    run.target = replace(everything, roles=("fetcher", "scheduler"))
+    told = split(run)
+    run.target = everything
+    assert "`fab deploy --role fetcher,scheduler`" in told
+    assert "`fab -H node1,node2 rollback --role fetcher,scheduler`" in told
     cluster.hosts["node3"].down = True
     told = split(run)
     assert "  not known: node3\n" in told and "rollback" not in told
@@ -114,6 +121,18 @@ def test_a_cluster_that_is_split_between_two_releases_is_told_with_the_way_on(cl
     cluster.hosts["node3"].breaks = {}
     again = rolled(cluster)
     assert split(again) == "" and set(cluster.now().values()) == {"new"}
+
+
+def test_a_host_whose_first_release_this_is_is_not_sent_back(cluster: Simulated) -> None:
+    cluster.hosts["node3"].breaks = {"fetcher1": "fatal"}
+    run = rolled(cluster)
+    cluster.hosts["node2"].first = True
+    assert split(run).splitlines()[-1] == (
+        "one again: mend the cause, then `fab deploy`; "
+        "or go back there: `fab -H node1 rollback` (node2: no older release is there)"
+    )
+    cluster.hosts["node1"].first = True
+    assert split(run).splitlines()[-1] == "one again: mend the cause, then `fab deploy`"
 
 
 def test_a_deploy_that_went_back_everywhere_splits_nothing(cluster: Simulated) -> None:

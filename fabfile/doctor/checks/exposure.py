@@ -21,6 +21,8 @@ LOGIN = (
     "127.0.0.1{restarted}"
 )
 INET = f"write port=127.0.0.1:9001, or username and password, below [inet_http_server] of {{conf}}; {AGAIN}{{hup}}"
+INNER = "let it listen on 127.0.0.1 or an inner address, or let a filter keep strangers from that port"
+WITH_RULES = "set firewall = true in [cluster] of hosts.toml, then fab deploy"
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -102,7 +104,14 @@ def public_ports(view: View) -> Iterator[Hit]:
         for one in host.facts.listeners:
             server = next((roles[pid] for pid in one.line if pid in roles), None) or ports.get(one.port)
             if server and _public(one.address, host.host.address) and not _filtered(host, one.port, view):
-                yield Hit(host.name, f"{server} listens on {one.address}:{one.port}, an address of the internet")
+                seen = f"{server} listens on {one.address}:{one.port}, an address of the internet"
+                yield _public_port(view, host, one.port, seen)
+
+
+def _public_port(view: View, host: Patient, port: int, text: str) -> Hit:
+    if port not in doors.ports(view.fleet, host.host):
+        return Hit(host.name, text, fix=INNER, by_hand=True)
+    return _door(host, text) if view.fleet.cluster.firewall else Hit(host.name, text, fix=WITH_RULES, by_hand=True)
 
 
 def _public(address: str, own: str) -> bool:
@@ -177,7 +186,7 @@ CHECKS = (
         fix="fab -H {host} deploy",
         find=exposed,
         fixes=("firewall", "conf", "release", "restart"),
-        foreign_fix="let it listen on 127.0.0.1 or an inner address, or let a filter keep strangers from that port",
+        foreign_fix=INNER,
     ),
     Check(
         id="passwords-half-changed",
