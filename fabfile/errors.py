@@ -55,6 +55,11 @@ def shown(line: str) -> str:
     return "\t".join(map(printable, line.split("\t")))
 
 
+def counted(number: int, word: str) -> str:
+    """`1 host`, `2 hosts`."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 class WrongInput(Problem):
     """The operator's input (file, flag, name) is not usable; nothing was touched."""
 

@@ -84,7 +84,9 @@ def read(folder: Path, name: str) -> BenchRecord:
 def chosen(folder: Path, names: tuple[str, ...]) -> tuple[BenchRecord, BenchRecord]:
     """The two runs to compare, the two newest without names. Raises WrongInput, Problem."""
     if len(names) not in (0, 2):
-        raise WrongInput(f"give two runs, or none for the two newest; {len(names)} was given")
+        raise WrongInput(
+            f"give two runs, or none for the two newest; {len(names)} {'was' if len(names) == 1 else 'were'} given"
+        )
     wanted = names or tuple(kept(folder)[-2:])
     if len(wanted) < 2:
         have = {0: "there is no run yet", 1: f"there is one run only, {wanted[0] if wanted else ''}"}[len(wanted)]

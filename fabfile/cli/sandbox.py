@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import counted
 from ..runs.options import whole_number
 from .flags import task
 from .sudo import as_root, through_sudo
@@ -41,8 +42,8 @@ def up(_: Any, hosts: str = "3", bare: bool = False, init: str = "", release: st
     here, count = sandbox(), whole_number("--hosts", hosts, 1)
     base: Base = "bare" if bare else "full"
     here.up(count, base, lambda text: print(text, flush=True), init=inits(init), release=release)
-    up = "1 host is" if count == 1 else f"{count} hosts are"
-    print(f"{up} up; log in with: ssh -F {shlex.quote(str(here.ssh_config))} node1")
+    up = f"{counted(count, 'host')} {'is' if count == 1 else 'are'} up"
+    print(f"{up}; log in with: ssh -F {shlex.quote(str(here.ssh_config))} node1")
 
 
 @task()

@@ -95,7 +95,7 @@ def _refuse_unlisted(fleet: Fleet, hosts: Sequence[Host]) -> None:
     if names := ", ".join(host.name for host in hosts if host not in fleet.hosts):
         raise WrongInput(
             f"{fleet.file} says nothing of {names}; add a table [hosts.NAME] first "
-            "(bootstrap, status, doctor and run work without)"
+            "(bootstrap, status, doctor, logs, dashboard and run work without)"
         )
 
 

@@ -106,7 +106,7 @@ def claimed(place: Place, sight: Sight) -> tuple[str, str] | None:
     return (
         f"{place.conf} is somebody else's ({under})",
         "give the cluster a file of its own in hosts.toml: [cluster] "
-        'supervisord_conf = "/etc/pyspider-supervisord.conf" (taking over what runs there, `fab adopt`, is to come)',
+        'supervisord_conf = "/etc/pyspider-supervisord.conf"',
     )
 
 

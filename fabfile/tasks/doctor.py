@@ -17,7 +17,7 @@ from ..doctor.facts import Facts, parsed
 from ..doctor.findings import Finding, Patient, Unseen, View, findings
 from ..doctor.fix import needs_stores, steps
 from ..doctor.look import Examination, from_here, strange
-from ..errors import Say, Unreachable, printable
+from ..errors import Say, Unreachable, counted, printable
 from ..inventory import Host, rotation
 from ..inventory.place import meant
 from ..runs.engine import look
@@ -128,4 +128,4 @@ def _count(faults: Sequence[Finding], found: Sequence[Finding]) -> str:
 
 
 def _counted(things: Sequence[object], word: str) -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+    return counted(len(things), word)

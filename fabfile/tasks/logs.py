@@ -11,7 +11,7 @@ from typing import Any
 
 from invoke.exceptions import Exit
 
-from ..errors import Say, WrongInput, printable
+from ..errors import Say, WrongInput, counted, printable
 from ..inventory import Fleet, Host
 from ..inventory.fleet import hint
 from ..inventory.order import named, role_of
@@ -109,7 +109,8 @@ def _show_groups(groups: Sequence[Group], wanted: Wanted) -> None:
     page = Page(coloured())
     sys.stdout.write(text(line for one in young for line in page.group(one)))
     total = sum(one.count for one in young)
-    print(f"{total} errors of {len(young)} kinds" if young else "no errors", file=sys.stderr)
+    said = f"{counted(total, 'error')} of {counted(len(young), 'kind')}" if young else "no errors"
+    print(said, file=sys.stderr)
 
 
 def _close(run: Run, hosts: Sequence[Host]) -> None:

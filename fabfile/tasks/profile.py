@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import plan
-from ..errors import Problem, Say, WrongInput, printable, reason
+from ..errors import Problem, Say, WrongInput, counted, printable, reason
 from ..health import mysql
 from ..health.stacks import Frame, Stacks, flame, parsed, shares
 from ..health.words import SECONDS
@@ -116,7 +116,7 @@ def _profile(host: str, name: str, one: Told, asked: Profiling, scripts: _Script
     stacks = stacks.of_project(asked.project) if asked.project else stacks
     of = f" of project {asked.project}" if asked.project else ""
     busy = f"{stacks.total / asked.seconds:.0f} % of a core" if asked.seconds else ""
-    yield f"  {stacks.total} samples at work{of} in {asked.seconds} s: about {busy}"
+    yield f"  {counted(stacks.total, 'sample')} at work{of} in {asked.seconds} s: about {busy}"
     if not stacks.total:
         yield "  it had nothing to do, or waited"
         return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import plan
-from ..errors import Problem, Say, printable
+from ..errors import Problem, Say, counted, printable
 from ..health import trial
 from ..health.aside import taken_back
 from ..health.host import RUNNING
@@ -214,7 +214,8 @@ def give_back(run: Run, before: Mapping[str, int]) -> None:
         print(f"fab: messages at which the new release failed stay aside (fab doctor tells): {why}", file=sys.stderr)
         return
     for queue, count in back.items():
-        print(f"fab: {count} messages at which the new release failed are back in {queue}", file=sys.stderr)
+        told = f"{counted(count, 'message')} at which the new release failed {'is' if count == 1 else 'are'} back"
+        print(f"fab: {told} in {queue}", file=sys.stderr)
 
 
 def tolerated(run: Run, bad: Sequence[str]) -> bool:

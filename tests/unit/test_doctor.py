@@ -15,7 +15,7 @@ from msgspec import structs
 
 from fabfile import plan
 from fabfile.doctor import problems
-from fabfile.doctor.checks import CHECKS
+from fabfile.doctor.checks import CHECKS, modules
 from fabfile.doctor.checks.programs import last_error
 from fabfile.doctor.checks.runtime import numbers
 from fabfile.doctor.facts import Facts, parsed
@@ -31,6 +31,7 @@ from fabfile.steps.shell import as_user
 
 from . import sights
 from .patients import (
+    BIN,
     CONF,
     CONFIG,
     RPC,
@@ -417,6 +418,28 @@ def test_an_open_port_is_told_a_command_that_closes_it(fleet: Fleet) -> None:
     # A MySQL that is none of the cluster's has no rule there.
     fix, fixable = told(fleet, "node2", public)
     assert fix.startswith("let it listen on 127.0.0.1") and not fixable
+
+
+def test_a_module_of_the_users_own_is_put_where_programs_look_for_it(fleet: Fleet) -> None:
+    assert modules.fix("shop", "/h", True) == "put shop into /h on {host}; then fab -H {host} deploy"
+    assert "add-sys-path = true" in modules.fix("shop", "/h", False)
+
+
+def test_a_supervisor_that_was_upgraded_under_its_supervisord_is_started_anew(fleet: Fleet) -> None:
+    path = f"{BIN}/supervisorctl"
+    old = set_in("clients", [{"path": path, "status": 5, "says": "x", "beside": path}])
+    (one,) = findings(view(fleet, {"node2": old}), CHECKS)
+    assert one.id == "supervisor-mismatch" and one.fix.startswith("on node2 as root: kill 50; ")
+
+
+def test_one_file_belongs_and_the_socket_is_not_counted(fleet: Fleet) -> None:
+    def told(*paths: str) -> str:
+        found = {"count": len(paths), "paths": [{"path": path, "owner": "root"} for path in paths]}
+        (one,) = findings(view(fleet, {"node2": set_in("foreign", found)}), CHECKS)
+        return one.evidence
+
+    assert told("/l/a") == told("/l/a", SOCKET) == "/l/a belongs to root, not to work"
+    assert told("/l/a", "/l/b", SOCKET) == "/l/a and 1 more belong to root, not to work"
 
 
 def test_an_unreachable_host_is_a_finding_and_nothing_is_guessed_about_it(fleet: Fleet) -> None:

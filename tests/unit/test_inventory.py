@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,39 @@ def test_an_unknown_name_is_refused_wherever_it_stands(tmp_path: Path, flags: di
     copy.write_text((PROJECT / "hosts.toml").read_text())
     with pytest.raises(WrongInput, match="did you mean 'node1'"):
         load(copy).select(**flags)
+
+
+# The one default among them is that of a port which ssh_config may say as well.
+EXAMPLES = {
+    "cluster": {"trusted"},
+    "defaults": {"port", "gateway", "ssh"},
+    "stores.mysql": {"host", "password", "ca"},
+    "stores.redis": {"host", "username", "password", "ca"},
+    "doctor": {"site"},
+    "watch": {"heartbeat"},
+    "watch.webhook": {"url", "secret"},
+    "watch.mail": {"server", "user", "password", "from", "to"},
+    "watch.prometheus": {"file", "port"},
+}
+"""The keys behind `#` that show an example, for lack of a default."""
+
+
+def test_a_key_behind_a_hash_shows_its_default(tmp_path: Path) -> None:
+    path, lines = tmp_path / "hosts.toml", SHIPPED.read_text().splitlines()
+
+    def read(changed: list[str]) -> Fleet | None:
+        path.write_text("\n".join(changed))
+        with suppress(WrongInput):
+            return load(path)
+        return None
+
+    shipped, table = read(lines), ""
+    others: dict[str, set[str]] = {}
+    for number, line in enumerate(lines):
+        if header := re.fullmatch(r"#?\[([\w.]+)\]", line):
+            table = header[1]
+        # The options of pyspider's own have pyspider's defaults.
+        key = re.match(r"#([\w-]+) = ", line) if not table.startswith("pyspider") else None
+        if key and read([*lines[:number], line[1:], *lines[number + 1 :]]) != shipped:
+            others.setdefault(table, set()).add(key[1])
+    assert shipped and others == EXAMPLES

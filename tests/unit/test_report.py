@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from fabfile.cli.executor import _sentence
-from fabfile.errors import Doing, Problem
+from fabfile.errors import Doing, Problem, counted
 from fabfile.inventory import Host
 from fabfile.runs.outcomes import Outcome, Recorder, Status
 from fabfile.runs.report import Progress, as_json, exit_status, recap, totals
@@ -76,6 +76,10 @@ def test_words_in_brackets_are_words_and_no_markup(capsys: pytest.CaptureFixture
     console = Console(file=StringIO(), width=80)
     console.print(progress._table())
     assert "writing [/etc]" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_one_is_singular() -> None:
+    assert [counted(number, "error") for number in (0, 1, 2)] == ["0 errors", "1 error", "2 errors"]
 
 
 def test_a_sentence_that_ends_the_run_steers_no_terminal_and_keeps_its_lines() -> None:

@@ -60,12 +60,10 @@ def cause(module: str) -> str:
     return f"pyspider itself needs no module {module}: a class or a script of your own in config.json imports it"
 
 
-def fix(module: str, home: str) -> str:
-    """The way to a module that every program can import."""
-    return (
-        f"put {module} into {home} on {{host}}, and set `add-sys-path = true` below [pyspider] in hosts.toml; "
-        "then fab -H {host} deploy"
-    )
+def fix(module: str, home: str, looked_at: bool) -> str:
+    """The way to a module that every program can import; `looked_at` tells whether they look for any in `home`."""
+    found = "" if looked_at else ", and set `add-sys-path = true` below [pyspider] in hosts.toml"
+    return f"put {module} into {home} on {{host}}{found}; then fab -H {{host}} deploy"
 
 
 def foreign_fix(module: str, python: str) -> str:

@@ -100,7 +100,7 @@ def _lacking(view: View, host: Patient, program: KnownProgram, hit: Hit, error: 
     if not (module := modules.own(error)):
         return hit
     python = next((one.python for one in host.asked_as(_role(host, program.name) or "")), "its Python")
-    fix = modules.fix(module, view.fleet.cluster.home)
+    fix = modules.fix(module, view.fleet.cluster.home, view.fleet.pyspider.add_sys_path is not False)
     return replace(hit, cause=modules.cause(module), fix=fix, foreign_fix=modules.foreign_fix(module, python))
 
 

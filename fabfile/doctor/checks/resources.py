@@ -85,12 +85,14 @@ def strange_files(view: View) -> Iterator[Hit]:
             continue
         paths = [one.path for one in foreign.paths if one.path != host.facts.socket_path]
         if paths:
-            owners = ", ".join(sorted({one.owner for one in foreign.paths}))
-            more = f" and {foreign.count - 1} more" if foreign.count > 1 else ""
+            owners = ", ".join(sorted({one.owner for one in foreign.paths if one.path in paths}))
+            # The paths are the first of those that were counted, and the socket is no fault.
+            count = foreign.count - (len(foreign.paths) - len(paths))
+            belong = f"and {count - 1} more belong" if count > 1 else "belongs"
             # A name that is not UTF-8 can't be given back to the host.
             odd = any("\ufffd" in path for path in paths)
             fix = f"on {host.name} as root: {_given(view.fleet.cluster)}"
-            text = f"{paths[0]}{more} belong to {owners}, not to {user}"
+            text = f"{paths[0]} {belong} to {owners}, not to {user}"
             yield Hit(host.name, text, "", fix if odd else "", fix, odd, items=tuple(paths))
 
 

@@ -60,12 +60,13 @@ def strange_clients(view: View) -> Iterator[Hit]:
     for host in view.manned:
         for client in host.facts.clients:
             if client.status in MISMATCH:
-                fix, foreign = "fab -H {host} reload", "on {host} as root: {again}"
+                # A reload goes on in the process that runs, with the modules that it has loaded.
+                fix = "on {host} as root: {again}"
                 # One that is younger than the supervisord beside it was upgraded under it.
                 if client.path != client.beside:
                     gone = cmd("rm", client.path)
-                    fix = foreign = f"use {client.beside}, or, if nobody needs this one, on {{host}} as root: {gone}"
-                yield Hit(host.name, f"{client.path}: {client.says}", fix=fix, foreign_fix=foreign)
+                    fix = f"use {client.beside}, or, if nobody needs this one, on {{host}} as root: {gone}"
+                yield Hit(host.name, f"{client.path}: {client.says}", fix=fix, foreign_fix=fix)
 
 
 def refused(view: View) -> Iterator[Hit]:
@@ -173,8 +174,7 @@ CHECKS = (
         title="Sorry, this version of supervisorctl expects to talk to a server with API version …",
         cause="supervisorctl and supervisord come from two installations, or supervisor was upgraded while supervisord "
         "ran",
-        fix="use the supervisorctl beside the supervisord that runs, or fab -H {host} reload",
-        foreign_fix="use the supervisorctl beside the supervisord that runs, or on {host} as root: {again}",
+        fix="use the supervisorctl beside the supervisord that runs, or on {host} as root: {again}",
         find=strange_clients,
     ),
     Check(
