@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from ...inventory.roles import MYSQL
 from ..answers import MySQLAnswer
 from ..findings import Check, Hit, Patient, View
 from .network import filtered
@@ -157,7 +158,7 @@ CHECKS = (
         foreign_fix="let MySQL know the user at '%': CREATE USER, or ALTER USER where its password is not that in "
         "config.json, and GRANT ALL on the databases above",
         apart_fix="let MySQL know the user at '%', with all rights on the databases above (CREATE USER, GRANT), or "
-        + APART.format("mysql", "user"),
+        + APART.format(MYSQL.name, "user"),
         hides=DEPENDENTS,
     ),
     Check(

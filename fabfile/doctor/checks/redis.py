@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from ...health import work
-from ...inventory.roles import QUEUES
+from ...inventory.roles import QUEUES, REDIS
 from ..answers import RedisAnswer
 from ..facts import Component
 from ..findings import Check, Hit, Patient, View
@@ -173,7 +173,7 @@ CHECKS = (
         fixes=("stores", "release", "restart"),
         foreign_fix="write redis://:PASSWORD@HOST:PORT/0 as message-queue, with the password in redis.conf's "
         "requirepass{restarted}",
-        apart_fix=APART.format("redis", "username"),
+        apart_fix=APART.format(REDIS.name, "username"),
         hides=DEPENDENTS,
     ),
     Check(
