@@ -55,6 +55,11 @@ def shown(line: str) -> str:
     return "\t".join(map(printable, line.split("\t")))
 
 
+def unforeseen(error: Exception) -> str:
+    """What is told where somebody's answer, or a fault of this code, ended a look that is taken again and again."""
+    return f"the last look failed ({type(error).__name__}: {printable(str(error))}); what is shown is from before"
+
+
 def counted(number: int, word: str) -> str:
     """`1 host`, `2 hosts`."""
     return f"{number} {word}{'' if number == 1 else 's'}"

@@ -12,8 +12,8 @@ MEMORY = "PYSPIDER_MEMORY_MB"
 """The variable with the megabytes that a command may hold. The last word of such a command is ADDRESS:PORT."""
 PATIENCE = 60
 """Seconds that one which holds too much has for the pages that it has begun; none above twice that much."""
-HANG = 120 // LOOK
-"""Looks without an answer: two minutes, in which this host was not stopped itself."""
+HANG = 95 // LOOK
+"""Looks without an answer, in which this host was not stopped itself: it ends before a fetcher gives up after 121 s."""
 ESTABLISHED = "01"
 
 

@@ -67,6 +67,7 @@ class _Line(Struct, frozen=True):
     last: float = 0.0
     programs: tuple[str, ...] = ()
     example: _Example | None = None
+    left_out: int = 0
     live: bool = False
     problem: str = ""
 
@@ -85,6 +86,8 @@ class Hearing:
     places: dict[str, Place] = field(default_factory=dict)
     """By the path of each log, where an answer that is cut short can be gone on with."""
     groups: dict[str, Group] = field(default_factory=dict)
+    left_out: int = 0
+    """Errors in none of the groups, of which there are too many."""
     off: float = 0.0
     """The seconds by which the host's clock is ahead of this machine's."""
     said: list[str] = field(default_factory=list)
@@ -118,6 +121,8 @@ class Hearing:
             self._record(line.log, line.s, line)
         elif line.log is not None:
             self._log(line.log, line)
+        elif line.left_out:
+            self.left_out += line.left_out
         elif line.live:
             self.on_live()
 

@@ -37,7 +37,7 @@ class Page:
         ]
 
     def _words(self, record: Record, first: str) -> str:
-        level = self._in(RED, record.level) if record.level in ("E", "C") else record.level
+        level = self._in(RED, record.level) if record.level in ("E", "C") else printable(record.level)
         return " ".join(word for word in (level, shown(record.source), first) if word)
 
     def group(self, group: Group) -> list[str]:

@@ -53,7 +53,7 @@ def asked(options):
             raise ValueError("names of programs that supervisord does not allow")
     except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error) as error:
         return {"answers": False, "errno": getattr(error, "errno", None), "why": str(error)}, []
-    except (LookupError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever listens there may answer anything, and XML's parser has errors of its own
         return {"answers": False, "errno": None, "why": "the server there is no supervisord: %s" % error}, []
     return {"answers": True, "state": state, "pid": pid, "asked": now}, found
 

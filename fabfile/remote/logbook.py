@@ -6,6 +6,7 @@ Each line of the answer is one JSON object, and one of:
     {"log": number, "program": name, "path": path, "at": place or null}
     {"log": number, "s": seconds, "l": level, "m": source, "x": [lines], "at": place}
     {"key": mark, "count": n, "first": seconds, "last": seconds, "programs": [names], "example": a record}
+    {"left_out": n}                         errors of yet other kinds, which were too many to tell
     {"live": true}                          from here on it is followed
     {"problem": text}
 """
@@ -102,6 +103,9 @@ class Book(object):
 
     def __init__(self, options, wanted, out):
         self.options, self.wanted, self.out = options, wanted, out
+        age = options["age"]
+        # Once: reading one log may take long, and must not move the limit of the next.
+        self.limit = FOREVER if age is None else time.time() - age - SLACK
         self.chains = []
         self.looked = 0.0
 
@@ -122,8 +126,8 @@ class Book(object):
 
     def there(self, chain):
         """The records that a log has by now, as far back as is wanted."""
-        known, age, count = self.options["places"], self.options["age"], self.options["count"]
-        limit, whole = FOREVER if age is None else time.time() - age - SLACK, not self.options["follow"]
+        known, count = self.options["places"], self.options["count"]
+        limit, whole = self.limit, not self.options["follow"]
         if known is not None:
             # What has come while nobody looked may be more than anybody wants.
             last = lambda found: collections.deque(filter(self.wanted, found), count)  # noqa: E731
@@ -174,7 +178,7 @@ class Groups(object):
     """Equal errors, with how often and when they came."""
 
     def __init__(self, out):
-        self.out, self.known = out, {}
+        self.out, self.known, self.left_out = out, {}, 0
 
     def add(self, chain, one):
         lines = one.text()
@@ -182,6 +186,7 @@ class Groups(object):
         group = self.known.get(mark)
         if group is None:
             if len(self.known) >= GROUPS:
+                self.left_out += 1
                 return
             example = {"l": one.level, "m": one.source, "x": lines}
             group = {"key": mark, "count": 0, "first": one.when, "last": one.when, "programs": []}
@@ -195,6 +200,8 @@ class Groups(object):
     def tell(self):
         for _, group in sorted(self.known.items()):
             self.out.tell(dict(group, programs=texts.told(group["programs"])))
+        if self.left_out:
+            self.out.tell({"left_out": self.left_out})
 
 
 def role(name):

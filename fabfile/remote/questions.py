@@ -45,18 +45,23 @@ def refusal(response):
     return "HTTP status %d" % response.status
 
 
+def asked(url, method, *words):
+    """(answer, None) of an RPC server, or (None, why there is none): whatever listens there may answer anything."""
+    server = xmlrpclib.ServerProxy(url, transport=TimeoutTransport())
+    try:
+        return getattr(server, method)(*words), None
+    except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error) as error:
+        return None, str(error) or type(error).__name__
+    except Exception as error:  # the parser's own, of the library below it
+        return None, "its answer is no XML-RPC (%s)" % type(error).__name__
+
+
 def projects(url):
     """The scheduler's counts of tasks by project, since its first start: pending, success, failed; empty if silent."""
-    try:
-        told = xmlrpclib.ServerProxy(url, transport=TimeoutTransport()).counter("all", "sum")
-    except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error):
-        return {}
+    told, _ = asked(url, "counter", "all", "sum")
     return told if isinstance(told, dict) else {}
 
 
 def rpc_answer(url):
-    try:
-        size = xmlrpclib.ServerProxy(url, transport=TimeoutTransport()).size()
-    except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error) as error:
-        return {"ok": False, "why": str(error) or type(error).__name__}
-    return {"ok": isinstance(size, int), "size": size}
+    size, why = asked(url, "size")
+    return {"ok": False, "why": why} if why else {"ok": isinstance(size, int), "size": size}

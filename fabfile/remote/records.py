@@ -85,7 +85,7 @@ def usual(line, found):
     year, month, day, hour, minute, second = [int(one) for one in found.groups()[:6]]
     zone, part = found.group(8), found.group(7) or b""
     if zone:
-        when = calendar.timegm((year, month, day, hour, minute, second, 0, 0, 0)) - east(zone.decode("ascii"))
+        when = universal((year, month, day, hour, minute), second, zone.decode("ascii"))
     else:
         when = CLOCK.local((year, month, day, hour, minute), second)
     if when is None:
@@ -93,6 +93,14 @@ def usual(line, found):
     named = LEVEL.match(line, found.end(), found.end() + 80)
     level = letter(named.group(1).decode("ascii")) if named else ""
     return when + (float(b"0." + part) if part else 0), bool(zone), level, "", found.end()
+
+
+def universal(minute, second, zone):
+    """Seconds since the epoch; None where there is no such time: a page's text may look like a stamp."""
+    try:
+        return calendar.timegm(datetime.datetime(*minute).timetuple()) + second - east(zone)
+    except (ValueError, OverflowError):
+        return None
 
 
 def letter(level):

@@ -227,11 +227,11 @@ class OpenSSHWire:
             )
 
     def tunnel(self, address: str, port: int, seconds: float) -> CommandSocket:
-        signal, begun = self.signal(), time.monotonic()
+        carried, signal, begun = self._carried(), self.signal(), time.monotonic()
         words = ssh(self.ways, *signal.options, target=("-W", f"[{address}]:{port}"))
         socket = through_command(shlex.join(words), self._environment)
         try:
-            limit = seconds + AUTH_SECONDS
+            limit = max(0.3, self.seconds) if carried else seconds + AUTH_SECONDS
             found = ready(limit, (socket.fileno(), select.POLLIN), (signal.handle, select.POLLIN))
             # Whether somebody answers there is known one way back and forth later; no login takes less.
             if found and signal.given():
@@ -245,6 +245,15 @@ class OpenSSHWire:
         finally:
             signal.close()
         return socket
+
+    def _carried(self) -> bool:
+        """Whether a ControlMaster of the user's own carries what is begun now: then nothing tells of a login."""
+        asked = ssh(self.ways, target=("-O", "check"))
+        how: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        how |= {"env": self._environment, "start_new_session": True, "timeout": CHANNEL_SECONDS}
+        with suppress(subprocess.TimeoutExpired):
+            return subprocess.run(asked, check=False, **how).returncode == 0
+        return False
 
     def packets(self) -> int:
         with self._lock:

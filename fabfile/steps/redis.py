@@ -22,6 +22,9 @@ SERVICE = Service(
 OLDEST = 5
 """The first Redis whose scripts may ask for the time and write afterwards, as all of the queues' do."""
 
+OLDEST_OF_USERS = 6
+"""The first Redis that knows users (ACL); one before ends at a line that names one."""
+
 # A configuration may be left from a server that is gone.
 FIND = """\
 if command -v redis-server >/dev/null; then
@@ -154,7 +157,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
     def diff(self, found: Found) -> Sequence[Action]:
         service = parse(found.text)
         self._refuse_foreign(found)
-        _refuse_old(found)
+        _refuse_old(found, OLDEST_OF_USERS if self.user else OLDEST)
         return [*self._conf(found), *self._restart(found, service), *SERVICE.boot(service)]
 
     def _refuse_foreign(self, found: Found) -> None:
@@ -226,14 +229,16 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         )
 
 
-def _refuse_old(found: Found) -> None:
-    """Raises Problem where the server that is installed can't do what the queues ask of it."""
+def _refuse_old(found: Found, oldest: int) -> None:
+    """Raises Problem where the server that is installed can't do what the queues, or their user, ask of it."""
     version = next(iter(found.rows("version")), "")
     major = version.partition(".")[0]
-    if major.isdigit() and int(major) < OLDEST and _product(found) == "Redis":
+    if major.isdigit() and int(major) < oldest and _product(found) == "Redis":
         raise Problem(
-            f"nothing was changed here: this host has Redis {version}, and the queues need one from {OLDEST} on, or "
+            f"nothing was changed here: this host has Redis {version}, and the queues need one from {oldest} on, or "
             "Valkey; install a newer one by hand, or name one elsewhere by [stores.redis] host"
+            + "; or leave out its username, which needs Redis 6"
+            * (int(major) >= OLDEST)
         )
 
 

@@ -23,7 +23,7 @@ from ..dashboard.picture import Picture, measures, picture
 from ..dashboard.server import HERE, Desk, application, listening, serve
 from ..doctor.checks import CHECKS
 from ..doctor.findings import findings
-from ..errors import Problem, WrongInput
+from ..errors import Problem, WrongInput, unforeseen
 from ..inventory import Host
 from ..local import cache_dir
 from ..runs.options import Options, whole_number
@@ -122,7 +122,11 @@ class _Shown:
     def _tell(self) -> None:
         looks = self.looks
         with looks.lock:
-            one = picture(looks.history, time.time(), looks.error, looks.took, _text(self._chosen) != self._text)
+            try:
+                one = picture(looks.history, time.time(), looks.error, looks.took, _text(self._chosen) != self._text)
+            except Exception as error:  # noqa: BLE001  the boundary of a look: the page must not keep its last verdict
+                self.board.put("picture", encode(Picture("", time.time(), unforeseen(error))))
+                return
         trouble = self._keep(one) if one.seen and not looks.error else ""
         self.board.put("picture", encode(replace(one, note=trouble) if trouble else one))
         if not looks.error:
@@ -152,6 +156,8 @@ class _Shown:
                 told: dict[str, object] = {"at": int(time.time()), "findings": [one.as_data() for one in found]}
             except Problem as error:
                 told = {"at": int(time.time()), "note": str(error), "findings": []}
+            except Exception as error:  # noqa: BLE001  the boundary of a look: the next one may go well
+                told = {"at": int(time.time()), "note": unforeseen(error), "findings": []}
             self.board.put("findings", encode(told))
             self.wanted.wait(self.notes.doctor_seconds(DOCTOR_SECONDS))
 

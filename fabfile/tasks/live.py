@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import Problem, WrongInput
+from ..errors import Problem, WrongInput, printable, unforeseen
 from ..health.host import HostStatus
 from ..runs.options import Options
 from ..runs.run import Run
@@ -59,6 +59,8 @@ class Looks:
                 self.error = ""
             except Problem as error:
                 self.error = str(error)
+            except Exception as error:  # noqa: BLE001  the boundary of a look: its last verdict must not stay for ever
+                self.error = unforeseen(error)
             self.took = time.monotonic() - self.begun
             self.told()
             self.ended.wait(pause(self.every(), self.took, time.process_time() - used))
@@ -81,7 +83,7 @@ class Looks:
         from ..watch.screen import clock
 
         if self.error:
-            return self.error
+            return printable(self.error)
         if self.history.view is None:
             return f"the first look: {time.monotonic() - self.begun:.0f} s"
         return f"{clock(time.time())}, a look takes {self.took:.1f} s"

@@ -83,12 +83,18 @@ def show(chosen: Target, hosts: Sequence[Host], programs: dict[str, tuple[str, .
 
     def one(host: Host, _say: Say) -> Hearing:
         hearing = Hearing(host.name, records[host.name].append)
-        hear(chosen.links[host], question(chosen.fleet, wanted, programs[host.name]), hearing)
+        link = chosen.links[host]
+        # What is told as an age counts from when the host is asked, not from before it has let us in.
+        link.open()
+        hear(link, question(chosen.fleet, wanted, programs[host.name]), hearing)
         return hearing
 
     heard = run.ask(one, hosts)
     if wanted.groups:
         _show_groups(merged({name: one.groups for name, one in heard.items()}), wanted)
+        if left_out := sum(one.left_out for one in heard.values()):
+            said = f"fab: {counted(left_out, 'error')} of yet other kinds left out, since a host tells only so many"
+            print(f"{said}; ask for less by --since, or by the name of a program", file=sys.stderr)
     else:
         _show(sorted((one for each in records.values() for one in each), key=ordered), wanted)
     if heard and not any(one.logs for one in heard.values()):

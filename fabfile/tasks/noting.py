@@ -16,7 +16,7 @@ from ..dashboard.chronicle import Chronicle, Note
 from ..dashboard.journal import SEEN, JournalTold, MadeRow, SeenRow, made
 from ..doctor.findings import Finding
 from ..doctor.findings import View as Examined
-from ..errors import Problem, Say, printable
+from ..errors import Problem, Say, printable, unforeseen
 from ..inventory import Fleet, Host
 from ..runs.engine import look
 from ..runs.run import Run
@@ -131,6 +131,9 @@ class Notes:
             found = run.ask(one, hosts)
         except Problem as error:
             self._trouble = str(error)
+            return
+        except Exception as error:  # noqa: BLE001  the boundary of a look: the next one may go well
+            self._trouble = unforeseen(error)
             return
         with self._lock:
             for name, answer in found.items():

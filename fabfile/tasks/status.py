@@ -56,9 +56,9 @@ def show(view: ClusterView, timings: Timings | None = None) -> None:
         show_timings(console, timings)
     problems = view.problems()
     for problem in problems:
-        console.print(f"! {problem}", style="bold red", markup=False, highlight=False)
+        console.print(f"! {printable(problem)}", style="bold red", markup=False, highlight=False)
     for warning in view.warnings():
-        console.print(f"? {warning}", style="yellow", markup=False, highlight=False)
+        console.print(f"? {printable(warning)}", style="yellow", markup=False, highlight=False)
     if said := meant(problems):
         console.print(said, markup=False, highlight=False)
     style = "bold red" if problems else "bold green"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -174,7 +175,8 @@ def _projects(view: ClusterView | None) -> dict[str, tuple[float, float, float]]
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    # A host may tell anything, and JSON knows infinity.
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
 
 
 def _restarts(before: ClusterView | None, now: ClusterView) -> Iterable[str]:

@@ -113,7 +113,7 @@ def _events(history: History, now: float) -> Iterator[Text]:
     if recent:
         yield Text()
     for one in reversed(recent):
-        yield Text(f"{span(max(0.0, now - one.at)):>7} ago  {one.text}", "green" if one.good else "yellow")
+        yield Text(f"{span(max(0.0, now - one.at)):>7} ago  {printable(one.text)}", "green" if one.good else "yellow")
 
 
 def _programs(history: History, choice: Selection, room: int) -> list[Text]:

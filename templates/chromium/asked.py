@@ -42,7 +42,7 @@ class Asked(object):
         self.at_start = bool(self.script) and fetch.get("js_run_at") == "document-start"
         self.images = fetch.get("load_images") is not False
         self.size = dict((name, int(fetch.get("js_viewport_" + name) or usual)) for name, usual in SIZE.items())
-        self.proxy = Proxy(text(fetch.get("proxy")))
+        self.proxy = Proxy(text(fetch.get("proxy") or None))
 
     def settings(self, binding):
         """All that is set before the first request, in its order; `binding` is the name of a script's way out."""

@@ -3,6 +3,7 @@
 from __future__ import absolute_import
 
 import itertools
+import json
 import logging
 import threading
 import time
@@ -14,6 +15,11 @@ from .life import ends_with_it
 from .packing import pack
 from .patience import Ended
 
+try:
+    from urllib import parse
+except ImportError:
+    import urllib as parse
+
 SHARE = 20
 """Tasks that are taken at once: the others of the cluster want some as well."""
 GATHER, CROWD = 0.005, 10
@@ -23,6 +29,9 @@ RENDERER_PAUSES = (1, 2, 4, 8)
 REFUSED, TIMED_OUT = 7, 28
 CONNECT_SECONDS = 25
 """pyspider gives a connection 20 s, and a page 121 s."""
+HANG_SECONDS = 60
+"""A renderer that ended after so long with a page in its hands was one that hung (limits.py)."""
+LOGIN = ("proxy_username", "proxy_password")
 RENDERER_ENDED = (REFUSED, 52, 55, 56)
 """curl's numbers for that: no connection, an empty answer, a send or a receive that failed."""
 
@@ -54,7 +63,8 @@ class PatientClient(object):
     def asked_again(self, request, *words, **kwargs):
         from tornado import gen
 
-        pauses, tried = list(RENDERER_PAUSES), set()
+        pauses, tried, hung = list(RENDERER_PAUSES), set(), False
+        request.body = with_proxy(request.body)
         while True:
             place, began, ended = self.turn(tried), clock(), None
             try:
@@ -62,8 +72,10 @@ class PatientClient(object):
                 answer = yield self.client.fetch(request, *words, **kwargs)
             except Exception as error:
                 ended, number = error, number_of(error, clock() - began)
-                if number not in RENDERER_ENDED:
+                # One page may be what hangs: it has no more than two renderers.
+                if number not in RENDERER_ENDED or (hung and clock() - began > HANG_SECONDS):
                     raise
+                hung = hung or clock() - began > HANG_SECONDS
             finally:
                 self.pages[place] -= 1
             if ended is None:
@@ -83,6 +95,24 @@ class PatientClient(object):
         place = min((place for place in self.pages if place not in tried), key=self.pages.get)
         self.pages[place] = self.pages.pop(place) + 1
         return place
+
+
+def with_proxy(body):
+    """pyspider's own proxy, which it names for its own client alone, as the one of the page that a renderer is told."""
+    try:
+        page = json.loads(body)
+        if page.get("proxy") or not page.get("proxy_host"):
+            return body
+        login = ":".join(parse.quote(texts(page[name]), "") for name in LOGIN if page.get(name))
+        place = "%s:%d" % (page["proxy_host"], page["proxy_port"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return body
+    return json.dumps(dict(page, proxy="http://%s%s" % (login and login + "@", place)))
+
+
+def texts(value):
+    """Bytes, as this Python's quote wants them."""
+    return value.encode("utf-8") if hasattr(value, "encode") else str(value)
 
 
 def number_of(error, seconds):

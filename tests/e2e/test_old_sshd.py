@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from fabric import Config
 
+from fabfile.errors import Problem
+from fabfile.inventory import load
 from fabfile.sandbox.sandbox import Sandbox, free_network
+from fabfile.ssh.pool import Links
 
-from ..waiting import until
+from ..waiting import BUSY, until
 from .conftest import Cluster
 
 pytestmark = pytest.mark.e2e
@@ -151,10 +157,19 @@ def short() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_with_control_persist_a_second_command_costs_no_login(old: Cluster, short: Path) -> None:
-    file = old.variant("legacy.toml", LEGACY)
+@pytest.fixture
+def persisting(short: Path) -> Iterator[Path]:
+    """A ssh_config by which connections stay for the next command."""
     config = short / "config"
     config.write_text(f"Host *\n ControlMaster auto\n ControlPath {short}/%C\n ControlPersist 30\n")
+    yield config
+    for socket in short.glob("[0-9a-f]*[0-9a-f]"):
+        end = ["ssh", "-F", "none", "-o", f"ControlPath={socket}", "-O", "exit", "host"]
+        subprocess.run(end, capture_output=True, check=True)
+
+
+def test_with_control_persist_a_second_command_costs_no_login(old: Cluster, persisting: Path) -> None:
+    file, config = old.variant("legacy.toml", LEGACY), persisting
     before = logins(old)
     for _ in range(3):
         said = old.fab("-S", str(config), "-H", "node1", "run", "echo in; exit 7", status=1, hosts_toml=file).stdout
@@ -163,6 +178,21 @@ def test_with_control_persist_a_second_command_costs_no_login(old: Cluster, shor
     for _ in range(2):
         old.fab("-H", "node1", "run", "true", hosts_toml=file)
     assert logins(old) == before + 3
-    (socket,) = short.glob("[0-9a-f]*[0-9a-f]")
-    end = ["ssh", "-F", "none", "-o", f"ControlPath={socket}", "-O", "exit", "host"]
-    subprocess.run(end, capture_output=True, check=True)
+
+
+def test_over_a_control_master_who_waits_to_be_asked_is_reached_at_once(old: Cluster, persisting: Path) -> None:
+    file = old.variant("legacy.toml", LEGACY)
+    old.fab("-S", str(persisting), "-H", "node1", "run", "true", hosts_toml=file)
+    old.on("node1", "redis-server --port 6399 --daemonize yes --save '' >/dev/null")
+    fleet = load(file)
+    try:
+        with closing(Links().prepare(Config(runtime_ssh_path=str(persisting)), fleet, fleet.hosts)) as links:
+            link, begun = links[fleet.host("node1")], time.monotonic()
+            with closing(link.tunnel("127.0.0.1", 6399)) as redis:
+                redis.sendall(b"PING\r\n")
+                assert redis.recv(7) == b"+PONG\r\n"
+            with pytest.raises(Problem, match="no connection from node1"):
+                link.tunnel("127.0.0.1", 6398)
+            assert time.monotonic() - begun < BUSY * 5
+    finally:
+        old.on("node1", "redis-cli -p 6399 shutdown nosave")

@@ -135,6 +135,20 @@ def test_each_look_is_sent_and_every_ten_seconds_a_point_is_kept(tmp_path: Path)
     assert sent(shown)["picture"]["changed"] is True
 
 
+def test_a_look_that_no_page_can_be_made_of_leaves_no_old_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = many(tmp_path, 3)
+    shown = dashboard._Shown(SimpleNamespace(fleet=fleet), Chronicle(tmp_path / "points.sqlite", 3600))  # type: ignore[arg-type]
+    shown.looks.history = after(fleet, (0, 0, 0))
+    shown._tell()
+    assert sent(shown)["picture"]["well"] is not None
+    monkeypatch.setattr(dashboard, "picture", lambda *_: {}["nothing"])
+    shown._tell()
+    assert "the last look failed (KeyError: 'nothing')" in sent(shown)["picture"]["note"]
+    assert "verdict" not in sent(shown)["picture"] and "well" not in sent(shown)["picture"]
+
+
 def test_figures_that_cannot_be_kept_are_told_and_the_page_goes_on(tmp_path: Path) -> None:
     fleet = many(tmp_path, 3)
     (tmp_path / "cache").mkdir()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
 
+from launcher import fetching  # type: ignore[import-not-found]
 from launcher.blocking import Waker  # type: ignore[import-not-found]
 from launcher.fetching import (  # type: ignore[import-not-found]
     REFUSED,
@@ -17,6 +21,7 @@ from launcher.fetching import (  # type: ignore[import-not-found]
     KeepingFetcher,
     PatientClient,
     number_of,
+    with_proxy,
 )
 
 RENDERER = "10.77.0.13:25555"
@@ -79,6 +84,46 @@ def test_of_renderers_that_were_tried_none_is_asked_again_before_the_others() ->
     assert patient.turn(tried) == "b" and tried == {"a"}
     tried.add("b")
     assert patient.turn(tried) == "a" and tried == set()
+
+
+PAGE = {"url": "http://x.example/", "proxy_host": "proxy.example", "proxy_port": 3128}
+
+
+@pytest.mark.parametrize(
+    ("page", "proxy"),
+    [
+        (PAGE, "http://proxy.example:3128"),
+        (PAGE | {"proxy_username": "u@x", "proxy_password": "p:\u00e4"}, "http://u%40x:p%3A%C3%A4@proxy.example:3128"),
+        (PAGE | {"proxy_username": "u"}, "http://u@proxy.example:3128"),
+        (PAGE | {"proxy": "other.example:1"}, "other.example:1"),
+        ({"url": "http://x.example/", "proxy": False}, False),
+        ({"url": "http://x.example/"}, None),
+    ],
+)
+def test_a_renderer_is_told_of_pyspiders_own_proxy(page: dict[str, Any], proxy: str | bool | None) -> None:
+    for body in (json.dumps(page), json.dumps(page).encode()):
+        found = json.loads(with_proxy(body))
+        assert found.get("proxy") == proxy and {**found, "proxy": 0} == {**page, "proxy": 0}
+    assert with_proxy(b"no JSON") == b"no JSON" and with_proxy(None) is None
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(100.0, 2), (1.0, 5)], ids=["hangs", "dies"])
+def test_a_page_at_which_renderers_hang_gets_two_and_one_at_which_they_die_some_more(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, asked: int
+) -> None:
+    now, tries = [0.0], []
+
+    def fetch(request: Any) -> None:
+        tries.append(request.url)
+        now[0] += seconds
+        raise OSError(52, "Empty reply from server")
+
+    monkeypatch.setattr(fetching, "clock", lambda: now[0])
+    monkeypatch.setitem(sys.modules, "tornado", SimpleNamespace(gen=SimpleNamespace(sleep=lambda _: None)))
+    patient = PatientClient(SimpleNamespace(fetch=fetch), [RENDERER])
+    with pytest.raises(OSError, match="Empty reply"):
+        list(patient.asked_again(SimpleNamespace(url=RENDERER, body=b"{}")))
+    assert len(tries) == asked and patient.pages == {RENDERER: 0}
 
 
 def test_a_host_that_is_away_counts_as_one_that_refuses_and_a_slow_page_does_not() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from fabfile.health.stores import RedisReport
 from fabfile.health.verdict import ClusterView
 from fabfile.inventory import Fleet, load
 from fabfile.inventory.roles import QUEUES
-from fabfile.tasks.live import pause
+from fabfile.tasks.live import Looks, pause
 from fabfile.watch.history import KEPT_SECONDS, History
 from fabfile.watch.keys import Keyboard
 from fabfile.watch.screen import chosen, lines, trend
@@ -161,6 +162,32 @@ def test_keys_come_one_by_one_and_the_terminal_is_as_before(monkeypatch: pytest.
         with Keyboard() as keys:
             os.close(main)
             assert keys.read(5) == "q"
+
+
+def test_a_look_that_fails_as_nobody_foresaw_is_told_and_the_next_one_is_taken(fleet: Fleet) -> None:
+    told: list[str] = []
+
+    def ended() -> None:
+        told.append(looks.error)
+        if len(told) == 2:
+            looks.ended.set()
+
+    looks = Looks(SimpleNamespace(fleet=fleet), ended, lambda: 0.0)  # type: ignore[arg-type]
+    looks.go_on()
+    assert len(told) == 2
+    assert all("the last look failed (AttributeError: " in one and "is from before" in one for one in told)
+    assert looks.note == looks.error
+
+
+@pytest.mark.parametrize("count", [float("inf"), float("nan")])
+def test_a_count_without_an_end_breaks_no_view(fleet: Fleet, count: float) -> None:
+    told = answer_of(next(one for one in look(fleet, 0, 0).hosts if one.host.name == "node1"))
+    told["projects"] = {"books": {"pending": count, "success": 3, "failed": count}}
+    hosts = {one.host.name: one for one in look(fleet, 2, 40, 7).hosts}
+    hosts["node1"] = HostStatus(hosts["node1"].host, hosts["node1"].wanted, True, sight=sights.sight(**told))
+    history = after(fleet, (0, 0, 0))
+    history.add(view(fleet, hosts), 2, 1e9)
+    assert [(one.name, one.active, one.success) for one in history.projects()] == [("books", 0, 3)]
 
 
 def test_looks_are_rarer_where_they_would_take_more_than_a_quarter_of_a_core() -> None:

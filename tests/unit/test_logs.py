@@ -89,6 +89,9 @@ def test_a_hosts_refusal_and_strange_words_are_told() -> None:
     told = Told()
     with pytest.raises(Problem, match="node1: --grep"):
         told.say(problem="--grep: no")
+    told.say(left_out=3)
+    told.say(left_out=2)
+    assert told.hearing.left_out == 5
     told.hearing.take("null")
     told.hearing.take("Traceback: something")
     assert told.hearing.said == ["null", "Traceback: something"]
@@ -137,7 +140,9 @@ def test_each_line_has_its_host_and_program_in_front() -> None:
 
 
 def test_a_log_steers_no_terminal() -> None:
-    evil = Record(NOW, "node1", "a\x1b[2J", "I", "a\x07:1", ("\x1b]0;title\x07 \x9b31m \u202e", "a\rb\x00\ud800"))
+    evil = Record(
+        NOW, "node1", "a\x1b[2J", "I\x1b[5m", "a\x07:1", ("\x1b]0;title\x07 \x9b31m \u202e", "a\rb\x00\ud800")
+    )
     for coloured in (False, True):
         text = "\n".join(Page(coloured).lines(evil))
         for number in (36, 32, 33, 35, 34, 96, 92, 93, 95, 94, 31, 2, 0):

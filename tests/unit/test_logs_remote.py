@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from fabfile.remote import chain, records
+from fabfile.remote import chain, logbook, records
 from fabfile.steps.shipped import shipped
 
 from .local import content
@@ -77,6 +78,37 @@ def test_a_stamp_is_found_in_the_forms_that_programs_write(
 def test_a_stamp_with_a_zone_of_its_own_is_taken_at_its_word() -> None:
     found = records.stamp(b"2025-11-26T10:00:00.5+08:00 x")
     assert found and found[0] == 1_764_122_400.5 and found[1]
+
+
+@pytest.mark.parametrize("text", ["2026-13-01T00:00:00Z", "0000-00-00T00:00:00Z", "2026-02-30 99:00:00+08:00"])
+def test_a_time_that_never_was_is_no_stamp(text: str) -> None:
+    assert records.stamp(f"{text} x".encode()) is None
+
+
+def test_a_second_of_universal_time_is_told_to_the_second() -> None:
+    found = records.stamp(b"2026-11-27T03:00:59Z x")
+    assert found and found[0] == 1_795_748_459.0
+
+
+def test_the_limit_of_one_log_is_not_moved_by_the_time_that_another_one_took() -> None:
+    asked = {"age": 600, "places": None, "count": None, "follow": False}
+    book = logbook.Book(asked, everything, None)
+    seen: list[float] = []
+    slow = SimpleNamespace(since=lambda limit, _whole: [seen.append(limit), time.sleep(0.2)])
+    for _ in range(2):
+        book.there(slow)
+    assert seen[0] == seen[1] and abs(seen[0] + 602 - time.time()) < 60
+
+
+def test_errors_of_more_kinds_than_are_told_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logbook, "GROUPS", 2)
+    out: list[dict[str, Any]] = []
+    groups = logbook.Groups(SimpleNamespace(tell=out.append))
+    for text in ("one", "two", "three", "one", "four"):
+        found = records.LogRecord(text.encode(), (1.0, True, "E", "", 0), None)
+        groups.add(SimpleNamespace(program="a"), found)
+    groups.tell()
+    assert sum(one.get("count", 0) for one in out) == 3 and out[-1] == {"left_out": 2}
 
 
 @pytest.mark.parametrize("text", [b"", b"x", b"[", b"[E 259926 10:00:00 a:1] x", b"12", b"\xff\x00\x1b[31m"])

@@ -111,7 +111,7 @@ def served(tmp_path: Path) -> Iterator[str]:
 def hasty(tmp_path: Path) -> Iterator[str]:
     """The same by a program that waits for less."""
     program, text = tmp_path / "hasty.py", LIMITS.read_text()
-    for known, less in (("LOOK = 5\n", "LOOK = 0.2\n"), ("HANG = 120 // LOOK\n", "HANG = 8\n")):
+    for known, less in (("LOOK = 5\n", "LOOK = 0.2\n"), ("HANG = 95 // LOOK\n", "HANG = 8\n")):
         assert known in text
         text = text.replace(known, less)
     program.write_text(PROGRAM.read_text())

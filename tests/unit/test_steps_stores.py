@@ -226,6 +226,13 @@ def test_a_redis_that_can_not_do_what_the_queues_ask_is_refused(product: str, ve
         assert redis(answer)
 
 
+def test_a_redis_without_users_is_refused_where_hosts_toml_names_one() -> None:
+    answer = Found(0, "service redis-server down boots\nproduct Redis\nversion 5.0.14\n")
+    named = ManagedRedis("pw", "10.77.0.4", user="crawl", user_password="secret")
+    with pytest.raises(Problem, match=r"need one from 6 on, or Valkey; .*; or leave out its username"):
+        named.diff(answer)
+
+
 def test_a_fresh_mysql_is_set_up() -> None:
     assert mysql(FRESH + "sql account\t\tlocalhost\n")[0] == "write zz-pyspider.cnf for MariaDB"
 
