@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,12 @@ SHOWN = 32_768
 """The characters of a command's output that are shown: its last ones."""
 END_SECONDS = 20.0
 """A command that is interrupted ends its work on the hosts in good order, within these."""
+
+# One that is started while SIGINT is ignored (`fab dashboard &` of a script) would ignore it as well. Beside other
+# threads no code of ours may run between fork and exec: so a Python of its own comes before the command.
+_HEEDS_INTERRUPTS = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Job(Struct, frozen=True):
@@ -88,7 +95,7 @@ class Jobs:
         try:
             # In a session of its own: a Ctrl-C at the terminal is passed on by `end`, and it asks nobody there.
             process = subprocess.Popen(
-                [*self._fab.argv, *words],
+                [*_interruptible(), *self._fab.argv, *words],
                 cwd=self._fab.folder,
                 env=dict(self._fab.environment),
                 stdin=subprocess.PIPE,
@@ -116,3 +123,9 @@ class Jobs:
     def _keep(self, job: Job) -> None:
         self._last = job
         self._told(job)
+
+
+def _interruptible() -> list[str]:
+    """The words before a command that is to end by an interrupt, whatever this process does at one."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return [sys.executable, "-I", "-S", "-c", _HEEDS_INTERRUPTS] if ignored else []

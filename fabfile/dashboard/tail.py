@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated
 
-from msgspec import DecodeError, Struct, ValidationError
+from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec.json import decode
 
 from ..errors import WrongInput, printable, reason, shown
@@ -17,6 +18,9 @@ RECORDS = 200
 SIGNS = 400_000
 """The most characters that are told at once; of a longer record, its first ones."""
 
+PagePlace = tuple[Annotated[str, Meta(pattern="^[0-9]{1,20}$")], int, int]
+"""A place as the page keeps it: the file's number is text, since JavaScript rounds numbers above 2^53."""
+
 
 class LogWish(Struct, frozen=True, forbid_unknown_fields=True):
     """Whose log is wanted: a program of a host, or all of them where none is named."""
@@ -24,8 +28,15 @@ class LogWish(Struct, frozen=True, forbid_unknown_fields=True):
     host: str
     program: str = ""
     errors: bool = False
-    places: dict[str, Place] | None = None
+    places: dict[str, PagePlace] | None = None
     """Only what has come since: the places of the answer before. None: the last records that are there."""
+
+    @property
+    def known(self) -> dict[str, Place] | None:
+        """The places as hosts tell them."""
+        if self.places is None:
+            return None
+        return {path: (int(number), byte, mark) for path, (number, byte, mark) in self.places.items()}
 
 
 class LogRow(Struct, frozen=True, omit_defaults=True):
@@ -42,7 +53,7 @@ class LogTail(Struct, frozen=True, omit_defaults=True):
     """The answer: records in the order of their time."""
 
     records: list[LogRow] = []
-    places: Mapping[str, Place] = {}
+    places: Mapping[str, PagePlace] = {}
     more: int = 0
     """Records that are left out: the oldest ones."""
     note: str = ""
@@ -75,7 +86,8 @@ def log_tail(records: Iterable[Record], places: Mapping[str, Place]) -> LogTail:
             break
         room -= len(row.text)
         rows.append(row)
-    return LogTail(rows[::-1], dict(places), len(every) - len(rows))
+    told = {path: (str(number), byte, mark) for path, (number, byte, mark) in places.items()}
+    return LogTail(rows[::-1], told, len(every) - len(rows))
 
 
 def _row(one: Record) -> LogRow:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from .. import plan, render
@@ -153,6 +154,9 @@ def crawl(c: Any, options: Options, pages_text: str, size_text: str, instead: bo
         raise WrongInput("bench.crawl concerns the whole cluster: leave -H away")
     pages, size = pages_of(pages_text), size_of(size_text)
     run = Run(target(c, options), options, reports=False)
+    folder = run.target.fleet.path.parent / record.FOLDER
+    if not run.dry:
+        try_folder(folder)
     begun = time.monotonic()
     with run.locked():
         ground = prepared(run, size, instead)
@@ -165,12 +169,36 @@ def crawl(c: Any, options: Options, pages_text: str, size_text: str, instead: bo
             work = _Crawl(ground, run.tell)
             work.ramp(pages)
             gains = list(work.gains())
-    made = _record(ground, work, pages, gains, time.monotonic() - begun)
-    path = _kept(run.target.fleet.path.parent / record.FOLDER, made)
-    if options.json:
-        print(record.as_json(made), end="")
+            # Here: it is not lost where the bench can't be removed whole.
+            keep_and_tell(folder, _record(ground, work, pages, gains, time.monotonic() - begun), options.json)
+
+
+def try_folder(folder: Path) -> None:
+    """Make the folder where it is missing. Raises Problem where no result could be written into it."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise Problem(
+            f"{folder}: no result can be written there: {reason(error)}; nothing was measured: "
+            "let this user write there, or make room, and run it again"
+        ) from error
+
+
+def keep_and_tell(folder: Path, made: record.BenchRecord, as_json: bool) -> None:
+    """Keep the result, and print it also where it can't be kept. Raises Problem in that case, after it is printed."""
+    path, lost = folder / f"{made.name}.json", None
+    try:
+        _keep(path, made)
+    except Problem as error:
+        lost = error
+    if as_json:
+        print(record.as_json(made), end="", flush=True)
     else:
-        run.tell("".join(f"{line}\n" for line in _report(made, path)))
+        print("".join(f"{line}\n" for line in _report(made, None if lost else path)), end="", flush=True)
+    if lost:
+        raise lost
 
 
 @contextmanager
@@ -208,14 +236,12 @@ def _record(ground: Ground, work: _Crawl, pages: int, gains: list[Gain], seconds
     )
 
 
-def _kept(folder: Path, made: record.BenchRecord) -> Path:
-    path = folder / f"{made.name}.json"
+def _keep(path: Path, made: record.BenchRecord) -> None:
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(path, record.as_json(made))
     except OSError as error:
         raise Problem(f"{path}: the result can't be written: {reason(error)}") from error
-    return path
 
 
 def _counts(ground: Ground) -> str:
@@ -240,14 +266,15 @@ def _line(step: StepMeasured) -> str:
     return f"rate {step.rate}/{step.rate}: {step.pages_s:6.1f} pages/s; of a core each: {told}"
 
 
-def _report(made: record.BenchRecord, path: Path) -> Iterator[str]:
+def _report(made: record.BenchRecord, path: Path | None) -> Iterator[str]:
     yield f"{made.best.pages_s:g} pages/s"
     yield f"the limit: {made.limit.sentence}"
     if made.limit.kind == "rate":
         yield f"more pages would tell more: --pages {ramp.pages_for_more(made.steps)}"
     for gain in made.gains:
         yield f"one more {gain.role}: {_gain(gain)}"
-    yield f"kept in {path}, after {made.seconds:.0f} s"
+    if path:
+        yield f"kept in {path}, after {made.seconds:.0f} s"
 
 
 def _gain(gain: Gain) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,23 +46,38 @@ class Profiling:
 
 
 def profile(c: Any, options: Options, words: Sequence[str], asked: Profiling) -> None:
-    """Look into the programs, and show what was seen. Exit status 1 where one could not be looked into."""
+    """Look into the programs, and show what was seen. Exit status 1 where something is missing in it."""
     run = Run(target(c, options), options)
     fleet = run.target.fleet
     chosen = _chosen(fleet, named(fleet, run.target.hosts, run.target.roles, words))
     binary = packed(profiler_binary(lambda text: print(f"fab: {text}", file=sys.stderr)))
+    look_into(run, chosen, binary, asked)
+
+
+def look_into(run: Run, chosen: Chosen, binary: Payload, asked: Profiling) -> None:
+    """Show what py-spy sees in the programs, then the recap: a host with one that it could not look into has failed.
+
+    Raises Problem, after all is shown, where a flame graph can't be written.
+    """
+    fleet = run.target.fleet
     seen: dict[str, dict[str, Told]] = {}
 
     def one(host: Host, say: Say) -> Done | None:
         link = run.target.links[host]
-        pids = _pids(link, fleet, host, [program.name for program in chosen[host.name]])
+        names = [program.name for program in chosen[host.name]]
+        pids = _pids(link, fleet, host, names)
         say("dumping" if asked.dump else f"sampling {', '.join(pids)} for {asked.seconds} s")
-        seen[host.name] = _looked_into(link, binary, pids, asked)
+        seen[host.name] = found = _looked_into(link, binary, pids, asked)
+        if missed := _missed(names, found):
+            raise Problem(missed)
         return None
 
     run.each(one, [host for host in run.target.hosts if chosen.get(host.name)], "sample")
-    run.tell("".join(f"{line}\n" for line in _report(run.target, seen, asked)))
+    lost: list[Problem] = []
+    run.tell("".join(f"{line}\n" for line in _report(run.target, seen, asked, lost.append)))
     run.finish()
+    if lost:
+        raise lost[0]
 
 
 def seconds_of(text: str) -> int:
@@ -99,7 +114,24 @@ def _looked_into(link: Link, binary: Payload, pids: Mapping[str, int], asked: Pr
     return {name: answers[pid] for name, pid in pids.items()}
 
 
-def _report(chosen: Target, seen: Mapping[str, Mapping[str, Told]], asked: Profiling) -> Iterator[str]:
+def _missed(names: Sequence[str], found: Mapping[str, Told]) -> str:
+    """The programs into which nothing has looked, and why; empty where there are none."""
+    refused = ", ".join(name for name, one in found.items() if not one.ok)
+    stopped = ", ".join(name for name in names if name not in found)
+    parts = (
+        f"py-spy could not look into {refused}: its own words are above" if refused else "",
+        f"not running: {stopped}; `fab status` tells why" if stopped else "",
+    )
+    return "; ".join(filter(None, parts))
+
+
+def _report(
+    chosen: Target,
+    seen: Mapping[str, Mapping[str, Told]],
+    asked: Profiling,
+    on_lost: Callable[[Problem], None],
+) -> Iterator[str]:
+    """The lines about all programs; `on_lost` is told of each flame graph that can't be written."""
     folder = chosen.fleet.path.parent / FOLDER
     scripts = _Scripts(chosen)
     for host in chosen.hosts:
@@ -108,12 +140,14 @@ def _report(chosen: Target, seen: Mapping[str, Mapping[str, Told]], asked: Profi
             if not one.ok or asked.dump:
                 yield from (f"  {printable(line)}" for line in one.text.splitlines())
             else:
-                yield from _profile(host.name, name, one, asked, scripts, folder)
+                stacks = parsed(one.text)
+                stacks = stacks.of_project(asked.project) if asked.project else stacks
+                yield from _profile(stacks, asked, scripts)
+                if stacks.total:
+                    yield f"  {_graph(folder, host.name, name, stacks, on_lost)}"
 
 
-def _profile(host: str, name: str, one: Told, asked: Profiling, scripts: _Scripts, folder: Path) -> Iterator[str]:
-    stacks = parsed(one.text)
-    stacks = stacks.of_project(asked.project) if asked.project else stacks
+def _profile(stacks: Stacks, asked: Profiling, scripts: _Scripts) -> Iterator[str]:
     of = f" of project {asked.project}" if asked.project else ""
     busy = f"{stacks.total / asked.seconds:.0f} % of a core" if asked.seconds else ""
     yield f"  {counted(stacks.total, 'sample')} at work{of} in {asked.seconds} s: about {busy}"
@@ -126,7 +160,14 @@ def _profile(host: str, name: str, one: Told, asked: Profiling, scripts: _Script
             yield f"  {share:>8}  {frame}  {scripts.line(frame)}"
     yield "  functions at work themselves:"
     yield from (f"  {share:>8}  {function}" for share, function in shares(stacks.functions()[:LINES], stacks.total))
-    yield f"  flame graph: {_kept(folder, host, name, stacks)}"
+
+
+def _graph(folder: Path, host: str, name: str, stacks: Stacks, on_lost: Callable[[Problem], None]) -> str:
+    try:
+        return f"flame graph: {_kept(folder, host, name, stacks)}"
+    except Problem as error:
+        on_lost(error)
+        return str(error)
 
 
 def _kept(folder: Path, host: str, name: str, stacks: Stacks) -> Path:

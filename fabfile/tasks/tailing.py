@@ -32,9 +32,9 @@ class Tails:
         host = asked_host(self._chosen.hosts, wish)
         words = (wish.program,) if wish.program else ()
         wanted = Wanted(words, count=RECORDS, errors=wish.errors, each=True)
-        probe = replace(question(self._chosen.fleet, wanted, words, wish.places), limit=SECONDS)
+        probe = replace(question(self._chosen.fleet, wanted, words, wish.known), limit=SECONDS)
         records: list[Record] = []
-        hearing = Hearing(host.name, records.append, places=dict(wish.places or {}))
+        hearing = Hearing(host.name, records.append, places=wish.known or {})
         try:
             with self._turn(host.name):
                 hear(self._chosen.links[host], probe, hearing)

@@ -307,3 +307,30 @@ def test_a_file_that_is_no_result_is_a_sentence(tmp_path: Path, text: str) -> No
     (tmp_path / "2026-01-01-000000.json").write_text(text)
     with pytest.raises(Problem, match=r"it is no result of fab bench\.crawl"):
         record.read(tmp_path, "2026-01-01-000000")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_result_that_cannot_be_kept_is_printed_before_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    (tmp_path / "benchmarks").write_text("in the way")
+    made = kept("2026-01-01-000000", 70.0)
+    with pytest.raises(Problem, match=r"2026-01-01-000000\.json: the result can't be written: ") as told:
+        job.keep_and_tell(tmp_path / "benchmarks", made, as_json)
+    assert told.value.exit_status == 1
+    shown = capsys.readouterr().out
+    assert json.loads(shown)["pages_s"] == 70.0 if as_json else shown.startswith("70 pages/s\nthe limit: ")
+    assert "kept in" not in shown
+    job.keep_and_tell(tmp_path / "results", made, as_json)
+    assert record.read(tmp_path / "results", made.name) == made
+    assert (f"kept in {tmp_path}/results/{made.name}.json" in capsys.readouterr().out) is not as_json
+
+
+def test_a_folder_for_no_result_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    job.try_folder(tmp_path / "benchmarks")
+    job.try_folder(tmp_path / "benchmarks")
+    assert list((tmp_path / "benchmarks").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "none/benchmarks", Path("/proc/benchmarks")):
+        with pytest.raises(Problem, match=r"no result can be written there: .*; nothing was measured"):
+            job.try_folder(folder)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +17,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from msgspec.json import encode
 
 from fabfile.dashboard.board import Board
 from fabfile.dashboard.chronicle import Chronicle
@@ -165,11 +169,15 @@ def test_an_order_is_obeyed_and_what_is_none_is_refused(server: Server) -> None:
 
 def test_a_log_is_told_to_the_page_also_where_it_only_reads(tmp_path: Path) -> None:
     with served(tmp_path, read_only=True) as server:
-        wish = {"host": "node2", "program": "fetcher1", "errors": True, "places": {"/a.log": [1, 2, 3]}}
+        wish = {"host": "node2", "program": "fetcher1", "errors": True, "places": {"/a.log": ["1", 2, 3]}}
         told = server.own("logs", "POST", json.dumps(wish).encode())
         assert (told.status, json.loads(told.text)) == (200, wish)
-        for text in (b"", b"{}", b'{"host": "a", "path": "/etc/shadow"}', b'{"host": "a", "places": 1}'):
-            refused = server.own("logs", "POST", text)
+        wrong = [
+            '"path": "/etc/shadow"',
+            *(f'"places": {one}' for one in ("1", '{"/a": [1, 2, 3]}', '{"/a": ["x", 2, 3]}')),
+        ]
+        for text in ("", "{}", *(f'{{"host": "a", {one}}}' for one in wrong)):
+            refused = server.own("logs", "POST", text.encode())
             assert refused.status == 400 and refused.text.startswith("this names no log: ")
         assert server.own("logs", "POST", b"x" * 70000).status == 413
 
@@ -189,6 +197,15 @@ def test_addresses_and_errors_of_pages_steer_nothing() -> None:
     assert pages_told(Walk(seen={"demo": 3}, whole=frozenset({"demo"})), 0).whole and not pages_told(Walk(), 0).whole
 
 
+def test_the_number_of_a_file_comes_back_from_the_page_as_it_was(fleet: Fleet) -> None:
+    places = {"/a.log": (2**64 - 1, 2, 3), "/b.log": (2**53 + 1, 0, 2**32 - 1)}
+    sent = json.loads(encode(log_tail([], places)))["places"]
+    # In a browser a number is a float.
+    back = json.loads(json.dumps(sent), parse_int=lambda digits: int(float(digits)))
+    assert log_wish(json.dumps({"host": "node2", "places": back}).encode()).known == places
+    assert log_wish(b'{"host": "node2"}').known is None and log_wish(b'{"host": "node2", "places": {}}').known == {}
+
+
 def test_only_hosts_that_the_page_shows_have_logs(fleet: Fleet) -> None:
     assert asked_host(fleet.hosts, LogWish("node2")).name == "node2"
     for name in ("node9", "", "node2,node3", "root@192.0.2.1"):
@@ -201,7 +218,7 @@ def test_the_newest_records_are_told_and_the_others_counted() -> None:
         return Record(at, "node2", "fetcher1", "E", "fetcher.py:1", lines)
 
     tail = log_tail([record(at, "one", f"\tof \x1b[2J {at}") for at in range(RECORDS + 7)], {"/a.log": (1, 2, 3)})
-    assert (len(tail.records), tail.more, tail.places) == (RECORDS, 7, {"/a.log": (1, 2, 3)})
+    assert (len(tail.records), tail.more, tail.places) == (RECORDS, 7, {"/a.log": ("1", 2, 3)})
     assert (tail.records[-1].text, tail.records[0].at) == (f"one\n\tof \\x1b[2J {RECORDS + 6}", 7)
     # Long ones, of which the newest is told at least, its beginning.
     some = log_tail([record(at, "x" * (SIGNS // 3)) for at in range(9)], {})
@@ -240,6 +257,40 @@ def test_text_of_hosts_never_becomes_html() -> None:
     for name, text in static(".js").items():
         sinks = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|\beval\b"
         assert re.findall(sinks + r"|new Function|srcdoc|javascript:", text) == [], name
+
+
+# Whatever the page is drawn with: only its own words and errors are looked at.
+PAGES = """
+const table = { tHead: { rows: [{ cells: [] }] }, tBodies: [{ children: [], firstElementChild: null }] };
+const answers = { "words.json": { en: { "state.RUNNING": "runs" } },
+  pages: { at: 1, errors: JSON.parse('{"books": {"at": 7}, "valueOf": {"at": 8}, "__proto__": {"at": 9}}') } };
+globalThis.document = { documentElement: { lang: "en" }, getElementById: () => ({ ...table }) };
+globalThis.localStorage = { getItem: () => "constructor" };
+globalThis.fetch = async (path) => ({ ok: true, json: async () => answers[path] });
+const { askPages, lastError } = await import("./pages.js");
+const { state } = await import("./words.js");
+const names = ["books", "valueOf", "__proto__", "constructor", "toString", "shop"];
+const found = () => names.map((name) => lastError(name)?.at ?? null);
+const before = found();
+await askPages(() => {});
+console.log(JSON.stringify([before, found(), state("RUNNING"), state("constructor")]));
+"""
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node.js runs the page's code here")
+def test_a_project_may_have_any_name(tmp_path: Path) -> None:
+    for name, text in static(".js").items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "asked.js").write_text(PAGES)
+    done = subprocess.run(["node", "asked.js"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[None] * 6, [7, 8, 9, None, None, None], "runs", "constructor"]
+
+
+def test_names_of_hosts_and_projects_are_looked_up_among_own_ones_alone() -> None:
+    for name, text in static(".js").items():
+        assert re.findall(r"\?\.\[|\w+ in words\b(?!\[)|\}\[one\.", text) == [], name
 
 
 def test_files_are_those_of_the_page_and_no_others(server: Server) -> None:
@@ -453,3 +504,22 @@ def test_one_command_runs_at_a_time_and_an_interrupted_one_ends_in_good_order() 
     jobs.end()
     assert jobs.begin([]).number == 2
     jobs.end()
+
+
+def test_a_command_heeds_an_interrupt_also_where_the_server_was_told_to_ignore_it() -> None:
+    script = (
+        "import sys, time\ntry:\n print('runs', *sys.argv[1:])\n time.sleep(60)\n"
+        "except KeyboardInterrupt:\n print('ended well'); sys.exit(130)"
+    )
+    told: list[Job] = []
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        jobs = Jobs(installation(script), told.append)
+        jobs.begin(["-H", "a b"])
+        until(lambda: "runs" in told[-1].output, 20)
+        jobs.interrupt()
+        until(lambda: told[-1].status is not None, 20)
+        assert (told[-1].output, told[-1].status) == ("runs -H a b\nended well\n", 130)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

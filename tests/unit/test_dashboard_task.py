@@ -235,7 +235,7 @@ def test_a_log_of_a_host_that_is_away_is_one_sentence_and_goes_on_later(fleet: F
     away = Away()
     away.go_on.set()
     tails = Tails(SimpleNamespace(fleet=fleet, hosts=fleet.hosts, links=away))  # type: ignore[arg-type]
-    places = {"/a.log": (1, 2, 3)}
+    places = {"/a.log": ("1", 2, 3)}
     told = tails.read(encode({"host": "node2", "places": places}))
     assert (told.note, told.places, told.records) == ("node2: no route to host", places, [])
     with pytest.raises(WrongInput, match="unknown host"):

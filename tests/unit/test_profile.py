@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from invoke.exceptions import Exit
 
+from fabfile.errors import Problem, Unreachable
 from fabfile.health.stacks import Frame, flame, parsed, shares
-from fabfile.steps.base import CannotLook, Found
+from fabfile.inventory import Fleet, Host, load
+from fabfile.inventory.order import named
+from fabfile.runs.options import Options
+from fabfile.runs.run import Run
+from fabfile.runs.target import Target
+from fabfile.ssh.pool import Links
+from fabfile.ssh.protocol import Event, Message
+from fabfile.steps.base import CannotLook, Found, Payload
 from fabfile.steps.profile import Dumping, Sampling, packed, told
+from fabfile.tasks.profile import Profiling, look_into
 
-from . import shells
+from . import shells, sights
+from .patients import PROJECT
 
 RAW = """\
 main (run.py:9);on_message (pyspider/processor.py:88);detail_page (<books>:12);text (pyquery.py:4) 52
@@ -88,3 +105,98 @@ def test_each_process_has_its_own_answer_and_nothing_is_left(shell: str, tmp_pat
 def test_an_answer_that_is_none_is_told(text: str) -> None:
     with pytest.raises(CannotLook):
         told(Found(0, text), (7,))
+
+
+class Spied(Links):
+    """Hosts whose programs run, or don't, and a py-spy that looks into some of them."""
+
+    def __init__(self, pids: dict[str, int | None], refused: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.pids, self.refused = pids, refused
+
+    def __getitem__(self, _host: Host) -> Any:
+        return self
+
+    def exchange(self, message: Message, _on_event: Callable[[Event], None]) -> dict[int, Found]:
+        script = message.script.decode()
+        if "py-spy" not in script:
+            programs = [
+                {"name": name, "state": "RUNNING" if pid else "STOPPED", "pid": pid, "release": "r1"}
+                for name, pid in self.pids.items()
+            ]
+            return {0: sights.found(programs=programs)}
+        rows = [self.row(int(pid)) for pid in re.findall(r"[0-9]+", re.findall(r"for pid in ([0-9 ]+); do", script)[0])]
+        return {0: Found(0, "\n".join(rows))}
+
+    def row(self, pid: int) -> str:
+        status, text = (1, "Permission denied (os error 13)") if pid in self.refused else (0, "a (run.py:3) 9\n")
+        return f"{pid} {status} {base64.b64encode(gzip.compress(text.encode())).decode()}"
+
+    def tunnel(self, *_: object) -> Any:
+        raise Unreachable("node2: no route to host")
+
+    def rest(self) -> None:
+        pass
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Fleet:
+    path = tmp_path / "hosts.toml"
+    path.write_text((PROJECT / "hosts.toml").read_text())
+    return load(path)
+
+
+def profiled(fleet: Fleet, links: Links, *words: str) -> Run:
+    """A run that looks into programs of node2."""
+    hosts = (fleet.named("node2"),)
+    config = SimpleNamespace(run=SimpleNamespace(dry=False))
+    run = Run(Target(fleet, hosts, (), links, config), Options(), progresses=False)
+    look_into(run, named(fleet, hosts, (), words), Payload(b""), Profiling(seconds=9))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("pids", "refused", "cause"),
+    [
+        ({"processor1": 5, "processor2": 7}, (), ""),
+        ({"processor1": 5, "processor2": 7}, (7,), "py-spy could not look into processor2: its own words are above"),
+        ({"processor1": 5, "processor2": None}, (), "not running: processor2; `fab status` tells why"),
+        (
+            {"processor1": 5, "processor2": None, "fetcher1": 9},
+            (9,),
+            "py-spy could not look into fetcher1: its own words are above; not running: processor2",
+        ),
+    ],
+)
+def test_a_program_that_was_not_looked_into_is_named_and_fails_the_run_after_the_others_were_shown(
+    here: Fleet,
+    capsys: pytest.CaptureFixture[str],
+    pids: dict[str, int | None],
+    refused: tuple[int, ...],
+    cause: str,
+) -> None:
+    if cause:
+        with pytest.raises(Exit) as ended:
+            profiled(here, Spied(pids, refused), *pids)
+        assert ended.value.code == 1
+    else:
+        profiled(here, Spied(pids, refused), *pids)
+    shown = capsys.readouterr()
+    assert "node2 processor1\n  9 samples at work in 9 s" in shown.out
+    assert shown.out.count("Permission denied") == len(refused)
+    assert " ".join(cause.split()) in " ".join((shown.out + shown.err).split())
+    graphs = [path.name for path in (here.path.parent / "profiles").iterdir()]
+    assert len(graphs) == len([pid for pid in pids.values() if pid and pid not in refused])
+
+
+def test_the_tables_are_shown_also_where_no_flame_graph_can_be_written(
+    here: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here.path.parent / "profiles").write_text("in the way")
+    with pytest.raises(Problem, match=r"profiles/.*\.svg: the flame graph can't be written: ") as told_at_last:
+        profiled(here, Spied({"processor1": 5, "processor2": 7}), "processor")
+    assert told_at_last.value.exit_status == 1
+    shown = capsys.readouterr()
+    for name in ("processor1", "processor2"):
+        assert f"node2 {name}\n  9 samples at work" in shown.out
+    assert shown.out.count("100.0 %  a (run.py)") == 2

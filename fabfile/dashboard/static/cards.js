@@ -75,7 +75,7 @@ function fill(line, host, one, acts) {
   const [name, said, up, cpu, memory, rate, buttons] = line.children;
   text(name, one.name);
   text(said.firstElementChild, state(one.state));
-  look(said.firstElementChild, { RUNNING: "good", [RESTS]: "warn" }[one.state] ?? "bad");
+  look(said.firstElementChild, one.state === "RUNNING" ? "good" : one.state === RESTS ? "warn" : "bad");
   text(said.lastElementChild, one.failed ? `${t("failed-messages", { count: one.failed })} ${one.error ?? ""}`.trim() : "");
   const values = [
     one.uptime === undefined ? "" : span(one.uptime),

@@ -6,7 +6,11 @@ const EVERY_MS = 60_000;
 let pages = null, asking = false;
 
 // The newest failure of a project, as far as the walk has come.
-export const lastError = (project) => pages?.errors?.[project];
+export function lastError(project) {
+  // A project may be called `constructor`, which every object has.
+  const errors = pages?.errors ?? {};
+  return Object.hasOwn(errors, project) ? errors[project] : undefined;
+}
 
 export function drawPages() {
   const slow = pages?.slow ?? [], failing = pages?.failing ?? [];

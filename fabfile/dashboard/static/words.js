@@ -7,7 +7,7 @@ let language = kept() ?? document.documentElement.lang;
 
 function kept() {
   const found = localStorage.getItem(KEPT);
-  return found in words ? found : null;
+  return Object.hasOwn(words, found) ? found : null;
 }
 
 export function t(key, values = {}) {
