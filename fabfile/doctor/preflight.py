@@ -82,9 +82,10 @@ def _stores(fleet: Fleet, host: Host, seen: Machine, role: Role) -> Iterator[Hit
     if how != "open":
         store = fleet.stores.of(role)
         text = f"{role.title} at {store.address}:{store.port}: {HOW.get(how, 'no such name')} from here"
-        # Where a deploy of some hosts brings a new one, the firewall of the store's host does not know it.
-        new = f"fab step.firewall, if {host.name} is new in hosts.toml; else " if fleet.cluster.firewall else ""
-        yield Hit(host.name, text, fix=f"{new}{BOOTSTRAP}" if new and not host.has(role) else "")
+        # Where a deploy of some hosts brings a new one, the firewall of the store's host does not know it. In the same
+        # words for all: equal reasons are told once.
+        new = "fab step.firewall, if the host is new in hosts.toml; else " if fleet.cluster.firewall else ""
+        yield Hit(host.name, text, fix=f"{new}{BOOTSTRAP}" if new else "")
 
 
 def _taken(
