@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Problem
 from ..inventory import TLS
 from ..inventory.roles import QUEUES
-from ..steps.redis import OLDEST
+from ..steps.redis import OLDEST, OLDEST_OF_USERS, older
 from . import tls as secure
 from .deadline import OVER, Open, Stream, Timed
 from .words import SECONDS, reason, told
@@ -149,14 +149,12 @@ def _version(info: Mapping[str, Any]) -> str:
 
 def _no_users(info: Mapping[str, Any]) -> str | None:
     # redis-py has told it the password alone then.
-    major = told(info.get("redis_version", "")).partition(".")[0]
-    return NO_USERS if major.isdigit() and int(major) < 6 else None
+    return NO_USERS if older(told(info.get("redis_version", "")), OLDEST_OF_USERS) else None
 
 
 def _trouble(info: Mapping[str, Any], policy: str) -> str | None:
     version = told(info.get("redis_version", ""))
-    major = version.partition(".")[0]
-    if major.isdigit() and int(major) < OLDEST:
+    if older(version, OLDEST):
         return f"this is Redis {version}, and the queues need one from {OLDEST} on, or Valkey; no message is ever taken"
     if policy not in ("", "noeviction"):
         return f"Redis throws queue entries away when its memory is full (maxmemory-policy {policy}); set noeviction"

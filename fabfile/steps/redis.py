@@ -229,17 +229,22 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         )
 
 
+def older(version: str, oldest: int) -> bool:
+    """Whether a version is known, and is one before `oldest`."""
+    major = version.partition(".")[0]
+    return major.isdigit() and int(major) < oldest
+
+
 def _refuse_old(found: Found, oldest: int) -> None:
     """Raises Problem where the server that is installed can't do what the queues, or their user, ask of it."""
     version = next(iter(found.rows("version")), "")
-    major = version.partition(".")[0]
-    if major.isdigit() and int(major) < oldest and _product(found) == "Redis":
-        raise Problem(
-            f"nothing was changed here: this host has Redis {version}, and the queues need one from {oldest} on, or "
-            "Valkey; install a newer one by hand, or name one elsewhere by [stores.redis] host"
-            + "; or leave out its username, which needs Redis 6"
-            * (int(major) >= OLDEST)
-        )
+    if not older(version, oldest) or _product(found) != "Redis":
+        return
+    without = "" if older(version, OLDEST) else "; or leave out its username, which needs Redis 6"
+    raise Problem(
+        f"nothing was changed here: this host has Redis {version}, and the queues need one from {oldest} on, or "
+        f"Valkey; install a newer one by hand, or name one elsewhere by [stores.redis] host{without}"
+    )
 
 
 def _product(found: Found) -> str:
