@@ -8,7 +8,9 @@ import re
 from . import rights, texts
 
 PYTHON = re.compile(r"(platform-)?(python|pypy)[\d.]*$")
-COMPONENTS = ("scheduler", "fetcher", "processor", "result_worker", "webui", "phantomjs", "all", "one", "bench")
+SINGLE = ("scheduler", "fetcher", "processor", "result_worker", "webui", "phantomjs")
+"""The components that run alone in their process."""
+COMPONENTS = SINGLE + ("all", "one", "bench")
 
 
 def kernel(path):

@@ -8,7 +8,8 @@ import time
 from . import answers, conf, messages, processes
 from .ports import connections, sockets
 
-HALTED = "TtDZX"
+DEAD = "ZX"
+HALTED = "TtD" + DEAD
 """The letters in /proc of a process that does nothing: stopped, traced, waiting for a disk, dead."""
 LOOK_AGAIN = 1.0
 CALLED = ("scheduler", "fetcher")
@@ -30,7 +31,7 @@ def added(programs, table, options):
     logs = dict((one["name"], one) for one in (found or {}).get("programs", ()))
     exits = messages.exits((found or {}).get("logfile") or os.path.join(options["logs"], "supervisord.log"))
     families = dict((one["pid"], family(one["pid"], table)) for one in programs if one["pid"] in table)
-    halted = still(families)
+    halted = still(families, table)
     tcp = connections()
     for one in programs:
         members = families.get(one["pid"])
@@ -74,23 +75,33 @@ def written(name, logs, options):
     return (known["log"] if known["merged"] or not known["err"] else known["err"]), known["by"]
 
 
-def still(families):
+def still(families, table):
     """(pid, letter) of the programs that stand still now and a second later; without one, nothing is waited for."""
-    suspects = dict((pid, seen) for pid, seen in ((pid, halted(members)) for pid, members in families.items()) if seen)
+    first = dict((pid, halted(members, table)) for pid, members in families.items())
+    suspects = dict((pid, seen) for pid, seen in first.items() if seen)
     deadline = time.time() + LOOK_AGAIN
     while suspects and time.time() < deadline:
         time.sleep(0.1)
-        suspects = dict((pid, seen) for pid, seen in suspects.items() if halted(families[pid]) == seen)
+        suspects = dict((pid, seen) for pid, seen in suspects.items() if halted(families[pid], table) == seen)
     return dict((pid, seen[:2]) for pid, seen in suspects.items())
 
 
-def halted(members):
+def halted(members, table):
     """(pid, letter, its switches so far) of the first process that stands still."""
     for pid in members:
-        letter = (processes.kernel("/proc/%d/stat" % pid).rpartition(")")[2].split() or [""])[0]
-        if letter and letter in HALTED:
+        letter = processes.state(pid)
+        if letter and letter in HALTED and not (letter in DEAD and helped(pid, members, table)):
             return pid, letter, switches(pid)
     return None
+
+
+def helped(pid, members, table):
+    """Whether a process only helps a component that lives: a script's child, or a page of Chromium's.
+
+    Such a one may be dead for long before it is waited for. A component that a shell or `pyspider all` began may not.
+    """
+    above = [one for one in processes.ancestors(pid, table) if one != pid and one in members]
+    return any(table[one].role() in processes.SINGLE and processes.state(one) not in DEAD for one in above)
 
 
 def switches(pid):
