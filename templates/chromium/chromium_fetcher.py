@@ -13,6 +13,7 @@ import select
 import socket
 import sys
 import threading
+from collections import deque
 
 try:
     from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -33,6 +34,8 @@ SHARED_MEMORY = 512 << 20
 """Bytes of /dev/shm below which Chromium uses files."""
 HANG = 600
 """Seconds for an answer to the question whether it lives; templates/renderer.py waits less."""
+TURN = 60
+"""Seconds that a page waits for its turn; its fetcher, which waits for 121 s in all, asks once more then."""
 MOST = 64 << 20
 """Bytes of a request."""
 OPTIONS = """
@@ -58,11 +61,40 @@ class Server(ThreadingMixIn, HTTPServer):
 
     def __init__(self, place, browser, shut, pages):
         self.browser, self.shut = browser, shut
-        self.turns = threading.Semaphore(pages)
+        self.turns = Turns(pages)
         HTTPServer.__init__(self, place, Handler)
 
     def handle_error(self, request, client_address):
         say("%s: %s" % (client_address[0], sys.exc_info()[1]))
+
+
+class Turns(object):
+    """So many at once; those who wait get theirs in the order in which they came."""
+
+    def __init__(self, pages):
+        self.free, self.line, self.lock = pages, deque(), threading.Lock()
+
+    def take(self, seconds):
+        """Whether it was one's turn within that time; who has taken it gives it back."""
+        turn = threading.Event()
+        with self.lock:
+            self.line.append(turn)
+            self.next()
+        turn.wait(seconds)
+        with self.lock:
+            if not turn.is_set():
+                self.line.remove(turn)
+            return turn.is_set()
+
+    def give(self):
+        with self.lock:
+            self.free += 1
+            self.next()
+
+    def next(self):
+        while self.free and self.line:
+            self.free -= 1
+            self.line.popleft().set()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -74,10 +106,15 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         size = int(self.headers.get("Content-Length") or 0)
         fetch = json.loads(self.rfile.read(min(size, MOST)).decode("utf-8"))
-        with self.server.turns:
+        if not self.server.turns.take(TURN):
+            self.reply(503, "text/plain", b"no turn yet")
+            return
+        try:
             if self.gone():
                 return
             answer = self.page(fetch)
+        finally:
+            self.server.turns.give()
         say("[%s] %s %.2f s %s" % (answer["status_code"], answer["orig_url"], answer["time"], answer.get("error") or ""))
         self.reply(200, "application/json", json.dumps(answer).encode("utf-8"))
 

@@ -31,6 +31,9 @@ CONNECT_SECONDS = 25
 """pyspider gives a connection 20 s, and a page 121 s."""
 HANG_SECONDS = 60
 """A renderer that ended after so long with a page in its hands was one that hung (limits.py)."""
+BUSY, BUSY_PAUSE, BUSY_SECONDS = 503, 1, 480
+"""A Chromium has had no turn for this page in a minute: one is asked once more, in all for less than the ten minutes
+after which pyspider's scheduler takes a task for lost."""
 LOGIN = ("proxy_username", "proxy_password")
 RENDERER_ENDED = (REFUSED, 52, 55, 56)
 """curl's numbers for that: no connection, an empty answer, a send or a receive that failed."""
@@ -63,7 +66,7 @@ class PatientClient(object):
     def asked_again(self, request, *words, **kwargs):
         from tornado import gen
 
-        pauses, tried, hung = list(RENDERER_PAUSES), set(), False
+        pauses, tried, hung, enough = list(RENDERER_PAUSES), set(), False, clock() + BUSY_SECONDS
         request.body = with_proxy(request.body)
         while True:
             place, began, ended = self.turn(tried), clock(), None
@@ -72,14 +75,18 @@ class PatientClient(object):
                 answer = yield self.client.fetch(request, *words, **kwargs)
             except Exception as error:
                 ended, number = error, number_of(error, clock() - began)
+                busy = getattr(error, "code", None) == BUSY and clock() < enough
                 # One page may be what hangs: it has no more than two renderers.
-                if number not in RENDERER_ENDED or (hung and clock() - began > HANG_SECONDS):
+                if not busy and (number not in RENDERER_ENDED or (hung and clock() - began > HANG_SECONDS)):
                     raise
-                hung = hung or clock() - began > HANG_SECONDS
+                hung = hung or (clock() - began > HANG_SECONDS and not busy)
             finally:
                 self.pages[place] -= 1
             if ended is None:
                 raise gen.Return(answer)
+            if busy:
+                yield gen.sleep(BUSY_PAUSE)
+                continue
             tried.add(place)
             if number == REFUSED and len(tried) < len(self.pages):
                 continue

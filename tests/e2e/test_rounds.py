@@ -66,6 +66,11 @@ def test_connections_that_are_lost_again_and_again_cost_no_result(cluster: Clust
     assert found == list(range(13))
 
 
+def test_a_page_without_a_turn_at_its_renderer_is_asked_for_again(cluster: Cluster) -> None:
+    found = on_host(cluster, "turns.py")
+    assert found == {"asked": ["http://x.example/"] * 3, "answer": {"status_code": 200}, "open": 0}
+
+
 def test_a_scheduler_rests_while_the_fetchers_queue_is_full_and_forgets_no_project(cluster: Cluster) -> None:
     found = on_host(cluster, "waits.py")
     assert found["full"] == 8

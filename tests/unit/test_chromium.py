@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -15,11 +19,13 @@ from fabfile import plan, render
 from fabfile.inventory import Fleet, load, renderers
 from fabfile.steps.renderer import Renderer
 
+from ..waiting import until
 from .hosts_toml import changed, faults
 from .local import PROJECT, fleet
 
 sys.path.insert(0, str(PROJECT / "templates" / "chromium"))
 
+import chromium_fetcher  # type: ignore[import-not-found]
 from asked import AT_START, Asked  # type: ignore[import-not-found]
 from shut import MOST, Shut  # type: ignore[import-not-found]
 
@@ -215,3 +221,44 @@ def test_the_login_of_a_proxy_is_not_in_its_address() -> None:
 def test_nothing_but_http_is_asked_for(url: str) -> None:
     with pytest.raises(ValueError, match="only http and https"):
         Asked({"url": url})
+
+
+def test_who_waits_gets_a_turn_in_the_order_of_coming_or_none_in_time() -> None:
+    turns, took = chromium_fetcher.Turns(1), []
+    assert turns.take(5) and not turns.take(0.05)
+
+    def wait(name: str) -> None:
+        assert turns.take(10)
+        took.append(name)
+        turns.give()
+
+    with ThreadPoolExecutor() as waiting:
+        for count, name in enumerate(("first", "second", "third"), 1):
+            waiting.submit(wait, name)
+            until(lambda count=count: len(turns.line) == count, 10)  # type: ignore[misc]
+        turns.give()
+    assert took == ["first", "second", "third"] and turns.free == 1
+
+
+def test_a_page_without_a_turn_is_answered_before_its_fetcher_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_, done = Event(), Event()
+
+    def page(self: Any, fetch: dict[str, Any]) -> dict[str, Any]:
+        open_.set()
+        assert done.wait(10)
+        return {"status_code": 200, "orig_url": fetch["url"], "time": 1.0}
+
+    monkeypatch.setattr(chromium_fetcher.Handler, "page", page)
+    monkeypatch.setattr(chromium_fetcher, "TURN", 0.1)
+    server = chromium_fetcher.Server(("127.0.0.1", 0), None, None, 1)
+    Thread(target=server.serve_forever, daemon=True).start()
+    place = f"http://127.0.0.1:{server.server_port}/"
+    with ThreadPoolExecutor() as beside:
+        first = beside.submit(urlopen, place, b'{"url": "http://x.example/"}', 10)
+        assert open_.wait(10)
+        with pytest.raises(HTTPError) as refused:
+            urlopen(place, b'{"url": "http://y.example/"}', 10)
+        done.set()
+        assert refused.value.code == 503 and first.result(10).status == 200
+    server.shutdown()
+    server.server_close()

@@ -126,6 +126,39 @@ def test_a_page_at_which_renderers_hang_gets_two_and_one_at_which_they_die_some_
     assert len(tries) == asked and patient.pages == {RENDERER: 0}
 
 
+class Busy(Exception):
+    """As tornado tells an answer that is none of a page."""
+
+    code = 503
+
+
+@pytest.mark.parametrize(("busy", "ends"), [(3, "page"), (99, "busy")], ids=["has a turn at last", "has none for long"])
+def test_a_page_without_a_turn_is_asked_for_again_until_the_scheduler_would_take_it_for_lost(
+    monkeypatch: pytest.MonkeyPatch, busy: int, ends: str
+) -> None:
+    now, answers = [0.0], [Busy()] * busy
+
+    def fetch(request: Any) -> str:
+        now[0] += 60.0
+        if answers:
+            raise answers.pop()
+        return "page"
+
+    class Return(Exception):
+        pass
+
+    gen = SimpleNamespace(sleep=lambda _: None, Return=Return)
+    monkeypatch.setattr(fetching, "clock", lambda: now[0])
+    monkeypatch.setitem(sys.modules, "tornado", SimpleNamespace(gen=gen))
+    patient = PatientClient(SimpleNamespace(fetch=fetch), [RENDERER])
+    asked = patient.asked_again(SimpleNamespace(url=RENDERER, body=b"{}"))
+    with pytest.raises(Busy if ends == "busy" else Return):
+        answer = None
+        while True:
+            answer = asked.send(answer)
+    assert patient.pages == {RENDERER: 0} and now[0] <= 540
+
+
 def test_a_host_that_is_away_counts_as_one_that_refuses_and_a_slow_page_does_not() -> None:
     error = OSError(TIMED_OUT, "timed out")
     assert number_of(error, 20.5) == REFUSED
