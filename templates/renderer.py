@@ -63,8 +63,10 @@ def connected(path):
 
 
 def line(connection):
-    text = b""
+    text, until = b"", clock() + SECONDS
     while not text.endswith(b"\n") and len(text) < MOST:
+        # The other end may say a byte now and then.
+        connection.settimeout(max(0.01, until - clock()))
         some = connection.recv(65536)
         if not some:
             break

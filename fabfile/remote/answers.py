@@ -4,6 +4,7 @@ from __future__ import absolute_import, print_function
 
 import socket
 
+from . import bounded
 from .pythons import httplib, urlparse, xmlrpclib
 from .reach import SECONDS, way, why
 
@@ -18,7 +19,7 @@ def rpc(url):
     try:
         if parsed.scheme != "http" or not parsed.hostname:
             raise ValueError("it does not begin with http://")
-        connection = httplib.HTTPConnection(parsed.netloc.rpartition("@")[2], timeout=SECONDS)
+        connection = bounded.Connection(parsed.netloc.rpartition("@")[2], seconds=SECONDS)
         connection.request(
             "POST", parsed.path or "/RPC2", xmlrpclib.dumps((), "system.listMethods"), {"Content-Type": "text/xml"}
         )
@@ -41,7 +42,7 @@ def phantomjs(proxy):
     """A GET is answered with 403 by pyspider's phantomjs_fetcher.js."""
     where = (proxy.partition("://")[2] or proxy).rpartition("@")[2]
     try:
-        connection = httplib.HTTPConnection(where.rstrip("/"), timeout=SECONDS)
+        connection = bounded.Connection(where.rstrip("/"), seconds=SECONDS)
         connection.request("GET", "/")
         return {"where": where, "status": connection.getresponse().status, "error": None}
     except (socket.error, IOError, httplib.HTTPException, ValueError) as error:

@@ -13,6 +13,8 @@ from . import ground, processes, rpc, texts
 from .pythons import httplib, xmlrpclib
 
 SYSTEMCTL_SECONDS = 10
+ASKED_SECONDS = 15
+"""All three questions of a look; one by one each has as long as any other (rpc.py)."""
 NAME = re.compile(r"[^/\s:]+$")
 SEARCHED = ("/etc/supervisord.conf", "/etc/supervisor/supervisord.conf")
 SHORT = "c:hvnsku:m:d:l:y:z:e:j:i:q:a:t"
@@ -43,7 +45,7 @@ LONG = (
 
 def asked(options):
     """State and programs of the supervisord that answers on the socket, or why none does."""
-    server = rpc.supervisor(options["socket"])
+    server = rpc.supervisor(options["socket"], ASKED_SECONDS, whole=True)
     try:
         state, pid, now = server.getState()["statename"], server.getPID(), time.time()
         infos = server.getAllProcessInfo()

@@ -17,6 +17,7 @@ import sys
 import time
 
 from . import (
+    bounded,
     clients,
     conf,
     files,
@@ -93,7 +94,7 @@ def directory(pid):
 def http(address, port):
     """The answer of the port to a request without a password: the tutorial's curl."""
     try:
-        connection = httplib.HTTPConnection(address, port, timeout=SECONDS)
+        connection = bounded.Connection(address, port, SECONDS)
         connection.request("GET", "/")
         return {"status": connection.getresponse().status, "error": None, "kind": "answer"}
     except (socket.timeout, httplib.HTTPException) as error:

@@ -5,20 +5,15 @@ from __future__ import absolute_import, print_function
 import json
 import socket
 
-from . import rpc, texts
+from . import bounded, rpc, texts
 from .pythons import httplib, xmlrpclib
-
-
-class TimeoutTransport(xmlrpclib.Transport):
-    def make_connection(self, host):
-        return httplib.HTTPConnection(host, timeout=rpc.RPC_SECONDS)
 
 
 def webui_answer(ask):
     """The queue sizes as the web UI tells them; the body is checked, since 200 alone proves nothing."""
     import base64
 
-    connection = httplib.HTTPConnection(ask["host"], ask["port"], timeout=rpc.RPC_SECONDS)
+    connection = bounded.Connection(ask["host"], ask["port"], rpc.RPC_SECONDS)
     headers = {}
     if ask.get("username"):
         pair = "%s:%s" % (ask["username"], ask["password"])
@@ -47,7 +42,7 @@ def refusal(response):
 
 def asked(url, method, *words):
     """(answer, None) of an RPC server, or (None, why there is none): whatever listens there may answer anything."""
-    server = xmlrpclib.ServerProxy(url, transport=TimeoutTransport())
+    server = xmlrpclib.ServerProxy(url, transport=bounded.Transport(rpc.RPC_SECONDS))
     try:
         return getattr(server, method)(*words), None
     except (socket.error, IOError, httplib.HTTPException, xmlrpclib.Error) as error:

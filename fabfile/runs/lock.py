@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..errors import Locked, Problem
 from ..inventory import Fleet
 from ..ssh.link import Link
@@ -150,8 +152,8 @@ def cluster_lock(config: Any, fleet: Fleet) -> Lock:
 
 def _owner(text: str) -> Owner | None:
     try:
-        return Owner(**json.loads(text))
-    except (ValueError, TypeError):
+        return msgspec.json.decode(text, type=Owner)
+    except msgspec.MsgspecError:
         return None
 
 

@@ -19,6 +19,8 @@ EATEN = 98
 """The exit status of the gate when lines that were meant for it are missing."""
 STARTUP_SECONDS = 15.0
 """How long the login shell may take to come to the command."""
+MOST_WORDS = 1 << 20
+"""Bytes of a login shell's words."""
 ENTERED = b"\n@fab in\n"
 
 _EXIT = f"exit {FOREIGN}"
@@ -55,6 +57,10 @@ def gated(*words: str, sudo: tuple[str, ...] = (), terminal: bool = False) -> st
     return str(in_any_shell(f"{GATE}exec {cmd(*sudo, *words)}"))
 
 
+class Nonsense(Exception):
+    """An answer that the receiver does not give: the host has something else in its place."""
+
+
 @dataclass
 class Gate:
     """Tells the login shell's own words from those that come from behind the gate."""
@@ -72,6 +78,8 @@ class Gate:
         """Take the next bytes of the stream; those that come from behind the gate."""
         if self.entered:
             return data
+        if len(self.before) > MOST_WORDS:
+            raise Nonsense(f"its login shell says more than {MOST_WORDS >> 20} MB before a command")
         before, found, behind = (self.before + data).partition(ENTERED)
         self.before, self.entered = before, bool(found)
         return behind

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 from ..errors import INTERRUPTED, NotReached, Problem, Unreachable
 from ..steps.base import Found
 from .ending import WantsTerminal, ended, late, patience
-from .gate import SHELL, Gate
+from .gate import SHELL, Gate, Nonsense
 from .kept import KeptChannels
 from .keys import Keys
 from .opener import Opener
@@ -141,6 +141,8 @@ class SSHLink:
         except TimeoutError as error:
             limit = str(error) or f"{CHANNEL_SECONDS:.0f} s"
             raise Unreachable(f"{self.host.name}: no answer within {limit}; is the host hung?") from error
+        except Nonsense as error:
+            raise Unreachable(f"{self.host.name}: {error}; is it the machine that it should be?") from error
         except (OSError, EOFError, SSHException) as error:
             raise self._lost(error) from error
 

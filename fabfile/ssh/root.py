@@ -9,7 +9,8 @@ from ..errors import Problem
 from ..inventory import Host
 from .ending import WantsTerminal, at_the_gate, behind_the_gate, late, lost, refused
 from .gate import PROMPT, SHELL, STARTUP_SECONDS, WARD, Gate, gated, last_words
-from .protocol import CHANNEL_SECONDS, receiver
+from .protocol import CHANNEL_SECONDS
+from .receiver import receiver
 from .wire import Channel, Wire
 
 CHUNK = 1 << 17

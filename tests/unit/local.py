@@ -18,7 +18,8 @@ from fabfile.runs.run import Run
 from fabfile.runs.target import Target
 from fabfile.ssh.gate import WARD
 from fabfile.ssh.pool import Links
-from fabfile.ssh.protocol import Event, Message, Reader, receiver
+from fabfile.ssh.protocol import Event, Message, Reader
+from fabfile.ssh.receiver import receiver
 from fabfile.steps.base import Action, Found, Payload, Probe, Step
 
 PROJECT = Path(__file__).parent.parent.parent

@@ -15,7 +15,8 @@ import pytest
 from fabfile.inventory import Host
 from fabfile.ssh.ending import WantsTerminal, at_the_gate, behind_the_gate, in_the_receiver, late
 from fabfile.ssh.gate import EATEN, FOREIGN, WARD, Gate, gated, last_words
-from fabfile.ssh.protocol import Message, Reader, message, receiver
+from fabfile.ssh.protocol import Message, Reader, message
+from fabfile.ssh.receiver import receiver
 from fabfile.steps.base import Action
 from fabfile.steps.shell import cmd, in_any_shell
 

@@ -16,7 +16,7 @@ import pytest
 
 from fabfile.errors import Locked, Unreachable, WrongInput
 from fabfile.inventory import Fleet, load, rotation
-from fabfile.runs.lock import Lock, Owner, _me
+from fabfile.runs.lock import Lock, Owner, _me, _owner
 from fabfile.runs.run import Run
 from fabfile.runs.target import Target
 from fabfile.ssh.pool import Links
@@ -221,3 +221,10 @@ def test_a_run_that_was_made_from_a_file_that_has_a_fault_by_now_tells_the_fault
     fleet.path.write_text(GOOD.replace("processor = 2", "procesor = 2"))
     with pytest.raises(WrongInput, match="did you mean 'processor'"), run.locked():
         pytest.fail("it went on")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"machine": 5}', "[]", "", '{"user": "a", "machine": "b", "pid": "../x", "ticks": 1, "since": ""}']
+)
+def test_an_owner_that_makes_no_sense_is_nobody(text: str) -> None:
+    assert _owner(text) is None

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.ssh.gate import WARD, Gate
-from fabfile.ssh.protocol import Message, Reader, message, receiver, stream
+from fabfile.ssh import protocol
+from fabfile.ssh.gate import WARD, Gate, Nonsense
+from fabfile.ssh.protocol import Message, Reader, message, stream
+from fabfile.ssh.receiver import receiver
 from fabfile.steps.base import Action, Found, Payload, Probe
 
 from . import shells
@@ -212,3 +214,66 @@ def test_a_sign_of_life_in_the_middle_of_a_streamed_line_is_no_part_of_it() -> N
         for start in range(0, len(whole), size):
             again.feed(whole[start : start + size])
         assert told == ["first", "second"], size
+
+
+HOST_OF_ITS_OWN = {
+    "an item that is over": "out 0|end 0 0|out 0",
+    "one that is not there": "out 7",
+    "one before the first": "out -1",
+    "no number": "out x",
+    "a status that is none": "out 0|end 0 well",
+    "an end without a beginning of its own": "end 1 0",
+}
+
+
+@pytest.mark.parametrize("frames", HOST_OF_ITS_OWN.values(), ids=HOST_OF_ITS_OWN)
+def test_a_host_that_makes_its_own_answer_gets_no_further_time_by_it(frames: str) -> None:
+    sent = message((), [Probe("true"), Probe("true")])
+    reader = Reader(sent, gate=Gate(entered=True))
+    with pytest.raises(Nonsense, match="in no order"):
+        reader.feed("".join(f"\n{sent.mark} {frame}\n" for frame in frames.split("|")).encode())
+
+
+def test_an_answer_that_never_ends_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MOST", 1 << 16)
+    monkeypatch.setattr(protocol, "MOST_OF_A_LINE", 1 << 12)
+    sent, lines = message((), [Probe("true")]), stream(Probe("true"))
+    for one in (sent, lines):
+        reader = Reader(one, gate=Gate(entered=True))
+        reader.feed(f"\n{one.mark} here\n\n{one.mark} out 0\n".encode())
+        with pytest.raises(Nonsense, match="longer than"):
+            for _ in range(1000):
+                reader.feed(b"x" * 1000)
+    with pytest.raises(Nonsense, match="login shell"):
+        gate = Gate()
+        for _ in range(3000):
+            gate.feed(b"x" * 1000)
+
+
+def test_a_stream_of_whole_lines_may_be_as_long_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MOST_OF_A_LINE", 1 << 12)
+    one, told = stream(Probe("true")), []
+    reader = Reader(one, lambda event: told.append(event.text), gate=Gate(entered=True))
+    reader.feed(f"\n{one.mark} here\n\n{one.mark} out 0\n".encode())
+    for _ in range(1000):
+        reader.feed(b"x" * 99 + b"\n")
+    reader.feed(f"\n{one.mark} end 0 0\n".encode())
+    assert reader.done and sum(len(text) for text in told) == 99_000
+
+
+@pytest.mark.parametrize("shell", shells.KINDS)
+def test_the_journal_is_written_through_no_link_and_waits_for_no_pipe(shell: str, tmp_path: Path) -> None:
+    action = Action("make it", "true")
+
+    def kept(name: str) -> None:
+        with far(shell) as one:
+            assert one.talk(message([action], (), who="me@here", journal=str(tmp_path / name)))[0].status == 0
+
+    (tmp_path / "theirs").write_text("theirs\n")
+    (tmp_path / "link").symlink_to(tmp_path / "theirs")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("journal", "journal", "link", "pipe"):
+        kept(name)
+    lines = (tmp_path / "journal").read_text().splitlines()
+    assert len(lines) == 2 and all(line.endswith(" me@here: exit status 0: make it") for line in lines)
+    assert (tmp_path / "theirs").read_text() == "theirs\n"

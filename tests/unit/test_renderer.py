@@ -6,10 +6,13 @@ import getpass
 import hashlib
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -286,3 +289,25 @@ def test_one_within_its_limits_is_left_alone(hasty: str) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             one.wait(5)
         one.kill()
+
+
+def test_an_answer_in_drops_is_waited_for_as_long_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PROGRAM.parent))
+    renderer = runpy.run_path(str(PROGRAM))
+    monkeypatch.setitem(renderer["line"].__globals__, "SECONDS", 0.5)
+    near, far = socket.socketpair()
+
+    def drip() -> None:
+        with suppress(OSError):
+            while True:
+                far.sendall(b"0")
+                time.sleep(0.1)
+
+    with near, far:
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        with pytest.raises(TimeoutError):
+            renderer["line"](near)
+        near.close()
+        dripping.join(10)
+        assert not dripping.is_alive()

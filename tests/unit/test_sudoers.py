@@ -9,7 +9,7 @@ import pytest
 
 from fabfile.errors import WrongInput
 from fabfile.runs.options import Options
-from fabfile.ssh.protocol import receiver
+from fabfile.ssh.receiver import receiver
 from fabfile.tasks.sudoers import sudoers, told
 
 
