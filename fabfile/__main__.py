@@ -43,8 +43,12 @@ class ClusterConfig(fabric.Config):  # type: ignore[misc]  # Fabric ships no typ
         """Read nothing."""
 
 
+WITHOUT_EFFECT = ("command-timeout", "warn-only", "pty", "echo", "hide")
+"""Flags of Fabric's and Invoke's for `run()`, which no task here calls."""
+
+
 class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
-    """Fabric's program with its own steps in its own order; the differences are those above."""
+    """Fabric's program with its own steps in its own order."""
 
     def parse_core(self, argv: Any) -> None:
         kept = sys.dont_write_bytecode
@@ -92,13 +96,19 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
             # Invoke's own flag, which holds back nothing that goes over an engine of another's.
             if self.args.dry.value:
                 raise ParseError("--dry holds nothing back here; --dry-run does, behind a task that takes it")
+            for flag in WITHOUT_EFFECT:
+                if self.args[flag].value:
+                    raise ParseError(
+                        f"--{flag} does nothing here: commands go over an engine of fab's own, with limits"
+                    )
             super().parse_cleanup()
 
     def _hint(self, error: Exception) -> str:
         """The task or flag that a word may have been meant for."""
         tasks = [name for one in self._tasks() for name in (one.name, *one.aliases)]
         flags = [*getattr(getattr(error, "context", None), "flags", ()), *self.initial_context.flags]
-        return meant(str(error), tasks, [one for one in flags if one != "--dry"])
+        unknown = ["--dry", *(f"--{flag}" for flag in WITHOUT_EFFECT)]
+        return meant(str(error), tasks, [one for one in flags if one not in unknown])
 
     def _tasks(self) -> list[Any]:
         return list(self._make_parser().contexts.values()) if hasattr(self, "collection") else []

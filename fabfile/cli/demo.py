@@ -11,7 +11,7 @@ from .sandbox import served
 PAGES = "200"
 
 
-@task(help={"pages": "how many pages' results end the demo"})
+@task(help={"pages": "how many pages' results end the demo (200)"})
 def crawl(c: Any, pages: str = PAGES) -> None:
     """Crawl the Python documentation, served inside the sandbox, until its pages are in MySQL."""
     from ..demo import crawl as job

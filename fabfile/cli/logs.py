@@ -16,7 +16,7 @@ LOGS_JSON = JSON | {"json": "print a JSON object for each record, one a line"}
     CHOICE | ROLE,
     name=f"{NAME}; supervisord is one",
     follow="go on with what comes, until Ctrl-C; a host that was away goes on where it was",
-    since="no older ones: a length (90s, 10m, 2h, 3d), or a time of this machine (2026-11-25T10:00)",
+    since="no older ones: a length (90s, 10m, 2h, 3d, 1w), or a time of this machine (2026-11-25T10:00)",
     grep="only records in which a line matches this regular expression",
     errors="only errors, equal ones once: how many, the first, the last, and one as an example",
     lines="only the last so many records (100; all with --since or --errors)",

@@ -28,7 +28,7 @@ def sandbox() -> Sandbox:
 
 @task(
     help={
-        "hosts": "how many: node1, node2 …",
+        "hosts": "how many: node1, node2 … (3)",
         "bare": "over a base with nothing but sshd, and a package proxy",
         "init": "process 1: systemd or none (SysV scripts), or by host: node1=systemd,node2=none",
         "release": "another release than this machine's, by its code name: trixie",

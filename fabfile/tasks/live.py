@@ -91,6 +91,8 @@ class Looks:
 
 def watch(c: Any, options: Options) -> None:
     """Show the cluster until `q` or Ctrl-C. Raises WrongInput where there is no terminal."""
+    if options.json or options.timings:
+        raise WrongInput("status --watch draws a screen, so it takes neither --json nor --timings")
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         raise WrongInput(
             "status --watch needs a terminal to draw on; `fab status` looks once, `fab watch` prints what changes"

@@ -114,7 +114,8 @@ def test_a_crawl_is_well_while_it_runs_and_when_it_rests_and_not_where_each_resu
             crawling(cluster, "second")
             failing = {("failing", host) for host in workers}
             until(lambda: {(one["id"], one["host"]) for one in found(cluster)} == failing, 60)
-            assert all("it fails at every message" in problem for problem in cluster.status()["problems"])
+            problems = cluster.status()["problems"]
+            assert problems and all("it fails at every message" in problem for problem in problems)
             as_printed(cluster, found(cluster))
         finally:
             cluster.on("node1", SHELL + "sql \"GRANT ALL ON resultdb.* TO 'pyspider'@'%'\"")
