@@ -77,17 +77,20 @@ def kept_suffix() -> str:
     return f".before-pyspider-fabfile-{time.strftime('%Y%m%d')}"
 
 
-def keep_foreign() -> str:
-    """A script that keeps a copy of the file $target beside it, unless this project made it or there is none."""
+def keep_foreign(read: str = _TARGET, copy: str = "cp -pP") -> str:
+    """A script that keeps a copy of the file $target beside it, unless this project made it or there is none.
+
+    `read` is the shell word for a file that holds its content; `copy` is the command that copies it, given both names.
+    """
     return f"""made=yes
 if [ -f "$target" ] && [ -r "$target" ]; then
   made=
-{_search(_TARGET)}
+{_search(read)}
 fi
 if [ -z "$made" ]; then
   kept=$target{kept_suffix()} n=1
   while [ -e "$kept" ] || [ -L "$kept" ]; do kept=$target{kept_suffix()}.$n n=$((n+1)); done
-  cp -pP "$target" "$kept"
+  {copy} "$target" "$kept"
 fi
 """
 

@@ -11,9 +11,13 @@ from .. import render
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .families import services
-from .files import Seen, kept_suffix, look_at, parse_look, parse_stat, stat_line, swap_in, told_kept
+from .files import Seen, kept_suffix, parse_look, parse_stat, told_kept
+from .ground import refuse_odd
+from .redis_conf import FIND
+from .redis_conf import look as look_at_conf
+from .redis_conf import write as write_conf
 from .service import Running, Service, look, parse
-from .shell import Command, assign, lines
+from .shell import assign, lines
 
 SERVICE = Service(
     tuple(f"{name}:{'valkey' if name.startswith('valkey') else 'redis'}-server" for name in services("redis"))
@@ -25,41 +29,6 @@ OLDEST = 5
 OLDEST_OF_USERS = 6
 """The first Redis that knows users (ACL); one before ends at a line that names one."""
 
-# A configuration may be left from a server that is gone.
-FIND = """\
-if command -v redis-server >/dev/null; then
-  cli=redis-cli product=$(redis-server --version)
-  set -- /etc/redis/redis.conf /etc/redis.conf /etc/valkey/valkey.conf "$@"
-else
-  cli=valkey-cli product=$(valkey-server --version 2>/dev/null) || product=Redis
-  set -- /etc/valkey/valkey.conf /etc/redis/redis.conf /etc/redis.conf "$@"
-fi
-version=${product#* v=}
-version=${version%% *}
-product=${product%% *}
-cli=$(command -v "$cli" || command -v redis-cli || command -v valkey-cli) || cli=false
-main= own=
-for one in "$1" "$2" "$3"; do
-  [ ! -f "$one" ] || { main=$(readlink -f "$one"); break; }
-done
-shift 3
-case $main in
-  '') ;;
-  /etc/*/*) own=${main%/*}/pyspider.conf ;;
-  *) own=${main%.conf}-pyspider.conf ;;
-esac
-"""
-_INCLUDE = """\
-grep -qxF "include $own" "$main" || {
-  kept=$main@KEPT@
-  [ -e "$kept" ] || cp -pP "$main" "$kept"
-  new="${main%/*}/.${main##*/}.new"
-  rm -f "$new"
-  cp -p "$main" "$new"
-  printf '\\n# Made by `fab bootstrap`; must stay the last setting of this file.\\ninclude %s\\n' "$own" >>"$new"
-  mv -fT "$new" "$main"
-}
-"""
 # A Redis that is switched from snapshots to the append-only file by a restart begins empty: it has
 # to write that file while it still holds the queues.
 _KEEP = """\
@@ -125,25 +94,14 @@ class ManagedRedis:
         }
 
     def probe(self) -> Probe:
-        main = stat_line(Command('"$main"'))
         script = f"""\
 {look(SERVICE.alternatives)}
-{FIND}echo "product $product"
-echo "version $version"
-[ -z "$main" ] || {{
-  echo "main $({main})"
-  echo "path $main"
-  (
-{look_at(Command('"$own"'), foreign=True)}
-  ) | sed 's/^/own /'
-  grep -qxF "include $own" "$main" && echo included
-}}
-svc_runs || exit 0
+{look_at_conf()}svc_runs || exit 0
 printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
 [ -z "${{2-}}" ] || printf 'user %s\\n' "$("$cli" -p {self.port} <"$2" 2>&1 | tr '\\n' '|')"
 [ -n "$own" ] && [ -e "$own" ] || {{
   echo asked
-  for one in {self.port} 6379 $(sed -nE 's/^ *port +([0-9]+).*/\\1/p' "$main"); do
+  for one in {self.port} 6379 $ports; do
     printf 'INFO clients\\nINFO keyspace\\n' | "$cli" -p "$one" 2>&1 | tr -d '\\r' | sed -n 's/^/used /; {_USE}p'
   done
 }}"""
@@ -155,6 +113,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         return Payload(("\n".join((f"AUTH {self.password}", *words)) + "\n").encode())
 
     def diff(self, found: Found) -> Sequence[Action]:
+        refuse_odd(found)
         service = parse(found.text)
         self._refuse_foreign(found)
         _refuse_old(found, OLDEST_OF_USERS if self.user else OLDEST)
@@ -181,10 +140,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         if self._right(own, main) and "included" in found.text.splitlines():
             return []
         path = next(iter(found.rows("path")), "")
-        owner = Command('"$(stat -c %U:%G "$main")"')
-        absent = '[ -n "$main" ] || { echo "this host has no configuration of Redis"; exit 1; }'
-        include = _INCLUDE.replace("@KEPT@", kept_suffix())
-        script = FIND + lines(absent, swap_in(Command('"$own"'), owner, 0o640, keep=True), include)
+        script = write_conf()
         diff = f"--- Redis's pyspider.conf (now)\n+++ Redis's pyspider.conf (new)\n+{self._masked()}"
         says = f"write pyspider.conf for {_product(found)}{told_kept('pyspider.conf', own)}"
         if path and "included" not in found.text.splitlines():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .base import Action, CannotLook, Found, Payload, Probe
 from .mysql import FIND as FIND_MYSQL
 from .mysql import RUN, text
-from .redis import FIND as FIND_REDIS
+from .redis_conf import FIND as FIND_REDIS
 
 TWO_MARIADB, TWO_MYSQL, TWO_REDIS = (10, 4), (8, 0, 14), (6,)
 BOTH, ONLY = "let MySQL user {} in by both passwords", "let MySQL user {} in by the new password only"

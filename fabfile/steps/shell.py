@@ -47,12 +47,16 @@ def in_any_shell(script: str) -> Command:
     return Command(f"""/bin/sh -c 'eval "$(printf "$1")"' sh '{told}'""")
 
 
-def as_user(user: str, command: Command | str) -> Command:
-    """The command run by `user`; `su` is the one tool for it that every host has."""
-    return cmd("su", "-s", "/bin/sh", user, "-c", str(command))
+def as_user(user: str | Command, command: Command | str) -> Command:
+    """The command run by `user`; `su` is the one tool for it that every host has.
+
+    A Command in place of a name is a shell word that expands to it on the host.
+    """
+    name = user if isinstance(user, Command) else cmd(user)
+    return Command(f"su -s /bin/sh {name} {cmd('-c', command)}")
 
 
-def as_user_within(seconds: int, user: str, script: str) -> Command:
+def as_user_within(seconds: int, user: str | Command, script: str) -> Command:
     """A script run by `user`, ended after `seconds`: that user may have put something in its way that never answers.
 
     A host without `timeout` does not end it.

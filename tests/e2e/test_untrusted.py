@@ -31,7 +31,7 @@ chmod 600 /etc/canary/secret /root/canary.*
 """
 STATE = """
 find /etc /root /boot /opt /usr/local /var/log -xdev ! -path '/var/log/*' -printf '%p %U %G %m\\n' | sort | sha256sum
-find /etc /root /boot /usr/local ! -user root -printf '%p %u\\n' | grep -v /etc/redis
+find /etc /root /boot /usr/local ! -user root -printf '%p %u\\n' | sort
 sha256sum /etc/passwd /etc/shadow /etc/group /etc/canary/secret /root/canary.json /root/canary.conf
 stat -c '%n %U %G %a %s' /etc/canary/* /etc/init.d/*
 """
@@ -259,6 +259,34 @@ def test_a_plugin_of_supervisorctl_is_run_with_no_more_than_its_authors_rights(u
         assert "0" not in untrusted.on("cat /var/tmp/ran || true").split()
     finally:
         untrusted.on("pkill -f [f]ake.py; rm -f /home/work/fake.* /var/tmp/ran; mv /root/supervisord.conf /etc/")
+
+
+@pytest.mark.parametrize("target", ["/etc/shadow", "/etc/canary/secret", "/etc/canary"])
+def test_nothing_in_the_folder_of_rediss_own_user_leads_root_anywhere(untrusted: Untrusted, target: str) -> None:
+    """Debian's /etc/redis belongs to the user of Redis, who may be led by who takes Redis over."""
+    today = untrusted.on("date +%Y%m%d").strip()
+    kept = f".before-pyspider-fabfile-{today}"
+    names = (".redis.conf.new", ".pyspider.conf.new", "pyspider.conf", f"redis.conf{kept}", f"pyspider.conf{kept}")
+    planted = "; ".join(f"ln -sfn {target} {name}" for name in names)
+    without = "sed -i '/^include .*pyspider.conf/d' redis.conf"
+    untrusted.on("rm -rf /root/redis; cp -a /etc/redis /root/redis")
+    root = "sha256sum /etc/passwd /etc/shadow /etc/group /etc/canary/secret; ls -la /etc/canary; stat -c %U:%a /etc"
+    before = untrusted.on(root)
+    try:
+        untrusted.on(f'cd /etc/redis; su redis -s /bin/sh -c "{without}; {planted}"')
+        assert "write pyspider.conf for Redis" in untrusted.fab("bootstrap")
+        assert untrusted.on("cd /etc/redis; stat -c '%F %U %a' redis.conf pyspider.conf | uniq") == (
+            "regular file redis 640\n"
+        )
+        assert untrusted.on("tail -n 1 /etc/redis/redis.conf") == "include /etc/redis/pyspider.conf\n"
+        assert "nothing changed" in untrusted.fab("bootstrap")
+        if target != "/etc/canary":
+            untrusted.on(f"su redis -s /bin/sh -c 'ln -sf {target} /etc/redis/redis.conf'")
+            said = untrusted.fab("bootstrap")
+            assert "nothing was changed here: /etc/redis/redis.conf: a link stands there" in said
+        assert untrusted.on(root) == before
+    finally:
+        untrusted.on("find /etc/redis -mindepth 1 -delete; cp -a /root/redis/. /etc/redis/; rm -rf /root/redis")
 
 
 SWAP = f"""

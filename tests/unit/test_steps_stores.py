@@ -14,9 +14,9 @@ from fabfile.steps.base import Action, CannotLook, Found
 from fabfile.steps.mysql import CONF as CONF_NAME
 from fabfile.steps.mysql import FIND as FIND_MYSQL
 from fabfile.steps.mysql import ManagedMySQL
-from fabfile.steps.redis import FIND as FIND_REDIS
 from fabfile.steps.redis import SERVICE as REDIS_SERVICE
 from fabfile.steps.redis import ManagedRedis
+from fabfile.steps.redis_conf import FIND as FIND_REDIS
 from fabfile.steps.service import Running, Service, look, parse
 
 CANARY = "canary-Pw_1"
@@ -256,15 +256,10 @@ def test_a_redis_that_does_not_say_what_it_holds_may_be_in_use() -> None:
     assert redis(f"{silent}used connected_clients:1\n")[0].startswith("write pyspider.conf for Redis")
 
 
-def test_a_redis_is_asked_on_the_port_of_its_own_configuration(tmp_path: Path) -> None:
-    (tmp_path / "redis.conf").write_text("# port 1\nport 6380\nport-x 2\n")
-    (line,) = [line for line in REDIS.probe().script.splitlines() if "6379 $(" in line]
-    script = f'main={tmp_path}/redis.conf\n{line} echo "$one"; done'
-    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.split() == [
-        "6379",
-        "6379",
-        "6380",
-    ]
+def test_a_redis_whose_configuration_leads_elsewhere_is_refused() -> None:
+    odd = f"{MAIN}: a link stands there"
+    with pytest.raises(Problem, match=f"nothing was changed here: {odd}"):
+        redis(f"service redis-server runs boots\nproduct Redis\nversion 7.0\nodd: {odd}\n")
 
 
 def test_a_mysql_that_does_not_answer_root_is_no_empty_mysql() -> None:
