@@ -175,3 +175,34 @@ def test_an_rpc_server_hears_the_listed_addresses_and_itself_alone(lets_in: Call
 def test_a_new_list_counts_at_once(lets_in: Callable[..., list[str]], tmp_path: Path) -> None:
     assert lets_in(["192.0.2.11"], "192.0.2.12") == []
     assert lets_in(["192.0.2.12"], "192.0.2.12", "192.0.2.11") == ["192.0.2.12"]
+
+
+OLD_IPTABLES = """\
+rules() { cat rules 2>/dev/null; }
+iptables() {
+  verb=$1 chain=$2; shift 2
+  rule="-A $chain $*"
+  case $verb in
+    -C) [ "$knows" ] && rules | grep -qxF -e "$rule" ;;
+    -I) { echo "$rule"; rules; } >new; mv new rules ;;
+    -S) rules | grep -e "^-A $chain " ;;
+    -D) line=$(rules | grep -nxF -m 1 -e "$rule" | cut -d: -f1); [ "$line" ] && sed -i "${line}d" rules ;;
+  esac
+}
+"""
+"""iptables with its rules in a file; that of CentOS 6 knows no -C."""
+
+
+@pytest.mark.parametrize("knows", ["yes", ""])
+def test_a_chain_has_one_jump_however_often_it_is_started(knows: str, tmp_path: Path) -> None:
+    text = (PROJECT / "templates" / "pyspider-firewall").read_text()
+    function = text[text.index("jump() {") :].partition("\n}\n")[0] + "\n}\n"
+    starts = "jump iptables INPUT ours && jump iptables OUTPUT ours-out || exit 1\n" * 3
+    (tmp_path / "rules").write_text("-A INPUT -j theirs\n")
+    script = f"set -u\nknows={knows}\n{OLD_IPTABLES}{function}{starts}cat rules"
+    told = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert sorted(told.splitlines()) == [
+        "-A INPUT -j theirs",
+        "-A INPUT -p tcp -j ours",
+        "-A OUTPUT -p tcp -j ours-out",
+    ]
