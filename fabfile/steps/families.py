@@ -117,6 +117,12 @@ ALPINE = Family(
     services={},
     refused=dict.fromkeys(DEBIAN.packages, "the C library of this host is musl, and the pinned packages are for glibc"),
 )
+PROVIDED: Mapping[str, tuple[str, ...]] = {
+    "mariadb-server": ("mysql-server", "virtual-mysql-server"),
+    "mariadb-client": ("mysql-client", "virtual-mysql-client", "virtual-mysql-client-core"),
+}
+"""By package of Debian's kin, the names that others provide (Provides) which do the same: mysql-server-8.0 (Ubuntu),
+mysql-community-server (Oracle), percona-server-server. The core of a server is no such: it brings no service."""
 HEAVY: Mapping[str, int] = {"gcc": 170, "libc6-dev": 20, "mariadb-server": 190, "mariadb": 190, "redis-server": 6}
 """Megabytes of packages with all that they bring along, as measured on Debian 12; of any other one it is LIGHT."""
 LIGHT = 2

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import Problem
 from .base import Action, CannotLook, Found, Probe
-from .families import FAMILIES, HEAVY, LIGHT, TOOLS, Name, known
+from .families import FAMILIES, HEAVY, LIGHT, PROVIDED, TOOLS, Name, known
 from .room import CACHE, PACKAGES, Need
 from .shell import cmd, lines
 
@@ -15,12 +16,15 @@ INSTALL_SECONDS = 900.0
 INSTALL = "install packages "
 
 # First with the lists that are there: a host that needs nothing new, or has no internet but an own
-# archive, must not wait for a mirror. The second try repairs first.
+# archive, must not wait for a mirror. The second try repairs first. Where two packages conflict, apt would remove the
+# one that is there: a MySQL with its clients, for the client of MariaDB. The option, not --no-remove, which `update`
+# does not know.
 _APT = """\
 umask 022
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 apt() {
   apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 -o APT::Install-Recommends=false \\
+    -o APT::Get::Remove=false -o APT::Get::AutomaticRemove=false \\
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \\
     -o Acquire::Retries=2 -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 "$@"
 }
@@ -52,21 +56,29 @@ done
 wants() {
   told=$1; shift
   for one; do apt -s install "$one" >/dev/null 2>&1 && return; done
+  for one; do
+    # The words Remv and Purg are the same in all languages.
+    lost=$(apt -s -o APT::Get::Remove=true install "$one" 2>/dev/null |
+      sed -n 's/^Remv \\([^ ]*\\).*/\\1/p; s/^Purg \\([^ ]*\\).*/\\1/p' | tr '\\n' ' ')
+    [ -z "$lost" ] || { gone="${gone:+$gone; }$one would remove ${lost%% }"; return; }
+  done
   none=${none:+$none, }$told
 }
+none= gone=
+%(wants)s
+[ -z "$gone" ] || { echo "bootstrap removes no package, and here $gone:" %(keeps)s; exit 1; }
 # Without this option an update ends well, whatever could not be had.
 apt -o APT::Update::Error-Mode=any update >/dev/null 2>&1 || {
   echo "not all package sources of this host can be reached, or they no longer serve its release; it lacks" %(lacks)s
   exit 1
 }
-none=
-%(wants)s
 [ -z "$none" ] || { echo "no package source of this host has $none:" %(where)s; exit 1; }
 exit "$status"
 """
 TRIES = " ".join(map(str, range(100)))
 
 _BY_HAND = "let it reach a mirror, or install them by hand (docs/platforms.md)"
+_KEEPS = "remove by hand what nothing on this host needs, then run this again, or give the task to another host"
 _WHERE = "docs/platforms.md tells for each distribution where it comes from"
 
 # An exit status, never the words: yum, dnf and zypper end with another one for each reason, in several languages.
@@ -152,7 +164,7 @@ class Packages:
             raise Problem(f"{self.name}: no package names are known for this host's family ({family})")
         if why := self.refused.get(family):
             raise Problem(f"{self.name}: {why}")
-        missing = [name for name in self.names[family] if not installed & set(_alternatives(name))]
+        missing = [name for name in self.names[family] if not installed & _does(name)]
         if not missing:
             return []
         return [Action(f"{INSTALL}{_told(missing)}", _install(tool, missing), limit=INSTALL_SECONDS)]
@@ -163,8 +175,8 @@ class Packages:
             family, _, installed = self._parse(found)
         except Problem:
             return []
-        missing = [_alternatives(name) for name in self.names.get(family, ())]
-        size = sum(HEAVY.get(names[0], LIGHT) for names in missing if not installed & set(names))
+        missing = [name for name in self.names.get(family, ()) if not installed & _does(name)]
+        size = sum(HEAVY.get(_alternatives(name)[0], LIGHT) for name in missing)
         return [Need(PACKAGES, size, self.name), Need(CACHE, size // 4, "their archives")] if size else []
 
     def named(self, says: str, found: Found) -> str:
@@ -195,6 +207,11 @@ def _alternatives(name: Name) -> tuple[str, ...]:
     return (name,) if isinstance(name, str) else name
 
 
+def _does(name: Name) -> set[str]:
+    """What may be installed for it: its alternatives, and what packages of other names provide in their place."""
+    return {word for one in _alternatives(name) for word in (one, *PROVIDED.get(one, ()))}
+
+
 def _told(names: Sequence[Name]) -> str:
     return ", ".join(" or ".join(_alternatives(name)) for name in names)
 
@@ -208,7 +225,14 @@ def _dpkg(names: Sequence[str]) -> str:
         return ":"
     # ${Status} is three fixed words, the last of which is the package's state.
     query = cmd("dpkg-query", "-W", "-f", "${Status} ${Package}\\n", *names)
-    return f"{query} 2>/dev/null | sed -n 's/^[a-z]* ok installed /has /p'"
+    found = f"{query} 2>/dev/null | sed -n 's/^[a-z]* ok installed /has /p'"
+    provided = sorted({word for name in names for word in PROVIDED.get(name, ())})
+    if not provided:
+        return found
+    # One package may provide several.
+    edits = "; ".join(f"h; s/^[a-z]* ok installed,.* {re.escape(word)}[ ,].*/has {word}/p; g" for word in provided)
+    every = cmd("dpkg-query", "-W", "-f", "${Status}, ${Provides},\\n")
+    return f"{found}; {every} 2>/dev/null | {cmd('sed', '-n', edits)}"
 
 
 def _rpm(names: Sequence[str]) -> str:
@@ -226,6 +250,7 @@ def _words(names: Sequence[Name]) -> str:
 def _install(tool: str, names: Sequence[Name]) -> str:
     wants = lines(*(str(cmd("wants", " or ".join(_alternatives(one)), *_alternatives(one))) for one in names))
     words = {"names": _words(names), "wants": wants, "lacks": cmd(f"{_told(names)}: {_BY_HAND}"), "where": cmd(_WHERE)}
+    words["keeps"] = cmd(_KEEPS)
     match tool:
         case "apt-get":
             return _APT % {"tries": TRIES, **words}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -261,6 +262,122 @@ def test_every_script_is_valid_posix_shell_and_quotes_its_names() -> None:
         for script in (odd.probe().script, action.script):
             assert subprocess.run(["sh", "-n"], input=script.encode(), check=False).returncode == 0
             assert "'a b'" in script and "'$(x)' 'y;z'" in script
+
+
+UBUNTUS = """\
+Package: mysql-client-8.0
+Status: install ok installed
+Architecture: all
+Version: 8.0.36
+Maintainer: nobody <nobody@example.com>
+Provides: virtual-mysql-client
+Conflicts: virtual-mysql-client
+Description: the client
+
+Package: mysql-server-8.0
+Status: install ok installed
+Architecture: all
+Version: 8.0.36
+Maintainer: nobody <nobody@example.com>
+Provides: other-server (= 1), virtual-mysql-server
+Depends: mysql-client-8.0
+Description: the server
+
+Package: gone-server
+Status: deinstall ok config-files
+Architecture: all
+Version: 1
+Maintainer: nobody <nobody@example.com>
+Provides: mysql-client
+Config-Version: 1
+Description: removed, its configuration is left
+
+"""
+"""What dpkg knows of a host with Ubuntu's MySQL, which is no package of the names that are wanted."""
+APT_ROOT = """\
+Dir "{root}/";
+Dir::State::status "{root}/status";
+Dir::Bin::dpkg "{root}/bin/dpkg";
+Dir::Etc::main "/dev/null";
+APT::Architecture "amd64";
+APT::Architectures {{ "amd64"; }};
+APT::Sandbox::User "root";
+"""
+DPKG = """\
+#!/bin/sh
+case $* in *--assert*|*--print*) exit 1 ;; esac
+echo "$*" >>"$(dirname "$0")/../dpkg.log"
+"""
+needs_apt = pytest.mark.skipif(not shutil.which("apt-get"), reason="no apt here")
+
+
+def apt_host(root: Path, status: str) -> dict[str, str]:
+    """An environment in which the real apt-get works on a host of its own, with a source that has MariaDB's client."""
+    for folder in ("bin", "etc/apt", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/lib/dpkg"):
+        (root / folder).mkdir(parents=True)
+    made = root / "made" / "DEBIAN"
+    made.mkdir(parents=True)
+    control = (
+        "Package: mariadb-client\nArchitecture: all\nVersion: 10\nMaintainer: nobody <nobody@example.com>\n"
+        "Provides: virtual-mysql-client\nConflicts: virtual-mysql-client\nDescription: the other client\n"
+    )
+    (made / "control").write_text(control)
+    source = root / "source"
+    source.mkdir()
+    deb = source / "mariadb-client_10_all.deb"
+    subprocess.run(["dpkg-deb", "--build", str(made.parent), str(deb)], check=True, capture_output=True)
+    sha256 = hashlib.sha256(deb.read_bytes()).hexdigest()
+    index = f"Filename: ./{deb.name}\nSize: {deb.stat().st_size}\nSHA256: {sha256}\n"
+    (source / "Packages").write_text(control + index)
+    (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] file:{source} ./\n")
+    (root / "status").write_text(status)
+    (root / "apt.conf").write_text(APT_ROOT.format(root=root))
+    (root / "bin" / "dpkg").write_text(DPKG)
+    (root / "bin" / "dpkg").chmod(0o755)
+    return {"PATH": f"{root}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "APT_CONFIG": str(root / "apt.conf"), "LC_ALL": "C"}
+
+
+def run_on(env: dict[str, str], script: str) -> subprocess.CompletedProcess[str]:
+    words = ["dash", "-euc", f"say() {{ :; }}\n{script}"]
+    return subprocess.run(words, capture_output=True, text=True, check=False, env=env, timeout=60)
+
+
+@needs_apt
+@pytest.mark.parametrize(("status", "removed"), [(UBUNTUS, True), ("", False)])
+def test_apt_removes_nothing_to_install_something(tmp_path: Path, status: str, removed: bool) -> None:
+    env = apt_host(tmp_path, status)
+    (action,) = Packages({"debian": [("no-such-client", "mariadb-client")]}).diff(Found(0, DEBIAN))
+    done = run_on(env, action.script)
+    log = (tmp_path / "dpkg.log").read_text()
+    assert ("mariadb-client_10_all.deb" in log, "--remove" in log) == (not removed, False)
+    # This dpkg logs its calls and installs nothing, by which apt ends with 100.
+    assert done.returncode == (1 if removed else 100), done
+    told = (
+        "bootstrap removes no package, and here mariadb-client would remove mysql-server-8.0 mysql-client-8.0: remove "
+        "by hand what nothing on this host needs, then run this again, or give the task to another host"
+    )
+    assert (done.stdout.splitlines()[-1] == told) == removed, done.stdout
+
+
+@needs_apt
+@pytest.mark.parametrize(
+    ("status", "missing"),
+    [
+        (UBUNTUS, ["gcc"]),
+        (UBUNTUS.replace("virtual-mysql-server", "virtual-mysql-server-core"), ["gcc", "mariadb-server"]),
+        (UBUNTUS.replace("Provides: other-server", "Provides: mysql-server"), ["gcc"]),
+        (UBUNTUS.replace("Provides: virtual-mysql-client", "Provides: other"), ["gcc", "mariadb-client"]),
+    ],
+)
+def test_a_mysql_of_another_package_is_there(tmp_path: Path, status: str, missing: list[str]) -> None:
+    (tmp_path / "status").write_text(status)
+    step = Packages({"debian": ["gcc", *FAMILIES["debian"].packages["mysql"]]})
+    probe = step.probe().script.replace("/etc/os-release", str(tmp_path / "os-release"))
+    (tmp_path / "os-release").write_text("ID=ubuntu\n")
+    found = run_on({"PATH": "/usr/bin:/bin", "DPKG_ADMINDIR": str(tmp_path)}, probe)
+    (action,) = step.diff(Found(0, found.stdout))
+    says = action.says.removeprefix("install packages ").split(", ")
+    assert [one.split(" or ")[0] for one in says] == missing, found.stdout
 
 
 @pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="no dpkg here")
