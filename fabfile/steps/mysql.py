@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .. import render
@@ -14,7 +14,7 @@ from .base import Action, CannotLook, Found, Payload, Probe
 from .families import services
 from .files import Seen, look_at, parse_look, swap_in, told_kept, unified
 from .service import Running, Service, look, parse
-from .shell import Command, lines
+from .shell import Command, cmd, lines
 
 SERVICE = Service(services("mysql"))
 
@@ -28,9 +28,9 @@ NOT_OURS = frozenset(
 # MariaDB's client checks the server's certificate since 11.4, on the server's own socket too. The server reads the
 # directory that its main configuration names last; others may be left from another server's packages.
 FIND = """\
-plain=--skip-ssl product=MariaDB
+plain=--skip-ssl
 client=$(command -v mariadb) || {
-  plain= product=MySQL
+  plain=
   client=$(command -v mysql) || client=false
 }
 conf= dir=
@@ -41,6 +41,23 @@ done
 for dir in "$dir" /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d /etc/my.cnf.d; do
   [ ! -d "$dir" ] || { conf=$dir/zz-pyspider.cnf; break; }
 done
+"""
+# By the server, which may be in no PATH: before MariaDB 10.4.6 client and server have the names of MySQL's.
+PRODUCT = """\
+said=$(
+  PATH=$PATH:/usr/sbin:/usr/libexec
+  for one in mariadbd mysqld "$client"; do "$one" --version 2>/dev/null && break; done
+) || :
+case $said in *MariaDB*) echo 'product MariaDB' ;; *) echo 'product MySQL' ;; esac
+"""
+# bind_address is a variable from MySQL 5.6.1 and MariaDB 10.3.3 on; what an older server does is in the kernel's list:
+# addresses as words of four bytes, the lowest first, and 0A for a port that is open.
+LISTENS = """\
+ip=$(getent ahostsv4 %(address)s | sed -n '1s/ .*//p') || :
+[ -z "$ip" ] || {
+  hex=$(IFS=.; set -- $ip; printf '%%02X%%02X%%02X%%02X:%%04X' "$4" "$3" "$2" "$1" %(port)s)
+  ! grep -q "^ *[0-9]*: $hex [0-9A-F]*:0000 0A " /proc/net/tcp || echo listens
+}
 """
 # SHOW GRANTS prints the hash of a password: it stays on the host.
 _ASK = """\
@@ -63,9 +80,15 @@ done
 RUN = """\
 "$client" $plain --user=root --batch <"$1" >"$1.out" 2>&1 || { sed "s/ near '.*//" "$1.out"; exit 1; }
 """
+LOOSE = {"mysqlx_bind_address": "127.0.0.1"}
+"""Settings that not all servers know, which pass them then: port 33060 of MySQL 8 and later (the X protocol), which
+nothing of this project uses, and which the server opens at all of a host's addresses otherwise."""
 _BEFORE = "90-pyspider.cnf"
 """The name that earlier versions of this project gave to the same file."""
 _SYSTEM = "'information_schema', 'mysql', 'performance_schema', 'sys', 'test', '#mysql50#lost+found'"
+_KINDS = {"version", "database", "holds", "account"}
+"""The first words of the rows that are no variables."""
+_SWITCH = {"ON": "1", "OFF": "0"}
 _RIGHT = re.compile(r"GRANT (?P<what>.+?) ON (?P<where>\S+) TO \S+(?P<rest>.*)")
 _ALL = {"ALL", "ALL PRIVILEGES"}
 
@@ -94,7 +117,7 @@ class ManagedMySQL:
 
     def conf(self) -> bytes:
         """The drop-in for the server's configuration."""
-        return render.text(CONF, settings=self._settings()).encode()
+        return render.text(CONF, settings=self._settings(), loose=LOOSE).encode()
 
     def _settings(self) -> dict[str, object]:
         # Without skip_name_resolve every new connection waits for the DNS of the client's address.
@@ -114,20 +137,21 @@ class ManagedMySQL:
         conf = look_at(Command('"$conf"'), wanted, foreign=True)
         script = f"""\
 {look(SERVICE.alternatives)}
-{FIND}echo "product $product"
-[ -z "$conf" ] || (
+{FIND}{PRODUCT}[ -z "$conf" ] || (
 {conf}
 ) | sed 's/^/conf /'
 [ ! -e "${{conf%/*}}/{_BEFORE}" ] || echo before
 svc_runs || exit 0
-{_ASK}"""
+{LISTENS % {"address": cmd(self.bind), "port": self.port}}{_ASK}"""
         return Probe(script, (Payload(self._questions()), Payload(self._login())), limit=60.0)
 
     def _questions(self) -> bytes:
-        settings = ", ".join(f"@@{key}" for key in self._settings())
+        # No SELECT of @@NAME: one that the server does not know would fail, with all others.
+        settings = ", ".join(map(text, [*self._settings(), *LOOSE]))
         user = text(self.user)
         return lines(
-            f"SELECT 'settings', {settings};",
+            "SELECT 'version', VERSION();",
+            f"SHOW GLOBAL VARIABLES WHERE variable_name IN ({settings});",
             f"SELECT 'database', schema_name FROM information_schema.schemata WHERE {self._ours('schema_name')};",
             f"SELECT 'holds', schema_name FROM information_schema.schemata WHERE schema_name NOT IN ({_SYSTEM});",
             f"SELECT 'account', user, host FROM mysql.user WHERE user IN ({user}, '');",
@@ -146,6 +170,7 @@ svc_runs || exit 0
         conf = parse_look("\n".join(found.rows("conf")))
         told = found.text.splitlines()
         server = _Server.parse(found.rows("sql"), told, product) if service.runs else None
+        product = "MariaDB" if server and "mariadb" in server.version.lower() else product
         if server and not conf.exists and "before" not in told:
             self._refuse_foreign(server, product)
         restart = self._restart(server, service)
@@ -174,8 +199,9 @@ svc_runs || exit 0
     def _restart(self, server: _Server | None, service: Running) -> list[Action]:
         if server is None:
             return [SERVICE.restart("it does not run", FIND, _WAIT, known=service)]
-        wanted = {key: str(value) for key, value in self._settings().items()}
-        wrong = [key for key, now in zip(wanted, server.settings, strict=True) if now != wanted[key]]
+        wanted = {key: str(value) for key, value in {**self._settings(), **LOOSE}.items()}
+        now = {"bind_address": self.bind if server.listens else "", **server.settings}
+        wrong = [key for key in wanted if now.get(key, wanted[key]) != wanted[key]]
         reasons = [f"{key} is to be {wanted[key]}" for key in wrong] or ["it takes no more connections"] * server.full
         return [SERVICE.restart(", ".join(reasons), FIND, _WAIT, known=service)] if reasons else []
 
@@ -232,7 +258,11 @@ svc_runs || exit 0
 class _Server:
     """The answer of a running MySQL."""
 
-    settings: tuple[str, ...] = ()
+    version: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Those that this server knows."""
+    listens: bool = False
+    """Whether somebody listens at the address and port that are wanted."""
     databases: frozenset[str] = frozenset()
     holds: frozenset[str] = frozenset()
     """Every database that is not the server's own."""
@@ -246,17 +276,28 @@ class _Server:
     def parse(cls, answer: Sequence[str], rest: Sequence[str], product: str) -> _Server:
         """From tab-separated rows, and the lines of the login. Raises CannotLook where root was not let in."""
         rows = [line.split("\t") for line in answer]
-        settings = next((row[1:] for row in rows if row[0] == "settings"), None)
-        if settings is None:
+        version = next((row[1] for row in rows if row[0] == "version"), None)
+        if version is None:
             raise CannotLook(
                 f"{product} runs, but does not answer root over its socket; repair that, or name it as an existing one",
                 detail="\n".join(answer),
             )
+        settings = {row[0]: _SWITCH.get(row[1], row[1]) for row in rows if row[0] not in _KINDS and len(row) == 2}
         databases = frozenset(row[1] for row in rows if row[0] == "database")
         holds = frozenset(row[1] for row in rows if row[0] == "holds")
         accounts = frozenset((row[1], row[2]) for row in rows if row[0] == "account")
         grants = tuple(line for line in answer if line.startswith("GRANT "))
-        return cls(tuple(settings), databases, holds, accounts, grants, "login" in rest, "full" in rest)
+        return cls(
+            version,
+            settings,
+            "listens" in rest,
+            databases,
+            holds,
+            accounts,
+            grants,
+            "login" in rest,
+            "full" in rest,
+        )
 
 
 def text(value: str) -> str:

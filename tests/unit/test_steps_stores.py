@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from fabfile.errors import Problem, WrongInput
 from fabfile.steps.base import Action, CannotLook, Found
 from fabfile.steps.mysql import CONF as CONF_NAME
 from fabfile.steps.mysql import FIND as FIND_MYSQL
-from fabfile.steps.mysql import ManagedMySQL
+from fabfile.steps.mysql import LISTENS, PRODUCT, ManagedMySQL
 from fabfile.steps.redis import SERVICE as REDIS_SERVICE
 from fabfile.steps.redis import ManagedRedis
 from fabfile.steps.redis_conf import FIND as FIND_REDIS
@@ -29,7 +31,14 @@ service mariadb runs boots
 product MariaDB
 conf 81a4 root root
 conf {CONF}
-sql settings\t10.77.0.4\t3306\t500\t67108864\t1\t1\t1
+sql version\t10.11.6-MariaDB-0+deb12u1
+sql bind_address\t10.77.0.4
+sql innodb_flush_log_at_trx_commit\t1
+sql max_allowed_packet\t67108864
+sql max_connections\t500
+sql port\t3306
+sql skip_name_resolve\tON
+sql sync_binlog\t1
 sql database\ttaskdb
 sql database\tprojectdb
 sql database\tres_db
@@ -74,7 +83,17 @@ def redis(answer: str) -> list[str]:
         ("boots", "manual", ["start mariadb at boot"]),
         ("81a4", "8180", ["write zz-pyspider.cnf for MariaDB"]),
         (CONF, "0" * 64, ["write zz-pyspider.cnf for MariaDB"]),
-        ("\t10.77.0.4\t3306", "\t127.0.0.1\t3306", ["start mariadb: bind_address is to be 10.77.0.4"]),
+        ("bind_address\t10.77.0.4", "bind_address\t127.0.0.1", ["start mariadb: bind_address is to be 10.77.0.4"]),
+        # It knows no such variable: only the kernel tells where it listens.
+        ("sql bind_address\t10.77.0.4\n", "listens\n", []),
+        ("sql bind_address\t10.77.0.4\n", "", ["start mariadb: bind_address is to be 10.77.0.4"]),
+        ("skip_name_resolve\tON", "skip_name_resolve\tOFF", ["start mariadb: skip_name_resolve is to be 1"]),
+        ("sql port", "sql mysqlx_bind_address\t127.0.0.1\nsql port", []),
+        (
+            "sql port",
+            "sql mysqlx_bind_address\t*\nsql port",
+            ["start mariadb: mysqlx_bind_address is to be 127.0.0.1"],
+        ),
         ("sql database\tprojectdb\n", "", ["create databases projectdb"]),
         ("\nlogin", "", [MAKE_USER]),
         ("\nlogin", "\nfull", ["start mariadb: it takes no more connections"]),
@@ -106,7 +125,18 @@ def test_a_host_without_mysql_gets_all_of_it_in_order() -> None:
     assert mysql("service none") == expected
 
 
-FRESH = "service mariadb runs boots\nproduct MariaDB\nsql settings\t127.0.0.1\t3306\t151\t16777216\t0\t1\t0\n"
+FRESH = """\
+service mariadb runs boots
+product MariaDB
+sql version\t10.11.6-MariaDB-0+deb12u1
+sql bind_address\t127.0.0.1
+sql innodb_flush_log_at_trx_commit\t1
+sql max_allowed_packet\t16777216
+sql max_connections\t151
+sql port\t3306
+sql skip_name_resolve\tOFF
+sql sync_binlog\t0
+"""
 
 
 @pytest.mark.parametrize(
@@ -138,6 +168,67 @@ def test_a_store_is_called_by_the_name_of_its_product() -> None:
         "write pyspider.conf for Valkey",
         "start valkey-server: it does not run",
     ]
+
+
+def test_the_server_tells_its_product_where_no_program_does() -> None:
+    assert mysql(FRESH.replace("product MariaDB", "product MySQL"))[0] == "write zz-pyspider.cnf for MariaDB"
+
+
+@pytest.mark.parametrize(
+    ("programs", "wanted"),
+    [
+        # MariaDB before 10.4.6 has no other names: CentOS 7, Debian 9.
+        (
+            {"mysqld": "mysqld  Ver 5.5.68-MariaDB for Linux on x86_64 (MariaDB Server)", "mysql": "mysql  Ver 15.1"},
+            "MariaDB",
+        ),
+        (
+            {"mysqld": "/usr/sbin/mysqld  Ver 8.0.36 for Linux", "mariadb": "mariadb  Ver 15.1 Distrib 10.6-MariaDB"},
+            "MySQL",
+        ),
+        ({"mariadbd": "mariadbd  Ver 11.8.1-MariaDB", "mysqld": "mysqld  Ver 11.8.1-MariaDB"}, "MariaDB"),
+        ({"mysql": "mysql  Ver 15.1 Distrib 10.1.48-MariaDB, for debian-linux-gnu"}, "MariaDB"),
+        ({}, "MySQL"),
+    ],
+)
+def test_a_server_is_called_what_it_says_of_itself(tmp_path: Path, programs: dict[str, str], wanted: str) -> None:
+    for name, words in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{words}'\n")
+        (tmp_path / name).chmod(0o755)
+    script = FIND_MYSQL + PRODUCT.replace("/usr/sbin:/usr/libexec", f"{tmp_path}:/usr/libexec")
+    known = {"PATH": f"{tmp_path}:{_tools(tmp_path / 'bin')}"}
+    for shell in ("/bin/dash", "/bin/bash"):
+        done = subprocess.run([shell, "-euc", script], capture_output=True, text=True, check=True, env=known)
+        assert (done.stdout, done.stderr) == (f"product {wanted}\n", "")
+
+
+def _tools(folder: Path) -> Path:
+    """Sed and tail alone: whatever server this machine has is in no PATH."""
+    folder.mkdir()
+    for name in ("sed", "tail"):
+        (folder / name).symlink_to(shutil.which(name) or "")
+    return folder
+
+
+@pytest.mark.parametrize(("bound", "wanted"), [("127.0.0.1", True), ("127.0.0.9", False), ("0.0.0.0", False)])
+def test_where_a_server_listens_is_told_by_the_kernel(bound: str, wanted: bool) -> None:
+    with socket.create_server((bound, 0)) as server:
+        script = LISTENS % {"address": "127.0.0.1", "port": server.getsockname()[1]}
+        for shell in ("dash", "bash"):
+            done = subprocess.run([shell, "-euc", script], capture_output=True, text=True, check=True)
+            assert (done.stdout, done.stderr) == ("listens\n" if wanted else "", "")
+    done = subprocess.run(["dash", "-euc", script], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
+def test_an_address_that_nobody_knows_is_no_listener() -> None:
+    script = LISTENS % {"address": "no-such-name.invalid", "port": 3306}
+    assert subprocess.run(["dash", "-euc", script], capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_the_x_protocol_of_mysql_listens_on_loopback_and_an_older_server_passes_that() -> None:
+    lines = MYSQL.conf().decode().splitlines()
+    assert "loose_mysqlx_bind_address = 127.0.0.1" in lines and "bind_address = 10.77.0.4" in lines
 
 
 def test_the_file_of_an_earlier_version_is_replaced_and_proves_that_the_server_is_ours() -> None:
