@@ -82,7 +82,7 @@ RUN = """\
 """
 LOOSE = {"mysqlx_bind_address": "127.0.0.1"}
 """Settings that not all servers know, which pass them then: port 33060 of MySQL 8 and later (the X protocol), which
-nothing of this project uses, and which the server opens at all of a host's addresses otherwise."""
+nothing of this project uses. The server opens it at all of a host's addresses, unless told otherwise, as by Debian."""
 _BEFORE = "90-pyspider.cnf"
 """The name that earlier versions of this project gave to the same file."""
 _SYSTEM = "'information_schema', 'mysql', 'performance_schema', 'sys', 'test', '#mysql50#lost+found'"
