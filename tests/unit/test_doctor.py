@@ -183,6 +183,9 @@ def test_a_closed_door_is_no_finding(fleet: Fleet, host: str, change: Callable[[
                        set_in("sight/supervisord", DEAD | {"errno": None})), "conf-sections"),
         ("node1", set_in("listeners/1/address", "127.0.0.1"), "port-closed"),
         ("node2", set_in("asked/0/mysql/taskdb", DENIED), "mysql-denied"),
+        *(("node2", set_in("asked/0/mysql/taskdb", {"errno": number, "error": f"{number}: x"}), found)
+          for found, numbers in {"mysql-denied": (1820, 1862, 3118, 4151), "mysql-max-connections": (1203, 1226, 1040),
+                                 "mysql-error": (1290, 3024, 1030, 4031)}.items() for number in numbers),
         ("node2", both(set_in("asked/0/mysql/taskdb", LOST), state(1, "BACKOFF")), "mysql-refused"),
         # A web UI that waits for a store answers nobody.
         ("node1", both(set_in("asked/0/mysql/taskdb", LOST), set_in("webuis/0/kind", "empty")), "mysql-refused"),

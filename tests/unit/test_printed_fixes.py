@@ -70,6 +70,7 @@ SENTENCES = {
     "other-user": "whose processes these are is for a person to know; they are left alone",
     "site-unreachable": "the way out belongs to the network or the proxy, and a person chooses it",
     "clock": "which service keeps the clock is for a person to choose",
+    "mysql-error": "the reason is in the words of MySQL, and for its owner to mend",
     "redis-forbidden": "the rights of a user are their administrator's to give, in Redis",
     "other-cluster": "one of two clusters has to go; a person chooses which",
 }

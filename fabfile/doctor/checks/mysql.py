@@ -12,13 +12,17 @@ from .network import filtered
 from .runtime import numbers
 from .stores import APART, BOOTSTRAP, COPY, DEPENDENTS, STARTED, Reply, blamed, server
 
-DENIED = (1044, 1045, 1130, 1129, 1698, 1142, 1227)
-FULL = 1040
+DENIED = (1044, 1045, 1130, 1129, 1698, 1142, 1227, 1820, 1862, 3118, 4151)
+"""Also an expired password (1820, 1862) and a locked account (3118; MariaDB: 4151)."""
+FULL = (1040, 1203, 1226)
+"""Too many connections at all, or of one user (max_user_connections)."""
 NETWORK = range(2000, 3000)
 STRANGE = (0, -1, 1115, 1251, 1273, 2027, 2049, 2054, 2058, 2059, 2061)
 """No number at all, an authentication or a character set that one of the two does not know."""
 TLS = (2026, 3159)
 """No TLS where it is wanted, by one side or the other."""
+ABSENT = 1049
+"""No such database: pyspider makes it, where it may."""
 UTF8MB4 = (5, 5, 3)
 """The first MySQL with the character set that mysql.connector speaks."""
 EMOJI = re.compile(r"\b1366\b.*Incorrect string value: '\\+xF0")
@@ -71,10 +75,15 @@ def _reply(error: str, same: str, several: list[tuple[Patient, str, str]]) -> Re
 
 
 def full(view: View) -> Iterator[Hit]:
-    yield from mysql_errors(lambda number: number == FULL)(view)
+    yield from mysql_errors(lambda number: number in FULL)(view)
     for host, answer, where in _servers(view, "taskdb"):
         if answer.connected > answer.max_connections * 0.9 > 0:
             yield Hit(host, f"{where}: {answer.connected} of {answer.max_connections} connections are in use")
+
+
+def _unlisted(number: int) -> bool:
+    """Whether no other check tells of this error."""
+    return number not in (*NETWORK, *DENIED, *FULL, *STRANGE, *TLS, ABSENT)
 
 
 def _servers(view: View, database: str) -> Iterator[tuple[str, MySQLAnswer, str]]:
@@ -156,19 +165,31 @@ CHECKS = (
         find=mysql_errors(lambda number: number in DENIED),
         fixes=("stores", "release", "restart"),
         foreign_fix="let MySQL know the user at '%': CREATE USER, or ALTER USER where its password is not that in "
-        "config.json, and GRANT ALL on the databases above",
-        apart_fix="let MySQL know the user at '%', with all rights on the databases above (CREATE USER, GRANT), or "
+        "config.json or has expired (PASSWORD EXPIRE NEVER) or the account is locked (ACCOUNT UNLOCK), and GRANT ALL "
+        "on the databases above",
+        apart_fix="let MySQL know the user at '%', with all rights on the databases above (CREATE USER, GRANT), "
+        "its password not expired (ALTER USER … PASSWORD EXPIRE NEVER) and its account not locked (ACCOUNT UNLOCK), or "
         + APART.format(MYSQL.name, "user"),
         hides=DEPENDENTS,
     ),
     Check(
         id="mysql-max-connections",
-        title="1040: Too many connections",
-        cause="each pyspider process holds about three connections; the server allows too few",
+        title="1040: Too many connections; 1203, 1226: more than max_user_connections",
+        cause="each pyspider process holds about three connections; the server, or its limit for this user, allows "
+        "too few",
         fix=BOOTSTRAP,
         find=full,
         foreign_fix="write max_connections = 500 below [mysqld], and start MySQL again: one that is full may let in "
-        "nobody at all, root neither" + STARTED,
+        "nobody at all, root neither. Where the limit is the user's (1203, 1226): raise max_user_connections, and that "
+        "of the user by ALTER USER … WITH MAX_USER_CONNECTIONS 500" + STARTED,
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="mysql-error",
+        title="MySQL answers with an error that no other problem here names",
+        cause="MySQL does not do what programs ask of it first, for the reason that it gives",
+        fix="mend in MySQL what the error above names; `fab doctor` tells whether it is gone",
+        find=mysql_errors(_unlisted),
         hides=DEPENDENTS,
     ),
     Check(
