@@ -24,6 +24,15 @@ SENTINEL = (
     "there is a Sentinel, which keeps no queues; name the master itself in [stores.redis]: pyspider's programs ask no "
     "Sentinel for it"
 )
+CLUSTERED = (
+    "this Redis runs in cluster mode, where no script may take from several queues; name one out of cluster mode in "
+    "[stores.redis] of hosts.toml"
+)
+FULL = "Redis has as many clients as it takes; raise maxclients there, or end clients that nobody needs"
+NUMBER = (
+    "this Redis has no database of that number; write a smaller db in [stores.redis] of hosts.toml, or raise databases "
+    "there"
+)
 NO_USERS = (
     "this Redis is older than 6 and knows no users; take username out of [stores.redis] in hosts.toml, or name a later "
     "one"
@@ -153,6 +162,8 @@ def _no_users(info: Mapping[str, Any]) -> str | None:
 
 
 def _trouble(info: Mapping[str, Any], policy: str) -> str | None:
+    if info.get("redis_mode") == "cluster":
+        return CLUSTERED
     version = told(info.get("redis_version", ""))
     if older(version, OLDEST):
         return f"this is Redis {version}, and the queues need one from {OLDEST} on, or Valkey; no message is ever taken"
@@ -168,7 +179,7 @@ def _sentence(error: Exception, seconds: float, tls: TLS | None, user: str | Non
     import redis
 
     text = str(error)
-    if refusal := _forbidden(error, text, user):
+    if refusal := _forbidden(error, text, user) or _limit(error, text):
         return refusal
     if isinstance(error, redis.TimeoutError) or OVER in text:
         return f"Redis did not answer within {seconds:g} s"
@@ -194,8 +205,25 @@ def _forbidden(error: Exception, text: str, user: str | None) -> str:
     return ""
 
 
+def _limit(error: Exception, text: str) -> str:
+    """The sentence about a kind or a setting of Redis that is in the way; empty for anything else."""
+    from redis import exceptions
+
+    # MOVED and ASK are kinds of this too, CROSSSLOT is one of its own; redis-py takes these words from the text.
+    kinds = (exceptions.ClusterDownError, exceptions.AskError, exceptions.ClusterCrossSlotError)
+    if isinstance(error, kinds) or "in cluster mode" in text:
+        return CLUSTERED
+    # The protocol has no other word for these.
+    if "max number of clients" in text:
+        return FULL
+    return NUMBER if "DB index" in text else ""
+
+
 def _ended(open: Open, below: Timed, tls: TLS | None) -> str:
     """Why the connection ended, or made no sense: perhaps TLS is spoken there, or more of it."""
+    # redis-py throws away what a server says unasked, before it ends the connection.
+    if tls is None and _full(open, below.left):
+        return FULL
     if tls is None and secure.offered(open, below.left):
         return "this Redis is to be spoken to by TLS; set `tls = true` in [stores.redis] of hosts.toml"
     if tls and secure.asks_for_certificate(open, below.left):
@@ -224,6 +252,16 @@ def _sentinel(open: Open, seconds: float) -> bool:
         with closing(Timed(open(), seconds)) as stream:
             stream.sendall(b"ROLE\r\n")
             return b"\nsentinel\r" in stream.recv(256)
+    except (Problem, OSError, EOFError):
+        return False
+
+
+def _full(open: Open, seconds: float) -> bool:
+    """Whether Redis without TLS answers there that it takes no more clients."""
+    try:
+        with closing(Timed(open(), seconds)) as stream:
+            stream.sendall(b"PING\r\n")
+            return b"max number of clients" in stream.recv(256)
     except (Problem, OSError, EOFError):
         return False
 

@@ -95,6 +95,10 @@ class NoTLS(Exception):
     """There is no TLS with a server, or it does not prove its name."""
 
 
+CLUSTERED = ("CLUSTER", "CLUSTERDOWN", "CROSSSLOT", "MOVED", "ASK", "TRYAGAIN")
+"""The first words of errors that only a Redis in cluster mode answers with."""
+
+
 class NoRedis(ValueError):
     """The server there is something else than Redis."""
 
@@ -153,6 +157,8 @@ def redis(where, password, guard=None):
         if lacks:
             raise ValueError("NOPERM the user %s lacks %s" % (where["user"], " ".join(lacks)))
         info = dict(line.split(":", 1) for line in server.ask("INFO").splitlines() if ":" in line)
+        if info.get("redis_mode") == "cluster":
+            raise ValueError("CLUSTER it runs in cluster mode")
         answer["policy"], answer["role"] = info.get("maxmemory_policy", ""), info.get("role", "")
         answer["queues"] = dict((name, server.ask("LLEN", name)) for name in QUEUES)
         users = rows(server, answer["db"])
@@ -169,7 +175,7 @@ def redis(where, password, guard=None):
     except NoUsers as error:
         answer["error"], answer["code"] = str(error), "old"
     except ValueError as error:
-        answer["error"], answer["code"] = str(error), str(error).split(" ")[0]
+        answer["error"], answer["code"] = str(error), refusal(str(error))
         if is_sentinel(server):
             answer["error"], answer["code"] = "it knows where others keep queues, and keeps none itself", "sentinel"
     except (socket.error, IOError) as error:
@@ -179,6 +185,21 @@ def redis(where, password, guard=None):
     if odd and not guard and speaks_tls(where["host"], where["port"] or 6379):
         answer["error"], answer["code"] = "it is to be spoken to by TLS", "tls"
     return answer
+
+
+def refusal(text):
+    """The code of an error that Redis answers with: its first word, or where that says nothing, one of ours."""
+    word = text.split(" ")[0]
+    if word in CLUSTERED or "in cluster mode" in text:
+        return "cluster"
+    if word != "ERR":
+        return word
+    # The protocol has no other word for these.
+    if "max number of clients" in text:
+        return "full"
+    if "DB index" in text:
+        return "db"
+    return word if "AUTH" in text or "password" in text else "error"
 
 
 def log_in(server, user, password):

@@ -21,9 +21,21 @@ NO_TLS = "gives no TLS that this host trusts"
 SENTINEL = "there is a Sentinel"
 FORBIDS = "does not allow its user what programs do there"
 OLD = "knows no users"
+CLUSTERED = "runs in cluster mode, where no script may take from several queues"
+FULL = "has as many clients as it takes"
+NUMBER = "has no database of this number"
 _MYSQL = {1044: "does not let the user into the database", DENIED: "refuses the user or its password", 2026: NO_TLS}
 _WRONG = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password")
 _REDIS = _WRONG | {"tls": NO_TLS, "sentinel": SENTINEL, "NOPERM": FORBIDS, "old": OLD}
+_REDIS |= {"cluster": CLUSTERED, "full": FULL, "db": NUMBER, "error": "answers with an error"}
+_ADVICE = {
+    SENTINEL: "name the master itself in [stores.redis]: pyspider's programs ask no Sentinel for it",
+    FORBIDS: "allow it by ACL SETUSER there (docs/redis-users.md)",
+    OLD: "take username out of [stores.redis], or name a Redis from 6 on",
+    CLUSTERED: "name a Redis out of cluster mode in [stores.redis]",
+    FULL: "raise maxclients there, or end clients that nobody needs",
+    NUMBER: "write a smaller db in [stores.redis], or raise databases there",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +134,8 @@ def _redis(answer: RedisLogin | None, existing: Sequence[str]) -> Iterator[str]:
 
 
 def _advice(what: str, store: str, existing: Sequence[str]) -> str:
-    if what == SENTINEL:
-        return "name the master itself in [stores.redis]: pyspider's programs ask no Sentinel for it"
-    if what == FORBIDS:
-        return "allow it by ACL SETUSER there (docs/redis-users.md)"
-    if what == OLD:
-        return "take username out of [stores.redis], or name a Redis from 6 on"
+    if what in _ADVICE:
+        return _ADVICE[what]
     # bootstrap installs no certificate.
     if what == NO_TLS:
         return f"correct tls, ca or host in [stores.{store}], or the server's certificate"

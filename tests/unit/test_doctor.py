@@ -194,6 +194,9 @@ def test_a_closed_door_is_no_finding(fleet: Fleet, host: str, change: Callable[[
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "refused")), "redis-refused"),
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "NOAUTH")), "redis-noauth"),
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "tls")), "redis-tls"),
+        *(("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", code)), found)
+          for code, found in {"cluster": "redis-cluster", "full": "redis-max-clients", "db": "redis-db-number",
+                              "error": "redis-error"}.items()),
         ("node2", set_in("denials", ["systemd may not execute /opt/pyspider/boot/x"]), "selinux-denied"),
         ("node2", both(set_in("asked/0/redis/error", "x"), set_in("asked/0/redis/code", "sentinel")),
          "redis-sentinel"),

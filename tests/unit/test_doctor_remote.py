@@ -32,6 +32,7 @@ from fabfile.remote import (
 from fabfile.steps.base import Found
 from fabfile.steps.shipped import shipped
 
+from .redis_server import serving as real_redis
 from .redis_server import watching
 from .servers import Authority, redis, secured, serving
 
@@ -288,6 +289,48 @@ def test_a_sentinel_is_told_from_a_redis_that_wants_another_password(tmp_path: P
     with watching(tmp_path) as port:
         where, _ = ask.split(f"redis://127.0.0.1:{port}/0")
         assert stores.redis(where, password)["code"] == "sentinel"
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "slots", "code"),
+    [
+        (("--cluster-enabled", "yes"), "0", True, "cluster"),
+        (("--cluster-enabled", "yes"), "0", False, "cluster"),
+        (("--cluster-enabled", "yes"), "3", True, "cluster"),
+        (("--databases", "4"), "20", False, "db"),
+        ((), "0", False, ""),
+    ],
+)
+def test_a_redis_that_can_not_hold_the_queues_is_no_wrong_password(
+    tmp_path: Path, options: tuple[str, ...], path: str, slots: bool, code: str
+) -> None:
+    with real_redis(tmp_path, *options) as server:
+        if slots:
+            server.client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+        where, _ = ask.split(f"redis://127.0.0.1:{server.port}/{path}")
+        assert stores.redis(where, None)["code"] == code
+
+
+def test_a_redis_with_all_its_clients_is_no_wrong_password(tmp_path: Path) -> None:
+    with real_redis(tmp_path, "--maxclients", "1") as server:
+        server.client.ping()
+        where, _ = ask.split(server.url)
+        assert stores.redis(where, SECRET)["code"] == "full"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("ERR invalid password", "ERR"),
+        ("ERR Client sent AUTH, but no password is set", "ERR"),
+        ("WRONGPASS no", "WRONGPASS"),
+        ("MOVED 12182 192.0.2.1:6379", "cluster"),
+        ("CROSSSLOT Keys in request", "cluster"),
+        ("ERR unknown command 'LLEN'", "error"),
+    ],
+)
+def test_only_an_error_about_a_login_is_a_login(text: str, code: str) -> None:
+    assert stores.refusal(text) == code
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"mysql": 1}', '{"mysql": {}}'])

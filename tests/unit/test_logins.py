@@ -61,6 +61,12 @@ def test_who_is_let_in_may_go_on(more: dict[str, Any]) -> None:
         ({"redis": {"error": "x", "code": "tls"}}, r"Redis gives no TLS that this host trusts \(x\); correct tls,"),
         ({"redis": {"error": "WRONGPASS no", "code": "WRONGPASS"}}, r"Redis refuses the password \(WRONGPASS no\)"),
         ({"redis": {"error": "x", "code": "sentinel"}}, r"Redis there is a Sentinel \(x\); name the master itself in"),
+        (
+            {"redis": {"error": "CLUSTER x", "code": "cluster"}},
+            r"^Redis runs in cluster mode, .*; name a Redis out of cluster mode in \[stores.redis\]$",
+        ),
+        ({"redis": {"error": "x", "code": "full"}}, r"^Redis has as many clients as it takes \(x\); raise maxclients"),
+        ({"redis": {"error": "x", "code": "db"}}, r"^Redis has no database of this number \(x\); write a smaller db"),
         ({"redis": {"error": "gone", "code": "refused"}}, r"Redis does not let it in \(gone\); run `fab bootstrap`"),
         (
             {"redis": {"error": "NOPERM the user u lacks +get", "code": "NOPERM"}},

@@ -71,6 +71,8 @@ SENTENCES = {
     "site-unreachable": "the way out belongs to the network or the proxy, and a person chooses it",
     "clock": "which service keeps the clock is for a person to choose",
     "mysql-error": "the reason is in the words of MySQL, and for its owner to mend",
+    "redis-error": "the reason is in the words of Redis, and for its owner to mend",
+    "redis-max-clients": "how many clients there may be is for the owner of Redis to say",
     "redis-forbidden": "the rights of a user are their administrator's to give, in Redis",
     "other-cluster": "one of two clusters has to go; a person chooses which",
 }
@@ -81,6 +83,8 @@ NOT_CAUSED = {
     "tasks-lost": "a scheduler has to be silent for five minutes; the command is that of `rpc-mute`",
     "selinux-denied": "no host of the tests has SELinux",
     "redis-old": "deploy refuses such an address before a program meets it; the command is that of mysql-tls",
+    "redis-cluster": "deploy refuses such an address before a program meets it; the command is that of mysql-tls",
+    "redis-db-number": "deploy refuses such an address before a program meets it; the command is that of mysql-tls",
     "redis-sentinel": "deploy refuses such an address before a program meets it; the command is that of mysql-tls",
     "redis-tls": "the Redis that bootstrap sets up has no TLS; the command is that of mysql-tls",
 }
@@ -124,6 +128,8 @@ NOT_BY_HAND = {
     "redis-noauth": "the password is its owner's",
     "selinux-denied": "no host of the tests has SELinux",
     "redis-old": _OURS,
+    "redis-cluster": "another Redis is for its owner to set up",
+    "redis-db-number": "which number is free there is for its owner to say",
     "redis-sentinel": "where the master is, is for its owner to say",
     "redis-tls": "the certificates are their owner's",
     "phantomjs-down": "the cluster made by hand has none; the command is that of rpc-down",

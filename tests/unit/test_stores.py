@@ -20,6 +20,7 @@ from fabfile.health.stores import mysql_report, redis_report, result_count, samp
 from fabfile.inventory import TLS
 from fabfile.inventory.roles import QUEUES
 
+from .redis_server import serving as real_redis
 from .redis_server import watching
 from .servers import (
     DAY,
@@ -159,6 +160,27 @@ def test_a_sentinel_is_refused_with_the_reason(tmp_path: Path, password: str | N
             report = redis_report(tcp(HERE, port), password, db)
             assert not report.ok and report.problem is not None
             assert report.problem.startswith("there is a Sentinel, which keeps no queues; name the master itself")
+
+
+@pytest.mark.parametrize(
+    ("options", "db", "slots", "words"),
+    [
+        (("--cluster-enabled", "yes"), 0, True, "this Redis runs in cluster mode"),
+        (("--cluster-enabled", "yes"), 0, False, "this Redis runs in cluster mode"),
+        (("--cluster-enabled", "yes"), 3, True, "this Redis runs in cluster mode"),
+        (("--databases", "4"), 20, False, "this Redis has no database of that number"),
+        (("--maxclients", "1"), 0, False, "Redis has as many clients as it takes"),
+    ],
+)
+def test_a_redis_that_can_not_hold_the_queues_is_told_as_that(
+    tmp_path: Path, options: tuple[str, ...], db: int, slots: bool, words: str
+) -> None:
+    with real_redis(tmp_path, *options) as server:
+        if slots:
+            server.client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+        server.client.ping()
+        report = redis_report(tcp(HERE, server.port), None, db)
+    assert not report.ok and report.problem is not None and report.problem.startswith(words)
 
 
 def test_valkey_tells_its_own_version(listen: Listen) -> None:

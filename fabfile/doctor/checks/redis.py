@@ -21,6 +21,13 @@ OLD = "old"
 """The code where the address names a user, and the server is too old to know any."""
 SENTINEL = "sentinel"
 """The code where a Sentinel answers."""
+CLUSTERED = "cluster"
+FULL = "full"
+NUMBER = "db"
+"""The code where it has no database of that number."""
+UNLISTED = "error"
+"""The code of an error that has no word of its own."""
+OTHERS = (NO_TLS, SENTINEL, FORBIDDEN, OLD, CLUSTERED, FULL, NUMBER, UNLISTED)
 
 
 def _redis(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
@@ -149,7 +156,7 @@ CHECKS = (
         title="ConnectionError: Error 111 connecting to Redis; the scheduler and the processors end",
         cause="Redis does not run, or does not listen where config.json says, or a filter is between",
         fix=BOOTSTRAP,
-        find=redis_errors(lambda code: not _no_login(code) and code not in (NO_TLS, SENTINEL, FORBIDDEN, OLD)),
+        find=redis_errors(lambda code: not _no_login(code) and code not in OTHERS),
         fixes=("stores",),
         foreign_fix="start Redis, and let it listen (bind) at the address above" + STARTED,
         hides=DEPENDENTS,
@@ -162,6 +169,42 @@ CHECKS = (
         fix="name the master itself by host and port in [stores.redis] of hosts.toml, then: fab deploy",
         find=redis_errors(lambda code: code == SENTINEL),
         foreign_fix="write the address of the master as message-queue{restarted}",
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="redis-cluster",
+        title="CROSSSLOT Keys in request don't hash to the same slot; MOVED; CLUSTERDOWN",
+        cause="this Redis runs in cluster mode, also with one shard: there no script may take from several queues, as "
+        "programs do",
+        fix="name a Redis out of cluster mode by host and port in [stores.redis] of hosts.toml, then: fab deploy",
+        find=redis_errors(lambda code: code == CLUSTERED),
+        foreign_fix="write the address of a Redis out of cluster mode as message-queue{restarted}",
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="redis-max-clients",
+        title="ERR max number of clients reached",
+        cause="Redis has as many clients as it takes; each program is some of them",
+        fix="let Redis take more clients (maxclients in redis.conf), or end clients that nobody needs",
+        find=redis_errors(lambda code: code == FULL),
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="redis-db-number",
+        title="ERR DB index is out of range",
+        cause="this Redis has fewer databases than the number in config.json; usual are 16, from 0 to 15",
+        fix="write a smaller db in [stores.redis] of hosts.toml, then: fab deploy; or raise databases in redis.conf, "
+        "and start Redis again",
+        find=redis_errors(lambda code: code == NUMBER),
+        foreign_fix="write a smaller number at the end of message-queue{restarted}",
+        hides=DEPENDENTS,
+    ),
+    Check(
+        id="redis-error",
+        title="Redis answers with an error that no other problem here names",
+        cause="Redis does not do what programs ask of it first, for the reason that it gives",
+        fix="mend in Redis what the error above names; `fab doctor` tells whether it is gone",
+        find=redis_errors(lambda code: code == UNLISTED),
         hides=DEPENDENTS,
     ),
     Check(
