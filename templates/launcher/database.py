@@ -14,33 +14,50 @@ from mysql.connector import errorcode, errors
 
 ENDED_IN_IT = 3
 """The times that a connection may be lost at one statement while the server answers others."""
-TROUBLE = (
-    "CON_COUNT_ERROR",
-    "SERVER_SHUTDOWN",
-    "NORMAL_SHUTDOWN",
-    "DISK_FULL",
-    "RECORD_FILE_FULL",
-    "LOCK_WAIT_TIMEOUT",
-    "LOCK_DEADLOCK",
-    "OPTION_PREVENTS_STATEMENT",
-    "READ_ONLY_MODE",
-    "ACCESS_DENIED_ERROR",
-    "TABLEACCESS_DENIED_ERROR",
-    "COLUMNACCESS_DENIED_ERROR",
-    "DBACCESS_DENIED_ERROR",
-    "TOO_MANY_USER_CONNECTIONS",
-    "HOST_IS_BLOCKED",
-    "HOST_NOT_PRIVILEGED",
-    "OUT_OF_RESOURCES",
-    "OUTOFMEMORY",
-    "USER_LIMIT_REACHED",
-    "QUERY_INTERRUPTED",
+SERVER_TROUBLE = frozenset(
+    (
+        1021,  # the disk is full
+        1026,  # a file can't be written
+        1030,  # the storage engine can't go on: its disk is full, or broken
+        1036,  # the table can't be written now
+        1037,  # no memory
+        1040,  # too many connections
+        1041,  # no memory for a thread
+        1044,  # no right to the database
+        1045,  # no login
+        1047,  # a node of Galera that is no part of its cluster
+        1053,  # it shuts down
+        1077,  # it shuts down
+        1079,  # it shuts down
+        1114,  # the table is full: no room for it, on the disk mostly
+        1129,  # the host is blocked after failed logins
+        1130,  # the host may not log in
+        1142,  # no right to the table
+        1143,  # no right to the column
+        1180,  # the commit failed: its disk, or the other nodes of Galera
+        1203,  # too many connections of this user
+        1205,  # a lock that is not given up
+        1206,  # too many locks
+        1213,  # a deadlock
+        1226,  # the user's share is used up
+        1290,  # --read-only, or another option
+        1317,  # the statement was interrupted
+        1792,  # transactions are read-only
+        1836,  # read-only
+        1874,  # InnoDB is read-only
+        1881,  # InnoDB is recovering, and read-only
+        1927,  # the connection was killed (MariaDB)
+        3032,  # offline mode
+        3168,  # it is not available
+    )
 )
+"""Numbers, not the driver's names: it has no name for some, and another one for others with each version."""
+STRICT = "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
+"""MySQL refuses what it can't hold. Without it (before 5.7; MariaDB before 10.2.4) it cuts a page short, and says well."""
 MOST_BYTES = 1024 * 1024
 """Bytes of one request: MySQL refuses larger ones than max_allowed_packet (4 MiB in MySQL 5.7)."""
 RESTED = 60
 """Seconds without a statement after which a connection is asked whether it lives."""
-SERVER_TROUBLE = frozenset(getattr(errorcode, "ER_" + name, None) for name in TROUBLE) - frozenset([None])
 
 
 class EndsConnection(Exception):
@@ -174,13 +191,17 @@ def stand(store):
     MySQLMixin._execute = execute
     MySQLMixin.together = lambda db, pairs: store.ask(Together(db, pairs))
     TaskDB.load_tasks = load
-    pyspider.database._connect_mysql = lambda *words: store.ask(lambda: kept_in_its_database(connect(*words)))
+    pyspider.database._connect_mysql = lambda *words: store.ask(lambda: kept_as_it_is(connect(*words)))
     assert TaskDB.__mro__.index(MySQLMixin) < TaskDB.__mro__.index(BaseDB)
 
 
-def kept_in_its_database(db):
-    """Its connection, made anew, has its database: the driver knows only one that it was told before it connected."""
+def kept_as_it_is(db):
+    """Its connection, also made anew, is strict and has its database.
+
+    The driver sets both after each connect; of a database it knows only one that it was told before it connected.
+    """
     db.conn._database = db.database_name
+    db.conn.sql_mode = STRICT
     return db
 
 

@@ -206,12 +206,21 @@ class HeldQueue(object):
     def _readable(self, pairs):
         """The messages; those that nobody can read are put aside."""
         read = []
-        for number, message in pairs:
-            try:
-                read.append(Taken(number, unpack(message)))
-            except Exception as error:
-                self.fail(number, "it can't be read: %s" % (error,))
+        try:
+            for number, message in pairs:
+                try:
+                    read.append(Taken(number, unpack(message)))
+                except Exception as error:
+                    self.fail(number, "it can't be read: %s" % (error,))
+        except Exception:
+            self._forget(pairs)
+            raise
         return read
+
+    def _forget(self, pairs):
+        """Nobody here has heard of them: the next take finds them again in Redis."""
+        self.mine.difference_update(number for number, _ in pairs)
+        self.unsure = True
 
     def commit(self, number, outcomes):
         """Puts the packed outcomes, pairs (list, message), in place of a message. Their lists' lengths, by name.

@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 from . import together
 from .clock import clock
-from .patience import TRIES, Ended
+from .patience import PAUSES, TRIES, Ended
 from .queues import LeaseLost
 from .rounds import STEP, Rounds
 from .words import one_line
@@ -23,6 +23,8 @@ class Hand(object):
     def __init__(self, queue, taken):
         self.queue, self.number, self.message = queue, taken.number, taken.message
         self.tries, self.error, self.again_at = 0, None, None
+        self.looked_at = False
+        """Whether this round, or one before, has begun with it: a round may end by an error of something else first."""
 
     def tasks(self):
         return self.message if isinstance(self.message, list) else [self.message]
@@ -45,8 +47,9 @@ class KeepingScheduler(Rounds):
 
     def refused(self, task, kind, error):
         """MySQL does not take a row."""
-        if kind == "insert":
-            self.projects[task["project"]].task_queue.delete(task["taskid"])
+        project = self.all_projects.get(task["project"])
+        if kind == "insert" and project is not None:
+            project.task_queue.delete(task["taskid"])
         self.broke(task, error)
 
     def run_once(self):
@@ -84,14 +87,16 @@ class KeepingScheduler(Rounds):
         return len(heard)
 
     def again(self, queue):
-        """The messages that have failed, and are to be tried again now."""
+        """The messages that have failed, and are to be tried again now; those that a round was broken off before."""
         now = clock()
-        hands = [hand for hand in self.hands if hand.queue is queue and (hand.again_at or now + 1) <= now]
+        mine = [hand for hand in self.hands if hand.queue is queue]
+        hands = [hand for hand in mine if not hand.looked_at or (hand.again_at or now + 1) <= now]
         for hand in hands:
-            hand.again_at = None
+            hand.again_at, hand.looked_at = None, False
         return hands
 
     def guarded(self, hand, work):
+        hand.looked_at = True
         try:
             work(hand)
         except LeaseLost:
@@ -174,7 +179,7 @@ class KeepingScheduler(Rounds):
             if hand.error is not None:
                 if self.tried(hand):
                     kept.append(hand)
-            elif hand.again_at is not None or id(hand) in postponed:
+            elif not hand.looked_at or hand.again_at is not None or id(hand) in postponed:
                 kept.append(hand)
             else:
                 done.setdefault(hand.queue, []).append(hand.number)
@@ -196,4 +201,6 @@ class KeepingScheduler(Rounds):
         logging.error("a message failed, try %d of %d: %s", hand.tries, TRIES, one_line(error))
         if hand.tries >= TRIES:
             hand.queue.fail(hand.number, error)
-        return hand.tries < TRIES
+            return False
+        hand.again_at = clock() + PAUSES[hand.tries - 1]
+        return True

@@ -12,8 +12,7 @@ def take(queues, count):
     def ask():
         # Where an answer was lost on its way, each finds first what it has brought.
         if any(one.unsure for one in queues):
-            found = [one._take(count, 0) for one in queues]
-            return None if None in found else found
+            return each(queues, count)
         mark(queues, True)
         keys = [key for one in queues for key in (one.name, one.held)]
         own = [word for one in queues for word in (one.numbers, one.epoch)]
@@ -21,7 +20,32 @@ def take(queues, count):
         mark(queues, False)
         return found and [one._took(one._numbered(part, count)) for one, part in zip(queues, found)]
 
-    return [one._readable(pairs) for one, pairs in zip(queues, first._by_lease(ask))]
+    found = first._by_lease(ask)
+    try:
+        return [one._readable(pairs) for one, pairs in zip(queues, found)]
+    except Exception:
+        forget(queues, found)
+        raise
+
+
+def each(queues, count):
+    """take(count) of each by itself: all of them, or none."""
+    found = []
+    try:
+        for one in queues:
+            found.append(one._take(count, 0))
+    except Exception:
+        forget(queues, found)
+        raise
+    if None in found:
+        forget(queues, found)
+        return None
+    return found
+
+
+def forget(queues, found):
+    for one, pairs in zip(queues, found):
+        one._forget(pairs or [])
 
 
 def mark(queues, unsure):

@@ -67,6 +67,15 @@ def saved(db, number):
         return "%s: %s" % (type(error).__name__, error)
 
 
+def too_long(db):
+    """MySQL's answer to a row that it can't hold."""
+    try:
+        db.save(PROJECT, "long", "x" * 2000, {})
+    except Exception as error:
+        return error.errno
+    return db.get(PROJECT, "long")
+
+
 def main():
     where = urlparse(config["resultdb"])
     way = Way((where.hostname, where.port))
@@ -78,6 +87,7 @@ def main():
         way.cut(again)
         # The second one shows what the first one left behind.
         found += [saved(db, 2 * again + 1), saved(db, 2 * again + 2)]
+    found.append(too_long(db))
     db.drop(PROJECT)
     print(json.dumps(found))
 

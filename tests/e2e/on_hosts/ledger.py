@@ -64,8 +64,11 @@ def tasks():
     book.insert(NAME, "bad", task("bad", url="x" * 2000))
     book.update(NAME, "t1", task("t1", status=2))
     book.update(NAME, "t2", task("t2", url="x" * 2000))
+    book.update(NAME, "t3", task("t3", status=2, process={"callback": "x" * 70000}))
     book.flush()
-    found["after"] = [(db.get_task(NAME, one, ["status"]) or {}).get("status") for one in ("good", "bad", "t1", "t2")]
+    found["after"] = [
+        (db.get_task(NAME, one, ["status"]) or {}).get("status") for one in ("good", "bad", "t1", "t2", "t3")
+    ]
     found["count"] = sum(db.status_count(NAME).values())
     db.drop(NAME)
     return found

@@ -11,8 +11,7 @@ from common import config, connect_database
 from launcher import database
 from launcher.patience import Ending, Store
 
-NAME, COUNT, SECONDS = "untold", 8, 1.5
-"""A message that fails is put aside after half a second."""
+NAME, COUNT, SECONDS = "untold", 8, 1.0
 
 
 def status(number, ok):
@@ -41,7 +40,12 @@ def main():
         scheduler.in_processing(tasks, "t%d" % number)
         scheduler.status_queue.put(status(number, ok=number == COUNT))
     rounds_for(scheduler, SECONDS)
-    kept = {"held": client.hlen(scheduler.status_queue.held), "aside": client.llen("untold:status:failed")}
+    tries = max(hand.tries for hand in scheduler.hands)
+    kept = {
+        "held": client.hlen(scheduler.status_queue.held),
+        "aside": client.llen("untold:status:failed"),
+        "tries": tries,
+    }
     save = {"min_tick": 0, "retry_delay": {0: 7}, "crawl_config": {}}
     told = {"taskid": "_on_get_info", "project": NAME, "url": "data:,", "track": {"save": save}}
     scheduler.status_queue.put(told)
