@@ -28,6 +28,16 @@ return tonumber(ARGV[2]) - left
 """
 
 
+AT_MOST = 100_000
+"""Those that a person's command puts back: within a second."""
+
+
+def put_back(queue: str) -> str:
+    """The line that a person types into redis-cli, or behind it in a shell, to put all of a queue's back."""
+    script = " ".join(_BACK.split()).replace("'", '"')
+    return f"EVAL '{script}' 2 {queue}{FAILED} {queue} 0 {AT_MOST}"
+
+
 def taken_back(
     open: Open,
     password: str | None,

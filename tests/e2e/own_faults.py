@@ -163,7 +163,8 @@ time.sleep(600)' >/dev/null 2>&1 </dev/null &
     Fault(
         "put-aside",
         "node1",
-        "redis 'RPUSH processor2result:failed \"1406 (22001): Data too long\"'",
+        # A result of nothing, which a result_worker takes and drops.
+        "redis 'RPUSH processor2result:failed \"1406 (22001): Data too long\\n\\x92\\x80\\x80\"'",
         TYPED,
         evidence="processor2result:failed in Redis holds 1, the last with: 1406 (22001): Data too long",
     ),

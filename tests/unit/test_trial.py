@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 from typing import Any
 
 import pytest
 
 from fabfile.errors import Problem
-from fabfile.health.aside import MOST, taken_back
+from fabfile.health.aside import MOST, put_back, taken_back
 from fabfile.health.pulse import KEY, Pulse
 from fabfile.health.trial import Heard, heard, judged
 
@@ -91,6 +92,18 @@ def test_messages_that_a_broken_release_put_aside_go_back_in_their_order(server:
     # Somebody has emptied the list meanwhile.
     client.delete(QUEUE + ":failed")
     assert taken_back(lambda: dial(server), None, 0, {QUEUE: 1}) == {}
+
+
+def test_the_line_that_is_told_puts_all_back_in_order_and_says_how_many(server: RedisServer) -> None:
+    client = server.client
+    client.flushall()
+    client.rpush(QUEUE, b"waiting")
+    client.rpush(QUEUE + ":failed", b"KeyError: 'x'\n1\n\xff", b"2", b"1406 (22001): Data too long\n3")
+    command = shlex.split(put_back(QUEUE))
+    assert client.execute_command(*command) == 3
+    assert client.lrange(QUEUE, 0, -1) == [b"1\n\xff", b"2", b"3", b"waiting"]
+    assert not client.exists(QUEUE + ":failed")
+    assert client.execute_command(*command) == 0
 
 
 def test_pulses_are_heard_and_a_silent_redis_is_told(server: RedisServer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from ...health import work
+from ...health.aside import put_back
 from ...health.pulse import FAILED, of_host, pulses
 from ...inventory.roles import SCHEDULER
 from ...steps.shell import cmd
@@ -16,7 +17,7 @@ from .network import behind
 from .ports import port_of
 
 RESTART = "fab -H {host} doctor --fix"
-SCRIPT = "mend what the error names, in the project's script mostly, then, in Redis: DEL"
+MEND_FIRST = "mend what the error names, in the project's script mostly, then, in Redis: "
 
 
 def troubles(view: View) -> Iterator[tuple[Patient, KnownProgram, work.Trouble]]:
@@ -40,7 +41,7 @@ def aside(view: View) -> Iterator[Hit]:
     for host, answer in _answers(view)[:1]:
         for queue, (count, error) in answer.aside.items():
             name = f"{queue}{FAILED}"
-            fix = f"{SCRIPT} {name}"
+            fix = MEND_FIRST + put_back(queue)
             yield Hit(host.name, f"{name} in Redis holds {count}, the last with: {error}", fix=fix, items=(queue,))
 
 
@@ -140,9 +141,12 @@ CHECKS = (
         id="put-aside",
         title="a page or a result never arrives, and a log says that a message was put aside",
         cause="a component has failed five times at this message by an error of its own, or has ended with it five "
-        "times; nothing takes it any more. Once the list is gone, its pages are fetched again within minutes; for "
-        "results start their pages again",
-        fix=f"{SCRIPT} QUEUE:failed",
+        "times; nothing takes it any more. The command puts the whole list back at the head of its queue, and tells "
+        "how many messages these were. A message that fails again is put aside again, and one that can't be read "
+        "always is. DEL of the list gives up its messages: new tasks (newtask_queue:failed) and results "
+        "(processor2result:failed) are nowhere else, and come only with the next crawl of the page that they came "
+        "from; the pages of the other lists are fetched again within minutes",
+        fix=MEND_FIRST + put_back("QUEUE"),
         find=aside,
     ),
     Check(
