@@ -3,6 +3,7 @@
 from __future__ import absolute_import
 
 import logging
+import re
 import time
 
 from .clock import clock
@@ -109,8 +110,12 @@ class Loop(object):
             logging.warning("open messages stay held in Redis, until the next start")
 
 
-TROUBLE = ("LOADING", "BUSY", "MISCONF", "OOM", "READONLY", "MASTERDOWN", "NOREPLICAS", "NOAUTH", "NOPERM", "WRONGPASS")
-"""The words by which Redis begins when it can't serve anybody now."""
+TROUBLE = re.compile(
+    r"(?:^|: -?)(?:LOADING|BUSY|MISCONF|OOM|READONLY|MASTERDOWN|NOREPLICAS|NOAUTH|NOPERM|WRONGPASS)\b"
+)
+"""The words by which Redis begins when it can't serve anybody now; before Redis 7 those of a script stand within."""
+KNOWN = ("NoPermissionError", "ReadOnlyError", "OutOfMemoryError", "MasterDownError")
+"""The client's kinds of errors from which it takes that word away; older ones know fewer."""
 FORBIDDEN = ("ACL failure in script", "The user executing the script")
 """Those of a script that does what its user may not."""
 
@@ -128,8 +133,10 @@ def redis_lost(error):
 
     if redis_cut(error):
         return True
-    # The client takes the first word away for an error that it knows.
-    if isinstance(error, (redis.exceptions.NoPermissionError, redis.exceptions.ReadOnlyError)):
+    known = [getattr(redis.exceptions, name, None) for name in KNOWN]
+    if isinstance(error, tuple(kind for kind in known if kind)):
         return True
     told = str(error)
-    return isinstance(error, redis.ResponseError) and (told.startswith(TROUBLE) or any(one in told for one in FORBIDDEN))
+    return isinstance(error, redis.ResponseError) and (
+        TROUBLE.search(told) is not None or any(one in told for one in FORBIDDEN)
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import umsgpack
-from redis import Redis, TimeoutError
+from redis import Redis, ResponseError, TimeoutError
 
 from ..waiting import eventually
 from .held import held_queue
@@ -256,3 +256,48 @@ def test_an_answer_that_does_not_come_is_not_waited_for_any_longer(running: Redi
     held_queue(redis).put("x")
     assert bells.wait(AT_ONCE) is True
     bells.drop()
+
+
+IN_SCRIPT = "Error running script (call to f_4b04b1f3c0ab8b5b4e5ccbc6f80f2ac1ba3f1f3a): @user_script:12: "
+"""The beginning of what Redis before 7 says of a script, of which the client takes no more than `ERR` away."""
+
+
+@pytest.mark.parametrize(
+    ("told", "lost"),
+    [
+        ("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.", True),
+        (IN_SCRIPT + "@user_script: 12: -MISCONF Redis is configured to save RDB snapshots, but it is not", True),
+        (IN_SCRIPT + "@user_script: 12: -OOM command not allowed when used memory > 'maxmemory'.", True),
+        (IN_SCRIPT + "@user_script: 12: -READONLY You can't write against a read only replica.", True),
+        (IN_SCRIPT + "-NOREPLICAS Not enough good replicas to write.", True),
+        ("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", True),
+        (IN_SCRIPT + "@user_script: 12: Unknown Redis command called from Lua script", False),
+        (IN_SCRIPT + "WRONGTYPE Operation against a key holding the wrong kind of value", False),
+        ("BUSYGROUP Consumer Group name already exists", False),
+        ("wrong number of arguments for 'llen' command", False),
+    ],
+)
+def test_a_redis_that_can_t_serve_is_known_by_its_word_also_within_a_scripts_error(told: str, lost: bool) -> None:
+    assert redis_lost(ResponseError(told)) is lost
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [("maxmemory", "1"), ("min-replicas-to-write", "3"), ("replicaof", "127.0.0.1 1")],
+    ids=lambda one: one[0],
+)
+def test_programs_wait_for_a_redis_that_takes_nothing_from_their_scripts(
+    tmp_path: Path, setting: tuple[str, str]
+) -> None:
+    name, value = setting
+    with serving(tmp_path) as server:
+        pages = held_queue(server.client)
+        if name == "replicaof":
+            server.client.replicaof(*value.split())
+        else:
+            server.client.config_set(name, value)
+        for act in (lambda: pages.scripts.beat(args=[60, pages.held]), lambda: pages.put_packed(packed(1))):
+            pages.store.patient = False
+            with pytest.raises(ResponseError) as raised:
+                act()
+            assert redis_lost(raised.value), raised.value
