@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from . import render
-from .inventory import Fleet, Host, Program, commands, doors, renderers
+from .inventory import Fleet, Host, Program, commands, doors, ends, renderers
 from .inventory.order import role_of
 from .inventory.roles import MYSQL, PHANTOMJS, REDIS, ROLES, STORES, WEBUI
 from .sources import kept_runtimes, lock_digest
@@ -219,7 +219,7 @@ def supervision(fleet: Fleet, host: Host, roles: Sequence[str] = (), take_files:
         Leftovers(where),
         daemon,
         Watcher(where),
-        Programs(where, wanted, everything, frozenset(roles), daemon),
+        Programs(where, wanted, everything, frozenset(roles), daemon, stop_seconds=stop_seconds),
         Writable(where) if take_files else None,
     )
 
@@ -247,7 +247,8 @@ def back(fleet: Fleet, word: str, programs: Mapping[str, str], roles: Sequence[s
     """A release that a host keeps, and its programs, as they were then: their fingerprints by their names."""
     where = place(fleet)
     wanted = tuple((name, mark) for name, mark in programs.items() if not roles or role_of(name) in roles)
-    return [Back(where, word), Programs(where, wanted, frozenset(programs), frozenset(roles))]
+    seconds = ends.all_stop_seconds(fleet, map(role_of, programs))
+    return [Back(where, word), Programs(where, wanted, frozenset(programs), frozenset(roles), stop_seconds=seconds)]
 
 
 def removal(fleet: Fleet, host: Host) -> list[Step]:

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .inventory import Fleet, Host, Program, Redis, commands, doors, renderers
+from .inventory import Fleet, Host, Program, Redis, commands, doors, ends, renderers
 from .inventory.passwords import Password
-from .inventory.roles import FETCHER, MYSQL, PHANTOMJS, PROGRAMS, REDIS, ROLES, STOP_SECONDS, STORES, WEBUI, Role
+from .inventory.roles import FETCHER, MYSQL, PHANTOMJS, PROGRAMS, REDIS, ROLES, STORES, WEBUI, Role
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -185,13 +185,7 @@ def boot_unit(fleet: Fleet, host: Host, script: str) -> str:
 
 def stop_seconds(fleet: Fleet, host: Host) -> int:
     """The seconds that a host's supervisord may take until all its programs, and then itself, have ended."""
-    return sum(_stop_seconds(fleet, ROLES[program.role]) for program in fleet.programs(host)) + 30
-
-
-def _stop_seconds(fleet: Fleet, role: Role) -> int:
-    """How long a program may take to stop; a fetcher as long as hosts.toml gives its open requests."""
-    own = fleet.pyspider.fetcher.stop_seconds if role is FETCHER else None
-    return own + STOP_SECONDS if own else role.stop_seconds
+    return ends.all_stop_seconds(fleet, [program.role for program in fleet.programs(host)])
 
 
 def launcher(*roles: Role) -> dict[str, str]:
@@ -260,7 +254,7 @@ def _values(fleet: Fleet, host: Host, program: Program, fingerprint: str) -> dic
         "priority": role.priority,
         "stopsignal": role.stop_signal,
         "stopasgroup": "true" if role.stop_group else "false",
-        "stop_seconds": _stop_seconds(fleet, role),
+        "stop_seconds": ends.stop_seconds(fleet, role),
         "log": program.log,
     }
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import Problem
-from ..inventory import TLS
+from ..inventory import TLS, Fleet
+from ..inventory.ends import stop_seconds
 from ..inventory.roles import ROLES, SCHEDULER
 from . import pulse, redis
 from .deadline import Open
@@ -69,9 +70,11 @@ def tells(role: str) -> bool:
     return bool(ROLES[role].launcher)
 
 
-def seconds(role: str) -> float:
+def seconds(fleet: Fleet, role: str) -> float:
     """The time that programs of this role have until they have done something."""
-    return READ_SECONDS if role == SCHEDULER.name else ROLES[role].stop_seconds + SPARE_SECONDS
+    if role == SCHEDULER.name:
+        return READ_SECONDS
+    return max(ROLES[role].stop_seconds, stop_seconds(fleet, ROLES[role])) + SPARE_SECONDS
 
 
 def judged(program: str, role: str, pid: int, by: Heard, others: Iterable[Pulse]) -> Judged:

@@ -97,7 +97,8 @@ PHANTOMJS = Role(
     on_command_line=("port", "args", "phantomjs-path"),
     made_of=lambda fleet: (fleet.phantomjs.sha256,),
 )
-# A component ends what it has in hand: a page takes a fetcher up to 20 s, a script a processor 30 s.
+# A component ends what it has in hand: a page takes a fetcher up to 20 s, a script a processor 30 s, or what
+# hosts.toml says (ends.py).
 RESULT_WORKER = Role(
     name="result_worker",
     kind="component",

@@ -17,7 +17,8 @@ ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 
 def apply(options):
     """reread, then exactly the named programs are updated, restarted or removed; waits for them."""
-    server = rpc.supervisor(options["socket"], options["seconds"])
+    # One that ends answers once it has.
+    server = rpc.supervisor(options["socket"], max(options["seconds"], options.get("stop_seconds", 0)))
     now = logs.log_sizes(options["logs"])
     options["since"] = dict(options.get("since", {}), **dict((name, now.get(name, 0)) for name in options["restart"]))
     added, changed, removed = server.reloadConfig()[0]

@@ -33,6 +33,8 @@ class Programs:
     daemon: Daemon | None = None
     """The step that starts their supervisord just before."""
     seconds: float = 60
+    stop_seconds: float = 60
+    """The time that all of them may take to end, one after the other."""
     name: str = "programs"
 
     def probe(self) -> Probe:
@@ -87,17 +89,20 @@ class Programs:
             reopen=reopen,
             remove=remove,
             seconds=self.seconds,
+            stop_seconds=self.stop_seconds,
             since=dict(since),
         )
-        return action(says, script, limit=self.seconds * 2 + 30)
+        ends = self.stop_seconds if restart or remove else 0
+        return action(says, script, limit=self.seconds * 2 + ends + 30)
 
     def reload(self) -> Action:
         """The full `supervisorctl reload`: supervisord and every program start again."""
         names = sorted(self.all_names)
+        seconds = self.seconds + self.stop_seconds
         return action(
             "reload supervisord and all its programs",
-            self.place.as_work("reload", wait=names, seconds=self.seconds),
-            150,
+            self.place.as_work("reload", wait=names, seconds=seconds),
+            seconds * 2 + 30,
         )
 
 

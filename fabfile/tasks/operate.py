@@ -12,6 +12,7 @@ from .. import plan
 from ..errors import Problem, Say, printable
 from ..health.redis import redis_report
 from ..inventory import Host
+from ..inventory.ends import stop_seconds
 from ..inventory.order import Chosen, Phase, named, starting, stopping
 from ..inventory.roles import ROLES, SCHEDULER
 from ..inventory.turns import Turn, turns
@@ -146,7 +147,7 @@ def _awake(chosen: Chosen, seen: Mapping[str, Found]) -> Chosen:
 
 def ended(run: Run, on_purpose: bool, phase: Phase, host: Host) -> Ended:
     """The step that stops the programs of a phase on one host."""
-    seconds = ROLES[phase.role].stop_seconds + SPARE_SECONDS
+    seconds = stop_seconds(run.target.fleet, ROLES[phase.role]) + SPARE_SECONDS
     return Ended(plan.place(run.target.fleet), phase.names[host.name], on_purpose, seconds)
 
 

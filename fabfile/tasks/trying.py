@@ -97,7 +97,7 @@ def tried(
         failed = [host for host, several in found.items() if any(one.kind == "failed" for one in several.values())]
         # Messages fail until their programs end.
         early = bool(failed) and not tolerated(run, failed)
-        if early or not any(_undecided(several, time.monotonic() - start) for several in found.values()):
+        if early or not any(_undecided(run, several, time.monotonic() - start) for several in found.values()):
             return {host: fault for host, several in found.items() if (fault := _fault(several, early))}
         time.sleep(POLL_SECONDS)
 
@@ -166,8 +166,9 @@ def _words(live: KnownProgram | None) -> str:
     return f", its last error: {log.error}" if log and log.error else ""
 
 
-def _undecided(several: Mapping[str, Judged], elapsed: float) -> bool:
-    return any(one.kind == "open" and elapsed <= trial.seconds(role_of(name)) for name, one in several.items())
+def _undecided(run: Run, several: Mapping[str, Judged], elapsed: float) -> bool:
+    fleet = run.target.fleet
+    return any(one.kind == "open" and elapsed <= trial.seconds(fleet, role_of(name)) for name, one in several.items())
 
 
 def _fault(several: Mapping[str, Judged], early: bool) -> Failure | None:

@@ -109,6 +109,16 @@ def test_a_deploy_leaves_alone_what_was_stopped_on_purpose(states: Any, stopped:
     assert said(step, found(states, *stopped)) == says
 
 
+def test_a_change_of_programs_has_the_time_in_which_they_end() -> None:
+    def limits(seconds: float) -> list[float]:
+        step = Programs(PLACE, (("fetcher1", "r2"),), frozenset({"fetcher1"}), stop_seconds=seconds)
+        (change,) = step.diff(found({"fetcher1": "RUNNING"}))
+        assert f'"stop_seconds": {seconds}' in change.script
+        return [change.limit, step.reload().limit]
+
+    assert all(long >= short + 440 for short, long in zip(limits(60), limits(500), strict=True))
+
+
 def test_nobody_waits_for_it_where_supervisord_starts() -> None:
     step = Programs(PLACE, (("fetcher1", "r1"), ("fetcher2", "r1")), frozenset(NAMES))
     answer = found({}, "fetcher1", supervisord={"answers": False, "errno": 2})

@@ -23,12 +23,17 @@ from supervisor.options import ServerOptions
 
 from fabfile import render
 from fabfile.errors import WrongInput
+from fabfile.health import trial
 from fabfile.inventory import TLS, Fleet, load
 from fabfile.inventory.roles import PROGRAMS, WEBUI
 from fabfile.steps.base import Found
 from fabfile.steps.release import MARK, SHOWN, CurrentRelease
 
 from .servers import Authority
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
+
+from launcher import wiring  # type: ignore[import-not-found]
 
 PROJECT = Path(__file__).parent.parent.parent
 GOLDEN = Path(__file__).parent / "golden"
@@ -315,6 +320,21 @@ def test_a_fetcher_is_given_the_time_that_it_gives_its_requests(tmp_path: Path) 
     found = sections(render.program_sections(one, one.host("spider2"), "rt1"))
     assert {values["stopwaitsecs"] for name, values in found.items() if "fetcher" in name} == {"65"}
     assert json.loads(render.config_json(one))["fetcher"]["stop-seconds"] == 55
+
+
+@pytest.mark.parametrize(("limit", "wanted"), [(5, 40), (30, 40), (120, 130)])
+def test_a_processor_is_given_the_time_that_a_page_may_take(tmp_path: Path, limit: int, wanted: int) -> None:
+    text = ("process-time-limit = 60\n", f"process-time-limit = {limit}\n")
+    one = fleet(tmp_path, text)
+    found = sections(render.program_sections(one, one.host("spider2"), "rt1"))
+    assert {values["stopwaitsecs"] for name, values in found.items() if "processor" in name} == {str(wanted)}
+    options = json.loads(render.config_json(one))["processor"]
+    assert max(20, limit) == wiring.stop_seconds("processor", options) <= wanted - 10
+    assert wiring.stop_seconds("processor", {}) == 30 and wiring.stop_seconds("fetcher", {}) == 20
+    # The trial of a new release, and the step that stops programs, wait as long.
+    assert trial.seconds(one, "processor") == wanted + trial.SPARE_SECONDS
+    assert trial.seconds(one, "fetcher") == 30 + trial.SPARE_SECONDS
+    assert render.stop_seconds(one, one.host("spider2")) > 2 * wanted
 
 
 def test_one_more_instance_leaves_the_sections_of_its_siblings_alone(tmp_path: Path) -> None:
