@@ -12,6 +12,16 @@ FAILED = ":failed"
 """The end of the name of a list with the messages of a queue that were put aside."""
 
 
+class Wait(Struct, frozen=True):
+    """A store that a process waits for."""
+
+    store: str
+    """Its name in sentences."""
+    seconds: float
+    """The time since it answered last."""
+    error: str = ""
+
+
 class Pulse(Struct, frozen=True):
     """The work of one process; times are its host's, in seconds since 1970."""
 
@@ -32,6 +42,8 @@ class Pulse(Struct, frozen=True):
     """The stores that it waits for."""
     refused: tuple[str, ...] = ()
     """The words of those that answer, and refuse what it asks for."""
+    waits: tuple[Wait, ...] = ()
+    """`away` with times and errors; empty where the release is older."""
 
     @property
     def silent(self) -> float:

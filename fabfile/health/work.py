@@ -51,6 +51,8 @@ Each asks for work some times a second, whatever the crawl does (pyspider's mess
 """
 QUIET: Mapping[str, float] = {**PATIENCE, FETCHER.name: 150.0, SCHEDULER.name: 60.0}
 """Seconds without a message, while some wait, after which nobody takes them. A page may take a fetcher 120 s."""
+AWAY = 30.0
+"""Seconds without an answer after which a store is away for a program; the restart of a MySQL takes less."""
 STALLED = 330.0
 """Seconds in which a scheduler with a due task does something: it tries a project that it has paused after 300."""
 
@@ -80,14 +82,20 @@ class Measures:
     """Seconds that one message may take, by role."""
     pulses: Mapping[str, Pulse] = field(default_factory=dict)
     """What the programs tell of themselves, by their names; empty where nothing was told."""
+    down: frozenset[str] = frozenset()
+    """The stores, by their names in sentences, that answer nobody: no fault of the programs that wait for them."""
 
 
 def measures(
-    fleet: Fleet, ports: Mapping[str, int], idle: Mapping[str, float], pulses: Mapping[str, Pulse] | None = None
+    fleet: Fleet,
+    ports: Mapping[str, int],
+    idle: Mapping[str, float],
+    pulses: Mapping[str, Pulse] | None = None,
+    down: Iterable[str] = (),
 ) -> Measures:
     """The measures for the programs of a host."""
     limit = fleet.pyspider.processor.process_time_limit or 0
-    return Measures(idle, ports, {PROCESSOR.name: 30.0 + 2.0 * limit}, pulses or {})
+    return Measures(idle, ports, {PROCESSOR.name: 30.0 + 2.0 * limit}, pulses or {}, frozenset(down))
 
 
 def trouble(program: KnownProgram, by: Measures) -> Trouble | None:
@@ -99,6 +107,7 @@ def trouble(program: KnownProgram, by: Measures) -> Trouble | None:
         ("halted", _halted(program, seen)),
         ("failing", _failing(seen.log) if seen.log else ""),
         ("failing", _refused(program, by)),
+        ("failing", _cut_off(program, by)),
         ("restarting", _restarting(seen)),
         ("rpc-mute", _mute(program, seen, by)),
         ("hung", _hung(program, seen, by)),
@@ -138,6 +147,17 @@ def _refused(program: KnownProgram, by: Measures) -> str:
     if told is None or told.pid != program.pid or not told.refused:
         return ""
     return f"it fails at every message, and tries again: {told.refused[0]}"
+
+
+def _cut_off(program: KnownProgram, by: Measures) -> str:
+    """It waits for a store that answers others."""
+    told = by.pulses.get(program.name)
+    if told is None or told.pid != program.pid:
+        return ""
+    one = next((one for one in told.waits if one.seconds > AWAY and one.store not in by.down), None)
+    return (
+        f"it has waited for {one.store} for {one.seconds:.0f} s, and does nothing meanwhile: {one.error}" if one else ""
+    )
 
 
 def _mute(program: KnownProgram, seen: Work, by: Measures) -> str:

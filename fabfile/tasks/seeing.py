@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from ..health.pulse import of_host
 from ..health.verdict import ClusterView, nothing_yet
 from ..health.work import Measures, measures
 from ..inventory import Fleet, Host
+from ..inventory.roles import MYSQL, REDIS
 from ..runs.engine import look, look_again
 from ..runs.outcomes import Outcome
 from ..runs.run import Run
@@ -52,7 +53,8 @@ def see(run: Run, spent: bool = False, away: Mapping[str, HostStatus] = NOBODY) 
         mysql, overdue = _mysql(chosen, reachable)
     with run.progress.of("Redis", "asked"), run.timings.span(chosen.fleet.stores.redis.host, "ask Redis"):
         redis, motion = _redis(chosen, reachable)
-    measured = tuple(replace(view, measures=_measures(chosen.fleet, view, motion)) for view in views)
+    down = [role.title for role, report in ((MYSQL, mysql), (REDIS, redis)) if not report.ok]
+    measured = tuple(replace(view, measures=_measures(chosen.fleet, view, motion, down)) for view in views)
     return ClusterView(chosen.fleet, measured, mysql, redis, motion, overdue)
 
 
@@ -64,9 +66,9 @@ def _view(fleet: Fleet, host: Host, outcome: Outcome, sight: Sight | None) -> Ho
     return HostStatus(host, wanted, outcome.status != "unreachable", outcome.cause, sight, listed)
 
 
-def _measures(fleet: Fleet, view: HostStatus, motion: Motion) -> Measures:
+def _measures(fleet: Fleet, view: HostStatus, motion: Motion, down: Collection[str]) -> Measures:
     ports = {one.name: one.port for one in fleet.programs(view.host) if one.port} if view.host in fleet.hosts else {}
-    return measures(fleet, ports, motion.idle, of_host(motion.pulses, view.host.name))
+    return measures(fleet, ports, motion.idle, of_host(motion.pulses, view.host.name), down)
 
 
 def _mysql(chosen: Target, reachable: list[Host]) -> tuple[stores.MySQLReport, dict[str, int]]:

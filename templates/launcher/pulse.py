@@ -7,6 +7,7 @@ import os
 import time
 
 from . import lua
+from .clock import clock
 from .words import one_line
 
 
@@ -48,7 +49,15 @@ class Pulse(object):
     def text(self):
         away = [store.name for store in self.stores if store.away_since is not None]
         refused = [one_line(store.refusal) for store in self.stores if store.refusal]
-        return json.dumps(dict(self.counts, at=time.time(), away=away, refused=refused), sort_keys=True)
+        told = dict(self.counts, at=time.time(), away=away, refused=refused, waits=list(self.waits()))
+        return json.dumps(told, sort_keys=True)
+
+    def waits(self):
+        for store in self.stores:
+            # Another thread may hear from it meanwhile.
+            since = store.away_since
+            if since is not None:
+                yield {"store": store.name, "seconds": round(clock() - since, 1), "error": store.error}
 
     def tell(self, client):
         client.hset(lua.PULSE, self.field, self.text())

@@ -76,11 +76,12 @@ class Component(object):
             self.instance.quit()
 
     def begin(self):
-        """Waits until both stores really answer, gives back what an earlier process of this host held, and lives."""
+        """Lives, waits until both stores really answer, and gives back what an earlier process of this host held."""
         self.pulse.state("waits for its stores")
         self.redis_store.ask(self.client.ping)
-        self.wait_for_mysql()
+        # It tells that it waits for MySQL, too.
         self.life.begin()
+        self.wait_for_mysql()
         gone = self.redis_store.ask(lambda: returning.give_back_gone(self.client, self.scripts, self.consumer))
         for held in gone:
             logging.warning("%s has ended: its messages are back in their queue", held)

@@ -14,6 +14,7 @@ from ..waiting import until
 from .conftest import PROJECT as FOLDER
 from .conftest import Cluster
 from .faults import BIN, SHELL, as_printed, found, healthy_again, silent
+from .test_doctor_network import OPEN, blocked
 
 pytestmark = pytest.mark.e2e
 
@@ -84,6 +85,14 @@ def test_a_fetcher_whose_port_is_taken_does_not_live_by_halves_and_comes_up_when
     with caused(cluster, ("node3",), HELD, "rm -f /tmp/held"):
         assert "RUNNING" not in cluster.on("node3", "cat /tmp/held")
         until(lambda: cluster.status()["healthy"], 60)
+
+
+def test_a_host_whose_way_to_mysql_is_closed_is_not_well_and_doctor_names_the_way_alone(cluster: Cluster) -> None:
+    cause = f"{blocked('output', 'tcp dport 3306 drop')}; $CTL restart processor1"
+    with caused(cluster, ("node2",), cause, OPEN):
+        said = "node2: processor1 is RUNNING, but it has waited for MySQL for "
+        until(lambda: any(said in problem for problem in cluster.status()["problems"]), 75)
+        assert {(one["id"], one["host"]) for one in found(cluster)} == {("firewall", "node2")}
 
 
 def test_a_program_that_ends_over_and_over_is_named(cluster: Cluster) -> None:

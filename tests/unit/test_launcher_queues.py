@@ -15,9 +15,12 @@ from typing import Any
 
 import pytest
 import umsgpack
+from msgspec.json import decode
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from fabfile.health.pulse import Pulse as Told
 
 from .held import held_queue
 from .redis_server import RedisServer, serving
@@ -387,6 +390,18 @@ def test_a_process_tells_what_it_does_and_keeps_its_messages(redis: Redis) -> No
     life.end()
     life.forget()
     assert not redis.exists(lua.PULSE)
+
+
+def test_a_process_that_waits_for_a_store_tells_for_how_long_and_why() -> None:
+    store, pulse = Store("MySQL", redis_lost, Ending()), Pulse("processor", "h/p/1.2.3")
+    pulse.stores.append(store)
+    store.away(OSError("no\nway"))
+    store.away_since -= 40
+    told = decode(pulse.text(), type=Told)
+    (one,) = told.waits
+    assert (told.away, one.store, one.error) == (("MySQL",), "MySQL", "no way") and 40 <= one.seconds < 45
+    store.back()
+    assert decode(pulse.text(), type=Told).waits == ()
 
 
 def page(number: int) -> bytes:

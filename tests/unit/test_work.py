@@ -89,6 +89,20 @@ def told(**changed: Any) -> dict[str, Pulse]:
             {"away": ["MySQL"], "refused": [f"MySQL: {ERROR}"]},
             f"it fails at every message, and tries again: MySQL: {ERROR}",
         ),
+        ({"away": ["MySQL"], "waits": [{"store": "MySQL", "seconds": 29.0, "error": "2003"}]}, ""),
+        (
+            {"away": ["MySQL"], "waits": [{"store": "MySQL", "seconds": 3600.4, "error": "2003: no way"}]},
+            "it has waited for MySQL for 3600 s, and does nothing meanwhile: 2003: no way",
+        ),
+        (
+            # At its start.
+            {"state": "waits for its stores", "waits": [{"store": "MySQL", "seconds": 40.0, "error": "2003"}]},
+            "it has waited for MySQL for 40 s",
+        ),
+        (
+            {"pid": 8, "asked_at": 1000.0, "waits": [{"store": "MySQL", "seconds": 40.0, "error": "2003"}]},
+            "",
+        ),
         ({"state": "waits for the lease"}, ""),
         # The word of an earlier process.
         ({"pid": 8}, ""),
@@ -103,6 +117,14 @@ def test_a_program_whose_pulse_goes_on_and_whose_work_does_not_hangs(pulse: dict
         ]
     ).programs
     assert says in str(trouble(one, by) or "") and bool(says) == bool(trouble(one, by))
+
+
+def test_a_store_that_is_down_for_all_is_told_once_and_not_by_each_program() -> None:
+    by = told(away=["MySQL"], waits=[{"store": "MySQL", "seconds": 3600.0, "error": "2003"}])
+    (one,) = sights.sight(
+        programs=[{"name": "processor1", "pid": 9, "uptime_s": 900, "work": {"role": "processor"}}]
+    ).programs
+    assert trouble(one, Measures(pulses=by)) and not trouble(one, Measures(pulses=by, down=frozenset({"MySQL"})))
 
 
 @pytest.mark.parametrize(
@@ -203,6 +225,23 @@ def test_doctor_names_a_program_that_does_not_work(fleet: Any, host: str, work: 
         seen["sight"]["programs"][index]["work"] = work
 
     assert set(diagnosis(fleet, **{host: change})) == {(wanted, host)}
+
+
+@pytest.mark.parametrize(("error", "wanted"), [(None, "failing"), ("2003: Can't connect", "mysql-refused")])
+def test_doctor_names_the_way_to_a_store_once(fleet: Any, error: str | None, wanted: str) -> None:
+    """A program that waits for MySQL is a finding of its own only where MySQL answers its host."""
+
+    def change(seen: Answer) -> None:
+        one = next(one for one in seen["sight"]["programs"] if one["name"] == "processor1")
+        one["work"] = {"role": "processor"}
+        waits = [{"store": "MySQL", "seconds": 60.0, "error": "2003: Can't connect"}]
+        pulse = {"pid": one["pid"], "role": "processor", "at": 9, "asked_at": 9, "state": "works", "waits": waits}
+        asked = seen["asked"][0]
+        asked["redis"]["pulses"] = {"node2/processor1": json.dumps(pulse)}
+        for answer in asked["mysql"].values():
+            answer |= {"error": error, "errno": 2003 if error else 0}
+
+    assert set(diagnosis(fleet, node2=change)) == {(wanted, "node2")}
 
 
 def test_a_full_queue_of_a_busy_crawl_is_no_finding(fleet: Any) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from ...health import work
 from ...health.aside import put_back
 from ...health.pulse import FAILED, of_host, pulses
-from ...inventory.roles import SCHEDULER
+from ...inventory.roles import MYSQL, REDIS, SCHEDULER
 from ...steps.shell import cmd
 from ...steps.sight import KnownProgram
-from ..answers import RedisAnswer
+from ..answers import Answer, RedisAnswer
 from ..facts import ProgramLog
 from ..findings import Check, Hit, Patient, View
 from .network import behind
@@ -26,10 +26,19 @@ def troubles(view: View) -> Iterator[tuple[Patient, KnownProgram, work.Trouble]]
     told = pulses({name: text for _, answer in _answers(view) for name, text in answer.pulses.items()})
     for host in view.seen:
         ports = {one.name: port for one in host.configured if (port := port_of(host, one))}
-        measures = work.measures(view.fleet, ports, idle, of_host(told, host.name))
+        measures = work.measures(view.fleet, ports, idle, of_host(told, host.name), _faulty(host))
         for program in host.programs:
             if found := work.trouble(program, measures):
                 yield host, program, found
+
+
+def _faulty(host: Patient) -> list[str]:
+    """The stores that do not answer this host as they should: other checks name them, with their reason."""
+    answers: dict[str, list[Answer]] = {
+        MYSQL.title: [answer for asked in host.asked for answer in asked.mysql.values()],
+        REDIS.title: [asked.redis for asked in host.asked if asked.redis],
+    }
+    return [title for title, several in answers.items() if any(one.error for one in several)]
 
 
 def _answers(view: View) -> list[tuple[Patient, RedisAnswer]]:
@@ -112,7 +121,8 @@ CHECKS = (
     Check(
         id="failing",
         title="RUNNING, and each page or result ends with an error",
-        cause="the program takes its messages and fails at each of them; the last error line says why",
+        cause="the program takes its messages and fails at each of them, or waits for a store that does not answer it; "
+        "the last error line says why",
         fix="read the program's log, and mend what it names",
         find=_found("failing"),
     ),
