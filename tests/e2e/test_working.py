@@ -87,6 +87,7 @@ def test_a_fetcher_whose_port_is_taken_does_not_live_by_halves_and_comes_up_when
         until(lambda: cluster.status()["healthy"], 60)
 
 
+@pytest.mark.long
 def test_a_host_whose_way_to_mysql_is_closed_is_not_well_and_doctor_names_the_way_alone(cluster: Cluster) -> None:
     cause = f"{blocked('output', 'tcp dport 3306 drop')}; $CTL restart processor1"
     with caused(cluster, ("node2",), cause, OPEN):
