@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 
 from .blocking import SECONDS, readable
 from .clock import clock
+from .large import LARGEST, LARGEST_MESSAGE, limited, without_content
 from .life import ends_with_it
 from .packing import pack
 from .patience import Ended
@@ -138,6 +139,8 @@ class KeepingFetcher(object):
         super(KeepingFetcher, self).__init__(*args, **kwargs)
         self.open = {}
         self.fetched = deque()
+        if hasattr(getattr(self, "http_client", None), "_curl_setup_request"):
+            limited(self.http_client, LARGEST)
 
     def send_result(self, type, task, result):
         """Called in the loop's thread when a page is there."""
@@ -254,7 +257,10 @@ class KeepingFetcher(object):
         try:
             if isinstance(result, Exception):
                 raise result
-            return number, [(self.outqueue.name, pack((task, result)))]
+            message = pack((task, result))
+            if len(message) > LARGEST_MESSAGE:
+                message = pack((task, without_content(task, result)))
+            return number, [(self.outqueue.name, message)]
         except Exception as error:
             self.pulse.failed(error)
             self.inqueue.fail(number, error)

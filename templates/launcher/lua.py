@@ -171,19 +171,23 @@ end
 local numbers = redis.call('HKEYS', KEYS[1])
 table.sort(numbers, function(a, b) return tonumber(a) > tonumber(b) end)
 local last = math.min(#numbers, tonumber(ARGV[2]))
+local messages, counts, worst, most = {}, {}, 0, tonumber(ARGV[3])
 for i = 1, last do
-    local message = redis.call('HGET', KEYS[1], numbers[i])
-    local ends = 0
-    if ARGV[1] ~= 'handed' and #numbers == 1 then
-        local count = KEYS[2] .. ':ends:' .. redis.sha1hex(message)
-        ends = redis.call('INCR', count)
-        redis.call('EXPIRE', count, 3600)
-        if ends >= tonumber(ARGV[3]) then redis.call('DEL', count) end
+    messages[i] = redis.call('HGET', KEYS[1], numbers[i])
+    local own = tonumber(#numbers == 1 and ARGV[5] or ARGV[6])
+    if ARGV[1] ~= 'handed' and own > 0 then
+        counts[i] = KEYS[2] .. ':ends:' .. redis.sha1hex(messages[i])
+        local ends = redis.call('INCRBY', counts[i], own)
+        redis.call('EXPIRE', counts[i], 3600)
+        if ends >= most then worst, most = i, ends end
     end
-    if ends >= tonumber(ARGV[3]) then
-        redis.call('RPUSH', KEYS[2] .. ':failed', ARGV[4] .. '\\n' .. message)
+end
+for i = 1, last do
+    if i == worst then
+        redis.call('DEL', counts[i])
+        redis.call('RPUSH', KEYS[2] .. ':failed', ARGV[4] .. '\\n' .. messages[i])
     else
-        redis.call('LPUSH', KEYS[2], message)
+        redis.call('LPUSH', KEYS[2], messages[i])
         ring(KEYS[2] .. ':bell')
     end
     redis.call('HDEL', KEYS[1], numbers[i])
@@ -194,10 +198,12 @@ return #numbers - last
 """
     % (CONSUMERS, CONSUMERS)
 )
-"""KEYS held, list; ARGV why (silent, gone, handed), most, ends that are too many, error. The number that is left.
+"""KEYS held, list; ARGV why (silent, gone, handed), most, points that are too many, error, the points of a message
+that was in hand alone, and of one among several. The number that is left.
 
 The last one goes first, each to the head: so a part at a time keeps the order. A consumer that ends again and again
-with one and the same message in its hands has been ended by it.
+with one and the same message in its hands has been ended by it. Where there were several, one is put aside at each
+end: the one that has seen the most ends, and of such the one that was in hand for longest.
 """
 
 BEAT = (

@@ -29,6 +29,8 @@ PART = 100
 """Messages that move in one step: Redis does nothing else meanwhile."""
 ENDS = 5
 """The times that a consumer may end with one message, before that message is put aside."""
+ENDS_AMONG = 20
+"""The same for a message that was one of several in its hands: most of those are no reason for its end."""
 ROOM_SECONDS = 0.3
 """Seconds after which it looks by itself whether there is room: programs of an older release ring at no take."""
 HELD = ":held:"

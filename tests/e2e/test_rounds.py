@@ -90,6 +90,23 @@ def test_a_page_without_a_turn_at_its_renderer_is_asked_for_again(cluster: Clust
     assert found == {"asked": ["http://x.example/"] * 3, "answer": {"status_code": 200}, "open": 0}
 
 
+def test_a_page_that_is_too_large_ends_its_request_with_an_error_that_says_so(cluster: Cluster) -> None:
+    """With and without Content-Length, and one that unpacks to more; what is as large as allowed, and HEAD, arrive."""
+    found = on_host(cluster, "large.py")
+    status, error, _ = found["pages"].pop("cut")
+    assert status == 599 and "more than" not in error
+    too_large = [599, "HTTP 599: page of more than 1 MB", 0]
+    assert found["pages"] == {
+        "told": too_large,
+        "stream": too_large,
+        "unpacks": too_large,
+        "fits": [200, None, 1024 * 1024],
+        "head": [200, None, 0],
+    }
+    # The endless stream was left soon, and each connection is free again.
+    assert found["sent"] < 64 * 1024 * 1024 and found["free"] == 2
+
+
 def test_a_scheduler_rests_while_the_fetchers_queue_is_full_and_forgets_no_project(cluster: Cluster) -> None:
     found = on_host(cluster, "waits.py")
     assert found["full"] == 8

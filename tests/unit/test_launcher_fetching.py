@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import umsgpack
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
 
@@ -58,6 +59,21 @@ def test_a_task_at_which_the_fetcher_itself_fails_is_put_aside() -> None:
     assert fetcher.packed(fetcher.fetched[0]) is None
     assert [number for number, _ in fetcher.aside] == [7]
     assert fetcher.pulse.errors == [fetcher.aside[0][1]]
+
+
+def test_a_page_that_is_too_large_for_a_queue_is_one_that_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis closes the connection at a message of more than 512 MB, which looks like a Redis that is away."""
+    monkeypatch.setattr(fetching, "LARGEST_MESSAGE", 5000)
+    fetcher = Fetcher()
+    task = {"taskid": "t", "project": "p", "url": "http://x.example/", "fetch": {"save": {"page": 3}}}
+    page = {"status_code": 200, "url": "http://y.example/", "orig_url": task["url"], "time": 2.5, "content": "x" * 4000}
+    for content, status in (("x" * 4000, 200), ("x" * 6000, 599)):
+        number, ((name, message),) = fetcher.packed(((7, task), task, dict(page, content=content)))
+        told, result = umsgpack.unpackb(message)
+        assert (number, name, told, result["status_code"]) == (7, "pages", task, status)
+    assert result["content"] == "" and result["save"] == {"page": 3} and result["time"] == 2.5
+    assert result["error"] == "HTTP 599: page with its task of more than 256 MB"
+    assert fetcher.aside == [] and set(page) < set(result)
 
 
 def test_what_is_not_for_the_renderer_goes_straight_through() -> None:

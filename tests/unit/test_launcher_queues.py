@@ -243,8 +243,41 @@ def test_a_message_that_ends_each_of_its_consumers_is_put_aside(redis: Redis) ->
         returning.give_back(pages.scripts, pages.held, "gone")
     assert content(redis) == [1]
     (aside,) = redis.lrange("pages:failed", 0, -1)
-    assert aside.startswith(b"each of 5 consumers that took it ended with it\n")
+    assert aside.startswith(b"5 consumers ended with it, or 20 that had more in their hands\n")
     assert redis.keys("*:ends:*") == []
+
+
+def test_a_message_that_ends_its_consumers_among_others_is_put_aside_at_last_and_alone(redis: Redis) -> None:
+    """The first of those that saw all ends; what comes and goes beside it has seen fewer."""
+    fill(redis, 30)
+    for turn in range(20):
+        assert redis.llen("pages:failed") == 0
+        pages = held_queue(redis, consumer=f"h/p/{turn}.2.3")
+        taken = pages.take(5)
+        assert taken[0].message == 0
+        pages.done([taken[1].number])
+        returning.give_back(pages.scripts, pages.held, "gone")
+    (aside,) = redis.lrange("pages:failed", 0, -1)
+    assert umsgpack.unpackb(aside.partition(b"\n")[2]) == 0
+    assert content(redis) == list(range(21, 30))
+
+
+def test_the_last_of_many_that_go_back_in_parts_was_not_alone(redis: Redis) -> None:
+    fill(redis, 101)
+    for turn in range(6):
+        pages = held_queue(redis, consumer=f"h/p/{turn}.2.3")
+        assert len(pages.take(101)) == 101
+        returning.give_back(pages.scripts, pages.held, "gone")
+    assert content(redis) == list(range(101)) and redis.llen("pages:failed") == 0
+
+
+def test_no_end_of_a_scheduler_is_the_fault_of_one_of_its_many_messages(redis: Redis) -> None:
+    redis.rpush("status_queue", *[umsgpack.packb(number) for number in range(3)])
+    for turn in range(25):
+        queue = held_queue(redis, "status_queue", consumer=f"h/p/{turn}.2.3")
+        assert len(queue.take(3)) == 3
+        returning.give_back(queue.scripts, queue.held, "gone")
+    assert redis.llen("status_queue") == 3 and redis.keys("*:ends:*") == []
 
 
 def test_an_end_that_was_asked_for_hands_all_back_and_is_no_death(redis: Redis) -> None:
