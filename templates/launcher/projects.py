@@ -17,6 +17,14 @@ LONGEST_ASK = 600.0
 LOOK_AGAIN = 5.0
 """Seconds between two looks at the tasks on their way: each reads all queues."""
 
+HOUR = 3600
+MADE_UP = HOUR
+"""Seconds of which each tick is made up for: stores may be away for so long. pyspider counts a gap of any length."""
+STEP_BACK = 60
+"""Seconds by which a clock may be set back until ticks begin anew; else those that come again are waited for."""
+ROUND = (7 * 24 * HOUR, 24 * HOUR, 12 * HOUR, 6 * HOUR, 4 * HOUR, 3 * HOUR, 2 * HOUR, HOUR, 1)
+FINISHED = "on_finished"
+
 
 class ProjectsInSight(object):
     """Over pyspider's ThreadBaseScheduler. Each method names the fault that it mends."""
@@ -94,6 +102,9 @@ class ProjectsInSight(object):
         super(ProjectsInSight, self)._load_tasks(project)
         for taskid in on_the_way:
             self.in_processing(project.task_queue, taskid, only_known=True)
+        # pyspider tells no project of its end but one of whose tasks this very process has selected one.
+        if len(project.task_queue) > (FINISHED in project.task_queue):
+            project._selected_tasks = True
 
     def on_the_way(self):
         with self.flying_lock:
@@ -111,6 +122,20 @@ class ProjectsInSight(object):
                 return
             tasks.delete(taskid)
             tasks.processing.put(InQueueTask(taskid, exetime=time.time() + tasks.processing_timeout))
+
+    def _check_cronjob(self):
+        """pyspider counts each second by which a clock was set forward, for years of them, and waits after one back."""
+        now, last = int(time.time()), int(self._last_tick)
+        if last - STEP_BACK <= now <= last + MADE_UP:
+            return super(ProjectsInSight, self)._check_cronjob()
+        logging.warning("the clock has moved by %d s: ticks (@every) go on from now", now - last)
+        for project in list(self.projects.values()):
+            step = 0 if not project.active or project.waiting_get_info else int(project.min_tick)
+            tick = roundest(last, now, step) if step else None
+            if tick is not None:
+                self.on_select_task(cronjob(project.name, tick, self.taskdb.SUCCESS))
+        self._last_tick = now
+        return False
 
     def _check_select(self):
         """pyspider sends a task again after processing-timeout, also one that still waits in a queue."""
@@ -134,3 +159,27 @@ class ProjectsInSight(object):
 def overdue(processing, now):
     top = processing.top
     return top is not None and top.exetime < now + LOOK_AGAIN
+
+
+def cronjob(name, tick, status):
+    """The task by which pyspider has a project's `@every` called."""
+    task = {"taskid": "_on_cronjob", "project": name, "url": "data:,_on_cronjob", "status": status}
+    return dict(task, fetch={"save": {"tick": tick}}, process={"callback": "_on_cronjob"})
+
+
+def roundest(last, now, step):
+    """The tick after `last` at which most of a project's `@every` are due, whose common measure is step; or None.
+
+    pyspider calls one of so many seconds at each multiple of them: at a whole day those of an hour are due as well.
+    """
+    for unit in ROUND:
+        each = unit // gcd(unit, step) * step
+        if now - now % each > last:
+            return now - now % each
+    return None
+
+
+def gcd(one, other):
+    while other:
+        one, other = other, one % other
+    return one

@@ -125,6 +125,16 @@ def test_a_failed_task_waits_for_the_settings_of_its_project_and_is_not_put_asid
     assert found["status"] == [1] * 8 + [2] and set(found["waits"]) == {7}
 
 
+def test_a_new_scheduler_tells_the_end_of_a_crawl_and_outlives_a_clock_that_jumps(cluster: Cluster) -> None:
+    found = on_host(cluster, "ends.py")
+    # The other one was told by the scheduler before: what tells it is on its way itself.
+    assert found["finished"] == ["endsone"]
+    years, minutes = found["years"], found["minutes"]
+    assert len(years) == 1 and years[0] % (7 * 24 * 3600) == 0
+    assert len(minutes) in (10, 11) and all(tick % 60 == 0 for tick in minutes)
+    assert len(found["back"]) < 2 and found["behind"] < 3
+
+
 def test_messages_are_packed_as_pyspider_packs_them_and_read_as_it_reads_them(cluster: Cluster) -> None:
     """The C extension is there, and random messages lead to the same bytes, the same types and the same errors."""
     found = on_host(cluster, "packed.py", "1", "2000")
