@@ -177,7 +177,8 @@ for i = 1, last do
     local own = tonumber(#numbers == 1 and ARGV[5] or ARGV[6])
     if ARGV[1] ~= 'handed' and own > 0 then
         counts[i] = KEYS[2] .. ':ends:' .. redis.sha1hex(messages[i])
-        local ends = redis.call('INCRBY', counts[i], own)
+        local ends = 0
+        for _ = 1, own do ends = redis.call('INCR', counts[i]) end
         redis.call('EXPIRE', counts[i], 3600)
         if ends >= most then worst, most = i, ends end
     end
