@@ -208,7 +208,7 @@ def log_in(server, user, password):
             server.ask("AUTH", *([user, password] if user else [password]))
     except ValueError as error:
         # One that knows users answers WRONGPASS.
-        if user and str(error).startswith("ERR "):
+        if user and refusal(str(error)) in ("ERR", "error"):
             raise NoUsers("it is older than 6, and knows no users")
         raise
 

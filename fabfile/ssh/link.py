@@ -142,7 +142,7 @@ class SSHLink:
             limit = str(error) or f"{CHANNEL_SECONDS:.0f} s"
             raise Unreachable(f"{self.host.name}: no answer within {limit}; is the host hung?") from error
         except Nonsense as error:
-            raise Unreachable(f"{self.host.name}: {error}; is it the machine that it should be?") from error
+            raise Unreachable(f"{self.host.name}: {error}") from error
         except (OSError, EOFError, SSHException) as error:
             raise self._lost(error) from error
 

@@ -166,7 +166,7 @@ class Reader:
         if self.message.streams and self.heard and not self.done:
             self._tell()
         if self._size > (MOST_OF_A_LINE if self.message.streams else MOST):
-            raise Nonsense(f"its answer is longer than {self._size >> 20} MB")
+            raise Nonsense(f"its answer is longer than {self._size >> 20} MB; let a command write so much into a file")
 
     def _tell(self) -> None:
         """Tell the lines that are whole; the last line's end may be the beginning of a frame."""
@@ -208,7 +208,7 @@ class Reader:
             case ["end", index, status] if index == str(self.current) and _STATUS.fullmatch(status):
                 self._end(self.current, int(status))
             case ["out" | "say" | "end", *_]:
-                raise Nonsense("the parts of its answer are in no order")
+                raise Nonsense("the parts of its answer are in no order; is it the machine that it should be?")
 
     def _begin(self, index: int) -> None:
         self._output, self.heard, self._size = [], True, len(self._buffer)

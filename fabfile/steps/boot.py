@@ -58,7 +58,9 @@ ENABLE = (
 case $kind in
   systemd) programs "$folder"; systemctl daemon-reload; systemctl enable "$name.service";;
   sysv) if command -v update-rc.d >/dev/null; then update-rc.d "$name" defaults; update-rc.d "$name" enable
-    else chkconfig --add "$name"; chkconfig "$name" on; fi;;
+    else chkconfig --add "$name"; chkconfig "$name" on; fi
+    # What has a file there is stopped at shutdown; what runs now was not started by its script.
+    [ ! -d /var/lock/subsys ] || touch "/var/lock/subsys/$name";;
 esac
 """
 )

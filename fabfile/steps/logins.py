@@ -23,17 +23,19 @@ FORBIDS = "does not allow its user what programs do there"
 OLD = "knows no users"
 CLUSTERED = "runs in cluster mode, where no script may take from several queues"
 FULL = "has as many clients as it takes"
+UNLISTED = "answers with an error"
 NUMBER = "has no database of this number"
 _MYSQL = {1044: "does not let the user into the database", DENIED: "refuses the user or its password", 2026: NO_TLS}
 _WRONG = dict.fromkeys(("NOAUTH", "WRONGPASS", "ERR"), "refuses the password")
 _REDIS = _WRONG | {"tls": NO_TLS, "sentinel": SENTINEL, "NOPERM": FORBIDS, "old": OLD}
-_REDIS |= {"cluster": CLUSTERED, "full": FULL, "db": NUMBER, "error": "answers with an error"}
+_REDIS |= {"cluster": CLUSTERED, "full": FULL, "db": NUMBER, "error": UNLISTED}
 _ADVICE = {
     SENTINEL: "name the master itself in [stores.redis]: pyspider's programs ask no Sentinel for it",
     FORBIDS: "allow it by ACL SETUSER there (docs/redis-users.md)",
     OLD: "take username out of [stores.redis], or name a Redis from 6 on",
     CLUSTERED: "name a Redis out of cluster mode in [stores.redis]",
     FULL: "raise maxclients there, or end clients that nobody needs",
+    UNLISTED: "mend in Redis what its error names",
     NUMBER: "write a smaller db in [stores.redis], or raise databases there",
 }
 
@@ -129,7 +131,7 @@ def _mysql(answers: Mapping[str, MySQLLogin], existing: Sequence[str]) -> Iterat
 
 def _redis(answer: RedisLogin | None, existing: Sequence[str]) -> Iterator[str]:
     if answer and answer.error:
-        what = _REDIS.get(answer.code, "does not let it in")
+        what = _REDIS.get(answer.code, UNLISTED if answer.code.isupper() else "does not let it in")
         yield f"Redis {what} ({answer.error}); {_advice(what, 'redis', existing)}"
 
 

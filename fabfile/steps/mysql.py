@@ -66,7 +66,7 @@ root --force <"$1" 2>&1 | sed "s/'[*][0-9A-F]*'/'*'/g; s/^/sql /"
 socket=$(echo 'SELECT @@socket' | root 2>/dev/null)
 login() { "$client" --defaults-file="$2" $plain --socket="$socket" --connect-timeout=10 2>&1 >/dev/null; }
 said=$(echo 'SELECT 1' | login "$@") && echo login
-case $said in *'ERROR 1040 '*) echo full;; esac
+case $said in *'ERROR 1040 '*|*'ERROR 1203 '*) echo full;; esac
 """
 _WAIT = """\
 tries=0
@@ -125,6 +125,7 @@ class ManagedMySQL:
             "bind_address": self.bind,
             "port": self.port,
             "max_connections": self.max_connections,
+            "max_user_connections": 0,
             "max_allowed_packet": 64 << 20,
             "skip_name_resolve": 1,
             # What is acknowledged is on the disk: also where the binary log is on, and the server's package says less.

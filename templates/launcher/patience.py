@@ -63,6 +63,9 @@ class Store(object):
                 answer = question()
             except Exception as error:
                 if not self.patient or not self.lost(error):
+                    # It has answered: whatever is wrong, it is not away.
+                    if self.patient:
+                        self.back()
                     raise
                 self.away(error)
                 self.wait(pause)

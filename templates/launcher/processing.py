@@ -4,11 +4,14 @@ from __future__ import absolute_import
 
 import logging
 
+from .clock import clock
 from .packing import pack
 from .patience import PAUSES, TRIES, Ended, Loop
 
 BUSY = 15
 """Seconds that a script may keep all threads of its process from running, longer than the silence."""
+ROOM_SECONDS = 8
+"""Seconds that one which ends waits for room in a queue; supervisord gives it ten beyond the limit of a page."""
 
 
 class Outgoing(object):
@@ -75,8 +78,9 @@ class KeepingProcessor(Loop):
 
     def wait_for_room(self):
         """Waits while a queue is full that gets something, as a put of pyspider does. Raises Ended."""
-        names = set(name for name, _ in self.outcome)
+        names, began = set(name for name, _ in self.outcome), clock()
         for queue in self.targets:
             while queue.name in names and not queue.wait_for_room():
-                if self.ending.over():
+                # However long the page has taken: it is not begun anew for a moment's wait.
+                if self.ending and clock() > max(began, self.ending.since) + ROOM_SECONDS:
                     raise Ended("%s is full" % queue.name)

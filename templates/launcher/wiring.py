@@ -24,8 +24,6 @@ except ImportError:
 ANSWER_SECONDS = 10
 """Seconds that Redis has for an answer: over a cut cable none comes, and no end either."""
 STOP_SECONDS = 20.0
-PROCESS_SECONDS = 30.0
-"""pyspider's own limit of a script's callback."""
 PROCESSING_SECONDS = 180
 MYSQL_OPTIONS = ("taskdb", "projectdb", "resultdb")
 BASES = {
@@ -42,7 +40,7 @@ class Component(object):
     def __init__(self, role, config):
         self.role, self.config = role, config
         options = config.get(role) or {}
-        self.ending = Ending(stop_seconds(role, options))
+        self.ending = Ending(float(options.get("stop-seconds", STOP_SECONDS)))
         self.redis_store = Store("Redis", redis_lost, self.ending)
         self.consumer = consumers.here()
         self.pulse = Pulse(role, self.consumer)
@@ -165,13 +163,6 @@ class Rpc(object):
         if not self.ending:
             logging.error("the RPC server has ended, so this program ends")
             os._exit(1)
-
-
-def stop_seconds(role, options):
-    """The seconds that a component has for what is in its hands, once its end was asked for."""
-    if role == "processor":
-        return max(STOP_SECONDS, float(options.get("process-time-limit") or PROCESS_SECONDS))
-    return float(options.get("stop-seconds", STOP_SECONDS))
 
 
 def connected(url):

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
 
 from launcher import lua, queues, returning, together  # type: ignore[import-not-found]
 from launcher.blocking import Bells, Waker, readable  # type: ignore[import-not-found]
-from launcher.patience import redis_lost  # type: ignore[import-not-found]
+from launcher.patience import Ending, Store, redis_lost  # type: ignore[import-not-found]
 
 # The hosts' redis-py wants the name of the command that the one of the tests has no use for.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to 'get_connection'")
@@ -301,3 +301,15 @@ def test_programs_wait_for_a_redis_that_takes_nothing_from_their_scripts(
             with pytest.raises(ResponseError) as raised:
                 act()
             assert redis_lost(raised.value), raised.value
+
+
+def test_a_store_that_answers_with_another_error_is_not_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, answers = Store("MySQL", lambda error: isinstance(error, OSError), Ending()), [OSError("cut"), ValueError()]
+    monkeypatch.setattr(store, "wait", lambda _: None)
+
+    def question() -> None:
+        raise answers.pop(0)
+
+    with pytest.raises(ValueError):
+        store.ask(question)
+    assert store.away_since is None and not store.refusal

@@ -25,9 +25,9 @@ CLUSTERED = "cluster"
 FULL = "full"
 NUMBER = "db"
 """The code where it has no database of that number."""
-UNLISTED = "error"
-"""The code of an error that has no word of its own."""
-OTHERS = (NO_TLS, SENTINEL, FORBIDDEN, OLD, CLUSTERED, FULL, NUMBER, UNLISTED)
+UNREACHED = ("refused", "strange", "")
+"""The codes where no Redis has answered."""
+OTHERS = (NO_TLS, SENTINEL, FORBIDDEN, OLD, CLUSTERED, FULL, NUMBER)
 
 
 def _redis(view: View) -> Iterator[tuple[Patient, RedisAnswer, str]]:
@@ -156,7 +156,7 @@ CHECKS = (
         title="ConnectionError: Error 111 connecting to Redis; the scheduler and the processors end",
         cause="Redis does not run, or does not listen where config.json says, or a filter is between",
         fix=BOOTSTRAP,
-        find=redis_errors(lambda code: not _no_login(code) and code not in OTHERS),
+        find=redis_errors(lambda code: code in UNREACHED),
         fixes=("stores",),
         foreign_fix="start Redis, and let it listen (bind) at the address above" + STARTED,
         hides=DEPENDENTS,
@@ -204,7 +204,7 @@ CHECKS = (
         title="Redis answers with an error that no other problem here names",
         cause="Redis does not do what programs ask of it first, for the reason that it gives",
         fix="mend in Redis what the error above names; `fab doctor` tells whether it is gone",
-        find=redis_errors(lambda code: code == UNLISTED),
+        find=redis_errors(lambda code: not _no_login(code) and code not in (*UNREACHED, *OTHERS)),
         hides=DEPENDENTS,
     ),
     Check(
