@@ -105,7 +105,7 @@ HELD = f"""$CTL stop webui
 setsid {BIN}/python -c 'import socket, time
 s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("0.0.0.0", 5000)); s.listen(1)
 time.sleep(600)' >/dev/null 2>&1 </dev/null &
-settled 'ss -ltn | grep -q :5000'; $CTL start webui; settled '$CTL status webui | grep -q BACKOFF'"""
+settled 'ss -ltn | grep -q :5000'; $CTL start webui; settled '$CTL status webui | grep -q -e BACKOFF -e FATAL'"""
 LISTENING = f"""sed -i '/ webui /s/--port 5000/--port 5999/; s/ fetcher$/& --xmlrpc-host 127.0.0.1/' {CONF}
 $CTL update; settled '[ $($CTL status | grep -c RUNNING) = 5 ]'; sleep 11"""
 PACKAGES = f"{LIB}/site-packages"
