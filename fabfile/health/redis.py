@@ -248,29 +248,24 @@ def _refusal(error: Exception) -> bool:
 
 def _sentinel(open: Open, seconds: float) -> bool:
     """Whether a Sentinel without TLS and without a password of its own answers there."""
-    try:
-        with closing(Timed(open(), seconds)) as stream:
-            stream.sendall(b"ROLE\r\n")
-            return b"\nsentinel\r" in stream.recv(256)
-    except (Problem, OSError, EOFError):
-        return False
+    return b"\nsentinel\r" in _said(open, seconds, b"ROLE")
 
 
 def _full(open: Open, seconds: float) -> bool:
     """Whether Redis without TLS answers there that it takes no more clients."""
-    try:
-        with closing(Timed(open(), seconds)) as stream:
-            stream.sendall(b"PING\r\n")
-            return b"max number of clients" in stream.recv(256)
-    except (Problem, OSError, EOFError):
-        return False
+    return b"max number of clients" in _said(open, seconds, b"PING")
 
 
 def _plain(open: Open, seconds: float) -> bool:
     """Whether Redis without TLS answers there; its password is not needed for that."""
+    return _said(open, seconds, b"PING")[:1] in (b"+", b"-")
+
+
+def _said(open: Open, seconds: float, question: bytes) -> bytes:
+    """The first bytes of an answer without TLS; empty where there is none."""
     try:
         with closing(Timed(open(), seconds)) as stream:
-            stream.sendall(b"PING\r\n")
-            return stream.recv(1) in (b"+", b"-")
+            stream.sendall(question + b"\r\n")
+            return stream.recv(256)
     except (Problem, OSError, EOFError):
-        return False
+        return b""

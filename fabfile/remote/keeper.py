@@ -17,6 +17,7 @@ import sys
 import time
 
 from . import child, files, locks, purpose, rights, rpc, scratch, texts, watch
+from .bounded import clock
 from .pythons import xmlrpclib
 
 PAUSE = 0.2
@@ -33,11 +34,6 @@ NO_SUCH_PROGRAM, RUNS_ALREADY = 10, 60
 ARCHIVE = "bench.zip"
 """A file in the folder of every bench."""
 TAIL_BYTES = 3000
-
-
-def clock():
-    """Seconds that no setting of the clock changes."""
-    return os.times()[4]
 
 
 def keep(options):

@@ -153,21 +153,7 @@ def redis(where, password, guard=None):
         server = RedisConnection(where["host"], where["port"] or 6379, guard)
         log_in(server, where.get("user"), password)
         server.ask("SELECT", answer["db"])
-        lacks = allowed.lacks(server) if where.get("user") else []
-        if lacks:
-            raise ValueError("NOPERM the user %s lacks %s" % (where["user"], " ".join(lacks)))
-        info = dict(line.split(":", 1) for line in server.ask("INFO").splitlines() if ":" in line)
-        if info.get("redis_mode") == "cluster":
-            raise ValueError("CLUSTER it runs in cluster mode")
-        answer["policy"], answer["role"] = info.get("maxmemory_policy", ""), info.get("role", "")
-        answer["queues"] = dict((name, server.ask("LLEN", name)) for name in QUEUES)
-        users = rows(server, answer["db"])
-        answer["clients"] = clients(users)
-        answer["idle"] = dict((row["addr"], int(row["idle"])) for row in users if row.get("idle", "").isdigit())
-        answer["still"] = still(server)
-        told = server.ask("HGETALL", PULSE)
-        answer["pulses"] = dict(zip(told[::2], told[1::2]))
-        answer["aside"] = dict((name, found) for name, found in ((one, aside(server, one)) for one in QUEUES) if found)
+        answer.update(seen(server, where.get("user"), answer["db"]))
     except NoTLS as error:
         answer["error"], answer["code"] = str(error), "tls"
     except NoRedis as error:
@@ -184,6 +170,26 @@ def redis(where, password, guard=None):
     odd = answer["code"] in ("strange", "refused") and answer.get("tcp", "open") == "open"
     if odd and not guard and speaks_tls(where["host"], where["port"] or 6379):
         answer["error"], answer["code"] = "it is to be spoken to by TLS", "tls"
+    return answer
+
+
+def seen(server, user, db):
+    """All that is asked of a Redis that has let us in. Raises ValueError where it can't serve programs."""
+    lacks = allowed.lacks(server) if user else []
+    if lacks:
+        raise ValueError("NOPERM the user %s lacks %s" % (user, " ".join(lacks)))
+    info = dict(line.split(":", 1) for line in server.ask("INFO").splitlines() if ":" in line)
+    if info.get("redis_mode") == "cluster":
+        raise ValueError("CLUSTER it runs in cluster mode")
+    answer = {"policy": info.get("maxmemory_policy", ""), "role": info.get("role", "")}
+    answer["queues"] = dict((name, server.ask("LLEN", name)) for name in QUEUES)
+    users = rows(server, db)
+    answer["clients"] = clients(users)
+    answer["idle"] = dict((row["addr"], int(row["idle"])) for row in users if row.get("idle", "").isdigit())
+    answer["still"] = still(server)
+    told = server.ask("HGETALL", PULSE)
+    answer["pulses"] = dict(zip(told[::2], told[1::2]))
+    answer["aside"] = dict((name, found) for name, found in ((one, aside(server, one)) for one in QUEUES) if found)
     return answer
 
 
