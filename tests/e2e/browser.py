@@ -41,6 +41,14 @@ class Visit:
         """Show a page of the web UI, with everything that it loads."""
         self.page.goto(self.address + path, wait_until="load")
 
+    def arrives(self, path: str) -> None:
+        """Wait until a button has led to a page of the web UI, with everything that it loads.
+
+        A click on a page whose scripts are still on their way is lost.
+        """
+        expect(self.page).to_have_url(self.address + path)
+        self.page.wait_for_load_state("load")
+
     def guard(self, route: Route) -> None:
         """Let nothing through but what is the web UI's or no request at all."""
         asked = urlsplit(route.request.url)
