@@ -9,14 +9,16 @@ import stat
 
 from . import files
 
-KEEP = 5
+MANY = 10
+"""More than a deploy leaves: five of the newest, and five that ran one after the other."""
 SECRET = "config.json"
 MOST = 64 * 1024
 """Bytes of a file that can be compared."""
 NAME = re.compile(r"[0-9a-f]+$")
 RUNTIMES = "/opt/pyspider"
-NOTES = (".before", ".deploy", ".runtime")
-"""The files that a deploy puts beside a release: what was current until then, which deploy it was, and the Python."""
+NOTES = (".at", ".before", ".deploy", ".runtime")
+"""The files that a deploy puts beside a release: when it was by the control machine's clock, what was current until
+then, which deploy it was, and the Python."""
 
 
 def releases(options):
@@ -28,7 +30,7 @@ def releases(options):
     found = sorted((one for one in found if one), key=lambda one: (one["deployed"], one["id"]), reverse=True)
     return {
         "current": current or None,
-        "releases": found[:KEEP] + [one for one in found[KEEP:] if one["id"] == current],
+        "releases": found[:MANY] + [one for one in found[MANY:] if one["id"] == current],
         "texts": texts,
         "runtime": files.link(RUNTIMES + "/current"),
         "runtimes": [
@@ -52,7 +54,9 @@ def seen(top, name, texts):
         texts[digest.hexdigest()] = text
     notes = dict((note, texts.get(digests.pop(note, None), "").strip()) for note in NOTES)
     before = os.path.basename(notes[".before"])
-    about = {"id": name, "deployed": int(status.st_mtime), "deploy": notes[".deploy"], "runtime": notes[".runtime"]}
+    # One clock for all hosts. Releases of earlier versions have no such note.
+    at = int(notes[".at"]) if re.match("[0-9]{1,12}$", notes[".at"]) else int(status.st_mtime)
+    about = {"id": name, "deployed": at, "deploy": notes[".deploy"], "runtime": notes[".runtime"]}
     return dict(about, before=before, files=digests)
 
 

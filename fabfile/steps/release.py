@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import tarfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,20 @@ from .runtime import CURRENT as RUNTIME_LINK
 from .shell import as_user, as_user_within, assign, cmd, lines
 
 KEEP = 5
-"""The number of releases that stay on a host."""
+"""The releases that stay on a host: as many of the newest, and as many of those that ran one after the other.
+
+The programs run with one of the latter until a new release has shown that it works, and go back to it: however many
+releases were tried since, and failed.
+"""
+_FEW = f"""\
+one=$R; ran=" $R "
+for _ in {" ".join(str(number) for number in range(1, KEEP))}; do
+  [ -f "$one/.before" ] && [ ! -L "$one/.before" ] && read -r one <"$one/.before" || break
+  one=${{one##*/}}; ran="$ran$one "
+done
+ls -1t | grep -v -x "$R" | tail -n +{KEEP} | while read -r old; do
+  case $ran in *" $old "*) ;; *) rm -rf "./$old" ;; esac
+done"""
 SHOWN = {
     "config.masked.json": "config.json",
     "programs.conf": "programs.conf",
@@ -44,7 +58,7 @@ class CurrentRelease:
     id: str
     files: Mapping[str, RenderedFile]
     deploy: str = ""
-    """The deploy that makes it current; it is kept beside the files, and is no part of the release."""
+    """The deploy that makes it current; it is kept beside the files with this machine's time, as no part of them."""
     name: str = "release"
 
     def __hash__(self) -> int:
@@ -84,7 +98,8 @@ class CurrentRelease:
             # What an earlier one left that was killed on the way.
             'rm -rf .[!.]* "$H"/.current.*',
             'mkdir -m 0700 ".$R"; tar -xpf - -C ".$R"',
-            f'{cmd("echo", self.deploy)} >".$R/.deploy"; readlink {RUNTIME_LINK} >".$R/.runtime" || :',
+            f'{cmd("echo", self.deploy)} >".$R/.deploy"; {cmd("echo", int(time.time()))} >".$R/.at"',
+            f'readlink {RUNTIME_LINK} >".$R/.runtime" || :',
             # One that is made anew, since it was changed by hand, keeps what was before it.
             'if [ "$(readlink "$H/current")" != "releases/$R" ]; then readlink "$H/current" >".$R/.before" || :',
             'elif [ -f "$R/.before" ] && [ ! -L "$R/.before" ]; then cp -- "$R/.before" ".$R/.before"; fi',
@@ -92,7 +107,7 @@ class CurrentRelease:
             'rm -rf ".$R.old"; if [ -e "$R" ] || [ -L "$R" ]; then mv -T "$R" ".$R.old"; fi',
             'mv -T ".$R" "$R"; rm -rf ".$R.old"',
             'ln -s "releases/$R" "$H/.current.$$"; mv -T "$H/.current.$$" "$H/current"',
-            f'ls -1t | grep -v -x "$R" | tail -n +{KEEP} | while read -r old; do rm -rf "./$old"; done',
+            _FEW,
         )
         return [
             Action(

@@ -32,7 +32,7 @@ class KeptRelease(Part, frozen=True):
 
     id: str
     deployed: int
-    """Unix time by the host's clock."""
+    """Unix time by the clock of the control machine; by the host's own where an earlier version made it."""
     deploy: str
     """The deploy that made it current: equal on all hosts that one hosts.toml was deployed to."""
     runtime: str

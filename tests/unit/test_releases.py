@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from fabfile.errors import Problem
 from fabfile.inventory import Fleet
 from fabfile.remote import releases
 from fabfile.steps.base import CannotLook, Found
+from fabfile.steps.release import CurrentRelease
 from fabfile.steps.releases import Back, FewRuntimes, Kept, KeptReleases, kept
 from fabfile.steps.supervisor import Place
 from fabfile.tasks.releases import _goal, _last, _show
+
+from .local import content
 
 PLACE = Place("work", "/h", "/l", "/c", "/s.sock", "/opt/python", unit="pyspider-demo")
 SECTIONS = """\
@@ -159,6 +163,50 @@ def test_a_hosts_releases_are_read_without_config_json_and_without_following_lin
     assert "secret-Canary" not in json.dumps(found)
     assert found["releases"][1]["deploy"] == "d"
     assert kept(Found(0, json.dumps(found)))
+
+
+def deployed(home: Path, name: str) -> None:
+    """A deploy makes a release; who becomes another user here stays who he is."""
+    step = CurrentRelease("work", str(home), name, {"run.py": render.RenderedFile(name.encode(), 0o600, name)}, "d")
+    (action,) = step.diff(Found(0, ""))
+    (home / "archive").write_bytes(content(action.payloads[0]))
+    script = f'su() {{ /bin/sh -c "$5"; }}\nset -- {home}/archive\n{action.script}'
+    subprocess.run(["sh", "-c", script], check=True, capture_output=True)
+
+
+def test_releases_that_were_tried_push_none_out_that_ran(tmp_path: Path) -> None:
+    for name in ("a1", "a2", "a3", "a4", "a5", "a6"):
+        deployed(tmp_path, name)
+    for name in ("b1", "b2", "b3", "b4", "b5", "b6"):
+        deployed(tmp_path, name)
+        assert (tmp_path / "current" / "run.py").read_text() == name
+        # Its programs did not come up.
+        (tmp_path / "current").unlink()
+        (tmp_path / "current").symlink_to("releases/a6")
+    kept = sorted(path.name for path in (tmp_path / "releases").iterdir())
+    assert kept == ["a3", "a4", "a5", "a6", "b2", "b3", "b4", "b5", "b6"]
+    found = releases.releases({"home": str(tmp_path)})
+    assert [one["before"] for one in found["releases"]] == ["a6"] * 5 + ["a5", "a4", "a3", "a2"]
+    # A note that leads in a circle, and one that is no file.
+    (tmp_path / "releases" / "a6" / ".before").write_text("releases/b6\n")
+    (tmp_path / "releases" / "b6" / ".before").unlink()
+    os.mkfifo(tmp_path / "releases" / "b6" / ".before")
+    deployed(tmp_path, "c1")
+    kept = sorted(path.name for path in (tmp_path / "releases").iterdir())
+    assert kept == ["a6", "b3", "b4", "b5", "b6", "c1"]
+
+
+def test_a_deploy_is_as_old_as_the_machine_says_from_which_it_came(tmp_path: Path) -> None:
+    """The clocks of hosts differ: the last deploy would be that of the host whose clock goes ahead."""
+    started = int(time.time())
+    deployed(tmp_path, "aa")
+    deployed(tmp_path, "bb")
+    (tmp_path / "releases" / "bb" / ".at").unlink()
+    for name in ("aa", "bb"):
+        os.utime(tmp_path / "releases" / name, (9, 9))
+    found = {one["id"]: one["deployed"] for one in releases.releases({"home": str(tmp_path)})["releases"]}
+    assert started <= found["aa"] <= time.time()
+    assert found["bb"] == 9
 
 
 def test_of_many_pythons_the_last_few_and_those_in_use_stay(tmp_path: Path) -> None:
