@@ -140,17 +140,21 @@ def account(fleet: Fleet) -> list[Step]:
     return [Account(cluster.user), *own]
 
 
-def stores(fleet: Fleet, host: Host) -> list[Step]:
-    """The managed MySQL and Redis, on the hosts that have their role."""
+def stores(fleet: Fleet, host: Host, anew: bool = False) -> list[Step]:
+    """The managed MySQL and Redis, on the hosts that have their role.
+
+    `anew` gives them this machine's passwords also where the cluster gave them others.
+    """
     steps: list[Step] = []
     mysql, redis = fleet.stores.mysql, fleet.stores.redis
     if host.has(MYSQL):
         names = tuple(sorted(mysql.databases.names()))
-        steps.append(ManagedMySQL(names, mysql.user, mysql.password.reveal(), host.address, mysql.port))
+        steps.append(ManagedMySQL(names, mysql.user, mysql.password.reveal(), host.address, mysql.port, anew))
     if host.has(REDIS):
         assert redis.password is not None
         admin, own = (redis.admin or redis.password).reveal(), redis.password.reveal() if redis.user else ""
-        steps.append(ManagedRedis(admin, host.address, redis.port, user=redis.user or "", user_password=own))
+        user = redis.user or ""
+        steps.append(ManagedRedis(admin, host.address, redis.port, user=user, user_password=own, anew=anew))
     return steps
 
 

@@ -8,8 +8,16 @@ from ..runs.options import Options
 from .flags import CHOICE, DRY, JSON, LOCK, PACE, TIMINGS, sharing
 
 
-@sharing(CHOICE, PACE, DRY, LOCK, TIMINGS, JSON)
-def bootstrap(c: Any, options: Options) -> None:
+@sharing(
+    CHOICE,
+    PACE,
+    DRY,
+    LOCK,
+    TIMINGS,
+    JSON,
+    set_passwords="give the stores the passwords that this machine has, also where the cluster has others",
+)
+def bootstrap(c: Any, options: Options, set_passwords: bool = False) -> None:
     """Bring bare hosts to where pyspider can run: packages, user, directories, Python 2.7, stores.
 
     Python and the pinned packages are built from source on one host per platform and shipped to
@@ -17,4 +25,4 @@ def bootstrap(c: Any, options: Options) -> None:
     """
     from ..tasks import bootstrap as job
 
-    job.bootstrap(c, options)
+    job.bootstrap(c, options, set_passwords)

@@ -36,8 +36,8 @@ def chosen(fleet: Fleet, words: Sequence[str]) -> tuple[str, ...]:
     own = [name for name in NAMES if _generated(fleet, name)]
     if others := [word for word in words if word not in own]:
         raise WrongInput(
-            f"the password of {', '.join(others)} was not made by fab: change it in its store and where "
-            f"{fleet.file} has it from, then run fab deploy"
+            f"the password of {', '.join(others)} was not made by fab: change it where {fleet.file} has it from "
+            "(and in a store that bootstrap has not made), then run `fab bootstrap --set-passwords`, and `fab deploy`"
         )
     if not own:
         raise WrongInput(f"{fleet.file} has no password that fab has made: there is nothing to change")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .. import render
 from ..errors import Problem, WrongInput
-from .base import Action, CannotLook, Found, Payload, Probe
+from .base import Action, Found, Payload, Probe
 from .families import services
 from .files import Seen, look_at, parse_look, swap_in, told_kept, unified
+from .given import OTHER, Given, State
+from .mysql_answer import MySQLServer
 from .service import Running, Service, look, parse
 from .shell import Command, cmd, lines
 
@@ -80,15 +82,18 @@ done
 RUN = """\
 "$client" $plain --user=root --batch <"$1" >"$1.out" 2>&1 || { sed "s/ near '.*//" "$1.out"; exit 1; }
 """
+_UNSEEN = """\
+[ "$("$client" $plain --user=root --batch --skip-column-names <"$2")" = 0 ] || {
+  socket=$(echo 'SELECT @@socket' | "$client" $plain --user=root --batch --skip-column-names)
+  echo 'SELECT 1' | "$client" --defaults-file="$3" $plain --socket="$socket" >/dev/null 2>&1 || { echo %s; exit 1; }
+}
+"""
 LOOSE = {"mysqlx_bind_address": "127.0.0.1"}
 """Settings that not all servers know, which pass them then: port 33060 of MySQL 8 and later (the X protocol), which
 nothing of this project uses. The server opens it at all of a host's addresses, unless told otherwise, as by Debian."""
 _BEFORE = "90-pyspider.cnf"
 """The name that earlier versions of this project gave to the same file."""
 _SYSTEM = "'information_schema', 'mysql', 'performance_schema', 'sys', 'test', '#mysql50#lost+found'"
-_KINDS = {"version", "database", "holds", "account"}
-"""The first words of the rows that are no variables."""
-_SWITCH = {"ON": "1", "OFF": "0"}
 _RIGHT = re.compile(r"GRANT (?P<what>.+?) ON (?P<where>\S+) TO \S+(?P<rest>.*)")
 _ALL = {"ALL", "ALL PRIVILEGES"}
 
@@ -107,6 +112,8 @@ class ManagedMySQL:
     password: str = field(repr=False)
     bind: str
     port: int = 3306
+    anew: bool = False
+    """Whether the user gets this password where the cluster gave it another one."""
     max_connections: int = 500
     """Each pyspider process holds about three. A server with 1024 files can serve 600."""
     name: str = "mysql"
@@ -142,9 +149,13 @@ class ManagedMySQL:
 {conf}
 ) | sed 's/^/conf /'
 [ ! -e "${{conf%/*}}/{_BEFORE}" ] || echo before
-svc_runs || exit 0
+{self._given.look()}svc_runs || exit 0
 {LISTENS % {"address": cmd(self.bind), "port": self.port}}{_ASK}"""
         return Probe(script, (Payload(self._questions()), Payload(self._login())), limit=60.0)
+
+    @property
+    def _given(self) -> Given:
+        return Given("mysql", f"{self.user}\0{self.password}")
 
     def _questions(self) -> bytes:
         # No SELECT of @@NAME: one that the server does not know would fail, with all others.
@@ -170,14 +181,24 @@ svc_runs || exit 0
         product = next(iter(found.rows("product")), "MySQL")
         conf = parse_look("\n".join(found.rows("conf")))
         told = found.text.splitlines()
-        server = _Server.parse(found.rows("sql"), told, product) if service.runs else None
+        server = MySQLServer.parse(found.rows("sql"), told, product) if service.runs else None
         product = "MariaDB" if server and "mariadb" in server.version.lower() else product
         if server and not conf.exists and "before" not in told:
             self._refuse_foreign(server, product)
-        restart = self._restart(server, service)
-        return [*self._conf(conf, product), *restart, *SERVICE.boot(service), *self._contents(server, product)]
+        given = self._given.state(found)
+        self._refuse_another(server, given, product)
+        contents = self._contents(server, given, product)
+        return [*self._conf(conf, product), *self._restart(server, service), *SERVICE.boot(service), *contents]
 
-    def _refuse_foreign(self, server: _Server, product: str) -> None:
+    def _refuse_another(self, server: MySQLServer | None, given: State, product: str) -> None:
+        """Raises Problem where the programs' password would be replaced by another control machine's."""
+        if self.anew or given == "same":
+            return
+        shut = server and (self.user, "%") in server.accounts and not server.login and not server.full
+        if shut or (server is None and given == "other"):
+            raise self._given.refusal(product)
+
+    def _refuse_foreign(self, server: MySQLServer, product: str) -> None:
         """Raises Problem where a MySQL that this project did not set up holds others' databases or accounts."""
         accounts = {f"the account {user}@{host}" for user, host in server.accounts if user == self.user}
         if (found := [*sorted(server.holds), *sorted(accounts)]) and not server.login:
@@ -197,7 +218,7 @@ svc_runs || exit 0
         says = f"write {CONF} for {product}{told_kept(CONF, seen)}"
         return [Action(says, script, (Payload(self.conf()),), diff=diff)]
 
-    def _restart(self, server: _Server | None, service: Running) -> list[Action]:
+    def _restart(self, server: MySQLServer | None, service: Running) -> list[Action]:
         if server is None:
             return [SERVICE.restart("it does not run", FIND, _WAIT, known=service)]
         wanted = {key: str(value) for key, value in {**self._settings(), **LOOSE}.items()}
@@ -206,8 +227,8 @@ svc_runs || exit 0
         reasons = [f"{key} is to be {wanted[key]}" for key in wrong] or ["it takes no more connections"] * server.full
         return [SERVICE.restart(", ".join(reasons), FIND, _WAIT, known=service)] if reasons else []
 
-    def _contents(self, server: _Server | None, product: str) -> list[Action]:
-        seen = server or _Server()
+    def _contents(self, server: MySQLServer | None, given: State, product: str) -> list[Action]:
+        seen = server or MySQLServer()
         actions = []
         if missing := [name for name in self.databases if name not in seen.databases]:
             sql = [f"CREATE DATABASE IF NOT EXISTS {_name(name)} CHARACTER SET utf8mb4;" for name in missing]
@@ -215,10 +236,20 @@ svc_runs || exit 0
         account = (self.user, "%")
         known = seen.login or (seen.full and account in seen.accounts)
         if not known or seen.accounts != {account}:
-            actions.append(self._sql(f"make {product} user {self.user}", [*self._forget(known), *self._rights()]))
+            actions.append(self._account(known, product, unseen=server is None and given != "same"))
         elif not self._right(seen.grants):
             actions.append(self._sql(f"set the rights of {product} user {self.user}", self._rights()))
+        if seen.login and given != "same":
+            actions.append(self._given.noted(product))
         return actions
+
+    def _account(self, known: bool, product: str, unseen: bool) -> Action:
+        """The user with its rights; of a server that was not seen, the user's password is asked for first."""
+        sql = lines(*self._forget(known), *self._rights()) + "\n"
+        count = f"SELECT COUNT(*) FROM mysql.user WHERE user = {text(self.user)} AND host = '%';\n"
+        asked = FIND + ("" if self.anew or not unseen else _UNSEEN % cmd(OTHER.format(product)))
+        payloads = tuple(map(Payload, (sql.encode(), count.encode(), self._login())))
+        return Action(f"make {product} user {self.user}", lines(asked + RUN.strip(), self._given.note()), payloads)
 
     def _right(self, grants: Sequence[str]) -> bool:
         """Whether these are all rights on each database, and none besides."""
@@ -253,52 +284,6 @@ svc_runs || exit 0
 
     def _sql(self, says: str, statements: Sequence[str]) -> Action:
         return Action(says, FIND + RUN, (Payload((lines(*statements) + "\n").encode()),))
-
-
-@dataclass(frozen=True, slots=True)
-class _Server:
-    """The answer of a running MySQL."""
-
-    version: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    """Those that this server knows."""
-    listens: bool = False
-    """Whether somebody listens at the address and port that are wanted."""
-    databases: frozenset[str] = frozenset()
-    holds: frozenset[str] = frozenset()
-    """Every database that is not the server's own."""
-    accounts: frozenset[tuple[str, str]] = frozenset()
-    grants: tuple[str, ...] = ()
-    login: bool = False
-    full: bool = False
-    """Whether it lets in nobody but root by now, so that nobody knows whether the password is right."""
-
-    @classmethod
-    def parse(cls, answer: Sequence[str], rest: Sequence[str], product: str) -> _Server:
-        """From tab-separated rows, and the lines of the login. Raises CannotLook where root was not let in."""
-        rows = [line.split("\t") for line in answer]
-        version = next((row[1] for row in rows if row[0] == "version"), None)
-        if version is None:
-            raise CannotLook(
-                f"{product} runs, but does not answer root over its socket; repair that, or name it as an existing one",
-                detail="\n".join(answer),
-            )
-        settings = {row[0]: _SWITCH.get(row[1], row[1]) for row in rows if row[0] not in _KINDS and len(row) == 2}
-        databases = frozenset(row[1] for row in rows if row[0] == "database")
-        holds = frozenset(row[1] for row in rows if row[0] == "holds")
-        accounts = frozenset((row[1], row[2]) for row in rows if row[0] == "account")
-        grants = tuple(line for line in answer if line.startswith("GRANT "))
-        return cls(
-            version,
-            settings,
-            "listens" in rest,
-            databases,
-            holds,
-            accounts,
-            grants,
-            "login" in rest,
-            "full" in rest,
-        )
 
 
 def text(value: str) -> str:

@@ -12,6 +12,7 @@ from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .families import services
 from .files import Seen, kept_suffix, parse_look, parse_stat, told_kept
+from .given import Given
 from .ground import refuse_odd
 from .redis_conf import FIND
 from .redis_conf import look as look_at_conf
@@ -42,6 +43,8 @@ done
 """
 # Clients besides the one that asks, keys, or a password that is not the cluster's.
 _USE = r"/connected_clients:/p; /db[0-9]*:keys=/p; /NOAUTH/"
+_SHUT = ("WRONGPASS", "NOAUTH", "ERR invalid password")
+"""How Redis says that it has another password; the last one is that of Redis 5."""
 _WAIT = """\
 tries=0
 until "$cli" -p "$port" <"$2" 2>/dev/null | grep -qx PONG; do
@@ -68,6 +71,8 @@ class ManagedRedis:
     user: str = ""
     """The user (ACL) of the cluster's programs, who may do no more than they need; without, it is the default one."""
     user_password: str = field(default="", repr=False)
+    anew: bool = False
+    """Whether Redis gets these passwords where the cluster gave it others."""
     name: str = "redis"
 
     def conf(self) -> bytes:
@@ -96,7 +101,7 @@ class ManagedRedis:
     def probe(self) -> Probe:
         script = f"""\
 {look(SERVICE.alternatives)}
-{look_at_conf()}svc_runs || exit 0
+{look_at_conf()}{self._given.look()}svc_runs || exit 0
 printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
 [ -z "${{2-}}" ] || printf 'user %s\\n' "$("$cli" -p {self.port} <"$2" 2>&1 | tr '\\n' '|')"
 [ -n "$own" ] && [ -e "$own" ] || {{
@@ -109,6 +114,10 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         login = Payload(f"AUTH {self.user} {self.user_password}\nPING\n".encode())
         return Probe(script, (self._commands(*questions), *((login,) if self.user else ())))
 
+    @property
+    def _given(self) -> Given:
+        return Given("redis", self.user_password or self.password)
+
     def _commands(self, *words: str) -> Payload:
         return Payload(("\n".join((f"AUTH {self.password}", *words)) + "\n").encode())
 
@@ -117,7 +126,20 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         service = parse(found.text)
         self._refuse_foreign(found)
         _refuse_old(found, OLDEST_OF_USERS if self.user else OLDEST)
-        return [*self._conf(found), *self._restart(found, service), *SERVICE.boot(service)]
+        self._refuse_another(found)
+        conf, given = self._conf(found), self._given.state(found)
+        noted = [] if conf or given == "same" else [self._given.noted(_product(found))]
+        return [*conf, *self._restart(found, service), *SERVICE.boot(service), *noted]
+
+    def _refuse_another(self, found: Found) -> None:
+        """Raises Problem where the programs' password would be replaced by another control machine's."""
+        given = self._given.state(found)
+        if self.anew or given == "same" or not parse_look("\n".join(found.rows("own"))).exists:
+            return
+        answers = {row: next(iter(found.rows(row)), "") for row in ("answer", *(("user",) if self.user else ()))}
+        shut = any(one.startswith(_SHUT) for one in answers.values())
+        if shut or (given == "other" and not all(one.startswith("OK|") for one in answers.values())):
+            raise self._given.refusal(_product(found))
 
     def _refuse_foreign(self, found: Found) -> None:
         """Raises Problem where others work with a Redis that this project did not set up."""
@@ -140,7 +162,7 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         if self._right(own, main) and "included" in found.text.splitlines():
             return []
         path = next(iter(found.rows("path")), "")
-        script = write_conf()
+        script = lines(write_conf(), self._given.note())
         diff = f"--- Redis's pyspider.conf (now)\n+++ Redis's pyspider.conf (new)\n+{self._masked()}"
         says = f"write pyspider.conf for {_product(found)}{told_kept('pyspider.conf', own)}"
         if path and "included" not in found.text.splitlines():

@@ -10,7 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
+from .given import OTHER
 from .mysql import FIND as FIND_MYSQL
 from .mysql import RUN, text
 from .redis_conf import FIND as FIND_REDIS
@@ -48,8 +50,11 @@ def _version(found: Found, store: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[0].split("."))
 
 
-def _right(found: Found, only: bool) -> bool:
+def _right(found: Found, only: bool, store: str) -> bool:
+    """Whether nothing is left to do. Raises Problem where neither is valid: programs use a third one."""
     valid = found.rows("valid")
+    if not valid:
+        raise Problem(f"nothing was changed here: {OTHER.format(store)}")
     return "old" not in valid if only else "new" in valid
 
 
@@ -72,7 +77,7 @@ class MySQLPasswords:
     def diff(self, found: Found) -> Sequence[Action]:
         version = _version(found, "MySQL")
         mariadb = "mariadb" in next(iter(found.rows("version"))).lower()
-        if _right(found, self.only):
+        if _right(found, self.only, "MySQL"):
             return []
         sql = self._one(mariadb, version) if self.only else self._both(mariadb, version)
         says = (ONLY if self.only else BOTH).format(self.user)
@@ -118,7 +123,7 @@ class RedisPasswords:
 
     def diff(self, found: Found) -> Sequence[Action]:
         several = _version(found, "Redis") >= TWO_REDIS
-        if _right(found, self.only):
+        if _right(found, self.only, "Redis"):
             return []
         ways = "by the new password only" if self.only else "by both passwords"
         told = _payload(self.admin or (self.new if self.only else self.old), self._word(several))

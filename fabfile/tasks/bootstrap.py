@@ -9,7 +9,7 @@ from typing import Any
 from .. import plan, sources
 from ..errors import Problem, Say
 from ..health.host import RUNNING
-from ..inventory import Fleet, Host
+from ..inventory import Fleet, Host, rotation
 from ..inventory.roles import PHANTOMJS, WEBUI
 from ..runs.engine import look
 from ..runs.options import Options
@@ -25,16 +25,18 @@ from .distribution import distribute
 from .hints import hints
 
 
-def bootstrap(c: Any, options: Options) -> None:
+def bootstrap(c: Any, options: Options, set_passwords: bool = False) -> None:
     """Bring the chosen hosts to everything that a deploy needs."""
     chosen = target(c, options, "bootstrap", allow_unlisted=True)
     run = Run(chosen, options)
     phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
+    # Where this machine is about to change passwords, the stores may have either.
+    anew = set_passwords or bool(rotation.unfinished(chosen.fleet.passwords_path))
 
     def wanted(host: Host) -> list[Step]:
         # The programs that run before a batch have to run after it.
         seen = [Look(plan.place(chosen.fleet))] if run.pace.batch else []
-        return [Room(), *steps(chosen.fleet, host), *phantomjs(host), *libraries(host), *seen]
+        return [Room(), *steps(chosen.fleet, host, anew), *phantomjs(host), *libraries(host), *seen]
 
     with run.locked():
         looked = run.look(wanted)
@@ -70,9 +72,9 @@ def running(looked: Looked) -> set[str]:
     return set()
 
 
-def steps(fleet: Fleet, host: Host) -> list[Step]:
+def steps(fleet: Fleet, host: Host, anew: bool = False) -> list[Step]:
     """The desired states of a host before anything is deployed to it."""
-    stores = plan.stores(fleet, host)
+    stores = plan.stores(fleet, host, anew)
     # Nothing else listens before a deploy, which first looks whether the ports are somebody else's.
     doors = plan.doors_of(fleet, host) if stores else []
     found: list[Step] = [plan.packages(fleet, host), *plan.account(fleet), *doors, *stores]

@@ -42,10 +42,13 @@ def rotate(c: Any, options: Options, words: Sequence[str]) -> None:
 def _go(run: Run, changes: Sequence[rotation.Change]) -> None:
     path = run.target.fleet.passwords_path
     if lost := _lost(run, _bring(run, lambda host: _steps(run, host, changes, only=False))):
-        raise Problem(f"{lost}; the passwords are as before: mend that, and {_again(changes)}")
+        raise Problem(
+            f"{lost}; programs have the passwords that they had, which a store knows beside the new ones, unless it is "
+            f"too old for two: mend that, and {_again(changes)}"
+        )
     rotation.in_use(path, changes)
     # The files that a store reads at its next start.
-    _bring(run, lambda host: plan.stores(run.target.fleet, host))
+    _bring(run, lambda host: plan.stores(run.target.fleet, host, anew=True))
     deploy.converge(run, reload=False)
     if _lost(run, run.target.hosts):
         print(

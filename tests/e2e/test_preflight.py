@@ -57,6 +57,27 @@ def test_a_reload_stops_nothing_that_the_stores_would_not_let_in_again(cluster: 
     cluster.fab("reload")
 
 
+def test_a_second_checkout_does_not_take_the_stores_from_the_programs(cluster: Cluster) -> None:
+    """It makes passwords of its own: those of the first one are not with it."""
+    (kept,) = (cluster.hosts_toml.parent / ".secrets").glob("*.toml")
+    first = kept.read_bytes()
+    before = cluster.pids()
+    kept.unlink()
+    try:
+        deployed = cluster.fab("deploy", status=1)
+        bootstrapped = cluster.fab("bootstrap", status=1)
+        rotated = cluster.fab("passwords.rotate", status=1)
+        mended = cluster.fab("doctor", "--fix", status=1)
+    finally:
+        kept.touch(0o600)
+        kept.write_bytes(first)
+    assert cluster.pids() == before
+    for said in (bootstrapped.stdout, rotated.stderr, mended.stderr):
+        assert "has another password for this cluster than hosts.toml and .secrets/ on this machine" in said
+    assert "nothing was changed here: MySQL refuses the user or its password" in deployed.stdout
+    cluster.fab("status")
+
+
 def test_a_strangers_port_is_refused_on_its_host_and_the_others_are_served(cluster: Cluster) -> None:
     with healthy_again(cluster):
         cluster.on("node1", SHELL + "$CTL stop webui1\n" + held(5000))

@@ -7,12 +7,14 @@ import re
 import shutil
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fabfile.errors import Problem, WrongInput
 from fabfile.steps.base import Action, CannotLook, Found
+from fabfile.steps.given import FOLDER, Given
 from fabfile.steps.mysql import CONF as CONF_NAME
 from fabfile.steps.mysql import FIND as FIND_MYSQL
 from fabfile.steps.mysql import LISTENS, PRODUCT, ManagedMySQL
@@ -21,16 +23,21 @@ from fabfile.steps.redis import ManagedRedis
 from fabfile.steps.redis_conf import FIND as FIND_REDIS
 from fabfile.steps.service import Running, Service, look, parse
 
+from .local import content
+
 CANARY = "canary-Pw_1"
 MYSQL = ManagedMySQL(("taskdb", "projectdb", "res_db"), "pyspider", CANARY, "10.77.0.4")
 REDIS = ManagedRedis(CANARY, "10.77.0.4")
 
+GIVEN_MYSQL = hashlib.sha256(f"mysql\0pyspider\0{CANARY}".encode()).hexdigest()
+GIVEN_REDIS = hashlib.sha256(f"redis\0{CANARY}".encode()).hexdigest()
 CONF = hashlib.sha256(MYSQL.conf()).hexdigest()
 MYSQL_RIGHT = f"""\
 service mariadb runs boots
 product MariaDB
 conf 81a4 root root
 conf {CONF}
+given {GIVEN_MYSQL}
 sql version\t10.11.6-MariaDB-0+deb12u1
 sql bind_address\t10.77.0.4
 sql innodb_flush_log_at_trx_commit\t1
@@ -54,6 +61,7 @@ main 81a0 redis redis
 path /etc/redis/redis.conf
 own 81a0 redis redis
 own {hashlib.sha256(REDIS.conf()).hexdigest()}
+given {GIVEN_REDIS}
 included
 answer OK|bind|10.77.0.4 127.0.0.1|port|6379|maxmemory-policy|noeviction|appendonly|yes|appendfsync|always|save|||"""
 
@@ -462,3 +470,96 @@ def test_a_service_is_started_now_and_at_boot() -> None:
     assert parse("noise\nservice two down boots\nmore") == Running("two", False, True)
     with pytest.raises(CannotLook):
         parse("service: unrecognized")
+
+
+ANOTHER = "nothing was changed here: {} has another password for this cluster than hosts.toml and .secrets/"
+NOTE_MYSQL, NOTE_REDIS = "note which password MariaDB has", "note which password Redis has"
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "wanted"),
+    [
+        # By hand, in the store: it gets back what it was given.
+        (GIVEN_MYSQL, ("\nlogin", ""), [MAKE_USER]),
+        ("1" * 64, ("\nlogin", ""), None),
+        ("", ("\nlogin", ""), None),
+        # It does not run: what it was given tells, else the server itself once it is up.
+        ("1" * 64, ("runs", "down"), None),
+        ("", ("", ""), [NOTE_MYSQL]),
+        # In the middle of a change it lets both in.
+        ("1" * 64, ("", ""), [NOTE_MYSQL]),
+        ("1" * 64, ("sql account\tpyspider\t%\n", ""), [MAKE_USER, NOTE_MYSQL]),
+        ("1" * 64, ("login", "full"), ["start mariadb: it takes no more connections"]),
+    ],
+)
+def test_mysql_keeps_the_password_that_another_machine_gave(
+    given: str, more: tuple[str, str], wanted: list[str] | None
+) -> None:
+    """A second checkout makes passwords of its own, and would take the store from all programs."""
+    answer = MYSQL_RIGHT.replace(f"given {GIVEN_MYSQL}\n", f"given {given}\n" if given else "").replace(*more, 1)
+    if wanted is None:
+        with pytest.raises(Problem, match=ANOTHER.format("MariaDB")):
+            mysql(answer)
+        assert MAKE_USER in says(replace(MYSQL, anew=True).diff(Found(0, answer)))
+    else:
+        assert mysql(answer) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "answer", "wanted"),
+    [
+        (GIVEN_REDIS, "answer WRONGPASS", ["start redis-server: it does not answer on port 6379 with its password"]),
+        ("1" * 64, "answer WRONGPASS invalid|", None),
+        ("", "answer WRONGPASS invalid|", None),
+        ("", "answer ERR invalid password|NOAUTH", None),
+        ("1" * 64, "answer Could not connect", None),
+        ("", "answer OK", [NOTE_REDIS]),
+        ("1" * 64, "answer OK", [NOTE_REDIS]),
+    ],
+)
+def test_redis_keeps_the_password_that_another_machine_gave(given: str, answer: str, wanted: list[str] | None) -> None:
+    told = REDIS_RIGHT.replace(f"given {GIVEN_REDIS}\n", f"given {given}\n" if given else "")
+    told = told.replace("answer OK", answer)
+    if wanted is None:
+        with pytest.raises(Problem, match=ANOTHER.format("Redis")):
+            redis(told)
+        assert says(replace(REDIS, anew=True).diff(Found(0, told)))
+    else:
+        assert redis(told) == wanted
+    # A host that has none of its configuration yet was given nothing.
+    assert redis(f"service none\ngiven {given}")
+
+
+def test_the_digest_of_a_password_is_noted_for_root_alone(tmp_path: Path) -> None:
+    note = Given("redis", CANARY)
+    for step in (Given("redis", "old"), note):
+        script = step.note().replace(FOLDER, str(tmp_path / "kept"))
+        subprocess.run(["sh", "-ec", script], check=True)
+    kept = tmp_path / "kept" / "redis.given"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in kept.parent.iterdir()] == ["redis.given"]
+    look = note.look().replace(FOLDER, str(tmp_path / "kept"))
+    text = subprocess.run(["sh", "-ec", look], check=True, capture_output=True, text=True).stdout
+    assert note.state(Found(0, text)) == "same"
+    assert Given("redis", "old").state(Found(0, text)) == "other"
+    assert note.state(Found(0, "")) == "unknown"
+
+
+@pytest.mark.parametrize(("accounts", "login", "goes"), [("0", "1", True), ("1", "0", True), ("1", "1", False)])
+def test_a_mysql_that_did_not_run_is_asked_when_it_does(tmp_path: Path, accounts: str, login: str, goes: bool) -> None:
+    client = f"""#!/bin/sh
+case $* in *--defaults-file=*) exit {login} ;; esac
+read -r sql
+case $sql in *COUNT*) echo {accounts} ;; *@@socket*) echo /s ;; *) echo changed >>{tmp_path}/told ;; esac
+"""
+    (tmp_path / "mariadb").write_text(client)
+    (tmp_path / "mariadb").chmod(0o755)
+    action = next(one for one in MYSQL.diff(Found(0, "service mariadb down boots")) if one.says.startswith("make "))
+    paths = [str(tmp_path / str(number)) for number in range(len(action.payloads))]
+    for path, payload in zip(paths, action.payloads, strict=True):
+        Path(path).write_bytes(content(payload))
+    script = action.script.replace(FOLDER, f"{tmp_path}/kept").replace("/etc/", f"{tmp_path}/")
+    known = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-ec", script, "sh", *paths], capture_output=True, text=True, check=False, env=known)
+    assert (done.returncode == 0) == goes == (tmp_path / "told").exists()
+    assert goes or "has another password for this cluster" in done.stdout

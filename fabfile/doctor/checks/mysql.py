@@ -12,7 +12,7 @@ from .network import filtered
 from .runtime import numbers
 from .stores import APART, BOOTSTRAP, COPY, DEPENDENTS, STARTED, Reply, blamed, server
 
-DENIED = (1044, 1045, 1130, 1129, 1698, 1142, 1227, 1820, 1862, 3118, 4151)
+DENIED = (1044, 1045, 1130, 1698, 1142, 1227, 1820, 1862, 3118, 4151)
 """Also an expired password (1820, 1862) and a locked account (3118; MariaDB: 4151)."""
 FULL = (1040, 1203, 1226)
 """Too many connections at all, or of one user (max_user_connections)."""
