@@ -93,6 +93,11 @@ def unfinished(path: Path) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name + NEXT in known or name + BEFORE in known)
 
 
+def half_done(path: Path) -> bool:
+    """Whether the stores have taken new passwords from this machine, and their files perhaps not yet."""
+    return any(name + BEFORE in kept(path) for name in NAMES)
+
+
 def done(path: Path, changes: Sequence[Change]) -> None:
     """Forgets the old ones."""
     rewritten(path, lambda known: {key: one for key, one in known.items() if key not in _keys(changes, BEFORE)})

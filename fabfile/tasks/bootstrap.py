@@ -30,8 +30,8 @@ def bootstrap(c: Any, options: Options, set_passwords: bool = False) -> None:
     chosen = target(c, options, "bootstrap", allow_unlisted=True)
     run = Run(chosen, options)
     phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
-    # Where this machine is about to change passwords, the stores may have either.
-    anew = set_passwords or bool(rotation.unfinished(chosen.fleet.passwords_path))
+    # A Redis that was restarted in between has read the old one again.
+    anew = set_passwords or rotation.half_done(chosen.fleet.passwords_path)
 
     def wanted(host: Host) -> list[Step]:
         # The programs that run before a batch have to run after it.

@@ -31,13 +31,13 @@ def test_a_change_goes_through_states_that_each_run_can_go_on_from(fleet: Fleet)
     assert rotation.begun(path, ["mysql"]) == [change], "a second run takes the same new password"
     assert load(fleet.path).stores.mysql.password == change.old
     assert rotation.with_new(fleet, [change]).stores.mysql.password == change.new
-    assert rotation.unfinished(path) == ("mysql",)
+    assert rotation.unfinished(path) == ("mysql",) and not rotation.half_done(path)
     rotation.in_use(path, [change])
-    assert rotation.unfinished(path) == ("mysql",)
+    assert rotation.unfinished(path) == ("mysql",) and rotation.half_done(path)
     assert load(fleet.path).stores.mysql.password == change.new
     assert rotation.begun(path, ["mysql"]) == [change], "one that was stopped here makes no third password"
     rotation.done(path, [change])
-    assert rotation.unfinished(path) == ()
+    assert rotation.unfinished(path) == () and not rotation.half_done(path)
     assert kept(path) == before | {"mysql": change.new.reveal()} and change.new.reveal() != before["mysql"]
     assert path.stat().st_mode & 0o777 == 0o600
 
