@@ -1,4 +1,7 @@
-"""A host with nothing but sshd: bootstrap itself installs the compiler, the libraries and the stores."""
+"""A host with nothing but sshd: bootstrap itself installs the compiler, the libraries and the stores.
+
+It compiles Python and all of its packages anew, for minutes: `./run mixed` runs it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from fabfile.sandbox.sandbox import Sandbox, free_network
 from ..waiting import until
 from .conftest import ONE_HOST, Cluster, receivers
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
