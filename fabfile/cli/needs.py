@@ -40,7 +40,10 @@ def lacking():
 
 def _sentence(what):
     # type: (str) -> str
-    return "the tasks in %s need %s; %s" % (PROJECT, what, INSTEAD)
+    # In the environment that `./run fab` sets up, this may be that command already.
+    own = os.path.join(PROJECT, ".venv")
+    again = "; if this was ./run fab, remove %s first" % own if sys.prefix == own else ""
+    return "the tasks in %s need %s; %s%s" % (PROJECT, what, INSTEAD, again)
 
 
 def _other_versions():
