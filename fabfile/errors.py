@@ -81,6 +81,10 @@ class NotReached(Problem):
     """A host's work was not begun, or not finished, because of something that is no fault of its own."""
 
 
+class NoCache(Problem):
+    """This machine's cache can't be read or written."""
+
+
 class Locked(Problem):
     """Somebody else is changing this cluster right now."""
 

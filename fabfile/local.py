@@ -14,14 +14,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .errors import NoCache, reason
+
+ELSEWHERE = "set XDG_CACHE_HOME to a folder that this user can write, with room in it"
+
 
 def cache_dir(*parts: str) -> Path:
-    """A folder of this project's cache, made (readable by its owner alone) where it is missing."""
+    """A folder of this project's cache, made (readable by its owner alone) where it is missing. Raises NoCache."""
     usual = own_home() / ".cache"
     root = Path(os.environ.get("XDG_CACHE_HOME") or usual).expanduser()
     folder = own_folder(root, usual).joinpath("pyspider-fabfile", *parts)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise NoCache(f"{folder}: can't be made: {reason(error)}; {ELSEWHERE}") from error
     return folder
+
+
+@contextmanager
+def cached(path: Path) -> Iterator[None]:
+    """The reads and writes of a file or folder of the cache. Raises NoCache in place of OSError."""
+    try:
+        yield
+    except BrokenPipeError:
+        # That is the terminal's, to which the work is told meanwhile.
+        raise
+    except OSError as error:
+        raise NoCache(f"{path}: can't be read or written: {reason(error)}; make room there, or {ELSEWHERE}") from error
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class LastRun:
             ) from error
 
     def keep(self, left: Iterable[str]) -> None:
-        """Put the names in place of those of the run before, by one rename. Raises OSError."""
+        """Put the names in place of those of the run before, by one rename. Raises OSError, NoCache."""
         file = self._file()
         write_whole(file, json.dumps({"hosts_toml": str(self.path.resolve()), "left": list(left)}))
         _drop_orphans(file.parent)

@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 
 from invoke.exceptions import Exit
 
-from ..errors import INTERRUPTED, Locked, Say, Unreachable, printable
+from ..errors import INTERRUPTED, Locked, NoCache, Say, Unreachable, printable
 from ..inventory import Host, load
 from ..steps.base import Found, Step
 from . import report
@@ -272,5 +272,5 @@ class Run:
         others = [name for name in self.target.left if name not in here]
         try:
             last.keep([*others, *(outcome.host for outcome in outcomes if not outcome.well)])
-        except OSError as error:
+        except (OSError, NoCache) as error:
             print(f"fab: --retry-failed will not know of this run: {error}", file=sys.stderr)

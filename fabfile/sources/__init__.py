@@ -6,7 +6,7 @@ Everything is verified by sha256 and kept in the project's cache. Nothing that w
 
 from .downloads import phantomjs_binary, profiler_binary, python_tarball
 from .libraries import libraries_digest, webui_libraries
-from .runtimes import KeptRuntime, keep_runtime, kept_runtimes, packed_runtime
+from .runtimes import KeptRuntime, keep_runtime, kept_runtimes, packed_runtime, try_to_keep
 from .wheels import lock_digest, wheelhouse
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "phantomjs_binary",
     "profiler_binary",
     "python_tarball",
+    "try_to_keep",
     "webui_libraries",
     "wheelhouse",
 ]

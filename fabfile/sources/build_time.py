@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
+from ..errors import NoCache
 from ..local import cache_dir, write_whole
 
 CORE_MINUTES = (4, 8)
@@ -23,8 +25,10 @@ def expected(cores: int) -> str:
 
 
 def keep(cores: int, seconds: float) -> None:
-    """Keep the time of a whole build."""
-    if seconds >= LEAST_SECONDS:
+    """Keep the time of a whole build, where it can be kept: it is a convenience."""
+    if seconds < LEAST_SECONDS:
+        return
+    with suppress(OSError, NoCache):
         write_whole(_file(), json.dumps({**_kept(), str(cores): round(seconds)}))
 
 
@@ -38,7 +42,7 @@ def _kept() -> dict[str, float]:
     try:
         found = json.loads(_file().read_text())
         return {str(cores): float(seconds) for cores, seconds in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, NoCache, ValueError, AttributeError, TypeError):
         return {}
 
 

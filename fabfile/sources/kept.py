@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import Problem, Say
-from ..local import cache_dir, put_whole
+from ..local import cache_dir, cached, put_whole
 
 READ_TIMEOUT = 30.0
 DOWNLOAD_LIMIT = 900.0
@@ -43,11 +43,14 @@ def kept_path(name: str, sha256: str) -> Path:
 
 
 def obtain(name: str, sha256: str, sources: Sequence[Source], say: Say) -> Path:
-    """The file `name` with exactly this hash, in the cache. Raises Problem naming every source and why it failed."""
-    target = kept_path(name, sha256)
+    """The file `name` with exactly this hash, in the cache.
+
+    Raises Problem naming every source and why it failed, NoCache where there is no place to fetch it to.
+    """
+    target, folder = kept_path(name, sha256), cache_dir("files")
     reasons = []
     for source in sources:
-        with tempfile.TemporaryDirectory(dir=cache_dir("files"), prefix=".fetch.") as scratch:
+        with cached(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".fetch.") as scratch:
             try:
                 if source.takes_time:
                     say(f"{name}: fetching from {source.label}")

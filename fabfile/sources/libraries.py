@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import Problem, Say
-from ..local import cache_dir, put_whole
+from ..local import cache_dir, cached, put_whole
 from .wheels import download, lock_digest
 
 PINS = Path(__file__).parent.parent / "pins" / "webui.txt"
@@ -72,7 +72,7 @@ def webui_libraries(say: Say) -> Path:
     """A tar.gz of all files and their manifest, in the cache. Raises Problem."""
     target = cache_dir("libraries") / f"{libraries_digest()}.tar.gz"
     if not target.is_file():
-        with put_whole(target) as fresh:
+        with cached(target), put_whole(target) as fresh:
             folder = fresh.with_name("packages")
             download(PINS, folder, say)
             packed(taken(folder) | stand_ins(), fresh)

@@ -5,6 +5,7 @@ Hosts of other clusters run them as root later: a packed runtime without its dig
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import Problem
-from ..local import cache_dir, only_writer, write_whole
+from ..local import cache_dir, cached, only_writer, write_whole
 from .kept import sha256_of
 
 _RECORD = re.compile(r"([0-9a-f]{64})  \S+\n([0-9a-f]{64})  \S+\n")
@@ -31,8 +32,10 @@ class KeptRuntime:
 
 
 def kept_runtimes() -> tuple[KeptRuntime, ...]:
-    """The runtimes whose digests this machine knows, by id."""
-    records = [(path.stem, _RECORD.fullmatch(path.read_text())) for path in _folder().glob("*.sha256")]
+    """The runtimes whose digests this machine knows, by id. Raises NoCache."""
+    folder = _folder()
+    with cached(folder):
+        records = [(path.stem, _RECORD.fullmatch(path.read_text())) for path in folder.glob("*.sha256")]
     return tuple(sorted((KeptRuntime(name, *one.groups()) for name, one in records if one), key=lambda one: one.id))
 
 
@@ -44,15 +47,28 @@ def packed_runtime(runtime_id: str) -> tuple[Path, KeptRuntime] | None:
     known = next((one for one in kept_runtimes() if one.id == runtime_id), None)
     if known is None:
         raise Problem(f"{archive}: an older version kept it without a digest, and it is not used")
-    if sha256_of(archive) != known.sha256:
+    with cached(archive):
+        found = sha256_of(archive)
+    if found != known.sha256:
         raise Problem(f"{archive}: its bytes are not those that were built, and it is not used")
     return archive, known
 
 
+def try_to_keep(megabytes: int) -> None:
+    """Raises NoCache where no packed runtime of this size could be kept. Nothing is left of the trial."""
+    folder = _folder()
+    with cached(folder), tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(megabytes):
+            file.write(bytes(1 << 20))
+        file.flush()
+        # A quota, and a disk over the network, tell only now that there is no room.
+        os.fsync(file.fileno())
+
+
 def keep_runtime(built: KeptRuntime, fetch: Callable[[BinaryIO], None]) -> Path:
-    """The packed runtime that `fetch` writes, kept. Raises Problem where it is not the one that the build told of."""
+    """The packed runtime that `fetch` writes, kept. Raises Problem where it is not what the build told of, NoCache."""
     target = _archive(built.id)
-    with tempfile.TemporaryDirectory(dir=_folder(), prefix=".fetch.") as scratch:
+    with cached(target), tempfile.TemporaryDirectory(dir=_folder(), prefix=".fetch.") as scratch:
         came = Path(scratch) / target.name
         came.touch(0o600)
         with came.open("wb") as stream:

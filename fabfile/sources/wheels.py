@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 from ..errors import Problem, Say
-from ..local import cache_dir, only_writer, put_whole
+from ..local import cache_dir, cached, only_writer, put_whole
 
 BACKEND = Path(__file__).parent / "backend"
 LOCK_NAME = "requirements.txt"
@@ -30,9 +30,12 @@ def lock_digest(pins: Path) -> str:
 
 
 def wheelhouse(pins: Path, say: Say) -> Path:
-    """One uncompressed tar with exactly the files of the lock `pins` and the lock itself, to be sent to a host."""
+    """One uncompressed tar with exactly the files of the lock `pins` and the lock itself, to be sent to a host.
+
+    Raises Problem.
+    """
     target = cache_dir("wheelhouses") / f"{lock_digest(pins)[:16]}.tar"
-    with only_writer(target.parent / ".lock"):
+    with cached(target), only_writer(target.parent / ".lock"):
         if not target.is_file():
             with put_whole(target) as fresh:
                 folder = fresh.with_name("files")

@@ -161,16 +161,20 @@ class SSHLink:
             kept.close()
 
     def fetch(self, path: str, target: BinaryIO) -> None:
-        """Copy a file of the host into `target`, byte by byte."""
+        """Copy a file of the host into `target`, byte by byte. Raises Problem, and OSError of `target`."""
         channel = self._channel()
         try:
-            with self._told():
-                target.write(self._root.run(channel, *SHELL, 'exec cat "$1"', "sh", path))
-                for chunk in iter(lambda: channel.recv(CHUNK), b""):
-                    target.write(chunk)
-                status = channel.exit_status(CHANNEL_SECONDS)
+            # A full disk of this machine is no lost connection.
+            for chunk in self._content(channel, path):
+                target.write(chunk)
         finally:
             channel.close()
+
+    def _content(self, channel: Channel, path: str) -> Iterator[bytes]:
+        with self._told():
+            yield self._root.run(channel, *SHELL, 'exec cat "$1"', "sh", path)
+            yield from iter(lambda: channel.recv(CHUNK), b"")
+            status = channel.exit_status(CHANNEL_SECONDS)
         if status != 0:
             raise Problem(f"{self.host.name}: {path} can't be read (exit status {status})")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from .. import plan, sources
-from ..errors import NotReached, Problem, Say
+from ..errors import NoCache, NotReached, Problem, Say
 from ..inventory import Fleet, Host
 from ..runs.engine import apply, look, missing, preview
 from ..runs.outcomes import Done
@@ -24,7 +24,7 @@ from ..steps.cores import Cores
 from ..steps.families import package_names
 from ..steps.packages import Packages
 from ..steps.phantomjs import PhantomJSBinary
-from ..steps.room import Need, Room, room_to_build, room_to_ship, short
+from ..steps.room import PACKED_MB, Need, Room, room_to_build, room_to_ship, short
 from ..steps.runtime import (
     Build,
     Runtime,
@@ -190,11 +190,23 @@ def _make(
     changes = _build(chosen, host, pair[0], platform, say, heard.append)
     say("fetching the finished Python")
     try:
-        archive.set_result(_fetch(chosen, host, pair[0].spec.id(platform), "\n".join(heard)))
+        brought(archive, host.name, partial(_fetch, chosen, host, pair[0].spec.id(platform), "\n".join(heard)))
     except Problem as error:
         error.changes = changes
         raise
     return changes
+
+
+def brought(archive: Future[Ship], maker: str, fetch: Callable[[], Ship]) -> None:
+    """Keep the promise of the archive.
+
+    Where this machine can't keep one, the maker has its Python all the same, and those that wait are told.
+    """
+    try:
+        archive.set_result(fetch())
+    except NoCache as error:
+        archive.set_exception(NotReached(f"no Python came from {maker}: {error}"))
+        print(f"fab: {maker} has its Python, and this machine can't keep it for other hosts: {error}", file=sys.stderr)
 
 
 @contextmanager
@@ -210,6 +222,8 @@ def promised(archive: Future[Ship], maker: str) -> Iterator[None]:
 
 def _build(chosen: Target, host: Host, step: Runtime, platform: Platform, say: Say, hear: Say) -> tuple[str, ...]:
     fleet = chosen.fleet
+    # Not after the minutes of a build.
+    sources.try_to_keep(PACKED_MB)
     say("fetching sources and packages (control machine)")
     python = fleet.python
     tarball = sources.python_tarball(python.version, python.sha256, python.sources, fleet.path.parent, say)

@@ -199,9 +199,10 @@ def _alarmed(chronicle: Chronicle) -> Alarmed:
 
 def _watcher(fleet: Fleet) -> WatchHere:
     """Whether `fab watch` runs here for this cluster, and whom it tells."""
-    path, table = place(fleet), fleet.watch
+    table = fleet.watch
     sinks = [*(["webhook"] if table.webhook.url else []), *(f"mail to {one}" for one in table.mail.to)]
     try:
+        path = place(fleet)
         return WatchHere(runs(path), sinks, [printable(one) for one in troubles(recalled(path).outboxes)])
     except Problem as error:
         return WatchHere(False, sinks, [str(error)])

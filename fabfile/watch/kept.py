@@ -14,7 +14,7 @@ from msgspec.json import decode, encode
 
 from ..errors import Locked, Problem, reason
 from ..inventory import Fleet
-from ..local import cache_dir, write_whole
+from ..local import cache_dir, cached, write_whole
 from .changes import Known, pending
 from .outbox import Outbox
 from .seen import DOCTOR
@@ -38,7 +38,7 @@ class Remembered(Struct, frozen=True):
 
 
 def place(fleet: Fleet) -> Path:
-    """The file for this cluster of this hosts.toml."""
+    """The file for this cluster of this hosts.toml. Raises NoCache."""
     digest = hashlib.sha256(os.fsencode(fleet.path.resolve())).hexdigest()[:16]
     return cache_dir("watch") / f"{fleet.cluster.name}-{digest}.json"
 
@@ -85,8 +85,10 @@ def _holds(pid: str, path: Path) -> bool:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Only one process watches a cluster from here. Raises Locked where another one does."""
-    with path.with_suffix(".lock").open("w") as lock:
+    """Only one process watches a cluster from here. Raises Locked where another one does, and NoCache."""
+    with cached(path.with_suffix(".lock")):
+        lock = path.with_suffix(".lock").open("w")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from fabfile.errors import Problem, Unreachable
+from fabfile.errors import NoCache, Problem, Unreachable
 from fabfile.inventory import Host
 from fabfile.runs.outcomes import on_host
 from fabfile.runs.run import Looked
 from fabfile.steps.base import Found
 from fabfile.steps.runtime import Runtime, Ship
 from fabfile.steps.runtime_spec import Platform, RuntimeSpec
-from fabfile.tasks.distribution import Shares, promised
+from fabfile.tasks.distribution import Shares, brought, promised
 
 SHIP = Ship(Path("runtime.tar.gz"), "a" * 64, "b" * 64)
 
@@ -40,6 +40,25 @@ def test_a_runtime_that_came_stays_even_if_its_maker_fails_afterwards() -> None:
         archive.set_result(SHIP)
         raise Unreachable("node1: gone")
     assert archive.result(0) == SHIP
+
+
+def test_a_python_that_cant_be_kept_here_stays_with_its_maker_and_those_that_wait_are_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    archive: Future[Ship] = Future()
+
+    def fetch() -> Ship:
+        raise NoCache("/cache: can't be read or written: no space left on device")
+
+    def work() -> None:
+        with promised(archive, "node1"):
+            brought(archive, "node1", fetch)
+
+    assert on_host("node1", work).status == "ok"
+    assert "node1 has its Python, and this machine can't keep it for other hosts: /cache: " in capsys.readouterr().err
+    outcome = on_host("node2", lambda: archive.result(0) and None)
+    assert outcome.status == "not reached"
+    assert outcome.cause.startswith("no Python came from node1: /cache: can't be")
 
 
 @pytest.mark.parametrize("maker", [True, False], ids=["maker", "waits"])

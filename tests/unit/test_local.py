@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.local import only_writer, put_whole, write_whole
+from fabfile.errors import NoCache
+from fabfile.local import cache_dir, cached, only_writer, put_whole, write_whole
 
 from ..waiting import eventually
 
@@ -123,3 +125,20 @@ def test_where_there_is_no_directory_there_is_nothing_to_lock(tmp_path: Path) ->
 def open_files() -> list[Path]:
     links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
     return [link.readlink() for link in links if link.exists()]
+
+
+def test_a_cache_that_cant_be_made_is_told_with_the_way_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    where = f"{tmp_path}/file/pyspider-fabfile/files: can't be made: not a directory; set XDG_CACHE_HOME to a folder"
+    with pytest.raises(NoCache, match=where):
+        cache_dir("files")
+
+
+def test_a_terminal_that_is_gone_is_no_fault_of_the_cache(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), cached(tmp_path):
+        raise BrokenPipeError
+    with pytest.raises(NoCache, match="can't be read or written: no space left on device; make room"), cached(tmp_path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

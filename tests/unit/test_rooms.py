@@ -12,7 +12,8 @@ import pytest
 FABFILE = Path(__file__).parent.parent.parent / "fabfile"
 
 FLOORS: tuple[dict[str, set[str]], ...] = (
-    {"errors": set(), "local": set(), "remote": set()},
+    {"errors": set(), "remote": set()},
+    {"local": {"errors"}},
     {
         "inventory": {"errors", "local"},
         "sources": {"errors", "local"},

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from fabfile.errors import Problem
-from fabfile.sources import KeptRuntime, keep_runtime, kept_runtimes, packed_runtime
+from fabfile.errors import NoCache, Problem
+from fabfile.sources import KeptRuntime, build_time, keep_runtime, kept_runtimes, packed_runtime, try_to_keep
 
 PACKED = b"a packed runtime"
 BUILT = KeptRuntime("2.7.18-abc", hashlib.sha256(PACKED).hexdigest(), "d" * 64)
@@ -84,3 +86,50 @@ def test_nothing_is_kept_of_a_runtime_that_did_not_come(kept: Path) -> None:
     with pytest.raises(Problem, match="lost"):
         keep_runtime(BUILT, fails)
     assert list(kept.iterdir()) == []
+
+
+def no_folder(kept: Path) -> None:
+    """A folder in which nobody, also not root, can make a file."""
+    kept.parent.mkdir(parents=True)
+    kept.symlink_to("/proc/self")
+
+
+def test_a_disk_that_is_full_is_told_before_the_build_and_after_it(kept: Path) -> None:
+    try_to_keep(1)
+    assert list(kept.iterdir()) == []
+
+    def full(_stream: BinaryIO) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(
+        NoCache, match=r"2\.7\.18-abc\.tar\.gz: can't be read or written: no space left on device; make room"
+    ):
+        keep_runtime(BUILT, full)
+    assert list(kept.iterdir()) == []
+
+
+def test_a_folder_that_cant_be_written_is_told_before_the_build_and_costs_no_time_kept(kept: Path) -> None:
+    no_folder(kept)
+    with pytest.raises(NoCache, match="runtimes: can't be read or written: "):
+        try_to_keep(1)
+    with pytest.raises(NoCache):
+        keep()
+    build_time.keep(2, 100.0)
+    assert "usually" in build_time.expected(2)
+
+
+def test_records_and_archives_that_cant_be_read_are_told(kept: Path) -> None:
+    archive = keep()
+    (kept / "other.sha256").mkdir()
+    with pytest.raises(NoCache, match="is a directory"):
+        kept_runtimes()
+    (kept / "other.sha256").rmdir()
+    archive.unlink()
+    assert packed_runtime(BUILT.id) is None
+
+
+def test_no_cache_at_all_costs_only_the_time_of_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    build_time.keep(2, 100.0)
+    assert "usually" in build_time.expected(2)

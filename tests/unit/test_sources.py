@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.errors import Problem
+from fabfile.errors import NoCache, Problem
 from fabfile.sources import lock_digest, phantomjs_binary, python_tarball, wheelhouse
 
 PINS = Path(__file__).parent.parent.parent / "fabfile" / "pins"
@@ -199,3 +199,15 @@ def test_two_at_once_fetch_a_wheelhouse_only_once(tmp_path: Path, index: Path) -
         for _ in range(2)
     ]
     assert sorted(process.communicate(timeout=120)[0].strip() for process in both) == ["0", "1"]
+
+
+def test_a_cache_without_room_is_told_and_blamed_on_no_source(cache: Path, tmp_path: Path) -> None:
+    cache.mkdir(parents=True)
+    for name in ("files", "wheelhouses"):
+        # Nobody, also not root, can make a file there.
+        (cache / name).symlink_to("/proc/self")
+    (tmp_path / "Python-2.7.18.tgz").write_bytes(b"x")
+    with pytest.raises(NoCache, match=r"files: can't be read or written: .*; make room there, or set XDG_CACHE_HOME"):
+        fetch(["Python-2.7.18.tgz"], tmp_path)
+    with pytest.raises(NoCache, match="can't be read or written"):
+        wheelhouse(PINS / "webui.txt", print)

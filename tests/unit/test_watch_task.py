@@ -129,6 +129,21 @@ def test_the_unit_and_the_line_are_printed(folder: Path) -> None:
     assert f'"HOSTS_TOML={folder}/hosts.toml"' in found.stdout and "* * * * * HOSTS_TOML=" in found.stdout
 
 
+@pytest.mark.parametrize("words", ["watch --once", "watch --cron", "dashboard", "bootstrap", "status"])
+def test_a_cache_that_cant_be_made_is_one_sentence_where_it_is_needed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "hosts.toml"))
+    (folder / "hosts.toml").write_text(CLUSTER)
+    found = fab(folder, *words.split())
+    needed = f"fab: {folder}/hosts.toml/pyspider-fabfile/"
+    told = [line for line in found.stderr.splitlines() if line.startswith(needed)]
+    if words == "status":
+        assert found.returncode == 3 and not told
+    else:
+        assert found.returncode == 1 and len(told) == 1 and "can't be made: not a directory;" in told[0]
+
+
 class Closing:
     """Links that note their end."""
 
