@@ -43,6 +43,21 @@ def cached(path: Path) -> Iterator[None]:
         raise NoCache(f"{path}: can't be read or written: {reason(error)}; make room there, or {ELSEWHERE}") from error
 
 
+def made_folder(path: Path, *, parents: bool = False) -> None:
+    """Make a folder for its owner alone where it is missing, with `parents` those above it too; root's is handed over.
+
+    Raises OSError; where `link_flag` forbids a link, also for one.
+    """
+    if parents and not path.parent.exists():
+        made_folder(path.parent, parents=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    handle = folder_handle(path)
+    try:
+        hand_over(handle, path.parent)
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def put_whole(target: Path) -> Iterator[Path]:
     """A path for a new file or folder, which takes the place of `target` by one rename when the block ends well.

@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import Problem, WrongInput
-from ..local import hand_over, only_writer, write_whole
+from ..local import made_folder, only_writer, write_whole
 from .address import possible
 from .kinds import PasswordRef
 
@@ -215,10 +215,9 @@ def _refuse_readable(path: Path, found: os.stat_result) -> None:
 def rewritten(path: Path, change: Callable[[dict[str, object]], dict[str, object]]) -> dict[str, object]:
     """Changes what the file keeps; one process at a time, and whole at any moment. Raises Problem, WrongInput."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made_folder(path.parent, parents=True)
         with only_writer(path.parent) as folder:
             os.fchmod(folder, 0o700)
-            hand_over(folder, path.parent.parent)
             # The process that held the lock before may have changed it already.
             known = kept(path)
             wanted = change(known)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import Unreachable
 from ..inventory import Host
-from ..local import hand_over, only_writer
+from ..local import hand_over, made_folder, only_writer
 from ..steps.shell import cmd
 
 
@@ -201,7 +201,8 @@ def _same_type_first(trusted: dict[str, str], kind: str) -> Iterator[tuple[str, 
 
 def _append(file: Path, line: str) -> None:
     """One whole line at the end of the file, also when several connections add theirs at once."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.parent.exists():
+        made_folder(file.parent, parents=True)
     with only_writer(file) as handle:
         before = file.read_bytes()
         gap = b"" if not before or before.endswith(b"\n") else b"\n"

@@ -20,7 +20,7 @@ from ..bench.programs import SITE
 from ..bench.samples import Moment
 from ..errors import Problem, WrongInput, printable, reason
 from ..inventory import load
-from ..local import write_whole
+from ..local import made_folder, write_whole
 from ..runs.options import Options, whole_number
 from ..runs.run import Run
 from ..runs.target import target
@@ -176,7 +176,7 @@ def crawl(c: Any, options: Options, pages_text: str, size_text: str, instead: bo
 def try_folder(folder: Path) -> None:
     """Make the folder where it is missing. Raises Problem where no result could be written into it."""
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        made_folder(folder)
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -238,7 +238,7 @@ def _record(ground: Ground, work: _Crawl, pages: int, gains: list[Gain], seconds
 
 def _keep(path: Path, made: record.BenchRecord) -> None:
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        made_folder(path.parent)
         write_whole(path, record.as_json(made))
     except OSError as error:
         raise Problem(f"{path}: the result can't be written: {reason(error)}") from error

@@ -17,7 +17,7 @@ from ..health.words import SECONDS
 from ..inventory import Fleet, Host
 from ..inventory.order import Chosen, named
 from ..inventory.roles import PHANTOMJS
-from ..local import write_whole
+from ..local import made_folder, write_whole
 from ..runs.engine import look
 from ..runs.options import Options, whole_number
 from ..runs.outcomes import Done
@@ -175,7 +175,7 @@ def _kept(folder: Path, host: str, name: str, stacks: Stacks) -> Path:
     when = time.strftime("%Y-%m-%d-%H%M%S")
     path = folder / f"{host.replace('/', '_')}-{name.replace('/', '_')}-{when}.svg"
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        made_folder(folder)
         write_whole(path, flame(stacks, f"{host} {name}, {when}"))
     except OSError as error:
         raise Problem(f"{path}: the flame graph can't be written: {reason(error)}") from error

@@ -9,9 +9,10 @@ import pytest
 
 from fabfile.errors import Problem
 from fabfile.inventory import passwords
-from fabfile.local import cache_dir
+from fabfile.local import cache_dir, made_folder
 from fabfile.sandbox.sandbox import Sandbox
 from fabfile.ssh.known_hosts import KnownHosts
+from fabfile.tasks.bench import try_folder
 
 pytestmark = pytest.mark.e2e
 
@@ -50,6 +51,25 @@ def test_a_known_hosts_file_that_root_begins_is_the_users_and_no_link(theirs: Pa
     with pytest.raises(OSError, match="symbolic"):
         KnownHosts(theirs / "linked").add("192.0.2.1", "ssh-ed25519", "AAAA")
     assert (tmp_path / "roots").read_bytes() == b""
+
+
+def test_folders_that_root_makes_beside_a_users_hosts_toml_are_the_users(theirs: Path) -> None:
+    try_folder(theirs / "benchmarks")
+    made_folder(theirs / "profiles")
+    KnownHosts(theirs / "keys" / "of" / "known_hosts").add("192.0.2.1", "ssh-ed25519", "AAAA")
+    # An older version has left this one to root.
+    (theirs / "old").mkdir()
+    made_folder(theirs / "old")
+    for path in theirs.rglob("*"):
+        assert (path.stat().st_uid, path.stat().st_mode & 0o077 if path.name != "old" else 0) == (SOMEBODY, 0), path
+
+
+def test_root_makes_no_folder_behind_a_users_link(theirs: Path, tmp_path: Path) -> None:
+    (tmp_path / "roots").mkdir(mode=0o755)
+    (theirs / "benchmarks").symlink_to(tmp_path / "roots")
+    with pytest.raises(Problem, match="no result can be written there"):
+        try_folder(theirs / "benchmarks")
+    assert (tmp_path / "roots").stat().st_uid == 0 and list((tmp_path / "roots").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["HOME", "XDG_CACHE_HOME"])

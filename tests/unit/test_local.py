@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fabfile.errors import NoCache
-from fabfile.local import cache_dir, cached, only_writer, put_whole, write_whole
+from fabfile.local import cache_dir, cached, made_folder, only_writer, put_whole, write_whole
 
 from ..waiting import eventually
 
@@ -142,3 +142,15 @@ def test_a_terminal_that_is_gone_is_no_fault_of_the_cache(tmp_path: Path) -> Non
         raise BrokenPipeError
     with pytest.raises(NoCache, match="can't be read or written: no space left on device; make room"), cached(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_folder_is_made_with_those_above_it_for_its_owner_alone(tmp_path: Path) -> None:
+    for _ in range(2):
+        made_folder(tmp_path / "a" / "b", parents=True)
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "a", tmp_path / "a" / "b")] == [0o700, 0o700]
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "b"):
+        with pytest.raises(OSError, match=r"File exists|Not a directory"):
+            made_folder(path)
+    with pytest.raises(FileNotFoundError):
+        made_folder(tmp_path / "c" / "d")
