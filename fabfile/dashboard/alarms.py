@@ -26,7 +26,8 @@ class AlarmRow(Struct, frozen=True, omit_defaults=True):
 class WatchHere(Struct, frozen=True, omit_defaults=True):
     """The `fab watch` of this machine for this cluster."""
 
-    runs: bool = False
+    runs: bool | None = False
+    """None where that can't be seen."""
     sinks: list[str] = []
     """Those that hosts.toml names."""
     troubles: list[str] = []

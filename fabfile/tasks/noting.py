@@ -201,8 +201,10 @@ def _watcher(fleet: Fleet) -> WatchHere:
     """Whether `fab watch` runs here for this cluster, and whom it tells."""
     table = fleet.watch
     sinks = [*(["webhook"] if table.webhook.url else []), *(f"mail to {one}" for one in table.mail.to)]
+    seen = None
     try:
         path = place(fleet)
-        return WatchHere(runs(path), sinks, [printable(one) for one in troubles(recalled(path).outboxes)])
+        seen = runs(path)
+        return WatchHere(seen, sinks, [printable(one) for one in troubles(recalled(path).outboxes)])
     except Problem as error:
-        return WatchHere(False, sinks, [str(error)])
+        return WatchHere(seen, sinks, [str(error)])

@@ -20,6 +20,9 @@ from .outbox import Outbox
 from .seen import DOCTOR
 from .speed import Speed
 
+FIRST_PID_NAMESPACE = 0xEFFFFFFC
+"""The kernel's number for the one that it starts with (PROC_PID_INIT_INO)."""
+
 
 class Remembered(Struct, frozen=True):
     """The faults that are known, the speed of the crawl, and the messages that wait."""
@@ -63,22 +66,44 @@ def keep(path: Path, kept: Remembered) -> None:
         raise Problem(f"{path}: can't be written: {reason(error)}") from error
 
 
-def runs(path: Path) -> bool:
-    """Whether a process of this user watches the cluster from here; it is not disturbed by the question."""
+def runs(path: Path) -> bool | None:
+    """Whether a process of this user watches the cluster from here; it is not disturbed by the question.
+
+    None where that can't be seen: without /proc/locks (macOS), or where the process may be outside this container.
+    """
     lock = path.with_suffix(".lock")
     try:
         inode = str(lock.stat().st_ino)
+    except FileNotFoundError:
+        # It is made before the first look.
+        return False
+    except OSError:
+        return None
+    try:
         lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     except OSError:
-        return False
+        return None
     # Some file systems tell another device there than in a stat: the number of the file alone may be another's.
     pids = {words[4] for words in lines if words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode}
-    return any(_holds(pid, lock) for pid in pids)
+    found = {_holds(pid, lock) for pid in pids}
+    if True in found:
+        return True
+    return None if None in found or not _sees_all() else False
 
 
-def _holds(pid: str, path: Path) -> bool:
+def _holds(pid: str, path: Path) -> bool | None:
     try:
         return any(fd.samefile(path) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.exists())
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+
+
+def _sees_all() -> bool:
+    """Whether /proc/locks tells of all processes of this machine; in a PID namespace it leaves out those outside."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino == FIRST_PID_NAMESPACE
     except OSError:
         return False
 

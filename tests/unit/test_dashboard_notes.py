@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +16,7 @@ import pytest
 from msgspec.json import encode
 
 from fabfile.cli.executor import ClusterExecutor
-from fabfile.dashboard.alarms import alarms_told, troubles
+from fabfile.dashboard.alarms import WatchHere, alarms_told, troubles
 from fabfile.dashboard.board import Board
 from fabfile.dashboard.chronicle import Chronicle, Note
 from fabfile.dashboard.journal import LINES, MADE, NAMES, SEEN, JournalTold, SeenRow, made
@@ -34,6 +37,7 @@ from fabfile.watch.kept import Remembered, alone, keep, place, runs
 from fabfile.watch.outbox import Outbox
 
 from .local import LocalLink
+from .patients import PROJECT
 from .test_dashboard_task import PAGE, many
 from .test_health import view
 from .test_live import after, look
@@ -244,12 +248,66 @@ def test_a_state_that_is_damaged_begins_anew(tmp_path: Path, fleet: Fleet) -> No
 
 def test_whether_fab_watch_runs_is_seen_without_its_lock(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    assert not runs(path)
+    assert runs(path) is False
     with alone(path):
-        assert runs(path)
+        assert runs(path) is True
         with pytest.raises(Problem):
             alone(path).__enter__()
-    assert not runs(path)
+    # In a container nobody can tell who has the file outside.
+    first = Path("/proc/self/ns/pid").stat().st_ino == 0xEFFFFFFC
+    assert runs(path) is (False if first else None)
+
+
+APART = {
+    "outside this PID namespace": ("--pid", "--fork", "--mount-proc"),
+    "no /proc": ("--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="only root makes a namespace")
+@pytest.mark.parametrize("how", APART)
+def test_whether_fab_watch_runs_is_unknown_where_its_process_can_not_be_seen(tmp_path: Path, how: str) -> None:
+    code = "import sys; from pathlib import Path; from fabfile.watch.kept import runs; print(runs(Path(sys.argv[1])))"
+
+    def seen() -> str:
+        asked = ["unshare", *APART[how], sys.executable, "-c", code, str(tmp_path / "x.json")]
+        return subprocess.run(asked, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert seen() == "False\n"
+    with alone(tmp_path / "x.json"):
+        assert seen() == "None\n"
+    assert seen() == "None\n"
+
+
+DRAWN = """
+const nodes = {};
+const node = () => ({ children: [], textContent: "", hidden: false });
+globalThis.document = { documentElement: { lang: "en" }, getElementById: (id) => (nodes[id] ??= node()) };
+globalThis.localStorage = { getItem: () => null };
+globalThis.fetch = async () => ({ json: async () => JSON.parse(process.argv[2]) });
+const { takeAlarms } = await import("./journal.js");
+const said = [];
+for (const watch of JSON.parse(process.argv[3])) {
+  takeAlarms({ watch });
+  said.push(nodes.watch.textContent);
+}
+console.log(JSON.stringify(said));
+"""
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node.js runs the page's code here")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_says_that_a_watch_runs_or_not_or_that_it_can_not_be_seen(tmp_path: Path, language: str) -> None:
+    for path in STATIC.glob("*.js"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "drawn.js").write_text(DRAWN)
+    words = json.loads((STATIC / "words.json").read_text())[language]
+    watches = [encode(WatchHere(one)).decode() for one in (True, False, None)]
+    argv = ["node", "drawn.js", json.dumps({"en": words}), f"[{','.join(watches)}]"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [words[key] for key in ("watch-mute", "no-watch", "watch-unknown")]
 
 
 def test_the_page_knows_whom_fab_watch_tells(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ export function drawAlarms() {
     text(node.lastElementChild, `${t("over", { span: span(one.until - one.at) })} ${one.text}`);
   });
   const watch = alarms?.watch ?? {}, sinks = (watch.sinks ?? []).join(", ");
-  const who = watch.runs ? (sinks ? "watch-tells" : "watch-mute") : "no-watch";
+  const here = sinks ? "watch-tells" : "watch-mute";
+  const who = watch.runs === null ? "watch-unknown" : watch.runs ? here : "no-watch";
   text($("watch"), alarms ? [t(who, { sinks }), ...(watch.troubles ?? [])].join(" ") : "");
 }
 
