@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from fabric import Config
 
+from fabfile.errors import Problem
+from fabfile.inventory import load
 from fabfile.sandbox.sandbox import Sandbox, free_network
+from fabfile.ssh.pool import Links
 
 from ..waiting import BUSY, eventually, until
 from .conftest import Cluster, begun, receivers
@@ -78,6 +84,20 @@ def test_a_noisy_login_shell_works_and_is_not_taken_for_a_file(three: Cluster) -
     three.sandbox.exec("node2", "sh", "-c", "cat >/root/.bashrc", input=noise)
     assert "in here" in three.fab("-H", "node2", "run", "echo in here").stdout
     three.on("node2", "rm /root/.bashrc")
+
+
+def test_a_file_comes_whole_and_a_full_disk_here_is_no_lost_connection(three: Cluster, tmp_path: Path) -> None:
+    three.on("node2", "seq 1 300000 >/root/file")
+    fleet = load(three.hosts_toml)
+    with closing(Links().prepare(Config(), fleet, [fleet.host("node2")])) as links:
+        link = links[fleet.host("node2")]
+        with (tmp_path / "file").open("wb") as stream:
+            link.fetch("/root/file", stream)
+        assert (tmp_path / "file").read_text().split() == [str(number) for number in range(1, 300001)]
+        with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(OSError, match="No space left"):
+            link.fetch("/root/file", full)
+        with pytest.raises(Problem, match=r"node2: /root/away can't be read \(exit status 1\)"):
+            link.fetch("/root/away", io.BytesIO())
 
 
 def test_an_account_without_a_shell_is_told_in_its_own_words(three: Cluster) -> None:
