@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import Problem, Say
-from ..local import cache_dir, only_writer
+from ..local import cache_dir, cached, only_writer
 from .archive import Archive, archive_of
 
 Base = Literal["full", "bare"]
@@ -48,7 +48,7 @@ def image(base: Base, say: Say, *, init: Init = "none", release: str = "") -> Pa
     root = folder / f"{archive.release}-{digest(base, init=init)}"
     if root.is_dir():
         return root
-    with only_writer(folder / "lock"):
+    with cached(folder), only_writer(folder / "lock"):
         if not root.is_dir():
             _discard_half_built(folder)
             with_systemd = " with systemd" if init == "systemd" else ""

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.errors import Problem, WrongInput
+from fabfile.errors import NoCache, Problem, WrongInput
 from fabfile.sandbox import host as sandbox_host
 from fabfile.sandbox import own, processes
 from fabfile.sandbox.archive import Archive, other_release, source_lines
 from fabfile.sandbox.cgroups import hierarchy, make, make_room, remove
 from fabfile.sandbox.host import SandboxHost
-from fabfile.sandbox.image import PACKAGES, digest, packages
+from fabfile.sandbox.image import PACKAGES, digest, image, packages
 from fabfile.sandbox.network import Network, Port
 from fabfile.sandbox.sandbox import Sandbox
 from fabfile.sandbox.wishes import Wish, wished
@@ -325,3 +325,12 @@ def test_hosts_of_one_sandbox_may_have_different_disks(tmp_path: Path) -> None:
         wished(hosts, {"node3": "bare"}, None, "")
     with pytest.raises(WrongInput, match="release: the sandbox has no host node3"):
         wished(hosts, "full", None, {"node3": "trixie"})
+
+
+def test_a_cache_that_can_take_no_base_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "pyspider-fabfile" / "bases").mkdir(parents=True)
+    # Nobody, also not root, can make a file there.
+    (tmp_path / "pyspider-fabfile" / "bases" / "full").symlink_to("/proc/self")
+    with pytest.raises(NoCache, match="bases/full: can't be read or written: "):
+        image("full", print, release="bookworm")
