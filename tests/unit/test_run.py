@@ -193,6 +193,17 @@ def test_files_of_roots_are_given_back_without_mapfile(checkout: Path, bsd: Path
     assert ".venv/installed" in asked
 
 
+def test_a_fab_whose_python_is_gone_names_the_way(tmp_path: Path) -> None:
+    folder = tmp_path / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    script(folder / "fab", "")
+    (folder / "fab").write_text((PROJECT / "fabfile" / "cli" / "fab").read_text())
+    (folder / "python").symlink_to("/no/python3.9")
+    done = subprocess.run([folder / "fab", "status"], capture_output=True, text=True, check=False)
+    said = f"fab: {folder}/python is gone; use ./run fab in place of fab: it makes that environment anew\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
 def test_fab_is_found_through_links_without_readlink_f(checkout: Path, bsd: Path, tmp_path: Path) -> None:
     shutil.copy(PROJECT / "fabfile" / "cli" / "fab", checkout / "fabfile" / "cli" / "fab")
     (checkout / ".venv" / "bin").mkdir(parents=True)
