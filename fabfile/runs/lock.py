@@ -37,34 +37,55 @@ class Owner:
 
     user: str
     machine: str
+    """The machine, its boot and the pid namespace, in which `pid` is this process and no other; only the first where
+    the others can't be seen, and without the last in a lock of an earlier version."""
     pid: int
     ticks: int
     """The start of the process, in clock ticks since that of its machine: the pid alone may be another's by now."""
     since: str
 
     def gone(self) -> bool:
-        """Whether it was a process of this very machine that has ended."""
-        return self.machine == _machine() and _ticks(self.pid) != self.ticks
+        """Whether it was a process of this very machine that has ended; of one that can't be seen, the lock expires."""
+        return "/" in self.machine and self.machine == _machine() and _ended(self.pid, self.ticks)
 
     @property
     def host(self) -> str:
-        """The machine's name alone; `machine` also tells its boots apart."""
+        """The machine's name alone."""
         return self.machine.partition("/")[0]
 
     def __str__(self) -> str:
         return f"{self.user} on {self.host} (pid {self.pid}) since {self.since}"
 
 
+def _ended(pid: int, ticks: int) -> bool:
+    """Whether no such process lives. /proc may hide those of other users (hidepid); a signal tells them apart still."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass
+    # Without its start at hand it may be the same process still.
+    now = _ticks(pid)
+    return bool(now and ticks) and now != ticks
+
+
 def _ticks(pid: int) -> int:
+    """The start of a process; 0 where it can't be seen."""
     with suppress(OSError, IndexError, ValueError):
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     return 0
 
 
 def _machine() -> str:
+    """Containers may share a machine's name and boot: a pid is one process only in its own namespace."""
+    name, proc = socket.gethostname(), Path("/proc")
     with suppress(OSError):
-        return f"{socket.gethostname()}/{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
-    return socket.gethostname()
+        # A /proc that was mounted for another namespace tells of other processes.
+        if (proc / "self").readlink() == Path(str(os.getpid())):
+            boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
+            return f"{name}/{boot}/{(proc / 'self/ns/pid').readlink()}"
+    return name
 
 
 def _me() -> Owner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -23,7 +24,7 @@ from fabfile.ssh.pool import Links
 from fabfile.steps.base import Found
 
 from .hosts_toml import GOOD
-from .local import LocalLink, OneLink
+from .local import PROJECT, LocalLink, OneLink
 
 
 def lock(folder: Path) -> Lock:
@@ -155,6 +156,63 @@ def test_one_whose_process_on_this_machine_is_gone_is_held_by_nobody(tmp_path: P
     assert lock(tmp_path).owner() is None
     assert lock(tmp_path).release() is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_of_a_version_that_told_no_pid_namespace_is_read_and_expires(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    foreign(tmp_path, machine=_me().machine.rpartition("/")[0], pid=ended.pid)
+    with pytest.raises(Locked, match=rf"demo is being changed by somebody on \S+ \(pid {ended.pid}\)"):
+        lock(tmp_path)._acquire(_me(), 0)
+    os.utime(tmp_path / "demo.lock" / "owner", (time.time() - 61, time.time() - 61))
+    with lock(tmp_path).held():
+        pass
+
+
+ABOUT = """\
+import json, os, subprocess, sys
+from dataclasses import asdict, replace
+from fabfile.runs.lock import _me
+if len(sys.argv) > 2:
+    os.setgroups([])
+    os.setresgid(*[65534] * 3)
+    os.setresuid(*[65534] * 3)
+gone = subprocess.Popen(["true"])
+gone.wait()
+me, before = _me(), int(sys.argv[1])
+owners = [me, *(replace(me, pid=pid, ticks=1) for pid in (before, gone.pid))]
+print(json.dumps([[one.gone() for one in owners], asdict(me)]))
+"""
+
+
+def about(before: str, *words: str, as_nobody: bool = False) -> tuple[list[bool], Owner]:
+    """Whether such a process holds nothing any more: itself, `before` (started at another time), one that has ended."""
+    here = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
+    argv = [*words, sys.executable, "-c", ABOUT, before, *["nobody"] * as_nobody]
+    told = subprocess.run(argv, env=here, cwd="/", capture_output=True, text=True, check=True, timeout=60)
+    seen, me = json.loads(told.stdout)
+    return seen, Owner(**me)
+
+
+def test_a_process_is_gone_where_its_pid_is_free_or_another_process_has_it() -> None:
+    assert about(str(os.getpid()))[0] == [False, True, True]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root hides processes")
+def test_a_process_that_this_user_is_not_let_see_is_alive_and_its_lock_expires() -> None:
+    hidden = 'mount -o remount,hidepid=2 /proc && "$@"; exit $?'
+    words = ("unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", hidden, "sh")
+    assert about("1", *words, as_nobody=True)[0] == [False, False, True]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root begins a pid namespace")
+@pytest.mark.parametrize("proc", ["--mount-proc", "--kill-child"])
+def test_a_process_of_another_pid_namespace_is_alive(proc: str) -> None:
+    """Two containers of one machine may share its name; the second one's /proc may be the machine's own."""
+    seen, inside = about("1", "unshare", "--pid", "--fork", proc)
+    assert seen[0] is False
+    assert inside.machine != _me().machine and inside.host == _me().host
+    assert not inside.gone()
 
 
 def test_release_takes_it_away_and_says_from_whom(tmp_path: Path) -> None:
