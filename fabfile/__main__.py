@@ -22,6 +22,7 @@ from invoke.program import Program
 from .cli.names import meant, with_names
 from .cli.secrets import sudo_password
 from .errors import INTERRUPTED, WrongInput
+from .local import user_name
 
 PROJECT = Path(__file__).parent.parent
 
@@ -41,6 +42,18 @@ class ClusterConfig(fabric.Config):  # type: ignore[misc]  # Fabric ships no typ
 
     def load_ssh_config(self) -> None:
         """Read nothing."""
+
+    @staticmethod
+    def global_defaults() -> Any:
+        """Fabric's; it asks for this user's name, and ends without one where Python (from 3.13 on) raises OSError."""
+        try:
+            return fabric.Config.global_defaults()
+        except OSError:
+            os.environ["LOGNAME"] = user_name()
+            try:
+                return fabric.Config.global_defaults()
+            finally:
+                del os.environ["LOGNAME"]
 
 
 WITHOUT_EFFECT = ("command-timeout", "warn-only", "pty", "echo", "hide")

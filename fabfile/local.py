@@ -1,4 +1,4 @@
-"""Files on this machine: the cache folder, written whole or not at all, by one writer at a time.
+"""This user, and files on this machine: the cache folder, written whole or not at all, by one writer at a time.
 
 A file that root makes in somebody else's folder is given to the owner of that folder, who has to read it afterwards.
 """
@@ -6,6 +6,7 @@ A file that root makes in somebody else's folder is given to the owner of that f
 from __future__ import annotations
 
 import fcntl
+import getpass
 import os
 import pwd
 import shutil
@@ -17,6 +18,30 @@ from pathlib import Path
 from .errors import NoCache, reason
 
 ELSEWHERE = "set XDG_CACHE_HOME to a folder that this user can write, with room in it"
+
+
+def account() -> str | None:
+    """The name of this user's account; None where there is none, as in a container that has a number alone."""
+    with suppress(KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    return None
+
+
+def user_name() -> str:
+    """This user's name for people: that of the environment or of the account; `uid N` where there is neither."""
+    # Python from 3.13 on raises OSError.
+    with suppress(KeyError, OSError):
+        return getpass.getuser()
+    return f"uid {os.getuid()}"
+
+
+def has_home() -> bool:
+    """Whether `~` can be known."""
+    try:
+        Path("~").expanduser()
+    except RuntimeError:
+        return False
+    return True
 
 
 def cache_dir(*parts: str) -> Path:

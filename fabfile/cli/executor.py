@@ -10,7 +10,8 @@ from fabric.executor import Executor
 from invoke.exceptions import Exit
 from invoke.tasks import Call, Task
 
-from ..errors import INTERRUPTED, Problem, shown
+from ..errors import INTERRUPTED, Problem, WrongInput, shown
+from ..local import has_home
 from ..runs.options import words
 from ..ssh.pool import Links
 from .early import at_once
@@ -54,6 +55,10 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
     def _execute(self, *tasks: Any) -> Any:
         self._links = Links(arm)
         try:
+            if not has_home():
+                raise WrongInput(
+                    f"no account here has uid {os.getuid()}, and HOME is not set: set it to a folder of yours"
+                )
             return super().execute(*tasks)
         except Problem as error:
             raise Exit(_sentence(error), error.exit_status) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import socket
@@ -18,6 +17,7 @@ import msgspec
 
 from ..errors import Locked, Problem
 from ..inventory import Fleet
+from ..local import user_name
 from ..ssh.link import Link
 from ..ssh.pool import Links
 from ..ssh.protocol import message
@@ -90,7 +90,7 @@ def _machine() -> str:
 
 def _me() -> Owner:
     now = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    return Owner(getpass.getuser(), _machine(), os.getpid(), _ticks(os.getpid()), now)
+    return Owner(user_name(), _machine(), os.getpid(), _ticks(os.getpid()), now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import WrongInput
 from ..inventory import Host
+from ..local import account, user_name
 from .config_files import BEYOND_PARAMIKO, SYSTEM, ConfigFiles
 from .scratch import Scratch
 
@@ -121,6 +122,11 @@ def _asked(ssh: str, files: ConfigFiles, host: Host) -> str:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASK_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise WrongInput(f"ssh_config: its Match exec takes more than {_ASK_SECONDS} s for {host.address}") from error
+    if done.returncode and account() is None:
+        raise WrongInput(
+            f"no account here has uid {os.getuid()}, and without one OpenSSH reads no ssh_config: add one "
+            "(a line in /etc/passwd), or leave the files out with -S /dev/null"
+        )
     if done.returncode:
         words = files.told(done.stderr.decode(errors="replace")).strip().splitlines() or ["it can't be read"]
         raise WrongInput(f"ssh_config: {words[0]}; mend it, or name another file with -S")
@@ -188,12 +194,10 @@ def _jump_forbids_command(pairs: Sequence[tuple[str, str]]) -> bool:
 
 
 def _tokens(host: Host, address: str, user: str, port: int) -> Mapping[str, str]:
-    import getpass
-
     here = socket.gethostname()
     return {
         **{"%": "%", "h": address, "n": host.address, "p": str(port), "r": user, "k": host.address},
-        **{"d": str(Path.home()), "i": str(os.getuid()), "u": getpass.getuser(), "l": here, "L": here.split(".")[0]},
+        **{"d": str(Path.home()), "i": str(os.getuid()), "u": user_name(), "l": here, "L": here.split(".")[0]},
     }
 
 

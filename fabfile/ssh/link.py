@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import socket
 import threading
 import time
@@ -11,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, BinaryIO, Protocol
 
 from ..errors import INTERRUPTED, NotReached, Problem, Unreachable
+from ..local import user_name
 from ..steps.base import Found
 from .ending import WantsTerminal, ended, late, patience
 from .gate import SHELL, Gate, Nonsense
@@ -88,7 +88,7 @@ class SSHLink:
 
     @property
     def operator(self) -> str:
-        return f"{getpass.getuser()}@{socket.gethostname()} {self._task}".strip()
+        return f"{user_name()}@{socket.gethostname()} {self._task}".strip()
 
     def exchange(self, message: Message, on_event: Callable[[Event], None]) -> dict[int, Found]:
         """Everything in, everything out, over one exec channel, within the items' own limits."""

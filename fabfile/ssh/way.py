@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from ..errors import WrongInput
 from ..inventory import Host
 from ..inventory.fleet import SSH_PORT
+from ..local import account
 from .config import Settings, SSHConfig
 from .known_hosts import entry
 
@@ -98,7 +100,7 @@ def hop(text: str, given: Flags, like: Host) -> Host:
         text,
         address,
         int(port or SSH_PORT),
-        user or _local_user(),
+        user or _local_user(f"{like.name}: ssh_config: ProxyJump {text}"),
         known_hosts=like.known_hosts,
         host_keys=like.host_keys,
         ssh=like.ssh,
@@ -107,7 +109,7 @@ def hop(text: str, given: Flags, like: Host) -> Host:
     return login(named, given).host
 
 
-def _local_user() -> str:
-    import getpass
-
-    return getpass.getuser()
+def _local_user(where: str) -> str:
+    if name := account():
+        return name
+    raise WrongInput(f"{where}: no account here has uid {os.getuid()}; say there as whom to log in (USER@ADDRESS)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 import shlex
 import shutil
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import WrongInput
 from ..inventory import Fleet
+from ..local import account
 from ..render import text
 from .kept import place
 
@@ -19,7 +20,7 @@ def unit(fleet: Fleet) -> str:
     return text(
         "pyspider-watch.service",
         cluster=fleet.cluster.name,
-        user=getpass.getuser(),
+        user=_user(),
         hosts_toml=_in_unit(f"HOSTS_TOML={_hosts_toml(fleet)}"),
         fab=_in_unit(_fab()).replace("$", "$$"),
     )
@@ -30,10 +31,18 @@ def crontab(fleet: Fleet) -> str:
     return text(
         "pyspider-watch.cron",
         cluster=fleet.cluster.name,
-        user=getpass.getuser(),
+        user=_user(),
         hosts_toml=_in_cron(f"HOSTS_TOML={shlex.quote(_hosts_toml(fleet))}"),
         lock=_in_cron(shlex.quote(str(place(fleet).with_suffix(".cron")))),
         fab=_in_cron(shlex.quote(_fab())),
+    )
+
+
+def _user() -> str:
+    if name := account():
+        return name
+    raise WrongInput(
+        f"no account here has uid {os.getuid()}, and only an account has a unit or a crontab; make one first"
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from fabfile.__main__ import ClusterConfig
 
 PROJECT = Path(__file__).parent.parent.parent
 NOWHERE = {"HOSTS_TOML": "/nowhere/hosts.toml", "COLUMNS": "200"}
@@ -120,3 +123,80 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     command = f"{sys.executable} -m fabfile --list | true"
     result = subprocess.run(["sh", "-c", command], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60)
     assert result.stderr == ""
+
+
+ONE_HOST = """\
+[cluster]
+name = "demo"
+[hosts.node1]
+address = "127.0.0.9"
+roles = {scheduler = 1, webui = 1, fetcher = 1, processor = 1, result_worker = 1, mysql = 1, redis = 1}
+"""
+NAMELESS = ("unshare", "--user", "--map-user=12345", "--map-group=12345", "env")
+"""What comes before a command that is to run as a user without a name; files stay its own."""
+UNNAMED = subprocess.run([*NAMELESS, "true"], capture_output=True, check=False).returncode == 0
+
+
+def nameless(folder: Path, *words: str, home: bool = True) -> tuple[int, str]:
+    """The exit status and what fab says to a user whom no account names."""
+    (folder / "hosts.toml").write_text(ONE_HOST)
+    unset = [f"-u{name}" for name in ("LOGNAME", "USER", "LNAME", "USERNAME", *(() if home else ("HOME",)))]
+    done = subprocess.run(
+        [*NAMELESS, *unset, sys.executable, "-m", "fabfile", *words],
+        cwd=PROJECT,
+        env={**os.environ, "HOME": str(folder), "HOSTS_TOML": str(folder / "hosts.toml")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not UNNAMED, reason="no user namespace can be made here")
+def test_a_user_without_a_name_deploys_as_any_other(tmp_path: Path) -> None:
+    status, said = nameless(tmp_path, "deploy")
+    assert (status, "127.0.0.9" in said, "Traceback" in said) == (3, True, False), said
+
+
+@pytest.mark.skipif(not UNNAMED, reason="no user namespace can be made here")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("watch", "--unit"), "fab: no account here has uid 12345, and only an account has a unit or a crontab"),
+        (("watch", "--cron"), "fab: no account here has uid 12345, and only an account has a unit or a crontab"),
+        (("deploy",), "fab: no account here has uid 12345, and without one OpenSSH reads no ssh_config: add one"),
+    ],
+)
+def test_a_user_without_a_name_is_told_what_needs_one(tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Port 29\n")
+    status, said = nameless(tmp_path, *words)
+    assert (status, said.count("\n")) == (2, 1), said
+    assert said.startswith(sentence)
+
+
+@pytest.mark.skipif(not UNNAMED, reason="no user namespace can be made here")
+def test_what_a_user_without_a_name_is_told_to_leave_out_can_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Port 29\n")
+    assert nameless(tmp_path, "-S", "/dev/null", "deploy")[0] == 3
+
+
+@pytest.mark.skipif(not UNNAMED, reason="no user namespace can be made here")
+def test_a_user_without_a_name_and_a_home_is_told_so(tmp_path: Path) -> None:
+    said = "fab: no account here has uid 12345, and HOME is not set: set it to a folder of yours\n"
+    assert nameless(tmp_path, "status", home=False) == (2, said)
+
+
+def test_fabrics_configuration_is_read_where_python_finds_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(_uid: int) -> pwd.struct_passwd:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert ClusterConfig.global_defaults()["user"] == f"uid {os.getuid()}"
+    assert "LOGNAME" not in os.environ
