@@ -21,8 +21,9 @@ from invoke.program import Program
 
 from .cli.names import meant, with_names
 from .cli.secrets import sudo_password
-from .errors import INTERRUPTED, WrongInput
+from .errors import Problem, WrongInput
 from .local import user_name
+from .runs.streams import Unheard, ending, open_closed, watch
 
 PROJECT = Path(__file__).parent.parent
 
@@ -129,6 +130,8 @@ class ClusterFab(Fab):  # type: ignore[misc]  # Fabric ships no types
 
 def main() -> None:
     """Run the command line; leaves with its exit status."""
+    open_closed()
+    watch()
     if any("\udc80" <= sign <= "\udcff" for word in sys.argv for sign in word):
         sys.stderr.write("fab: a word of the command line is not UTF-8 text\n")
         os._exit(WrongInput.exit_status)
@@ -140,12 +143,7 @@ def main() -> None:
         executor_class=fabric.Executor,
         config_class=ClusterConfig,
     )
-    try:
-        status = _status(program)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of our output (head, less) is gone; a second error at shutdown helps nobody.
-        status = INTERRUPTED
+    status = ending(_status(program))
     # Python's own way out takes long, and has no answer to a Ctrl-C in the middle of it.
     atexit._run_exitfuncs()
     os._exit(status)
@@ -158,6 +156,11 @@ def _status(program: ClusterFab) -> int:
         if isinstance(error.code, str):
             sys.stderr.write(f"{error.code}\n")
         return error.code if isinstance(error.code, int) else int(bool(error.code))
+    except Unheard as error:
+        return error.exit_status
+    except Problem as error:
+        sys.stderr.write(f"fab: {error}\n")
+        return error.exit_status
     return 0
 
 

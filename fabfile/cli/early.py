@@ -14,8 +14,10 @@ except ImportError:
 def ended(_number, _frame, write=os.write, leave=os._exit):
     # type: (object, object, object, object) -> None
     # Names of its own: a module's are gone when Python shuts down.
-    write(2, b"fab: interrupted\n")  # type: ignore[operator]
-    leave(130)  # type: ignore[operator]
+    try:
+        write(2, b"fab: interrupted\n")  # type: ignore[operator]
+    finally:
+        leave(130)  # type: ignore[operator]
 
 
 ended.of_fab = True  # type: ignore[attr-defined]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 from fabric.executor import Executor
@@ -13,6 +12,7 @@ from invoke.tasks import Call, Task
 from ..errors import INTERRUPTED, Problem, WrongInput, shown
 from ..local import has_home
 from ..runs.options import words
+from ..runs.streams import Unheard, watch
 from ..ssh.pool import Links
 from .early import at_once
 from .interrupt import arm, leave
@@ -40,6 +40,7 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
 
     def execute(self, *tasks: Any) -> Any:
         """Run the tasks. A Problem ends as its one sentence on stderr and its exit status."""
+        watch()
         try:
             return self._execute(*tasks)
         except Exit as error:
@@ -60,12 +61,10 @@ class ClusterExecutor(Executor):  # type: ignore[misc]  # Fabric ships no types
                     f"no account here has uid {os.getuid()}, and HOME is not set: set it to a folder of yours"
                 )
             return super().execute(*tasks)
+        except Unheard as error:
+            raise Exit(code=error.exit_status) from error
         except Problem as error:
             raise Exit(_sentence(error), error.exit_status) from error
-        except BrokenPipeError as error:
-            # The reader of our output (head, less) is gone; a second error at shutdown helps nobody.
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
-            raise Exit(code=INTERRUPTED) from error
         except KeyboardInterrupt as error:
             raise Exit("fab: interrupted", INTERRUPTED) from error
         finally:

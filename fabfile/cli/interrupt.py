@@ -35,8 +35,10 @@ def _first(_number: int, _frame: FrameType | None) -> NoReturn:
 def _second(_number: int, _frame: FrameType | None) -> NoReturn:
     # An unfinished print may hold a lock: so this goes straight to the file.
     cursor = SHOW_CURSOR if os.isatty(2) else ""
-    os.write(2, f"{cursor}{AGAIN}".encode())
-    os._exit(INTERRUPTED)
+    try:
+        os.write(2, f"{cursor}{AGAIN}".encode())
+    finally:
+        os._exit(INTERRUPTED)
 
 
 for _handler in (_first, _second):
@@ -45,10 +47,12 @@ for _handler in (_first, _second):
 
 def leave(status: int, text: str | None) -> NoReturn:
     """Say the last word and end this process; Python itself would wait for a thread that a hung host holds."""
+    from ..runs.streams import ending
+
     if text:
         sys.stderr.write(f"{text}\n")
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    status = ending(status)
+    sys.stderr.flush()
     # Temporary files go.
     atexit._run_exitfuncs()
     os._exit(status)

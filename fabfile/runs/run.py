@@ -14,7 +14,7 @@ from invoke.exceptions import Exit
 from ..errors import INTERRUPTED, Locked, NoCache, Say, Unreachable, printable
 from ..inventory import Host, load
 from ..steps.base import Found, Step
-from . import report
+from . import report, streams
 from .batches import Pace
 from .engine import apply, fan_out, look, missing, preview
 from .lock import cluster_lock
@@ -79,6 +79,7 @@ class Run:
         """
         with ExitStack() as stack:
             if not self.dry:
+                streams.go_on()
                 self._enter(stack)
             try:
                 yield
