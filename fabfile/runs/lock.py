@@ -93,6 +93,39 @@ def _me() -> Owner:
     return Owner(user_name(), _machine(), os.getpid(), _ticks(os.getpid()), now)
 
 
+class Hold:
+    """The lock while one run has it. It is renewed, and another's is seen, at each beat."""
+
+    def __init__(self, lock: Lock, me: Owner) -> None:
+        self._lock, self._me = lock, me
+        self._asking = threading.Lock()
+        self._asked = _clock()
+        self._lost = ""
+        self._over = False
+
+    def beat(self) -> None:
+        """Renew it. Where it can't be reached, nothing is known, and the run goes on."""
+        with suppress(Problem):
+            self._lost = self._lost or self._lock.renewed(self._me)
+        self._asked = _clock()
+
+    @property
+    def lost(self) -> str:
+        """The sentence of a run that has it no more; empty where it is its own, or where that is not known.
+
+        After a time without a beat, in which it may have expired, it is asked for.
+        """
+        with self._asking:
+            if not (self._lost or self._over) and _clock() - self._asked > EXPIRY_SECONDS:
+                self.beat()
+        return self._lost
+
+    def end(self) -> str:
+        """See for the last time whether it is lost, if that is to be asked; that stays known."""
+        lost, self._over = self.lost, True
+        return lost
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
     """The lock of the cluster called `name`, over a link to its scheduler's host."""
@@ -102,20 +135,24 @@ class Lock:
     folder: str = FOLDER
 
     @contextmanager
-    def held(self, wait: float = 0) -> Iterator[None]:
-        """Hold it for a while; `wait` seconds are spent on somebody else's. Raises Locked."""
+    def held(self, wait: float = 0) -> Iterator[Hold]:
+        """Hold it for a while; `wait` seconds are spent on somebody else's. Raises Locked.
+
+        A run that sleeps, or can't reach the host for longer than the lock lasts, may lose it: its Hold tells.
+        """
         me = _me()
         self._acquire(me, wait)
-        done = threading.Event()
-        beats = threading.Thread(target=self._beat, args=(me, done), daemon=True)
+        hold, done = Hold(self, me), threading.Event()
+        beats = threading.Thread(target=_beat, args=(hold, done), daemon=True)
         beats.start()
         try:
-            yield
+            yield hold
         finally:
             done.set()
             beats.join()
             # Ctrl-C has ended the link; on one that can't be had again the lock expires by itself.
             self.link.resume()
+            hold.end()
             with suppress(Problem):
                 self._run(_RELEASE, me)
 
@@ -150,10 +187,16 @@ class Lock:
         if found.status != 0:
             raise Problem(f"the lock of {self.name} can't be taken: {found.text.strip()[-300:]}")
 
-    def _beat(self, me: Owner, done: threading.Event) -> None:
-        while not done.wait(BEAT_SECONDS):
-            with suppress(Problem):
-                self._run(_BEAT, me)
+    def renewed(self, me: Owner) -> str:
+        """Renew it for `me`; a sentence where it is no longer that one's. Raises Problem where it can't be seen."""
+        if (found := self._run(_BEAT, me)).status != TAKEN:
+            return ""
+        owner = _owner(found.text)
+        now = f"{owner} has it now" if owner else "it was released, or others have had it since"
+        return (
+            f"the lock of {self.name} was lost, while this run was suspended or could not reach the scheduler's host: "
+            f"{now}; see `fab lock.status`, and when nobody has it, run this again"
+        )
 
     def _run(self, script: str, owner: Owner) -> Found:
         payload = Payload(json.dumps(asdict(owner), sort_keys=True).encode())
@@ -162,6 +205,16 @@ class Lock:
 
     def _script(self, script: str) -> str:
         return lines(assign("F", self.folder), assign("L", f"{self.folder}/{self.name}.lock"), _FRESH, script)
+
+
+def _beat(hold: Hold, done: threading.Event) -> None:
+    while not done.wait(BEAT_SECONDS):
+        hold.beat()
+
+
+def _clock() -> float:
+    """Seconds that also pass while the machine sleeps, where its system counts those."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def cluster_lock(config: Any, fleet: Fleet) -> Lock:
@@ -186,7 +239,7 @@ old() {{
   [ $((n-t)) -ge {EXPIRY_SECONDS} ]
 }}
 fresh() {{ [ -e "$L/owner" ] && ! old "$L/owner"; }}
-mine() {{ cmp -s "$1" "$L/owner"; }}
+mine() {{ [ "$(cat "$1")" = "$(cat "$L/owner" 2>/dev/null)" ]; }}
 """
 # A directory that holds its owner from the first moment on, put in place by one rename: that fails
 # where a lock is. A lock without life is taken away under a second one, so that nobody takes a new one for it.
@@ -203,14 +256,18 @@ if [ -e "$L" ] && ! fresh && mkdir "$L.break" 2>/dev/null; then
 fi
 if mv -T "$N" "$L" 2>/dev/null; then exit 0; fi
 rm -rf "$N"
-cat "$L/owner" 2>/dev/null
+cat "$L/owner" 2>/dev/null || :
 exit {TAKEN}
 """
 _RELEASE = """\
 if mine "$1"; then mv -T "$L" "$F/.old.$$" && rm -rf "$F/.old.$$"; fi
 """
-_BEAT = """\
-if mine "$1"; then touch "$L/owner"; fi
+# One that can't be read is not another's.
+_BEAT = f"""\
+if [ -e "$L/owner" ]; then cat "$L/owner" >/dev/null || exit 1; fi
+if mine "$1"; then touch "$L/owner"; exit 0; fi
+cat "$L/owner" 2>/dev/null || :
+exit {TAKEN}
 """
 _SHOW = """\
 if fresh; then cat "$L/owner"; fi

@@ -41,8 +41,11 @@ def exit_status(outcomes: Sequence[Outcome]) -> int:
     return 1 if "not reached" in statuses else 0
 
 
-def as_json(outcomes: Sequence[Outcome], timings: Timings | None = None) -> str:
-    """One object: per host its status, its changes, the cause of a failure or a skip, and the seconds it took."""
+def as_json(outcomes: Sequence[Outcome], timings: Timings | None = None, whole: bool = True) -> str:
+    """One object: per host its status, its changes, the cause of a failure or a skip, and the seconds it took.
+
+    It is not ok where a host is not well, or the run was not `whole`.
+    """
     hosts = {
         outcome.host: {
             "status": outcome.status,
@@ -54,7 +57,7 @@ def as_json(outcomes: Sequence[Outcome], timings: Timings | None = None) -> str:
         for outcome in outcomes
     }
     timed = {"timings": timings.as_data()} if timings else {}
-    return json.dumps({"ok": exit_status(outcomes) == 0, "hosts": hosts, **timed}, indent=2)
+    return json.dumps({"ok": whole and exit_status(outcomes) == 0, "hosts": hosts, **timed}, indent=2)
 
 
 def recap(

@@ -17,7 +17,7 @@ from ..steps.base import Found, Step
 from . import report, streams
 from .batches import Pace
 from .engine import apply, fan_out, look, missing, preview
-from .lock import cluster_lock
+from .lock import Hold, cluster_lock
 from .options import Options, whole_number
 from .outcomes import Done, Outcome, Recorder, on_host
 from .target import Target
@@ -62,7 +62,10 @@ class Run:
         self.pace = Pace.of(self.options.batch, self.options.max_fail)
         self.lock_wait = whole_number("--lock-wait", self.options.lock_wait, 0)
         self.recorder = Recorder()
+        self.holds: list[Hold] = []
+        """The locks that this run has taken, or relies on."""
         self._halted = ""
+        self._within = 0
         self.start = time.monotonic()
         self.timings = Timings()
         names = {host.name: host for host in self.target.hosts}
@@ -75,7 +78,8 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Hold the cluster's lock, except in a dry run. Raises Locked.
 
-        Without the scheduler's host there is no lock: then the run says so and goes on.
+        Without the scheduler's host there is no lock: then the run says so and goes on. One that loses its lock
+        begins nothing new.
         """
         with ExitStack() as stack:
             if not self.dry:
@@ -89,7 +93,7 @@ class Run:
     def _enter(self, stack: ExitStack) -> None:
         try:
             lock = cluster_lock(self.target.config, self.target.fleet)
-            stack.enter_context(lock.held(self.lock_wait))
+            self.holds.append(stack.enter_context(lock.held(self.lock_wait)))
         except Unreachable as error:
             print(f"fab: going on without the cluster's lock: {printable(str(error))}", file=sys.stderr)
         self._refuse_old()
@@ -119,6 +123,8 @@ class Run:
         """The reason to begin nothing new; empty where there is none."""
         if self._halted:
             return self._halted
+        if not self._within and (lost := self.lost):
+            return f"the run was stopped: {lost}"
         if self.dry or self.pace.max_fail is None:
             return ""
         total = len(self.target.hosts)
@@ -126,6 +132,25 @@ class Run:
         if not self.pace.too_many(failed, total):
             return ""
         return f"the run was stopped: {failed} of {total} failed or unreachable, and --max-fail is {self.pace.max_fail}"
+
+    @property
+    def lost(self) -> str:
+        """The sentence of a run that has lost a lock; empty for all others."""
+        return next((lost for hold in self.holds if (lost := hold.lost)), "")
+
+    def still_locked(self) -> None:
+        """Raises Locked where the run has lost its lock: before what could not be taken back."""
+        if lost := self.lost:
+            raise Locked(f"the run was stopped: {lost}")
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Work that is not left in the middle where the lock is lost: programs that were ended start again."""
+        self._within += 1
+        try:
+            yield
+        finally:
+            self._within -= 1
 
     def halt(self, why: str) -> None:
         """Begin nothing new from now on; the hosts that were not reached are told why."""
@@ -235,7 +260,11 @@ class Run:
     def finish(self) -> None:
         """Print the recap and leave with the exit status of the worst outcome."""
         outcomes = self._end()
-        if status := report.exit_status(outcomes):
+        status = report.exit_status(outcomes)
+        if lost := self.lost:
+            sys.stdout.flush()
+            raise Exit(f"fab: the run was stopped: {lost}", status or Locked.exit_status)
+        if status:
             sys.stdout.flush()
             raise Exit(code=status)
 
@@ -249,7 +278,7 @@ class Run:
             self._keep(outcomes)
         timings = self.timings if self.options.timings else None
         if self.options.json:
-            print(report.as_json(outcomes, timings))
+            print(report.as_json(outcomes, timings, whole=not self.lost))
         else:
             report.recap(outcomes, time.monotonic() - self.start, self.dry, timings, self.certain)
         return outcomes

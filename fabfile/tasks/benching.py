@@ -215,6 +215,7 @@ class Ground:
 
     def _act(self, actions: Mapping[str, Sequence[Action]]) -> None:
         act(self.run, self.hosts, actions)
+        self.run.still_locked()
         heed(self.run, self.hosts)
 
     def _last(self, actions: Mapping[str, Sequence[Action]]) -> list[str]:

@@ -50,6 +50,7 @@ def decommission(c: Any, options: Options, yes: bool, drain: str) -> None:
     run = Run(others, options)
     # One recap, of all hosts.
     run.recorder = leaving.recorder
+    run.holds = leaving.holds
     with leaving.locked():
         looked = _look(leaving, leave)
         if run.dry:
@@ -111,6 +112,7 @@ def _confirm(leave: Leave, yes: bool) -> None:
 def _go(leaving: Run, run: Run, leave: Leave, seconds: int) -> None:
     """Stop, remove, write hosts.toml, and bring the others to it; what fails on the way leaves the file as it is."""
     _remove(leaving, leave, seconds)
+    leaving.still_locked()
     if lost := [host.name for host in leave.hosts if not leaving.recorder.going_on(host)]:
         run.halt(f"{', '.join(lost)} could not be taken out; {leave.after.file} is as it was")
         return
@@ -123,6 +125,7 @@ def _remove(leaving: Run, leave: Leave, seconds: int) -> None:
     """Programs end in the order of the crawl and hand back what they hold; then all of the cluster's goes."""
     fleet = leaving.target.fleet
     looked = _look(leaving, leave)
+    leaving.still_locked()
     alive = [host for host in leave.hosts if (sight := sight_of(looked[host.name])) and sight.supervisord.answers]
     phases = stopping(fleet, {host.name: fleet.programs(host) for host in alive})
     # Not on purpose: after a death on the way, status tells that they are down.

@@ -58,7 +58,7 @@ def converge(run: Run, reload: bool) -> None:
     heed(run, looked, reload)
     _keep_schedulers(run, strays)
     for hosts in waves(chosen, strays):
-        if chosen.fleet.scheduler_host in hosts:
+        if chosen.fleet.scheduler_host in hosts and not run.stopped:
             follow(run)
         for number, batch in enumerate(run.batches(hosts)):
             if number > 0:
@@ -216,8 +216,11 @@ def reload(c: Any, options: Options) -> None:
 def _reload_all(run: Run, hosts: Sequence[Host]) -> None:
     """Stop all programs in the order of the crawl, then restart supervisord and all of them on every host."""
     chosen = {host.name: run.target.fleet.programs(host) for host in hosts if run.recorder.going_on(host)}
-    in_order(run, stopping(run.target.fleet, chosen), partial(ended, run, False), {}, DRAIN_SECONDS)
-    run.each(lambda host, say: _reload(run.target, host, say), hosts)
+    if run.stopped:
+        return
+    with run.whole():
+        in_order(run, stopping(run.target.fleet, chosen), partial(ended, run, False), {}, DRAIN_SECONDS)
+        run.each(lambda host, say: _reload(run.target, host, say), hosts)
 
 
 def _reload(chosen: Target, host: Host, say: Say) -> Done:

@@ -91,6 +91,7 @@ def _fix(run: Run, view: View, found: Sequence[Finding]) -> None:
     for outcome in run.recorder.outcomes(chosen.hosts):
         for line in (*outcome.changes, *filter(None, (outcome.cause,))):
             print(f"{outcome.host} | {printable(line)}", file=sys.stderr)
+    run.still_locked()
 
 
 def _afterwards(chosen: Target) -> list[Finding]:

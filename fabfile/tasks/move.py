@@ -53,6 +53,7 @@ def move_scheduler(c: Any, options: Options, to: str, gone: str) -> None:
     before = Run(chosen, options, reports=False)
     run = Run(replace(chosen, fleet=move.after, hosts=hosts, roles=ROLES), options)
     with before.locked(), run.locked():
+        run.holds += before.holds
         looked, strays = deploy.look(run)
         _refuse_strays(move, strays)
         _judge(run, move, looked)
@@ -122,6 +123,7 @@ def _go(run: Run, move: Move) -> None:
 
 def _leave(run: Run, move: Move) -> None:
     """End it where it is; when it is proven dead, hosts.toml names its new place. Raises Problem."""
+    run.still_locked()
     try:
         if not move.gone:
             _end(run, move)
@@ -135,6 +137,7 @@ def _leave(run: Run, move: Move) -> None:
 def _settle(run: Run, move: Move) -> None:
     """Only its new place may have the scheduler, by Redis and by hosts.toml. Raises Problem."""
     try:
+        run.still_locked()
         home = fence(run, move.new.name)
         try:
             edit.write(move.after.path, move.before, move.text)
@@ -153,7 +156,8 @@ def _end(run: Run, move: Move) -> None:
     # A dead supervisord holds none, and when it comes back, Redis gives its scheduler no lease.
     if sight and sight.supervisord.answers:
         # Not on purpose: a move that is killed here must not leave a cluster that looks healthy and crawls nothing.
-        in_order(run, [phase], partial(ended, run, False), {})
+        with run.whole():
+            in_order(run, [phase], partial(ended, run, False), {})
     if not run.recorder.going_on(move.old):
         (outcome,) = run.recorder.outcomes([move.old])
         raise Problem(f"{move.old.name}: its scheduler could not be stopped, so it stays there: {outcome.cause}")

@@ -54,6 +54,7 @@ def start(c: Any, options: Options, words: Sequence[str]) -> None:
     with run.locked():
         seen = _look(run)
         _refuse_second_scheduler(run, chosen, seen)
+        run.still_locked()
         follow(run)
         _start(run, chosen, seen)
         _close(run)
@@ -74,7 +75,8 @@ def restart(c: Any, options: Options, words: Sequence[str], drain: str) -> None:
             in_turn = turns(mine, running(sights))
             for number, turn in enumerate(in_turn, 1):
                 if not run.stopped:
-                    _restart(run, turn, seconds)
+                    with run.whole():
+                        _restart(run, turn, seconds)
                     settle(run, turn, in_turn[number:])
     run.finish()
 

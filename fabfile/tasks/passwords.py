@@ -41,7 +41,9 @@ def rotate(c: Any, options: Options, words: Sequence[str]) -> None:
 
 def _go(run: Run, changes: Sequence[rotation.Change]) -> None:
     path = run.target.fleet.passwords_path
-    if lost := _lost(run, _bring(run, lambda host: _steps(run, host, changes, only=False))):
+    lost = _lost(run, _bring(run, lambda host: _steps(run, host, changes, only=False)))
+    run.still_locked()
+    if lost:
         raise Problem(
             f"{lost}; programs have the passwords that they had, which a store knows beside the new ones, unless it is "
             f"too old for two: mend that, and {_again(changes)}"
@@ -50,12 +52,14 @@ def _go(run: Run, changes: Sequence[rotation.Change]) -> None:
     # The files that a store reads at its next start.
     _bring(run, lambda host: plan.stores(run.target.fleet, host, anew=True))
     deploy.converge(run, reload=False)
+    run.still_locked()
     if _lost(run, run.target.hosts):
         print(
             f"fab: the old passwords stay valid, since not every host has the new ones: {_again(changes)}",
             file=sys.stderr,
         )
     elif not _lost(run, _bring(run, lambda host: _steps(run, host, changes, only=True))):
+        run.still_locked()
         rotation.done(path, changes)
 
 

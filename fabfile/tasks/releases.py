@@ -129,9 +129,12 @@ def _back(run: Run, to: str) -> None:
 
     goals = run.ask(wanted, [host for host in chosen.hosts if host.name in seen], unfinished=True)
     looked = {name: _way(run, goal, known[name], seen[name].found) for name, goal in goals.items()}
-    if not run.dry:
-        _stop(run, looked)
-    run.converge(looked)
+    if run.stopped:
+        return
+    with run.whole():
+        if not run.dry:
+            _stop(run, looked)
+        run.converge(looked)
 
 
 def _judge(run: Run, host: Host, goal: KeptRelease, found: tuple[Found, ...]) -> None:

@@ -70,7 +70,8 @@ def roll(run: Run, looked: Mapping[str, Looked], batch: Sequence[Host], again: A
         if number > 0:
             looked = {**looked, **again(whole_batch.of(turn))}
         later = {(host, one.name) for other in in_turn[number + 1 :] for host in other for one in other[host]}
-        _take(whole_batch, turn, {name: _without(name, looked[name], later) for name in turn})
+        with run.whole():
+            _take(whole_batch, turn, {name: _without(name, looked[name], later) for name in turn})
         settle(run, turn, in_turn[number + 1 :])
 
 
@@ -128,7 +129,8 @@ def _end(run: Run, turn: Turn, hosts: Sequence[Host], rest: Mapping[str, Looked]
 
 def _failed(batch: Batch, hosts: Sequence[Host], faults: Mapping[str, Failure], by: Heard) -> None:
     """Bring the hosts of a failed turn back, and stop the run, as far as the operator allows no such failure."""
-    run, known = batch.run, {name: one for name, one in faults.items() if one.known}
+    # Another run that has the lock by now may have brought these hosts to a release of its own.
+    run, known = batch.run, {name: one for name, one in faults.items() if one.known and not batch.run.lost}
     names = ", ".join(faults)
     goes_on = tolerated(run, list(faults))
     others = [host for host in hosts if known and not goes_on and host.name not in faults and batch.differs(host)]
@@ -138,7 +140,8 @@ def _failed(batch: Batch, hosts: Sequence[Host], faults: Mapping[str, Failure], 
     if known:
         give_back(run, set_aside(by))
     if not goes_on:
-        run.halt(f"the programs of the new release failed on {names}" if known else f"it can't be judged on {names}")
+        failed = any(one.known for one in faults.values())
+        run.halt(f"the programs of the new release failed on {names}" if failed else f"it can't be judged on {names}")
 
 
 def _refuse(faults: Mapping[str, Failure], host: Host, _say: Say) -> None:

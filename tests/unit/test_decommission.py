@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from fabfile.errors import Problem, Unreachable, WrongInput
+from fabfile.errors import Locked, Problem, Unreachable, WrongInput
 from fabfile.inventory import Fleet, load
 from fabfile.runs.run import Run
 from fabfile.tasks.decommission import Leave, _confirm, _go, _leave, _look
 
 from . import simulated
 from .simulated import Simulated
+from .test_lock import losing
 
 server, fleet, cluster = simulated.server, simulated.fleet, simulated.cluster
 
@@ -41,6 +43,16 @@ def test_its_programs_end_its_files_go_and_hosts_toml_forgets_it(cluster: Simula
     assert told[-2:] == ["end supervisord", "remove files"]
     assert cluster.outcomes(run) == {"node1": "unreachable", "node2": "unreachable", "node3": "changed"}
     assert [host.name for host in load(cluster.fleet.path).hosts] == ["node1", "node2"]
+
+
+def test_a_host_stays_in_the_file_where_somebody_else_has_the_lock_by_then(cluster: Simulated, tmp_path: Path) -> None:
+    leaving, run, leave = begun(cluster)
+    before = cluster.fleet.path.read_text()
+    node3 = cluster.hosts["node3"]
+    with losing(tmp_path / "locks", leaving, node3), pytest.raises(Locked, match="the lock of demo was lost"):
+        _go(leaving, run, leave, 0)
+    assert "remove files" not in node3.told
+    assert cluster.fleet.path.read_text() == before
 
 
 def test_a_host_with_a_dead_supervisord_can_leave(cluster: Simulated) -> None:

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from invoke.exceptions import Exit
 
-from fabfile.errors import Locked, Unreachable, WrongInput
-from fabfile.inventory import Fleet, load, rotation
+from fabfile.errors import Locked, Say, Unreachable, WrongInput
+from fabfile.inventory import Fleet, Host, load, rotation
 from fabfile.runs.lock import Lock, Owner, _me, _owner
+from fabfile.runs.options import Options
 from fabfile.runs.run import Run
 from fabfile.runs.target import Target
 from fabfile.ssh.pool import Links
+from fabfile.ssh.protocol import Event, Message
 from fabfile.steps.base import Found
 
 from .hosts_toml import GOOD
 from .local import PROJECT, LocalLink, OneLink
+from .local import fleet as three
 
 
 def lock(folder: Path) -> Lock:
@@ -229,6 +236,136 @@ def test_a_run_that_lost_its_lock_does_not_release_the_next_one(tmp_path: Path) 
         foreign(tmp_path)
     owner = mine.owner()
     assert owner and owner.user == "somebody"
+
+
+def takes(folder: Path) -> None:
+    """Somebody else takes the lock, rightly: it has expired."""
+    shutil.rmtree(folder / "demo.lock")
+    foreign(folder)
+
+
+class Told(list[str]):
+    """What a host is told to do; at the first end of a program there something else happens."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self._happens = happens
+
+    def append(self, words: str) -> None:
+        super().append(words)
+        if words.startswith("stop"):
+            self._happens()
+
+
+@contextmanager
+def losing(folder: Path, run: Run, host: Any) -> Iterator[None]:
+    """A run that loses its lock when it has ended a program on this simulated host."""
+    with lock(folder).held() as hold:
+
+        def lose() -> None:
+            if not hold.lost:
+                takes(folder)
+                hold.beat()
+
+        host.told = Told(lose)
+        run.holds.append(hold)
+        yield
+        assert hold.lost
+
+
+def test_a_run_is_told_who_has_taken_its_lock(tmp_path: Path) -> None:
+    with lock(tmp_path).held() as hold:
+        hold.beat()
+        assert hold.lost == ""
+        takes(tmp_path)
+        hold.beat()
+        assert "suspended or could not reach" in hold.lost and "somebody on elsewhere (pid 1) since" in hold.lost
+        shutil.rmtree(tmp_path / "demo.lock")
+    assert "somebody on elsewhere" in hold.lost
+
+
+def test_a_lock_that_nobody_took_is_renewed(tmp_path: Path) -> None:
+    with lock(tmp_path).held() as hold:
+        file = tmp_path / "demo.lock" / "owner"
+        os.utime(file, (time.time() - 200, time.time() - 200))
+        hold.beat()
+        assert hold.lost == "" and time.time() - file.stat().st_mtime < 60
+
+
+def test_a_lock_that_others_have_had_meanwhile_is_lost_as_well(tmp_path: Path) -> None:
+    with lock(tmp_path).held() as hold:
+        lock(tmp_path).release()
+        hold.beat()
+        assert "it was released, or others have had it since" in hold.lost
+
+
+def test_after_a_sleep_the_lock_is_asked_for_before_anything_new_is_begun(tmp_path: Path) -> None:
+    with lock(tmp_path).held() as hold:
+        takes(tmp_path)
+        assert hold.lost == ""
+        # As the clock stands after a minute in which no beat came.
+        hold._asked -= 61
+        assert "somebody on elsewhere" in hold.lost
+
+
+class Wobbly(LocalLink):
+    """A host that can be reached at times."""
+
+    away = False
+
+    def exchange(self, message: Message, on_event: Callable[[Event], None] = lambda _: None) -> dict[int, Found]:
+        if self.away:
+            raise Unreachable("node1: no route to host")
+        return super().exchange(message, on_event)
+
+
+def test_where_the_lock_can_not_be_seen_the_run_goes_on(tmp_path: Path) -> None:
+    link = Wobbly()
+    with Lock(link, "demo", str(tmp_path)).held() as hold:
+        takes(tmp_path)
+        link.away = True
+        hold.beat()
+        assert hold.lost == ""
+        link.away = False
+        hold.beat()
+        assert hold.lost
+
+
+def in_batches(folder: Path, json: bool, whole: bool = False) -> tuple[list[str], int]:
+    """The hosts on which a run worked that loses its lock on the first one, and its exit status."""
+    chosen, worked = three(), list[str]()
+    target = Target(chosen, chosen.hosts, (), AnyLinks(LocalLink()), Settings())
+    run = Run(target, Options(batch="1", json=json))
+
+    def work(host: Host, _say: Say) -> None:
+        worked.append(host.name)
+        takes(folder) if len(worked) == 1 else None
+        run.holds[0].beat()
+
+    with lock(folder).held() as hold, run.whole() if whole else nullcontext():
+        run.holds.append(hold)
+        for batch in run.batches(chosen.hosts):
+            run.each(work, batch)
+    with pytest.raises(Exit) as ended:
+        run.finish()
+    assert "fab: the run was stopped: the lock of demo was lost" in str(ended.value.message)
+    with pytest.raises(Locked, match="somebody on elsewhere"):
+        run.still_locked()
+    return worked, ended.value.code
+
+
+def test_a_run_that_has_lost_its_lock_begins_no_other_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    worked, status = in_batches(tmp_path, json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (worked, status, told["ok"]) == (["node1"], 1, False)
+    assert "somebody on elsewhere" in told["hosts"]["node2"]["cause"]
+
+
+def test_work_that_is_not_left_in_the_middle_ends_and_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worked, status = in_batches(tmp_path, json=True, whole=True)
+    assert (worked, status) == (["node1", "node2", "node3"], Locked.exit_status)
+    assert json.loads(capsys.readouterr().out)["ok"] is False
 
 
 class Away(LocalLink):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from fabfile.cli.tree import ns
-from fabfile.errors import Problem, Unreachable, WrongInput
+from fabfile.errors import Locked, Problem, Unreachable, WrongInput
 from fabfile.health.home import HOME, LEASE, SECONDS_HELD
 from fabfile.inventory import Fleet, load
 from fabfile.runs.run import Run
@@ -19,6 +20,7 @@ from fabfile.tasks.move import Move, _judge, _leave, _move, _refuse_strays
 from . import simulated
 from .patients import PROJECT
 from .simulated import Simulated
+from .test_lock import losing
 
 server, fleet, cluster = simulated.server, simulated.fleet, simulated.cluster
 
@@ -62,6 +64,23 @@ def test_it_ends_and_the_file_names_its_new_place(cluster: Simulated) -> None:
     assert node1.server.client.get(HOME) == b"node2"
     assert load(cluster.fleet.path).scheduler_host.name == "node2"
     assert "scheduler = 1" in cluster.fleet.path.read_text()
+
+
+def test_nothing_says_that_it_moved_where_somebody_else_has_the_lock_by_then(
+    cluster: Simulated, tmp_path: Path
+) -> None:
+    run, one = begun(cluster)
+    node1 = cluster.hosts["node1"]
+    with (
+        losing(tmp_path / "locks", run, node1),
+        pytest.raises(Problem, match=r"the lock of demo was lost.*is stopped: fab start scheduler"),
+    ):
+        _leave(run, one)
+    assert (node1.told, node1.server.client.get(HOME)) == (["stop scheduler"], None)
+    assert cluster.fleet.path.read_text() == one.before
+    with pytest.raises(Locked, match="somebody on elsewhere"):
+        _leave(run, one)
+    assert node1.told == ["stop scheduler"]
 
 
 def test_nothing_says_that_it_moved_while_another_one_holds_the_lease(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from fabfile.tasks.split import split
 
 from . import sights, simulated
 from .simulated import OLD, Simulated
+from .test_lock import losing
 
 server, fleet, cluster = simulated.server, simulated.fleet, simulated.cluster
 
@@ -267,6 +269,33 @@ def test_a_host_on_which_nothing_was_deployed_has_nothing_to_go_back_to(cluster:
     run = rolled(cluster)
     assert cluster.outcomes(run) == {"node1": "changed", "node2": "failed", "node3": "failed"}
     assert set(cluster.now().values()) == {"new"}
+
+
+def rolled_without_its_lock(cluster: Simulated, folder: Path) -> Run:
+    """A deploy beside which somebody else takes the lock, while programs of its first turn are down."""
+    run = cluster.run()
+    with losing(folder, run, cluster.hosts["node2"]):
+        roll(run, cluster.look(run), cluster.fleet.hosts, lambda hosts: cluster.look(run, hosts))
+    return run
+
+
+def test_a_run_that_loses_its_lock_ends_its_turn_and_begins_no_other(cluster: Simulated, tmp_path: Path) -> None:
+    run = rolled_without_its_lock(cluster, tmp_path)
+    assert cluster.hosts["node2"].told[-1] == "restart result_worker1 processor1 processor2 fetcher1"
+    assert cluster.hosts["node3"].told == []
+    assert cluster.now() == {"node1": "new", "node2": "new", "node3": "old"}
+    assert cluster.outcomes(run)["node3"] == "not reached"
+    for host in cluster.hosts.values():
+        assert {one["state"] for one in host.programs.values()} == {"RUNNING"}
+
+
+def test_a_run_that_has_lost_its_lock_takes_no_release_back(cluster: Simulated, tmp_path: Path) -> None:
+    """Another run has the hosts by then."""
+    cluster.hosts["node2"].breaks = {"processor1": "fatal"}
+    run = rolled_without_its_lock(cluster, tmp_path)
+    assert cluster.now() == {"node1": "new", "node2": "new", "node3": "old"}
+    assert cluster.causes(run)["node2"].endswith("exit status 1")
+    assert cluster.outcomes(run)["node3"] == "not reached"
 
 
 def restarted(cluster: Simulated, monkeypatch: pytest.MonkeyPatch, *words: str, **flags: str) -> Run:
