@@ -52,6 +52,8 @@ SERVER_TROUBLE = frozenset(
     )
 )
 """Numbers, not the driver's names: it has no name for some, and another one for others with each version."""
+OF_THE_VALUE = frozenset((1153, 1366, 1406))
+"""Too large a packet, letters that a column does not hold, too long a value: the same at each try."""
 STRICT = "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
 """MySQL refuses what it can't hold. Without it (before 5.7; MariaDB before 10.2.4) it cuts a page short, and says well."""
 MOST_BYTES = 1024 * 1024

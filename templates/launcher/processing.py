@@ -4,14 +4,34 @@ from __future__ import absolute_import
 
 import logging
 
+import umsgpack
+
 from .clock import clock
-from .packing import pack
+from .packing import REFUSALS, pack
 from .patience import PAUSES, TRIES, Ended, Loop
+from .words import one_line
 
 BUSY = 15
 """Seconds that a script may keep all threads of its process from running, longer than the silence."""
 ROOM_SECONDS = 8
 """Seconds that one which ends waits for room in a queue; supervisord gives it ten beyond the limit of a page."""
+
+OF_THE_VALUE = REFUSALS + (umsgpack.PackException,)
+"""Errors of what a callback has returned, saved or crawled: pyspider writes it down where no error is the script's."""
+
+
+class Blamed(object):
+    """In place of the scripts: one that has failed."""
+
+    def __init__(self, error):
+        self.words = u"the callback has run, but what it gave can't be written down: %s: %s" % (
+            type(error).__name__,
+            one_line(error),
+        )
+
+    def get(self, *_):
+        # Python 2.7 shows no other letters of an error.
+        raise ValueError(self.words.encode("ascii", "backslashreplace").decode("ascii"))
 
 
 class Outgoing(object):
@@ -58,6 +78,8 @@ class KeepingProcessor(Loop):
                 del self.outcome[:]
                 task, response = taken.message
                 self.on_task(task, response)
+            except OF_THE_VALUE as error:
+                return self.blame(taken, error)
             except Exception as error:
                 logging.exception("a message failed, try %d of %d", tries + 1, TRIES)
                 self.pulse.failed(error)
@@ -67,6 +89,22 @@ class KeepingProcessor(Loop):
             else:
                 return self.send(taken.number)
         self.inqueue.fail(taken.number, last)
+
+    def blame(self, taken, error):
+        """Tells that the script has failed, in pyspider's words: its page shows it, and its settings say when again."""
+        logging.error("a script's outcome can't be written down", exc_info=True)
+        del self.outcome[:]
+        scripts, self.project_manager = self.project_manager, Blamed(error)
+        try:
+            self.on_task(*taken.message)
+        except Exception as last:
+            # It is no script's, but the message's own.
+            self.pulse.failed(last)
+            self.inqueue.fail(taken.number, last)
+        else:
+            self.send(taken.number)
+        finally:
+            self.project_manager = scripts
 
     def send(self, number):
         self.wait_for_room()

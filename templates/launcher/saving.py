@@ -5,17 +5,30 @@ from __future__ import absolute_import
 import logging
 import time
 
-from .blocking import readable
+from .blocking import SECONDS, readable
 from .clock import clock
-from .database import MOST_BYTES
+from .database import MOST_BYTES, OF_THE_VALUE
 from .patience import PAUSES, TRIES, Loop
-from .words import parts
+from .words import one_line, parts
 
 SHARE = 50
 GATHER = 0.02
 """Seconds in which results gather: a commit costs the same for one as for many."""
 OLD = 10.0
 """Seconds after which a result may have been given to another consumer, who may have saved a newer one since."""
+MOST_UNSAVED = 100
+"""Results in hand that were not saved, and are tried again; with so many, no new ones are taken."""
+
+
+class Unfit(TypeError, ValueError):
+    """A result that is no JSON, however often it is tried; pyspider raises the one or the other."""
+
+
+class Unsaved(object):
+    """A result that could not be saved, and when it is tried again."""
+
+    def __init__(self, taken):
+        self.taken, self.tries, self.again_at = taken, 0, None
 
 
 class Group(object):
@@ -32,7 +45,10 @@ class Group(object):
     def save(self, project, taskid, url, result):
         if self.number is None:
             return self.db.save(project, taskid, url, result)
-        row = self.db._stringify({"taskid": taskid, "url": url, "result": result, "updatetime": time.time()})
+        try:
+            row = self.db._stringify({"taskid": taskid, "url": url, "result": result, "updatetime": time.time()})
+        except Exception as error:
+            raise Unfit(u"a result of the project %s is no JSON: %s" % (project, one_line(error)))
         self.rows.append((self.number, project, [row[name] for name in ("taskid", "url", "result", "updatetime")]))
 
     def flush(self):
@@ -62,62 +78,93 @@ def by_project(rows):
 
 
 class KeepingResultWorker(Loop):
-    """Over pyspider's ResultWorker, which pops a result and drops it when it can't be saved."""
+    """Over pyspider's ResultWorker, which pops a result and drops it when it can't be saved.
+
+    One that can't be saved keeps no other waiting.
+    """
 
     def __init__(self, *args, **kwargs):
         super(KeepingResultWorker, self).__init__(*args, **kwargs)
-        self.group = None
+        self.unsaved, self.group = [], None
         if hasattr(self.resultdb, "together"):
             self.resultdb = self.group = Group(self.resultdb)
 
     def once(self):
-        taken = self.inqueue.next(SHARE, waker=self.waker)
-        if 0 < len(taken) < SHARE:
-            readable([], GATHER, self.waker)
-            taken += self.inqueue.take(SHARE - len(taken))
+        taken = self.take()
         self.pulse.took(len(taken))
-        self.pulse.open(len(taken))
+        self.pulse.open(len(taken) + len(self.unsaved))
         saved = []
         try:
             self.save(taken, saved)
+            self.save_again(saved)
         finally:
             self.inqueue.done(saved)
             self.pulse.did(len(saved))
-            self.pulse.open(0)
+            self.pulse.open(len(self.unsaved))
+
+    def take(self):
+        """Waits for results, until one that was not saved is tried again."""
+        room = min(SHARE, MOST_UNSAVED - len(self.unsaved))
+        seconds = min([SECONDS] + [max(0, one.again_at - clock()) for one in self.unsaved])
+        if room <= 0:
+            readable([], seconds, self.waker)
+            return []
+        taken = self.inqueue.next(room, seconds=seconds, waker=self.waker)
+        if 0 < len(taken) < room:
+            readable([], GATHER, self.waker)
+            taken += self.inqueue.take(room - len(taken))
+        return taken
 
     def save(self, taken, saved):
         """All together; then each of those that this is not possible for by itself."""
-        good = self.together(taken) if self.group else set()
+        good, unfit = self.together(taken) if self.group else (set(), {})
         saved += good
         for one in taken:
-            if one.number not in good and self.saved(one):
-                saved.append(one.number)
+            if one.number in unfit:
+                self.put_aside(one, unfit[one.number])
+            elif one.number not in good:
+                self.attempt(Unsaved(one), saved)
 
     def together(self, taken):
-        """The numbers of those that were saved."""
+        """The numbers of those that were saved, and the errors of those that no try can save."""
         self.group.failed.clear()
+        unfit = {}
         for one in taken:
             self.group.number = one.number
             try:
                 self.on_result(*one.message)
-            except Exception:
+            except Exception as error:
                 self.group.failed.add(one.number)
+                if isinstance(error, Unfit):
+                    unfit[one.number] = error
         self.group.number = None
         self.group.flush()
-        return set(one.number for one in taken) - self.group.failed
+        return set(one.number for one in taken) - self.group.failed, unfit
 
-    def saved(self, taken):
-        for tries in range(TRIES):
-            if clock() > taken.taken_at + OLD and not self.inqueue.holds(taken.number):
-                return False
-            try:
-                self.on_result(*taken.message)
-                return True
-            except Exception as error:
-                logging.exception("a result was not saved, try %d of %d", tries + 1, TRIES)
-                self.pulse.failed(error)
-                last = error
-                if tries < len(PAUSES):
-                    self.inqueue.store.wait(PAUSES[tries])
-        self.inqueue.fail(taken.number, last)
-        return False
+    def save_again(self, saved):
+        now = clock()
+        due = [one for one in self.unsaved if one.again_at <= now]
+        self.unsaved = [one for one in self.unsaved if one.again_at > now]
+        for one in due:
+            self.attempt(one, saved)
+
+    def attempt(self, one, saved):
+        taken = one.taken
+        if clock() > taken.taken_at + OLD and not self.inqueue.holds(taken.number):
+            return
+        try:
+            self.on_result(*taken.message)
+            saved.append(taken.number)
+        except Exception as error:
+            one.tries += 1
+            if one.tries == TRIES or getattr(error, "errno", None) in OF_THE_VALUE:
+                self.put_aside(taken, error)
+                return
+            logging.exception("a result was not saved, try %d of %d", one.tries, TRIES)
+            self.pulse.failed(error)
+            one.again_at = clock() + PAUSES[one.tries - 1]
+            self.unsaved.append(one)
+
+    def put_aside(self, taken, error):
+        self.pulse.failed(error)
+        self.inqueue.fail(taken.number, error)

@@ -125,6 +125,19 @@ def test_a_failed_task_waits_for_the_settings_of_its_project_and_is_not_put_asid
     assert found["status"] == [1] * 8 + [2] and set(found["waits"]) == {7}
 
 
+def test_results_and_outcomes_that_nobody_can_write_down_hold_up_no_others(cluster: Cluster) -> None:
+    """Twelve such results cost no pause; where it is the status, the callback has failed."""
+    found = on_host(cluster, "unfit.py")
+    assert found["processor"] < 4 and found["result_worker"] < 4
+    assert found["ok"] == [True] * 12 + [False, True]
+    (log,) = found["logs"]
+    assert "what it gave can't be written down: UnicodeDecodeError" in log
+    assert found["rows"] == [{"title": "plain"}]
+    pages, status, new, results = found["aside"]
+    assert pages == status == new == [] and len(results) == 12
+    assert all(one.startswith("a result of the project unfit is no JSON: ") for one in results)
+
+
 def test_a_new_scheduler_tells_the_end_of_a_crawl_and_outlives_a_clock_that_jumps(cluster: Cluster) -> None:
     found = on_host(cluster, "ends.py")
     # The other one was told by the scheduler before: what tells it is on its way itself.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from redis import Redis
 
 from fabfile.inventory import Fleet, load
 
+from .driver import without_driver
 from .patients import PROJECT
 from .redis_server import RedisServer, serving
 
@@ -32,3 +34,10 @@ def redis(running: RedisServer) -> Redis:
     """A client of it; it is empty."""
     running.client.flushall()
     return running.client
+
+
+@pytest.fixture
+def launcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The launcher's modules that need MySQL's driver."""
+    with without_driver(monkeypatch) as modules:
+        yield modules

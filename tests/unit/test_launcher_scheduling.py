@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from redis import Redis, ResponseError
 
 from ..waiting import eventually
+from .driver import DriverError
 from .held import held_queue
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
@@ -19,42 +19,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent / "templates"))
 from launcher import together  # type: ignore[import-not-found]
 from launcher.clock import clock  # type: ignore[import-not-found]
 from launcher.patience import PAUSES  # type: ignore[import-not-found]
-
-WITH_DRIVER = ("database", "ledger", "rounds", "scheduling")
-"""The launcher's modules that need MySQL's driver, which only the hosts' Python has."""
-
-
-class DriverError(Exception):
-    """As the driver's: its errno is all that is looked at."""
-
-    def __init__(self, errno: int | None) -> None:
-        super().__init__(f"{errno}: something")
-        self.errno = errno
-
-
-@pytest.fixture
-def launcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Its modules that need MySQL's driver, over no driver."""
-    names = (
-        "mysql",
-        "mysql.connector",
-        "mysql.connector.cursor",
-        "mysql.connector.errorcode",
-        "mysql.connector.errors",
-    )
-    parts = {name: ModuleType(name) for name in names}
-    for name, part in parts.items():
-        monkeypatch.setitem(sys.modules, name, part)
-        above, _, last = name.rpartition(".")
-        if above:
-            setattr(parts[above], last, part)
-    vars(parts["mysql.connector.errors"])["Error"] = DriverError
-    vars(parts["mysql.connector.cursor"]).update(MySQLCursor=object, MySQLCursorBuffered=object)
-    from launcher import database, scheduling
-
-    yield SimpleNamespace(database=database, scheduling=scheduling)
-    for name in WITH_DRIVER:
-        sys.modules.pop(f"launcher.{name}", None)
 
 
 @pytest.fixture
