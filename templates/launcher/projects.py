@@ -88,10 +88,10 @@ class ProjectsInSight(object):
             if not project.active or (project.task_loaded and not project.waiting_get_info):
                 self.asked.pop(name, None)
                 continue
-            since, pause = self.asked.setdefault(name, (now, ASK_AGAIN))
-            if now > since + pause:
+            since, pause = self.asked.setdefault(name, (clock(), ASK_AGAIN))
+            if clock() > since + pause:
                 logging.warning("%s was not loaded, or has told no settings, for %.0f s: once more", name, pause)
-                self.asked[name] = (now, min(pause * 2, LONGEST_ASK))
+                self.asked[name] = (clock(), min(pause * 2, LONGEST_ASK))
                 self.flying_now = None
                 self._update_project(dict(project.project_info))
 
@@ -137,11 +137,27 @@ class ProjectsInSight(object):
         self._last_tick = now
         return False
 
+    def everyone(self):
+        """All projects, also while a round looks at some of them."""
+        return list(self.projects.values())
+
+    def set_back(self, now):
+        """pyspider counts tokens, pauses and processing-timeout on from times that lie ahead after a clock was set back."""
+        self._last_dump_cnt = min(self._last_dump_cnt, now)
+        for project in self.everyone():
+            project._paused_time = min(project._paused_time, now)
+            tasks = project.task_queue
+            tasks.bucket.last_update = min(tasks.bucket.last_update, now)
+            with tasks.mutex:
+                # No earlier one comes after a later one: it stays a heap.
+                for task in tasks.processing.queue:
+                    task.exetime = min(task.exetime, now + tasks.processing_timeout)
+
     def _check_select(self):
         """pyspider sends a task again after processing-timeout, also one that still waits in a queue."""
         now = time.time()
         late = [one for one in list(self.projects.values()) if overdue(one.task_queue.processing, now)]
-        if late and now > self.flying_at + LOOK_AGAIN:
+        if late and not 0 <= now - self.flying_at < LOOK_AGAIN:
             self.flying_at, self.flying_now = now, None
             for project in late:
                 self.keep(project, now)

@@ -195,8 +195,13 @@ class Rounds(ProjectsInSight):
             if self.full:
                 self.held_up.add(name)
 
+    def everyone(self):
+        return list(self.all_projects.values())
+
     def due_projects(self):
         now = time.time()
+        if now < self.looked_all:
+            self.set_back(now)
         if not 0 <= now - self.looked_all < EACH:
             self.looked_all = now
             for name in list(self.all_projects):
