@@ -5,6 +5,7 @@ from __future__ import absolute_import
 import logging
 import threading
 import time
+from collections import deque
 
 from .clock import clock
 from .flying import flying
@@ -24,6 +25,33 @@ STEP_BACK = 60
 """Seconds by which a clock may be set back until ticks begin anew; else those that come again are waited for."""
 ROUND = (7 * 24 * HOUR, 24 * HOUR, 12 * HOUR, 6 * HOUR, 4 * HOUR, 3 * HOUR, 2 * HOUR, HOUR, 1)
 FINISHED = "on_finished"
+
+
+class Shown(deque):
+    """What the web UI shows of a project: it takes apart in place whatever it finds, in a thread of its own.
+
+    pyspider has the very tasks here that it is about to send: without their callback they would be lost.
+    """
+
+    def appendleft(self, pair):
+        at, task = pair
+        task = dict(task)
+        if isinstance(task.get("track"), dict):
+            parts = task["track"].items()
+            task["track"] = dict((name, dict(part) if isinstance(part, dict) else part) for name, part in parts)
+        super(Shown, self).appendleft((at, task))
+
+    def __iter__(self):
+        # Tasks come while the other thread looks, which Python refuses.
+        return iter(tuple(super(Shown, self).__iter__()))
+
+
+class Known(dict):
+    """The scheduler's projects."""
+
+    def __setitem__(self, name, project):
+        project.active_tasks = Shown(project.active_tasks, project.active_tasks.maxlen)
+        super(Known, self).__setitem__(name, project)
 
 
 class ProjectsInSight(object):

@@ -15,7 +15,7 @@ from .clock import clock
 from .ledger import Counts, Ledger
 from .packing import pack
 from .patience import Ended
-from .projects import ProjectsInSight
+from .projects import Known, ProjectsInSight
 from .queues import LeaseLost
 from .words import one_line
 
@@ -69,7 +69,7 @@ class Rounds(ProjectsInSight):
 
     @projects.setter
     def projects(self, projects):
-        self.all_projects = projects
+        self.all_projects = Known(projects)
 
     @property
     def _force_update_project(self):
