@@ -17,6 +17,8 @@ ASK_AGAIN = 30.0
 LONGEST_ASK = 600.0
 LOOK_AGAIN = 5.0
 """Seconds between two looks at the tasks on their way: each reads all queues."""
+LOOK_AHEAD = 2 * LOOK_AGAIN
+"""Seconds for which a look counts: a round may take some of them."""
 
 HOUR = 3600
 MADE_UP = HOUR
@@ -184,11 +186,13 @@ class ProjectsInSight(object):
     def _check_select(self):
         """pyspider sends a task again after processing-timeout, also one that still waits in a queue."""
         now = time.time()
-        late = [one for one in list(self.projects.values()) if overdue(one.task_queue.processing, now)]
-        if late and not 0 <= now - self.flying_at < LOOK_AGAIN:
+        soon = any(overdue(one, now + LOOK_AGAIN) for one in list(self.projects.values()))
+        if soon and not 0 <= now - self.flying_at < LOOK_AGAIN:
             self.flying_at, self.flying_now = now, None
-            for project in late:
-                self.keep(project, now)
+            # Also those of projects that this round leaves out: theirs may be the next one, before the next look.
+            for project in self.everyone():
+                if overdue(project, now + LOOK_AHEAD):
+                    self.keep(project, now)
             self.flying_now = None
         return super(ProjectsInSight, self)._check_select()
 
@@ -196,13 +200,14 @@ class ProjectsInSight(object):
         on_the_way = self.on_the_way().get(project.name, ())
         for taskid in on_the_way:
             known = project.task_queue.processing.queue_dict.get(taskid)
-            if known is not None and known.exetime < now + LOOK_AGAIN:
+            if known is not None and known.exetime < now + LOOK_AHEAD:
                 self.in_processing(project.task_queue, taskid)
 
 
-def overdue(processing, now):
-    top = processing.top
-    return top is not None and top.exetime < now + LOOK_AGAIN
+def overdue(project, then):
+    """Whether pyspider would send a task again by then."""
+    top = project.task_queue.processing.top
+    return top is not None and top.exetime < then
 
 
 def cronjob(name, tick, status):
