@@ -138,6 +138,13 @@ def test_results_and_outcomes_that_nobody_can_write_down_hold_up_no_others(clust
     assert all(one.startswith("a result of the project unfit is no JSON: ") for one in results)
 
 
+def test_tasks_that_wait_for_room_stay_whole_when_the_web_ui_shows_them(cluster: Cluster) -> None:
+    found = on_host(cluster, "shown.py")
+    assert found["waiting"] == 3
+    assert "taskid" in found["shown"] and "process" not in found["shown"], "it takes them apart"
+    assert found["callbacks"] == ["_on_get_info", *["_on_cronjob"] * 3]
+
+
 def test_a_new_scheduler_tells_the_end_of_a_crawl_and_outlives_a_clock_that_jumps(cluster: Cluster) -> None:
     found = on_host(cluster, "ends.py")
     # The other one was told by the scheduler before: what tells it is on its way itself.
