@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-AT_LAST = re.compile(r"(?:^|[ ,;])(?:on (\S+) as root(?: \([^)]*\))?|in (MySQL|Redis)): (.*)$", re.DOTALL)
+AT_LAST = re.compile(
+    r"(?:^|[ ,;])(?:on (\S+) as root(?: \([^)]*\))?|in (MySQL|Redis)(?: \(((?:on \S+: )?redis-cli .*?)\))?): (.*)$",
+    re.DOTALL,
+)
 """Shell, or statements: all that follows is typed."""
 NEXT = re.compile(r", then on (\S+) as root: ")
 """Shell for another host comes after it."""
@@ -22,6 +25,8 @@ class Command:
 
     where: str
     words: str
+    client: str = ""
+    """The store's client, where the fix tells its command line."""
 
 
 def commands(fix: str) -> list[Command]:
@@ -31,7 +36,7 @@ def commands(fix: str) -> list[Command]:
     found = [Command("", one) for one in FAB.findall(before)]
     assert len(found) == len(re.findall(r"\bfab ", before)), f"this can't be typed as it stands: {fix}"
     if last:
-        first, *others = NEXT.split(last[3])
-        found.append(Command(last[1] or last[2], first))
+        first, *others = NEXT.split(last[4])
+        found.append(Command(last[1] or last[2], first, last[3] or ""))
         found += [Command(*pair) for pair in zip(others[::2], others[1::2], strict=True)]
     return found

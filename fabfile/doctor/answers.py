@@ -116,6 +116,9 @@ class StoreAddress(Fact, frozen=True):
     scheme: str = "mysql"
     host: str | None = None
     path: str = ""
+    user: str | None = None
+    secret: bool = False
+    """Whether it has a password."""
     odd_password: bool = False
     sign: str = ""
     """The first sign of its password that an address can't hold."""

@@ -68,6 +68,8 @@ class TLS:
     """The name that the certificate has to be for: the store's address, as hosts.toml gives it."""
     ca: str | None
     """The certificates of the CAs that may have issued it, as PEM; None stands for those that each machine knows."""
+    file: Path | None = field(default=None, compare=False)
+    """The file on this machine that they were read from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class _References:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.found: dict[str, Password | None] = {}
-        self.authorities: dict[str, str] = {}
+        self.authorities: dict[str, tuple[str, Path]] = {}
         self.endpoints: dict[str, SecretURL] = {}
 
     def resolve(self, file: HostsFile) -> list[Fault]:
@@ -150,14 +150,15 @@ class _References:
             if not table.tls or table.ca is None or not has_home(table.ca):
                 continue
             try:
-                self.authorities[role.name] = certificates(self.folder / Path(table.ca).expanduser())
+                place = self.folder / Path(table.ca).expanduser()
+                self.authorities[role.name] = certificates(place), place
             except WrongInput as error:
                 faults.append(Fault(("stores", role.name, "ca"), str(error)))
         return faults
 
     def tls(self, store: Role, wanted: bool, address: str) -> TLS | None:
         """The certificate that the store has to show; None where TLS is not wanted."""
-        return TLS(address, self.authorities.get(store.name)) if wanted else None
+        return TLS(address, *self.authorities.get(store.name, (None, None))) if wanted else None
 
 
 def _fleet(path: Path, file: HostsFile, known: _References) -> Fleet:

@@ -91,7 +91,7 @@ def split(url):
     found = {"scheme": parsed.scheme, "host": parsed.hostname, "port": port, "user": parsed.username, "path": path}
     if parsed.scheme == "redis" and port is None and "," not in parsed.netloc:
         found["bad"] = "the address has no port"
-    found["sign"] = sign(url)
+    found["sign"], found["secret"] = sign(url), bool(parsed.password)
     found["odd_password"] = sorted(set(parsed.password or "") - SAFE) != [] or bool(parsed.query or parsed.fragment)
     return found, parsed.password
 

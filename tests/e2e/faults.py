@@ -36,7 +36,8 @@ json.dump(c, open(path, "w"))
 EOF
 }}
 sql() {{ echo "$1" | mariadb --user=root; }}
-redis() {{ printf 'AUTH %s\\n%s\\n' "$(sed -n 's/^requirepass //p' /etc/redis/pyspider.conf)" "$1" | redis-cli; }}
+secret() {{ sed -n 's/^requirepass //p' /etc/redis/pyspider.conf; }}
+redis() {{ printf 'AUTH %s\\n%s\\n' "$(secret)" "$1" | redis-cli; }}
 """
 MENDS = "doctor --fix"
 TYPED = ":"
@@ -99,6 +100,8 @@ def as_printed(cluster: Cluster, findings: Iterable[dict[str, Any]], hosts_toml:
         if not command.where:
             _, *words = shlex.split(command.words)
             cluster.fab(*words, hosts_toml=hosts_toml)
+        elif command.client:
+            cluster.on(host, f"{SHELL}secret | {command.client} {command.words}")
         elif command.where in ("MySQL", "Redis"):
             shell = "sql" if command.where == "MySQL" else "redis"
             cluster.on(host, SHELL + str(cmd(shell, command.words)))

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import socket
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from fabfile.doctor.checks import CHECKS
 from fabfile.doctor.findings import Check, findings
-from fabfile.inventory import Fleet
+from fabfile.inventory import TLS, Fleet
 
 from ..e2e import (
     hand_faults,
@@ -30,6 +34,8 @@ from ..e2e import (
 from ..e2e.faults import MENDS, Fault
 from ..typed import commands
 from .patients import Answer, both, set_in, view
+from .redis_server import RedisServer, serving
+from .servers import Authority
 
 ONE_BY_ONE: list[Fault] = [
     *own_faults.FAULTS,
@@ -168,6 +174,7 @@ def test_no_name_in_these_tables_is_of_a_check_that_is_gone() -> None:
         ("x, then on n as root (y): a; b | c", [("n", "a; b | c")]),
         ("x, then on n as root: a; b, then on m as root: c", [("n", "a; b"), ("m", "c")]),
         ("x, then, in MySQL: SET a = 'b'", [("MySQL", "SET a = 'b'")]),
+        ("x, then, in Redis (redis-cli -n 1 --askpass): DEL (a)", [("Redis", "DEL (a)")]),
         ("fab -H n run 'kill 7', then on n as root: c", [("", "fab -H n run 'kill 7'"), ("n", "c")]),
         ("`fab status` tells which it is", []),
     ],
@@ -251,3 +258,64 @@ def test_a_socket_that_is_denied_is_opened_and_a_link_in_its_place_is_not_follow
     path.symlink_to(other)
     typed(shell)
     assert other.stat().st_mode & 0o777 == 0o644
+
+
+QUEUE = "fetcher2processor"
+SECRET = "it's"
+LOGINS: dict[str, tuple[str, dict[str, Any]]] = {
+    "open": ("PING", {}),
+    "password": (f'CONFIG SET requirepass "{SECRET}"', {"secret": True}),
+    "user": (
+        f'ACL SETUSER crawl on ">{SECRET}" ~* +select +eval +llen +rpop +lpush',
+        {"secret": True, "user": "crawl"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.made(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def queues(tmp_path: Path, authority: Authority) -> Iterator[tuple[RedisServer, int]]:
+    """A Redis, and its port for TLS; each of its databases 0 and 1 has a message that was put aside."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    mine = str(authority.issued("127.0.0.1"))
+    tls = ["--tls-port", str(port), "--tls-cert-file", mine, "--tls-key-file", mine, "--tls-ca-cert-file", mine]
+    with serving(tmp_path, *tls, "--tls-auth-clients", "no") as server:
+        for number in (0, 1):
+            Redis(port=server.port, db=number).rpush(f"{QUEUE}:failed", b"KeyError\nmessage")
+        yield server, port
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("login", LOGINS)
+def test_messages_go_back_in_the_very_database_that_they_are_in(
+    fleet: Fleet, queues: tuple[RedisServer, int], authority: Authority, login: str, tls: bool
+) -> None:
+    server, secured = queues
+    command, address = LOGINS[login]
+    one, zero = (Redis(port=server.port, db=number) for number in (1, 0))
+    assert one.ping() and zero.ping()
+    server.client.execute_command(*shlex.split(command))
+    pem = authority.folder / "the ca.pem"
+    pem.write_text(authority.pem)
+    way = TLS("127.0.0.1", authority.pem, pem) if tls else None
+    fleet = replace(fleet, stores=replace(fleet.stores, redis=replace(fleet.stores.redis, tls=way)))
+    place = f"127.0.0.1:{secured}/1" if tls else f"this host:{server.port}/1"
+    seen = both(
+        set_in("asked/0/redis/aside", {QUEUE: [1, "KeyError"]}),
+        set_in("asked/0/places/message_queue", place),
+        lambda answer: answer["asked"][0]["config"]["message-queue"].update(address),
+    )
+    (found,) = [one for one in findings(view(fleet, {fleet.hosts[0].name: seen}), CHECKS) if one.id == "put-aside"]
+    (printed,) = commands(found.fix)
+    here = f"on {found.host}: "
+    assert printed.client.startswith("redis-cli" if tls else here) and SECRET not in found.fix
+    words = ["sh", "-c", f"{printed.client.removeprefix(here)} {printed.words}"]
+    done = subprocess.run(words, input=f"{SECRET}\n", capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout == "1\n", done.stderr
+    assert one.lrange(QUEUE, 0, -1) == [b"message"] and not one.exists(f"{QUEUE}:failed")
+    assert zero.llen(f"{QUEUE}:failed") == 1 and not zero.exists(QUEUE)

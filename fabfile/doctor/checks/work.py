@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from ...health import work
 from ...health.aside import put_back
@@ -10,14 +11,14 @@ from ...health.pulse import FAILED, of_host, pulses
 from ...inventory.roles import MYSQL, REDIS, SCHEDULER
 from ...steps.shell import cmd
 from ...steps.sight import KnownProgram
-from ..answers import Answer, RedisAnswer
+from ..answers import Answer, Asked, RedisAnswer, StoreAddress
 from ..facts import ProgramLog
 from ..findings import Check, Hit, Patient, View
 from .network import behind
 from .ports import port_of
 
 RESTART = "fab -H {host} doctor --fix"
-MEND_FIRST = "mend what the error names, in the project's script mostly, then, in Redis: "
+MEND_FIRST = "mend what the error names, in the project's script mostly, then, in Redis ({}): {}"
 
 
 def troubles(view: View) -> Iterator[tuple[Patient, KnownProgram, work.Trouble]]:
@@ -47,11 +48,28 @@ def _answers(view: View) -> list[tuple[Patient, RedisAnswer]]:
 
 def aside(view: View) -> Iterator[Hit]:
     """Messages at which a component has failed again and again; once, by the first host that was told of them."""
-    for host, answer in _answers(view)[:1]:
+    told = ((host, asked, asked.redis) for host in view.seen for asked in host.asked if asked.redis)
+    for host, asked, answer in islice(told, 1):
         for queue, (count, error) in answer.aside.items():
             name = f"{queue}{FAILED}"
-            fix = MEND_FIRST + put_back(queue)
+            fix = MEND_FIRST.format(_client(view, host, asked), put_back(queue))
             yield Hit(host.name, f"{name} in Redis holds {count}, the last with: {error}", fix=fix, items=(queue,))
+
+
+def _client(view: View, host: Patient, asked: Asked) -> str:
+    """The client that asks the database in Redis which gave this answer; it asks a person for the password."""
+    place, _, database = asked.places.get("message_queue", "").partition("/")
+    address, _, port = place.rpartition(":")
+    login = asked.address("message_queue") or StoreAddress()
+    here = "on {host}: " if address == "this host" else ""
+    words = ["redis-cli", "-h", "127.0.0.1" if here else address, "-p", port, "-n", database]
+    tls = view.fleet.stores.redis.tls if host.ours else None
+    if tls:
+        words += ["--tls", *(["--cacert", str(tls.file)] if tls.file else [])]
+    if login.secret:
+        # pyspider alone tells Redis no user. AUTH would be too late: -n is for those who are let in.
+        words += [*(["--user", login.user] if login.user and host.ours else []), "--askpass"]
+    return here + str(cmd(*words))
 
 
 def _mute(view: View) -> Iterator[Hit]:
@@ -156,7 +174,7 @@ CHECKS = (
         "read always is. DEL of the list gives up its messages: new tasks (newtask_queue:failed) and results "
         "(processor2result:failed) are nowhere else, and come only with the next crawl of the page that they came "
         "from; the pages of the other lists are fetched again within minutes",
-        fix=MEND_FIRST + put_back("QUEUE"),
+        fix=MEND_FIRST.format("redis-cli -h ADDRESS -p PORT -n DATABASE --askpass", put_back("QUEUE")),
         find=aside,
     ),
     Check(
