@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
+import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +21,7 @@ from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.boot import described
 from fabfile.steps.firewall import Firewall
 
+from . import shells
 from .hosts_toml import changed, faults
 from .local import PROJECT, fleet
 
@@ -206,3 +210,134 @@ def test_a_chain_has_one_jump_however_often_it_is_started(knows: str, tmp_path: 
         "-A INPUT -p tcp -j ours",
         "-A OUTPUT -p tcp -j ours-out",
     ]
+
+
+FAKES = {
+    # Each change, and each command that the list is written by, is a moment at which all is killed.
+    "moment": """\
+n=$(($(cat "$W/moments") + 1)); echo $n >"$W/moments"
+[ $n != "$(cat "$W/end")" ] || kill -9 0
+""",
+    "firewall-cmd": """\
+zone=public kind=now
+for word; do
+  file=$W/$zone.$kind rule=${word#*=}
+  case $word in
+    --zone=*) zone=$rule ;;
+    --permanent) kind=kept ;;
+    --get-active-zones) cat "$W/active" ;;
+    --get-default-zone) echo public ;;
+    --get-zones) echo block inner public ;;
+    --list-rich-rules) cat "$file" ;;
+    --add-rich-rule=*) . "$W/bin/moment"; grep -qxF -e "$rule" "$file" || echo "$rule" >>"$file" ;;
+    --remove-rich-rule=*) . "$W/bin/moment"; grep -vxF -e "$rule" "$file" >"$file.new"; /bin/mv "$file.new" "$file" ;;
+  esac
+done
+""",
+    "ufw": """\
+case "$1" in
+  show) sed 's/^/ufw /' "$W/ufw.rules" ;;
+  delete) shift; . "$W/bin/moment"
+    grep -vxF -e "$*" "$W/ufw.rules" >"$W/ufw.new"; /bin/mv "$W/ufw.new" "$W/ufw.rules" ;;
+  *) . "$W/bin/moment"; grep -qxF -e "$*" "$W/ufw.rules" || echo "$*" >>"$W/ufw.rules" ;;
+esac
+""",
+    "mv": '. "$W/bin/moment"\nexec /bin/mv "$@"\n',
+    "nft": "cat >/dev/null\n",
+    "iptables": "exit 1\n",
+    "ip6tables": "exit 1\n",
+}
+SOMEBODYS = {
+    "public": 'rule family="ipv4" source address="192.0.2.11" port port="6379" protocol="tcp" accept\n',
+    "inner": 'rule service name="ssh" accept\n',
+    "ufw": "allow from 192.0.2.12 to any port 6379 proto tcp\nallow 22/tcp\n",
+}
+
+
+class Doors:
+    """A host with firewalld and ufw, which have rules of somebody else's, and the firewall's script on it."""
+
+    def __init__(self, folder: Path, sh: str) -> None:
+        self.folder, self.sh = folder, sh
+        (folder / "bin").mkdir()
+        for name, text in FAKES.items():
+            (folder / "bin" / name).write_text(f"#!/bin/sh\n{text}")
+            (folder / "bin" / name).chmod(0o755)
+        (folder / "ufw.conf").write_text("ENABLED=yes\n")
+
+    def begin(self) -> None:
+        """Nothing of the script's own is there."""
+        for zone in ("public", "inner"):
+            for kind in ("now", "kept"):
+                (self.folder / f"{zone}.{kind}").write_text(SOMEBODYS[zone])
+        (self.folder / "ufw.rules").write_text(SOMEBODYS["ufw"])
+        shutil.rmtree(self.folder / "own", ignore_errors=True)
+        self.active("public", "inner")
+
+    def active(self, *zones: str) -> None:
+        (self.folder / "active").write_text("".join(f"{zone}\n  interfaces: eth0\n" for zone in zones))
+
+    def run(self, firewall: Firewall, verb: str, end: int = 0) -> bool:
+        """Whether it came to its end before that moment."""
+        text = firewall.script.text.decode()
+        for old, new in (("PATH=/usr/sbin", f"PATH={self.folder}/bin:/usr/sbin"), ("/etc/ufw", str(self.folder)),
+                         ("/var/lib/pyspider-fabfile", f"{self.folder}/own")):  # fmt: skip
+            assert old in text
+            text = text.replace(old, new)
+        (self.folder / "script").write_text(text)
+        (self.folder / "moments").write_text("0")
+        (self.folder / "end").write_text(str(end))
+        env = {"W": str(self.folder), "PATH": os.environ["PATH"]}
+        words = [self.sh, str(self.folder / "script"), verb]
+        done = subprocess.run(
+            words, env=env, start_new_session=True, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode in ([0, -9] if end else [0]), done.stderr
+        return done.returncode == 0
+
+    def rules(self) -> dict[str, str]:
+        return {path.name: path.read_text() for path in self.folder.glob("*.[nkr]*") if path.suffix != ".new"}
+
+    def has_only_somebodys(self) -> bool:
+        return self.rules() == {
+            "public.now": SOMEBODYS["public"], "public.kept": SOMEBODYS["public"], "ufw.rules": SOMEBODYS["ufw"],
+            "inner.now": SOMEBODYS["inner"], "inner.kept": SOMEBODYS["inner"],
+        }  # fmt: skip
+
+
+ONE_PORT = replace(FIREWALL, ports=(6379,))
+
+
+@pytest.mark.parametrize("kind", shells.KINDS)
+def test_wherever_it_ends_rules_of_its_own_go_at_last_and_somebody_elses_stay(kind: str, tmp_path: Path) -> None:
+    doors = Doors(tmp_path, shells.shell(kind))
+    later = replace(ONE_PORT, sources=("192.0.2.12", "192.0.2.13"))
+    # Each moment in one of them, and some in the others: it takes seconds.
+    for end in itertools.count(1, 1 if kind == "dash" else 5):
+        doors.begin()
+        whole = [doors.run(ONE_PORT, "start", end), doors.run(later, "start", end), doors.run(later, "stop", end)]
+        doors.run(later, "stop")
+        assert doors.has_only_somebodys(), (end, doors.rules())
+        if all(whole):
+            break
+    assert end > 12
+
+
+def test_rules_of_a_zone_that_is_used_no_more_go_and_those_of_a_firewall_that_is_off_are_remembered(
+    tmp_path: Path,
+) -> None:
+    doors = Doors(tmp_path, "sh")
+    doors.begin()
+    doors.run(ONE_PORT, "start")
+    for kind in ("now", "kept"):
+        assert "192.0.2.12" in doors.rules()[f"public.{kind}"] and "192.0.2.11" in doors.rules()[f"inner.{kind}"]
+    doors.active("public")
+    doors.run(ONE_PORT, "start")
+    assert doors.rules()["inner.kept"] == SOMEBODYS["inner"]
+    (tmp_path / "ufw.conf").write_text("ENABLED=no\n")
+    doors.run(ONE_PORT, "stop")
+    assert "192.0.2.11" in doors.rules()["ufw.rules"]
+    (tmp_path / "ufw.conf").write_text("ENABLED=yes\n")
+    doors.run(ONE_PORT, "start")
+    doors.run(ONE_PORT, "stop")
+    assert doors.has_only_somebodys(), doors.rules()
