@@ -23,6 +23,8 @@ phase() {
   now=$1
   say "Python: $2"
   ( "$1" ) >"$BUILD/$1.log" 2>&1
+  # A power cut may leave the stamp of a phase only where all that the phase has written is there too.
+  sync
   : >"$BUILD/$1.done"
   now=
 }

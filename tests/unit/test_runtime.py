@@ -19,6 +19,8 @@ from fabfile.steps.runtime import Build, Runtime, Ship, altered_on, archive_path
 from fabfile.steps.runtime_spec import Platform, RuntimeSpec
 
 from ..waiting import eventually
+from . import shells
+from .local import PROJECT
 
 SPEC = RuntimeSpec("2.7.18", "a" * 64, "b" * 64)
 BOOKWORM = Platform("debian", "12", "x86_64", "glibc 2.36")
@@ -326,3 +328,22 @@ def test_an_old_python_is_judged_by_the_openssl_to_build_with_and_not_by_that_of
     assert no_build(old, answer("to_build_with=", *trial)) == ""
     assert "has no ssl with this host's OpenSSL 1.1.1:" in no_build(old, answer("to_build_with=1.1.1", *trial))
     assert no_build(Runtime(SPEC), answer(*trial)) == ""
+
+
+@pytest.mark.parametrize("kind", shells.KINDS)
+def test_a_phase_of_the_build_is_on_the_disk_before_its_stamp_is_there(kind: str, tmp_path: Path) -> None:
+    text = (PROJECT / "fabfile" / "remote" / "build.sh").read_text()
+    phase = text[text.index("phase() {") :].partition("\n}\n")[0] + "\n}\n"
+    script = f"""set -e
+say() {{ :; }}
+sync() {{ [ ! -e "$BUILD/one.done" ] && cat "$BUILD/made"; }}
+one() {{ echo made >"$BUILD/made"; }}
+broken() {{ false; }}
+{phase}
+phase one x; phase one x; [ -e "$BUILD/one.done" ]
+phase broken x
+"""
+    env = {"BUILD": str(tmp_path), "PATH": os.environ["PATH"]}
+    done = subprocess.run([shells.shell(kind), "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "made\n"), done.stderr
+    assert not (tmp_path / "broken.done").exists()
