@@ -18,6 +18,10 @@ from .load import load
 from .place import called
 
 CANT = "hosts.toml is written in a way that can't be edited here; change it by hand, then `fab deploy`"
+_WHOLE = (
+    "hosts.toml is written in a way that {host} can't be taken out of it here; write all of that host as one table, "
+    "[hosts.{host}], and that line at no other place, then run this again"
+)
 Edit = Callable[[str], str]
 """From the text of hosts.toml to the new one."""
 
@@ -43,7 +47,11 @@ def without_host(host: str) -> Edit:
     def edit(text: str) -> str:
         wanted = _meaning(text)
         del wanted["hosts"][host]
-        return _proven(_cut(text, host), wanted)
+        try:
+            return _proven(_cut(text, host), wanted)
+        except WrongInput as error:
+            # A host that is first taken out by hand would be left running, and its task could not get there any more.
+            raise WrongInput(_WHOLE.format(host=host)) from error
 
     return edit
 

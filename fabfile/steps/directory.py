@@ -39,23 +39,24 @@ class Directory:
         head, *rows = found.text.removesuffix("\n").split("\n")
         seen = parse_stat(head)
         if whose := self._whose(seen, [row.partition(":")[::2] for row in rows]):
-            raise Problem(f"nothing was changed here: {self.path} {whose}; name another path in hosts.toml")
+            raise Problem(f"nothing was changed here: {self.path} {whose} name another path in hosts.toml")
         if seen.owned(self.owner, self.group, self.mode):
             return []
         return [Action(f"{'set owner and mode of' if seen.exists else 'make'} directory {self.path}", self._script())]
 
     def _whose(self, seen: Seen, homes: Sequence[tuple[str, str]]) -> str:
-        """The claim of another account on it; empty where there is none."""
+        """The claim of another account on it, up to the way out; empty where there is none."""
         for real in (home for user, home in homes if not user and seen.owner == "root" != self.owner):
             if not any(name in f"{real}/" for name in (*OWN, f"/{self.owner}/")):
-                return f"is root's and not empty ({real}): only if all of it is the cluster's, give it to {self.owner}"
+                given = f"only if all of it is the cluster's, give it to {self.owner}, else"
+                return f"is root's and not empty ({real}): {given}"
         for user, home in homes:
             if not user:
                 continue
             # A home in a top directory does not claim the whole of it.
             if user != self.owner and (home == self.path or home.count("/") > 1):
-                return f"is in {home}, the home of {user}"
-        return f"belongs to {seen.owner}" if seen.exists and seen.owner not in (self.owner, "root") else ""
+                return f"is in {home}, the home of {user};"
+        return f"belongs to {seen.owner};" if seen.exists and seen.owner not in (self.owner, "root") else ""
 
     def _script(self) -> str:
         # The working directory stays the one that was entered, even if its path leads elsewhere meanwhile.

@@ -132,8 +132,11 @@ def test_hosts_in_other_forms_go_as_well(text: str, left: str) -> None:
 
 def test_a_text_that_only_looks_like_a_table_is_refused_and_not_cut() -> None:
     text = '[hosts.a]\naddress = """\n[hosts.b]\n"""\n[hosts.b]\naddress = "b"\n'
-    with pytest.raises(WrongInput, match="change it by hand"):
+    told = r"as one table, \[hosts\.b\], and that line at no other place, then run this again"
+    with pytest.raises(WrongInput, match=told) as refused:
         without_host("b")(text)
+    assert "by hand" not in str(refused.value), "a host that is taken out by hand can't be decommissioned any more"
+    assert without_host("b")(text.replace('\n[hosts.b]\n"', '\n"')) == '[hosts.a]\naddress = """\n"""\n'
 
 
 def test_the_new_file_is_judged_before_it_is_written(tmp_path: Path) -> None:

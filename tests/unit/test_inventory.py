@@ -111,8 +111,11 @@ def test_the_schema_file_and_the_types_agree() -> None:
 
 @pytest.mark.parametrize("path", [SHIPPED, PROJECT / "examples" / "tutorial.toml"], ids=lambda path: path.name)
 def test_each_file_names_the_schema_for_editors(path: Path) -> None:
+    """They look for it from the file's own folder; an example's is the top one, which README has it copied to."""
     named = path.read_text().splitlines()[0].removeprefix("#:schema ")
-    assert (path.parent / named).resolve() == SCHEMA
+    assert (PROJECT / named).resolve() == SCHEMA
+    for readme in ("README.md", "README.zh-CN.md"):
+        assert "    cp examples/tutorial.toml my.toml\n" in (PROJECT / readme).read_text()
     json.loads(SCHEMA.read_text())
 
 
