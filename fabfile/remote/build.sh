@@ -24,7 +24,7 @@ phase() {
   say "Python: $2"
   ( "$1" ) >"$BUILD/$1.log" 2>&1
   # A power cut may leave the stamp of a phase only where all that the phase has written is there too.
-  sync
+  sync # makes nothing
   : >"$BUILD/$1.done"
   now=
 }

@@ -262,7 +262,7 @@ def test_a_home_of_somebody_else_is_refused() -> None:
 def test_a_directory_of_roots_that_holds_something_is_not_given_away(path: str, real: str, refused: bool) -> None:
     step = Directory(path, "work", "work")
     if refused:
-        told = rf"{path} is root's and not empty \({real}\): only if all of it is the cluster's, give it to work, else name"
+        told = rf"{path} is root's and not empty \({real}\): only if all of it is the cluster's, give it to work, else "
         with pytest.raises(Problem, match=told):
             step.diff(Found(0, f"41ed root root\n:{real}\n"))
     else:
