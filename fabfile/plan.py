@@ -32,6 +32,7 @@ from .steps.releases import Back, FewRuntimes
 from .steps.removal import NoBoot, NoFiles, NoService, NoSupervisord
 from .steps.renderer import Renderer
 from .steps.runtime import PYTHON, RUNTIMES, Runtime
+from .steps.runtime_in_use import RuntimeInUse
 from .steps.runtime_spec import RuntimeSpec
 from .steps.supervision import Supervision
 from .steps.supervisor import FOLDER, Leftovers, Place, Questions, Sockets, Untouched
@@ -166,6 +167,12 @@ def release(fleet: Fleet, host: Host) -> CurrentRelease:
     return CurrentRelease(fleet.cluster.user, fleet.cluster.home, made.id, made.files, name)
 
 
+def new_release(fleet: Fleet, host: Host) -> list[Step]:
+    """A host's release, on the Python that its programs are to run on: with it they have begun anew, for every look."""
+    python = [RuntimeInUse(runtime_spec(fleet))] if needs_runtime(fleet, host) else []
+    return [*python, release(fleet, host)]
+
+
 def supervisord_conf(fleet: Fleet) -> list[Step]:
     """The daemon's own configuration, by itself; nobody else's is touched."""
     return [Untouched(place(fleet)), _conf(fleet)]
@@ -244,7 +251,7 @@ def deploy(fleet: Fleet, host: Host, roles: Sequence[str] = ()) -> list[Step]:
     few = FewRuntimes(place(fleet), RUNTIMES, KEEP)
     before = [*doors_of(fleet, host), *renderer(fleet, host)]
     # Where /etc can't be written, the release before stays current, as its programs run on.
-    return [*before, _conf(fleet), _boot(fleet, host), release(fleet, host), few, running]
+    return [*before, _conf(fleet), _boot(fleet, host), *new_release(fleet, host), few, running]
 
 
 def back(fleet: Fleet, word: str, programs: Mapping[str, str], roles: Sequence[str]) -> list[Step]:

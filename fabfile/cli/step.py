@@ -43,7 +43,7 @@ TABLE: dict[str, tuple[str, Steps]] = {
     ),
     "release": (
         "Upload config.json, the launcher and the program sections; restarts nothing.",
-        lambda choice, host: [choice.plan.release(choice.fleet, host)],
+        lambda choice, host: choice.plan.new_release(choice.fleet, host),
     ),
     "supervisord_conf": (
         "Write /etc/supervisord.conf; restarts nothing.",

@@ -95,7 +95,7 @@ def _steps(fleet: Fleet, host: Host, fix: Fix, items: tuple[str, ...], pids: fro
         "folders": lambda: plan.account(fleet),
         "firewall": lambda: plan.doors_of(fleet, host),
         "conf": lambda: plan.supervisord_conf(fleet),
-        "release": lambda: [plan.release(fleet, host)],
+        "release": lambda: plan.new_release(fleet, host),
         "boot": lambda: plan.boot(fleet, host),
         "supervision": lambda: [plan.supervision(fleet, host)] if boots else plan.supervised(fleet, host),
         "restart": lambda: [Restart(plan.place(fleet), items, pids)],

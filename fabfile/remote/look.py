@@ -6,6 +6,7 @@ supervisorctl answers in English; supervisord's XML-RPC and /proc answer in data
 from __future__ import absolute_import, print_function
 
 import os
+import sys
 
 from . import (
     conf,
@@ -102,6 +103,7 @@ def programs(infos, table, options):
                 "state": info["statename"],
                 "pid": info["pid"] or None,
                 "uptime_s": info["now"] - info["start"] if info["pid"] else None,
+                "apart": process is not None and process.role() != "phantomjs" and by_another_runtime(process),
                 "release": process.environment.get("PYSPIDER_RELEASE") if process else None,
                 "log": ground.stands(os.path.join(options["logs"], info["name"] + ".log")) is not None,
                 "why": info["spawnerr"],
@@ -109,6 +111,20 @@ def programs(infos, table, options):
             }
         )
     return found
+
+
+def by_another_runtime(process):
+    """Whether a process is run by another one of the project's Pythons than the current one, which runs this look."""
+    mine = os.path.realpath(sys.executable)
+    home = os.path.dirname(os.path.dirname(mine))
+    try:
+        path = os.readlink("/proc/%d/exe" % process.pid)
+    except OSError:
+        return False  # it has ended, or is another user's
+    runtimes, name = os.path.split(home)
+    beside = path.startswith(runtimes + "/") and path[len(runtimes) + 1 :].split("/")[0]
+    # One that begins with a dot is the same one, which was made anew.
+    return bool(os.path.basename(runtimes) == "runtimes" and beside and beside[0] != "." and beside != name)
 
 
 def schedulers(table, options):

@@ -117,7 +117,7 @@ def forgotten(place: Place, names: Sequence[str]) -> str:
 
 def _outdated(live: KnownProgram | None, release: str) -> bool:
     # Between two starts (BACKOFF) there is no process that could tell its release, and nothing to lose.
-    return live is None or live.state in DOWN or live.release != release
+    return live is None or live.state in DOWN or live.release != release or live.apart
 
 
 def _says(

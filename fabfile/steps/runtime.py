@@ -16,7 +16,7 @@ from ..errors import Problem
 from .base import Action, CannotLook, Found, Payload, Probe
 from .ground import SOUND
 from .openssl import barrier, question, refusal
-from .runtime_spec import ARCH, Platform, RuntimeSpec, remote
+from .runtime_spec import ARCH, PLATFORM, Platform, RuntimeSpec, remote
 from .selinux import LABEL
 from .shell import as_user, assign, cmd, lines
 
@@ -88,7 +88,7 @@ class Runtime:
         proof = cmd(PYTHON, "-sEB", "-c", remote("prove.py"))
         words = {"home": cmd(HOME), "user": cmd(self.user), "as_user": as_user(self.user, proof), "as_root": proof}
         known = cmd(*(f"{name}:{digest}" for name, digest in self.manifests))
-        return Probe(question(self.spec.version) + SOUND + _PROBE.format(**words, known=known))
+        return Probe(question(self.spec.version) + SOUND + _PROBE.format(**words, known=known, platform=PLATFORM))
 
     def diff(self, found: Found) -> Sequence[Action]:
         state = _state(found)
@@ -137,6 +137,16 @@ def altered_on(step: Runtime, found: Found) -> bool:
     return step.spec.id(state.platform) in state.altered
 
 
+def named(spec: RuntimeSpec, found: Found) -> tuple[str, str, bool]:
+    """The id of the current runtime (empty where there is none), that of `spec`'s, and whether the latter is complete.
+
+    Raises CannotLook.
+    """
+    state = _state(found)
+    wanted = spec.id(state.platform)
+    return state.current.removeprefix("runtimes/"), wanted, wanted in state.complete
+
+
 def no_runtime(found: Found) -> str:
     """Why none can be used on this host, as one sentence; empty where nothing speaks against it."""
     return _unfit(_state(found).platform)
@@ -170,18 +180,7 @@ if [ -e {home} ] || [ -L {home} ]; then
 fi
 [ -z "$strange" ] || echo "strange=$strange"
 cd {home} 2>/dev/null || cd /
-release() {{ echo "os_id=$1"; echo "os_version=$2"; echo "os_like=${{3-}}"; }}
-if [ -r /etc/os-release ]; then
-  (ID=rhel VERSION_ID= ID_LIKE=; . /etc/os-release >/dev/null 2>&1; release "$ID" "$VERSION_ID" "$ID_LIKE") \
-    2>/dev/null || release rhel ''
-else
-  release rhel "$(rpm -E '%{{rhel}}' 2>/dev/null)"
-fi
-echo "arch=$(uname -m)"
-echo "libc=$(getconf GNU_LIBC_VERSION 2>/dev/null)"
-current=$(readlink current)
-echo "current=$current"
-intact() {{
+{platform}intact() {{
   cd "runtimes/$1" && [ -f .manifest ] && [ "$(sha256sum <.manifest)" = "$2  -" ] && sha256sum -c --quiet .manifest &&
     [ "$(readlink -f bin/python)" = "$(pwd -P)/bin/python2.7" ]
 }}

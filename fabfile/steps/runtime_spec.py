@@ -10,6 +10,21 @@ from .shipped import REMOTE
 ARCH = "x86_64"
 """The one architecture that the pinned packages are for."""
 
+PLATFORM = """\
+release() { echo "os_id=$1"; echo "os_version=$2"; echo "os_like=${3-}"; }
+if [ -r /etc/os-release ]; then
+  (ID=rhel VERSION_ID= ID_LIKE=; . /etc/os-release >/dev/null 2>&1; release "$ID" "$VERSION_ID" "$ID_LIKE") \
+    2>/dev/null || release rhel ''
+else
+  release rhel "$(rpm -E '%{rhel}' 2>/dev/null)"
+fi
+echo "arch=$(uname -m)"
+echo "libc=$(getconf GNU_LIBC_VERSION 2>/dev/null)"
+current=$(readlink current)
+echo "current=$current"
+"""
+"""What the ids of a host's runtimes are made of, and the current one; in the folder of the runtimes, or elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Platform:

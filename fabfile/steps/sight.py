@@ -89,6 +89,8 @@ class KnownProgram(Part, frozen=True):
     """Whether its log file is there."""
     why: str
     """Why it could not be started."""
+    apart: bool = False
+    """Whether its process is run by another one of the project's Pythons than the current one."""
     work: Work | None = None
     """None where it was not looked at."""
     role: str | None = None

@@ -25,7 +25,7 @@ from ..runs.target import Target, target
 from ..steps.base import Step
 from ..steps.sight import parsed
 from ..steps.supervisor import Look, Questions, Untouched, claimed
-from .due import doors, due, only_stores, sight_in
+from .due import doors, due, only_stores, sight_in, wrong_python
 from .home import follow
 from .operate import DRAIN_SECONDS, ended, in_order
 from .rolling import roll
@@ -103,12 +103,13 @@ def _free(chosen: Target, host: Host, looked: Looked) -> bool:
         waiting = {f"{store.name}-refused" for store in STORES}
         grave = [one for one in _objections(chosen, host, looked, chosen.roles) if one.grave]
         free = sight is None or claimed(plan.place(chosen.fleet), sight) is None
-        return free and all(one.finding.id in waiting for one in grave)
+        return free and not wrong_python(looked) and all(one.finding.id in waiting for one in grave)
     return False
 
 
 def heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
     """Tell the findings of doctor's preflight; a host on which going on would do harm is left as it is."""
+    _refuse_old_pythons(run, looked)
     hosts = [host for host in run.target.hosts if host.name in looked and run.recorder.going_on(host)]
     # A reload restarts the programs of every role.
     roles = () if reload else run.target.roles
@@ -124,6 +125,17 @@ def heed(run: Run, looked: Mapping[str, Looked], reload: bool) -> None:
     run.each(lambda host, _say: _refuse("; ".join(map(str, grave[host]))), refused)
     free = [host for host in changing if not grave[host] and plan.chosen_programs(run.target.fleet, host, roles)]
     run.each(lambda host, say: _log_in(run, host, roles, say), free, unfinished=True)
+
+
+def _refuse_old_pythons(run: Run, looked: Mapping[str, Looked]) -> None:
+    """Before any host is changed: one that is refused in its turn only might be the scheduler's next one."""
+    going = [host for host in run.target.hosts if host.name in looked and run.recorder.going_on(host)]
+    wrong = {host: problem for host in going if (problem := wrong_python(looked[host.name]))}
+
+    def refuse(host: Host, _say: Say) -> NoReturn:
+        raise wrong[host]
+
+    run.each(refuse, list(wrong))
 
 
 def _tell_unfiltered(hosts: Sequence[Host], looked: Mapping[str, Looked]) -> None:

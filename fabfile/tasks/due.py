@@ -10,6 +10,7 @@ from ..errors import Problem
 from ..runs.run import Looked
 from ..runs.target import Target
 from ..steps.firewall import Firewall
+from ..steps.runtime_in_use import RuntimeInUse
 from ..steps.sight import Sight, parsed
 from ..steps.supervision import Supervision
 from ..steps.supervisor import Look
@@ -32,6 +33,17 @@ def doors(looked: Looked) -> Looked:
     """The steps up to the firewall with their answers; none of a host that is no part of the deploy."""
     last = next((index for index, step in enumerate(looked.steps, 1) if isinstance(step, Firewall)), 0)
     return Looked(looked.steps[:last], looked.found[:last])
+
+
+def wrong_python(looked: Looked) -> Problem | None:
+    """The reason why programs can't begin on the host's Python; None where nothing speaks against it."""
+    for step, found in zip(looked.steps, looked.found, strict=True):
+        if isinstance(step, RuntimeInUse):
+            try:
+                step.diff(found)
+            except Problem as error:
+                return error
+    return None
 
 
 def sight_in(looked: Looked) -> Sight | None:

@@ -46,11 +46,11 @@ def later(cluster: Cluster, tmp_path: Path) -> Cluster:
     return replace(cluster, cache=kept)
 
 
-def typed(later: Cluster, version: Path, *words: str) -> str:
+def typed(later: Cluster, version: Path, *words: str, status: int = 0) -> str:
     """`fab` of that version of the project; its output."""
     command = later.command(*words) | {"args": [sys.executable, "-m", "fabfile", *words], "cwd": version}
     done = subprocess.run(**command, capture_output=True, text=True, timeout=FAB_SECONDS, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 
 
@@ -71,6 +71,10 @@ def test_a_rollback_brings_back_the_python_that_a_release_ran_with(
         )
         for host in HOSTS:
             cluster.on(host, BUILT.replace("@NEW@", new))
+        kept = cluster.pids()
+        refused = typed(later, tmp_path, "deploy", status=1)
+        assert f"has Python {old}, and hosts.toml of this version wants {new}; run `fab bootstrap`" in refused, refused
+        assert cluster.pids() == kept and "nothing changed" in cluster.fab("deploy").stdout
         typed(later, tmp_path, "bootstrap")
         typed(later, tmp_path, "deploy")
         assert pythons(cluster) == {new}
@@ -85,3 +89,22 @@ def test_a_rollback_brings_back_the_python_that_a_release_ran_with(
         assert {name for name in before if before[name] == after[name]} <= {"node3/phantomjs1"}
         assert "LATER" not in cluster.on("node2", "cat /home/work/distri_pyspider/current/launcher/ending.py")
         assert "nothing changed" in cluster.fab("deploy").stdout
+        forward(cluster, later, tmp_path, old, new)
+
+
+def forward(cluster: Cluster, later: Cluster, version: Path, old: str, new: str) -> None:
+    """A deploy after a rollback brings its own Python along; a program that alone runs on another one begins anew."""
+    told = typed(later, version, "deploy")
+    assert told.count(f"make Python {new} current") == len(HOSTS), told
+    assert pythons(cluster) == {new}
+    cluster.fab("deploy")
+    assert pythons(cluster) == {old}
+    before = cluster.pids()
+    turn = f"ln -sfn runtimes/{{}} {HOME}/current"
+    again = f"{HOME}/current/bin/supervisorctl -c /etc/supervisord.conf restart processor1"
+    cluster.on("node2", f"{turn.format(new)}; {again}; {turn.format(old)}")
+    assert pythons(cluster) == {old, new}
+    assert "restart processor1" in cluster.fab("deploy").stdout
+    assert pythons(cluster) == {old}
+    after = cluster.pids()
+    assert [name for name in before if before[name] != after[name]] == ["node2/processor1"]

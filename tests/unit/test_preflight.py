@@ -133,7 +133,15 @@ def test_a_host_is_asked_for_what_its_programs_need(fleet: Fleet) -> None:
 
 def test_all_that_deploy_asks_of_supervision_is_still_one_question(fleet: Fleet) -> None:
     steps = plan.deploy(fleet, fleet.hosts[0])
-    names = ["firewall", "file /etc/supervisord.conf", "boot", "release", "old runtimes", "supervision"]
+    names = [
+        "firewall",
+        "file /etc/supervisord.conf",
+        "boot",
+        "Python in use",
+        "release",
+        "old runtimes",
+        "supervision",
+    ]
     assert [step.name for step in steps] == names
     assert [part.name for part in parts(steps[-1])] == [
         "writable", "sockets", "leftovers", "supervisord", "watcher", "programs",

@@ -23,7 +23,7 @@ NAMES = {
     "account": ["account work", "directory /home/work/distri_pyspider", "directory /home/work/supervisor"],
     "firewall": ["firewall"],
     "stores": [],
-    "release": ["release"],
+    "release": ["Python in use", "release"],
     "supervisord_conf": [UNTOUCHED, "file /etc/supervisord.conf"],
     "boot": [UNTOUCHED, "boot"],
     "sockets": ["sockets"],
