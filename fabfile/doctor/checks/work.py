@@ -168,8 +168,9 @@ CHECKS = (
     Check(
         id="put-aside",
         title="a page or a result never arrives, and a log says that a message was put aside",
-        cause="a component has failed five times at this message by an error of its own, or programs have ended again "
-        "and again with it; nothing takes it any more. The command puts the whole list back at the head of its queue, "
+        cause="a component has failed five times at this message by an error of its own, no try can save it (a result "
+        "that is no JSON, or too long for MySQL), or programs have ended again and again with it; nothing takes it any "
+        "more, and it keeps its room in Redis' memory. The command puts the whole list back at the head of its queue, "
         "and tells how many messages these were. A message that fails again is put aside again, and one that can't be "
         "read always is. DEL of the list gives up its messages: new tasks (newtask_queue:failed) and results "
         "(processor2result:failed) are nowhere else, and come only with the next crawl of the page that they came "
