@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn
@@ -30,6 +30,7 @@ from .home import follow
 from .operate import DRAIN_SECONDS, ended, in_order
 from .rolling import roll
 from .split import split
+from .strays import under_their_locks
 
 HEALTH_SECONDS = 20.0
 """The time that a changed host may take until its programs run and its web UI answers."""
@@ -48,10 +49,14 @@ def deploy(c: Any, options: Options, reload: bool) -> None:
         run.tell(left)
 
 
-def converge(run: Run, reload: bool) -> None:
-    """Bring the hosts of a run, which holds the lock, to what hosts.toml says."""
+def converge(run: Run, reload: bool, held: Collection[str] = ()) -> None:
+    """Bring the hosts of a run, which holds the lock, to what hosts.toml says; it holds those of `held` too."""
+    with under_their_locks(run, partial(look, run), held) as (looked, strays):
+        _converge(run, reload, looked, strays)
+
+
+def _converge(run: Run, reload: bool, looked: Mapping[str, Looked], strays: Mapping[str, Sequence[int]]) -> None:
     chosen = run.target
-    looked, strays = look(run)
     if _let_in(run, looked):
         # What a host saw of the stores depends on the rules that were set there meanwhile.
         looked, strays = look(run)

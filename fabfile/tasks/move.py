@@ -115,7 +115,7 @@ def _go(run: Run, move: Move) -> None:
     """End it, prove that it is dead, and only then start it at its new place."""
     _leave(run, move)
     print(f"fab: {move.after.file}: the scheduler is on {move.new.name} now", file=sys.stderr)
-    deploy.converge(run, reload=False)
+    deploy.converge(run, reload=False, held=[move.old.name])
     if not run.recorder.going_on(move.new):
         text = f"the scheduler does not run: mend {move.new.name} and `fab deploy`, or move it elsewhere"
         print(f"fab: {text}", file=sys.stderr)

@@ -18,6 +18,7 @@ from fabfile.errors import Unreachable
 from fabfile.health.pulse import KEY
 from fabfile.inventory import Fleet, Host, load
 from fabfile.inventory.order import role_of
+from fabfile.runs.lock import TAKEN
 from fabfile.runs.options import Options
 from fabfile.runs.run import Looked, Run
 from fabfile.runs.target import Target
@@ -67,7 +68,7 @@ class SimulatedHost:
         self.kept_stopped: list[str] = []
         self.schedulers: list[int] = []
         self.installed = self.supervised = self.page = True
-        self.away = False
+        self.away = self.locked = False
         names = [one.name for one in self.fleet.programs(self.host)]
         supervision = plan.supervision(self.fleet, self.host)
         self.new = plan.release(self.fleet, self.host).id
@@ -124,6 +125,11 @@ class SimulatedHost:
             return Found(0, "there /home/work/distri_pyspider\n" if self.installed else "")
         if 'echo "kind $kind"' in script:
             return Found(0, "kind cron\n")
+        if '"$L/owner"' in script:
+            takes = 'mkdir "$N"' in script
+            if not (takes and self.locked):
+                self.told.append("lock" if takes else "unlock")
+            return Found(TAKEN if takes and self.locked else 0)
         if '"$1" logins' in script:
             return Found(0, '{"mysql": {}, "redis": null}')
         verbs = re.findall(r" (apply|stop|purpose|releases|end) '?(\{.*\})", script)
