@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from . import render
-from .inventory import Fleet, Host, Program, commands, doors, ends, renderers
+from .inventory import Fleet, Host, Program, commands, doors, ends, renderers, rotation
 from .inventory.order import role_of
 from .inventory.roles import MYSQL, PHANTOMJS, REDIS, ROLES, STORES, WEBUI
 from .sources import kept_runtimes, lock_digest
@@ -141,21 +141,25 @@ def account(fleet: Fleet) -> list[Step]:
     return [Account(cluster.user), *own]
 
 
-def stores(fleet: Fleet, host: Host, anew: bool = False) -> list[Step]:
+def stores(fleet: Fleet, host: Host, set_passwords: bool = False) -> list[Step]:
     """The managed MySQL and Redis, on the hosts that have their role.
 
-    `anew` gives them this machine's passwords also where the cluster gave them others.
+    With `set_passwords` they get this machine's passwords also where the cluster gave them others, and so does one
+    whose password this machine is changing.
     """
+    if not (host.has(MYSQL) or host.has(REDIS)):
+        return []
+    anew = frozenset(rotation.NAMES) if set_passwords else rotation.half_done(fleet.passwords_path)
     steps: list[Step] = []
     mysql, redis = fleet.stores.mysql, fleet.stores.redis
     if host.has(MYSQL):
-        names = tuple(sorted(mysql.databases.names()))
-        steps.append(ManagedMySQL(names, mysql.user, mysql.password.reveal(), host.address, mysql.port, anew))
+        names, given = tuple(sorted(mysql.databases.names())), MYSQL.name in anew
+        steps.append(ManagedMySQL(names, mysql.user, mysql.password.reveal(), host.address, mysql.port, given))
     if host.has(REDIS):
         assert redis.password is not None
         admin, own = (redis.admin or redis.password).reveal(), redis.password.reveal() if redis.user else ""
-        user = redis.user or ""
-        steps.append(ManagedRedis(admin, host.address, redis.port, user=user, user_password=own, anew=anew))
+        user, given = redis.user or "", REDIS.name in anew
+        steps.append(ManagedRedis(admin, host.address, redis.port, user=user, user_password=own, anew=given))
     return steps
 
 
@@ -259,7 +263,9 @@ def back(fleet: Fleet, word: str, programs: Mapping[str, str], roles: Sequence[s
     where = place(fleet)
     wanted = tuple((name, mark) for name, mark in programs.items() if not roles or role_of(name) in roles)
     seconds = ends.all_stop_seconds(fleet, map(role_of, programs))
-    return [Back(where, word), Programs(where, wanted, frozenset(programs), frozenset(roles), stop_seconds=seconds)]
+    names = frozenset(programs)
+    ran = Programs(where, wanted, names, frozenset(roles), stop_seconds=seconds, moves=False)
+    return [Back(where, word), ran]
 
 
 def removal(fleet: Fleet, host: Host) -> list[Step]:

@@ -12,7 +12,7 @@ ROLE = {"role": "only programs of these roles (comma-separated); no other progra
 
 @sharing(CHOICE, JSON, diff="show what each release changed, as unified diffs without passwords")
 def releases(c: Any, options: Options, diff: bool = False) -> None:
-    """Show the last five releases of each host, which one is current, and what each has changed."""
+    """Show the releases that each host keeps, which one is current, and what each has changed."""
     from ..tasks import releases as job
 
     job.releases(c, options, diff)

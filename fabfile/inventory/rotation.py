@@ -93,9 +93,10 @@ def unfinished(path: Path) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name + NEXT in known or name + BEFORE in known)
 
 
-def half_done(path: Path) -> bool:
-    """Whether the stores have taken new passwords from this machine, and their files perhaps not yet."""
-    return any(name + BEFORE in kept(path) for name in NAMES)
+def half_done(path: Path) -> frozenset[str]:
+    """The passwords that stores and programs are taking from this machine; a store's own file may still lack it."""
+    known = kept(path)
+    return frozenset(name for name in NAMES if name + BEFORE in known)
 
 
 def done(path: Path, changes: Sequence[Change]) -> None:

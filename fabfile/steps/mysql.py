@@ -68,7 +68,7 @@ root --force <"$1" 2>&1 | sed "s/'[*][0-9A-F]*'/'*'/g; s/^/sql /"
 socket=$(echo 'SELECT @@socket' | root 2>/dev/null)
 login() { "$client" --defaults-file="$2" $plain --socket="$socket" --connect-timeout=10 2>&1 >/dev/null; }
 said=$(echo 'SELECT 1' | login "$@") && echo login
-case $said in *'ERROR 1040 '*|*'ERROR 1203 '*) echo full;; esac
+case $said in *'ERROR 1040 '*|*'ERROR 1203 '*) echo full;; *'ERROR 1045 '*|*'ERROR 1698 '*) echo denied;; esac
 """
 _WAIT = """\
 tries=0
@@ -85,7 +85,9 @@ RUN = """\
 _UNSEEN = """\
 [ "$("$client" $plain --user=root --batch --skip-column-names <"$2")" = 0 ] || {
   socket=$(echo 'SELECT @@socket' | "$client" $plain --user=root --batch --skip-column-names)
-  echo 'SELECT 1' | "$client" --defaults-file="$3" $plain --socket="$socket" >/dev/null 2>&1 || { echo %s; exit 1; }
+  case $(echo 'SELECT 1' | "$client" --defaults-file="$3" $plain --socket="$socket" 2>&1) in
+    *'ERROR 1045 '*|*'ERROR 1698 '*) echo %s; exit 1 ;;
+  esac
 }
 """
 LOOSE = {"mysqlx_bind_address": "127.0.0.1"}
@@ -155,7 +157,7 @@ class ManagedMySQL:
 
     @property
     def _given(self) -> Given:
-        return Given("mysql", f"{self.user}\0{self.password}")
+        return Given("mysql", self.password)
 
     def _questions(self) -> bytes:
         # No SELECT of @@NAME: one that the server does not know would fail, with all others.
@@ -186,16 +188,17 @@ class ManagedMySQL:
         if server and not conf.exists and "before" not in told:
             self._refuse_foreign(server, product)
         given = self._given.state(found)
-        self._refuse_another(server, given, product)
+        ours = conf.exists or "before" in told
+        self._refuse_another(server, given, product, ours)
         contents = self._contents(server, given, product)
         return [*self._conf(conf, product), *self._restart(server, service), *SERVICE.boot(service), *contents]
 
-    def _refuse_another(self, server: MySQLServer | None, given: State, product: str) -> None:
+    def _refuse_another(self, server: MySQLServer | None, given: State, product: str, ours: bool) -> None:
         """Raises Problem where the programs' password would be replaced by another control machine's."""
         if self.anew or given == "same":
             return
-        shut = server and (self.user, "%") in server.accounts and not server.login and not server.full
-        if shut or (server is None and given == "other"):
+        shut = server and (self.user, "%") in server.accounts and server.denied
+        if shut or (server is None and ours and given == "other"):
             raise self._given.refusal(product)
 
     def _refuse_foreign(self, server: MySQLServer, product: str) -> None:

@@ -27,6 +27,8 @@ class MySQLServer:
     accounts: frozenset[tuple[str, str]] = frozenset()
     grants: tuple[str, ...] = ()
     login: bool = False
+    denied: bool = False
+    """Whether it refuses the password."""
     full: bool = False
     """Whether it lets in nobody but root by now, so that nobody knows whether the password is right."""
 
@@ -54,5 +56,6 @@ class MySQLServer:
             accounts,
             grants,
             "login" in rest,
+            "denied" in rest,
             "full" in rest,
         )

@@ -35,6 +35,8 @@ class Programs:
     seconds: float = 60
     stop_seconds: float = 60
     """The time that all of them may take to end, one after the other."""
+    moves: bool = True
+    """Whether those that run on another Python than the current one begin anew; a way back leaves them alone."""
     name: str = "programs"
 
     def probe(self) -> Probe:
@@ -50,7 +52,7 @@ class Programs:
             return [self._apply(f"wait for {', '.join(names)}", wait=names, since=since)] if names else []
         live = {item.name: item for item in sight.programs}
         wanted = [(name, release) for name, release in self.wanted if not sight.rests(name)]
-        restart = [name for name, release in wanted if _outdated(live.get(name), release)]
+        restart = [name for name, release in wanted if _outdated(live.get(name), release, self.moves)]
         waiting = [name for name, _ in wanted if name not in restart and live[name].state == "STARTING"]
         reopen = [name for name, _ in wanted if name in live and not live[name].log and name not in restart]
         remove = [name for name in live if name not in self.all_names and self._touches(name)]
@@ -68,7 +70,9 @@ class Programs:
             return []
         if self.daemon is not None and self.daemon.begins(found):
             return [name for name, _ in self.wanted if name in live]
-        return [one for one, release in self.wanted if one in live and _outdated(_named(sight, one), release)]
+        return [
+            one for one, release in self.wanted if one in live and _outdated(_named(sight, one), release, self.moves)
+        ]
 
     def _touches(self, name: str) -> bool:
         return not self.roles or name.rstrip("0123456789") in self.roles
@@ -115,9 +119,9 @@ def forgotten(place: Place, names: Sequence[str]) -> str:
     return place.as_root("purpose", start=list(names))
 
 
-def _outdated(live: KnownProgram | None, release: str) -> bool:
+def _outdated(live: KnownProgram | None, release: str, moves: bool) -> bool:
     # Between two starts (BACKOFF) there is no process that could tell its release, and nothing to lose.
-    return live is None or live.state in DOWN or live.release != release or live.apart
+    return live is None or live.state in DOWN or live.release != release or (moves and live.apart)
 
 
 def _says(

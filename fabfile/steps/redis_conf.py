@@ -67,6 +67,10 @@ echo "main $({stat_line(Command('"./$base"'))})"
 ) | sed 's/^/own /'
 [ -f "./$base" ] && [ ! -L "./$base" ] || exit 0
 grep -qxF "include $own" "./$base" && echo included
+words='s/^requirepass +([^ ]+)$/\\1/p; s/^user [^ ]+ on >([^ ]+) .*/\\1/p'
+[ ! -f "./${{own##*/}}" ] || [ -L "./${{own##*/}}" ] || sed -nE "$words" "./${{own##*/}}" | while read -r one; do
+  printf 'password %s\\n' "$(printf %s "$one" | sha256sum)"
+done
 sed -nE 's/^ *port +([0-9]+).*/port \\1/p' "./$base"
 exit 0
 """
@@ -127,6 +131,8 @@ cd /"""
 
 def look() -> str:
     """A script that tells of the main file (`main`, `path`, `port`), of the one it includes (`own`), and `included`.
+
+    `password` is the digest of each that the latter holds.
 
     Ends with an odd line where root may not work. `$cli`, `$product`, `$version`, `$main`, `$own` and `$ports` are set.
     """

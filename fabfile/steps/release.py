@@ -46,6 +46,8 @@ SHOWN = {
 MARK = "@@ the next file"
 MOST = 64 * 1024
 """Bytes of a text that a diff compares."""
+_PYTHON = "python "
+"""What a line begins with that names the current Python, where the release was made with another one."""
 LOOK_SECONDS = 10
 
 
@@ -77,6 +79,8 @@ class CurrentRelease:
             'b=$(plain "$@" && { stat --format "%a %U" "$@" && sha256sum "$@"; } 2>/dev/null)',
             'printf "%s\\n%s\\n" "$a" "$b"',
             'for f in "$@"; do odd "$f"; done',
+            f"f=$H/current/.runtime r=$(readlink {RUNTIME_LINK})",
+            f'! plain "$f" || [ "$(head -c {MOST} "$f")" = "$r" ] || echo "{_PYTHON}$r"',
             # The texts are wanted only for a diff, and where this release is not the current one.
             f'[ -z "$SHOW" ] || [ "$a" = "$R" ] || for f in {cmd(*SHOWN)}',
             f'do echo; echo {cmd(MARK)}; f=$H/current/$f; odd "$f"; ! plain "$f" || head -c {MOST} "$f"; done',
@@ -85,9 +89,11 @@ class CurrentRelease:
 
     def diff(self, found: Found) -> Sequence[Action]:
         # An empty file is nothing between two marks.
-        state, *texts = re.split(f"\n{MARK}(?:\n|$)", found.text)
+        whole, *texts = re.split(f"\n{MARK}(?:\n|$)", found.text)
+        pythons = [line for line in whole.splitlines() if line.startswith(_PYTHON)]
+        state = "\n".join(line for line in whole.splitlines() if line not in pythons)
         if state.split() == self._expected():
-            return []
+            return [self._noted()] if pythons else []
         heads = [*state.splitlines(), *(text.partition("\n")[0] for text in texts)]
         odd = dict.fromkeys(line.removeprefix(ODD) for line in heads if line.startswith(ODD))
         script = lines(
@@ -117,6 +123,14 @@ class CurrentRelease:
                 diff=self._shown(dict(zip(SHOWN, texts, strict=False))),
             )
         ]
+
+    def _noted(self) -> Action:
+        """Its programs begin on another Python than they did when it was made: the way back to it needs that one."""
+        script = lines(
+            assign("H", self.home),
+            f'umask 077; cd "$H/current"; readlink {RUNTIME_LINK} >.runtime.new; mv -fT .runtime.new .runtime',
+        )
+        return Action(f"note the Python of release {self.id}", str(as_user(self.user, f"set -e\n{script}")))
 
     def _shown(self, before: Mapping[str, str]) -> str:
         """The changes against the current release; a new password shows as no difference."""

@@ -9,7 +9,7 @@ from typing import Any
 from .. import plan, sources
 from ..errors import Problem, Say
 from ..health.host import RUNNING
-from ..inventory import Fleet, Host, rotation
+from ..inventory import Fleet, Host
 from ..inventory.roles import PHANTOMJS, WEBUI
 from ..runs.engine import look
 from ..runs.options import Options
@@ -30,13 +30,11 @@ def bootstrap(c: Any, options: Options, set_passwords: bool = False) -> None:
     chosen = target(c, options, "bootstrap", allow_unlisted=True)
     run = Run(chosen, options)
     phantomjs, libraries = phantomjs_steps(chosen), library_steps(chosen)
-    # A Redis that was restarted in between has read the old one again.
-    anew = set_passwords or rotation.half_done(chosen.fleet.passwords_path)
 
     def wanted(host: Host) -> list[Step]:
         # The programs that run before a batch have to run after it.
         seen = [Look(plan.place(chosen.fleet))] if run.pace.batch else []
-        return [Room(), *steps(chosen.fleet, host, anew), *phantomjs(host), *libraries(host), *seen]
+        return [Room(), *steps(chosen.fleet, host, set_passwords), *phantomjs(host), *libraries(host), *seen]
 
     with run.locked():
         looked = run.look(wanted)
@@ -72,9 +70,9 @@ def running(looked: Looked) -> set[str]:
     return set()
 
 
-def steps(fleet: Fleet, host: Host, anew: bool = False) -> list[Step]:
+def steps(fleet: Fleet, host: Host, set_passwords: bool = False) -> list[Step]:
     """The desired states of a host before anything is deployed to it."""
-    stores = plan.stores(fleet, host, anew)
+    stores = plan.stores(fleet, host, set_passwords)
     # Nothing else listens before a deploy, which first looks whether the ports are somebody else's.
     doors = plan.doors_of(fleet, host) if stores else []
     found: list[Step] = [plan.packages(fleet, host), *plan.account(fleet), *doors, *stores]

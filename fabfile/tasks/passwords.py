@@ -17,6 +17,7 @@ from ..runs.target import target
 from ..steps.base import Step
 from ..steps.second_password import MySQLPasswords, RedisPasswords
 from . import deploy
+from .due import wrong_python
 
 
 def rotate(c: Any, options: Options, words: Sequence[str]) -> None:
@@ -32,11 +33,20 @@ def rotate(c: Any, options: Options, words: Sequence[str]) -> None:
         return
     run = Run(chosen, options)
     with run.locked():
+        _judge(run)
         # Under the lock: two runs at once would each go on with passwords that the other one has replaced.
         changes = rotation.begun(fleet.passwords_path, names)
         run.target = replace(chosen, fleet=rotation.with_new(fleet, changes))
         _go(run, changes)
     run.finish()
+
+
+def _judge(run: Run) -> None:
+    """Raises Problem where programs of a host could not begin anew: nobody would get the new passwords to them."""
+    looked, _ = deploy.look(run)
+    for name, one in looked.items():
+        if problem := wrong_python(one):
+            raise Problem(f"{name}: {problem}")
 
 
 def _go(run: Run, changes: Sequence[rotation.Change]) -> None:
@@ -50,7 +60,7 @@ def _go(run: Run, changes: Sequence[rotation.Change]) -> None:
         )
     rotation.in_use(path, changes)
     # The files that a store reads at its next start.
-    _bring(run, lambda host: plan.stores(run.target.fleet, host, anew=True))
+    _bring(run, lambda host: plan.stores(run.target.fleet, host))
     deploy.converge(run, reload=False)
     run.still_locked()
     if _lost(run, run.target.hosts):

@@ -17,6 +17,7 @@ from ..errors import Problem, WrongInput, printable
 from ..health.verdict import ClusterView
 from ..inventory import Fleet, load
 from ..inventory.watch_rules import WatchSecrets, watch_secrets
+from ..runs import streams
 from ..runs.run import Run
 from ..runs.target import Target, target
 from ..ssh.pool import Links
@@ -76,6 +77,8 @@ def test() -> None:
 def watch(c: Any, once: bool) -> None:
     """Look again and again until Ctrl-C. Raises Locked where another process watches this cluster from here."""
     watched = _described(c)
+    # Who is told by a webhook or a mail is told also where the log is lost.
+    streams.go_on()
     with alone(place(watched.fleet)):
         try:
             _Watch(c, watched).go_on(once)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from invoke.parser import Argument, ParserContext
 
+from fabfile import plan
 from fabfile.cli.names import with_names
 from fabfile.errors import Problem, WrongInput
 from fabfile.health.host import HostStatus
@@ -117,6 +119,18 @@ def test_a_change_of_programs_has_the_time_in_which_they_end() -> None:
         return [change.limit, step.reload().limit]
 
     assert all(long >= short + 440 for short, long in zip(limits(60), limits(500), strict=True))
+
+
+def test_a_way_back_leaves_programs_alone_that_never_left_their_python(fleet: Fleet) -> None:
+    """A bootstrap has made another Python current; the programs of later turns run on the old one still."""
+    sight = json.loads(found({"fetcher1": "RUNNING"}).text)
+    for program in sight["programs"]:
+        program["apart"] = True
+    answer = Found(0, json.dumps(sight))
+    (new,) = [one for one in plan.back(fleet, "r1", {"fetcher1": "r1"}, ()) if isinstance(one, Programs)]
+    assert new.diff(answer) == [] == new.restarts(answer)
+    step = replace(new, moves=True)
+    assert said(step, answer) == ["restart fetcher1"] and step.restarts(answer) == ["fetcher1"]
 
 
 def test_nobody_waits_for_it_where_supervisord_starts() -> None:

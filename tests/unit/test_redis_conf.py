@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -111,6 +112,15 @@ def host(tmp_path: Path, request: pytest.FixtureRequest) -> Host:
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\necho {says}\n")
         (tmp_path / "bin" / name).chmod(0o755)
     return one
+
+
+def test_the_passwords_in_the_file_are_told_by_their_digests(host: Host) -> None:
+    host.own.write_text("# requirepass no\nrequirepass one-Pw_1\nuser crawl on >two ~* +get\n")
+    os.chown(host.own, THEIRS, THEIRS)
+    told = host.look()
+    digests = [hashlib.sha256(word).hexdigest() for word in (b"one-Pw_1", b"two")]
+    assert [row.split()[0] for row in Found(0, told).rows("password")] == digests
+    assert "one-Pw_1" not in told
 
 
 def test_the_files_are_written_once_with_their_owner_and_the_old_one_is_kept(host: Host) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from fabfile.remote import releases
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.release import CurrentRelease
 from fabfile.steps.releases import Back, FewRuntimes, Kept, KeptReleases, kept
+from fabfile.steps.runtime import CURRENT as RUNTIME_LINK
 from fabfile.steps.supervisor import Place
 from fabfile.tasks.releases import _goal, _last, _show
 
@@ -165,12 +167,12 @@ def test_a_hosts_releases_are_read_without_config_json_and_without_following_lin
     assert kept(Found(0, json.dumps(found)))
 
 
-def deployed(home: Path, name: str) -> None:
+def deployed(home: Path, name: str, link: str = RUNTIME_LINK) -> None:
     """A deploy makes a release; who becomes another user here stays who he is."""
     step = CurrentRelease("work", str(home), name, {"run.py": render.RenderedFile(name.encode(), 0o600, name)}, "d")
     (action,) = step.diff(Found(0, ""))
     (home / "archive").write_bytes(content(action.payloads[0]))
-    script = f'su() {{ /bin/sh -c "$5"; }}\nset -- {home}/archive\n{action.script}'
+    script = f'su() {{ /bin/sh -c "$5"; }}\nset -- {home}/archive\n{action.script}'.replace(RUNTIME_LINK, link)
     subprocess.run(["sh", "-c", script], check=True, capture_output=True)
 
 
@@ -194,6 +196,31 @@ def test_releases_that_were_tried_push_none_out_that_ran(tmp_path: Path) -> None
     deployed(tmp_path, "c1")
     kept = sorted(path.name for path in (tmp_path / "releases").iterdir())
     assert kept == ["a6", "b3", "b4", "b5", "b6", "c1"]
+
+
+def test_the_python_of_a_release_is_that_with_which_its_programs_begin(tmp_path: Path) -> None:
+    """After another Debian was installed, the one that it was made with runs no more: no way back leads to it."""
+    link = tmp_path / "python"
+    link.symlink_to("runtimes/old")
+
+    def run(script: str) -> str:
+        script = f'su() {{ /bin/sh -c "$5"; }}\n{script.replace(RUNTIME_LINK, str(link))}'
+        return subprocess.run(["sh", "-ec", script], check=True, capture_output=True, text=True).stdout
+
+    deployed(tmp_path, "aa", str(link))
+    owner = pwd.getpwuid(os.getuid()).pw_name
+    step = CurrentRelease(owner, str(tmp_path), "aa", {"run.py": render.RenderedFile(b"aa", 0o600, "aa")}, "d")
+    note = tmp_path / "current" / ".runtime"
+    assert note.read_text() == "runtimes/old\n" and step.diff(Found(0, run(step.probe().script))) == []
+    link.unlink()
+    link.symlink_to("runtimes/new")
+    (action,) = step.diff(Found(0, run(step.probe().script)))
+    run(action.script)
+    assert note.read_text() == "runtimes/new\n" and step.diff(Found(0, run(step.probe().script))) == []
+    # What its user may have put there is no reason to stop at anything.
+    note.unlink()
+    os.mkfifo(note)
+    assert step.diff(Found(0, run(step.probe().script))) == []
 
 
 def test_a_deploy_is_as_old_as_the_machine_says_from_which_it_came(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fabfile.errors import WrongInput
+from fabfile import plan
+from fabfile.errors import Problem, WrongInput
 from fabfile.inventory import load, rotation
 from fabfile.inventory.fleet import Fleet
 from fabfile.inventory.passwords import kept
 from fabfile.inventory.place import PROJECT
+from fabfile.inventory.roles import MYSQL, REDIS
 from fabfile.steps.base import CannotLook, Found
 from fabfile.steps.second_password import MySQLPasswords, RedisPasswords
 
@@ -33,7 +35,7 @@ def test_a_change_goes_through_states_that_each_run_can_go_on_from(fleet: Fleet)
     assert rotation.with_new(fleet, [change]).stores.mysql.password == change.new
     assert rotation.unfinished(path) == ("mysql",) and not rotation.half_done(path)
     rotation.in_use(path, [change])
-    assert rotation.unfinished(path) == ("mysql",) and rotation.half_done(path)
+    assert rotation.unfinished(path) == ("mysql",) and rotation.half_done(path) == {"mysql"}
     assert load(fleet.path).stores.mysql.password == change.new
     assert rotation.begun(path, ["mysql"]) == [change], "one that was stopped here makes no third password"
     rotation.done(path, [change])
@@ -116,6 +118,29 @@ def test_the_user_of_programs_gets_its_passwords_from_the_default_user(valid: st
     ]
     (action,) = step.diff(Found(0, f"version 7.0.15\n{valid}"))
     assert [payload.content for payload in action.payloads] == [words.encode()]
+
+
+@pytest.mark.parametrize("only", [False, True])
+def test_a_store_that_takes_neither_password_is_left_as_it_is(only: bool) -> None:
+    """Programs have a third one: this machine's are those of an old copy, or of a second checkout."""
+    for version in ("10.11.6-MariaDB", "10.3.39-MariaDB", "8.0.36"):
+        step = MySQLPasswords("u", "o", "n", only)
+        with pytest.raises(Problem, match="nothing was changed here: MySQL has another password"):
+            step.diff(Found(0, f"version {version}\n"))
+    # One that is full lets root in alone.
+    assert MySQLPasswords("u", "o", "n").diff(Found(0, "version 8.0.36\nunknown\nunknown\n"))
+
+
+def test_stores_get_no_password_that_is_not_being_changed(fleet: Fleet) -> None:
+    (host,) = [host for host in fleet.hosts if host.has(MYSQL) and host.has(REDIS)][:1]
+    (change,) = rotation.begun(fleet.passwords_path, ["webui"])
+    rotation.in_use(fleet.passwords_path, [change])
+    assert not [step for step in plan.stores(fleet, host) if step.anew]  # type: ignore[attr-defined]
+    (change,) = rotation.begun(fleet.passwords_path, ["redis"])
+    assert not [step for step in plan.stores(fleet, host) if step.anew]  # type: ignore[attr-defined]
+    rotation.in_use(fleet.passwords_path, [change])
+    assert [step.name for step in plan.stores(fleet, host) if step.anew] == ["redis"]  # type: ignore[attr-defined]
+    assert all(step.anew for step in plan.stores(fleet, host, set_passwords=True))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("step", [MySQLPasswords("u", "o", "n"), RedisPasswords("o", "n", 6379)])

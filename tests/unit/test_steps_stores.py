@@ -29,7 +29,7 @@ CANARY = "canary-Pw_1"
 MYSQL = ManagedMySQL(("taskdb", "projectdb", "res_db"), "pyspider", CANARY, "10.77.0.4")
 REDIS = ManagedRedis(CANARY, "10.77.0.4")
 
-GIVEN_MYSQL = hashlib.sha256(f"mysql\0pyspider\0{CANARY}".encode()).hexdigest()
+GIVEN_MYSQL = hashlib.sha256(f"mysql\0{CANARY}".encode()).hexdigest()
 GIVEN_REDIS = hashlib.sha256(f"redis\0{CANARY}".encode()).hexdigest()
 CONF = hashlib.sha256(MYSQL.conf()).hexdigest()
 MYSQL_RIGHT = f"""\
@@ -480,9 +480,11 @@ NOTE_MYSQL, NOTE_REDIS = "note which password MariaDB has", "note which password
     ("given", "more", "wanted"),
     [
         # By hand, in the store: it gets back what it was given.
-        (GIVEN_MYSQL, ("\nlogin", ""), [MAKE_USER]),
-        ("1" * 64, ("\nlogin", ""), None),
-        ("", ("\nlogin", ""), None),
+        (GIVEN_MYSQL, ("\nlogin", "\ndenied"), [MAKE_USER]),
+        ("1" * 64, ("\nlogin", "\ndenied"), None),
+        ("", ("\nlogin", "\ndenied"), None),
+        # An account that is locked, or whose password has expired, says nothing of its password.
+        ("", ("\nlogin", ""), [MAKE_USER]),
         # It does not run: what it was given tells, else the server itself once it is up.
         ("1" * 64, ("runs", "down"), None),
         ("", ("", ""), [NOTE_MYSQL]),
@@ -497,6 +499,8 @@ def test_mysql_keeps_the_password_that_another_machine_gave(
 ) -> None:
     """A second checkout makes passwords of its own, and would take the store from all programs."""
     answer = MYSQL_RIGHT.replace(f"given {GIVEN_MYSQL}\n", f"given {given}\n" if given else "").replace(*more, 1)
+    # One that was purged, with a note that stayed, has nothing to lose.
+    assert MAKE_USER in mysql(f"service none\nproduct MariaDB\ngiven {given}\n")
     if wanted is None:
         with pytest.raises(Problem, match=ANOTHER.format("MariaDB")):
             mysql(answer)
@@ -512,6 +516,8 @@ def test_mysql_keeps_the_password_that_another_machine_gave(
         ("1" * 64, "answer WRONGPASS invalid|", None),
         ("", "answer WRONGPASS invalid|", None),
         ("", "answer ERR invalid password|NOAUTH", None),
+        # It does not run, and its file has another one.
+        ("", "answer Could not connect", None),
         ("1" * 64, "answer Could not connect", None),
         ("", "answer OK", [NOTE_REDIS]),
         ("1" * 64, "answer OK", [NOTE_REDIS]),
@@ -530,6 +536,20 @@ def test_redis_keeps_the_password_that_another_machine_gave(given: str, answer: 
     assert redis(f"service none\ngiven {given}")
 
 
+def test_redis_of_an_earlier_version_goes_over_to_a_user_and_back() -> None:
+    """Nothing notes its password yet; the file that it reads tells that it is this machine's."""
+    own = hashlib.sha256(CANARY.encode()).hexdigest()
+    told = REDIS_RIGHT.replace(f"given {GIVEN_REDIS}\n", f"password {own}  -\n")
+    shut = told.replace("answer OK", "answer WRONGPASS invalid|")
+    user = ManagedRedis("another-admin", "10.77.0.4", user="crawl", user_password=CANARY)
+    assert says(user.diff(Found(0, f"{shut}\nuser WRONGPASS|"))) == says(replace(user, anew=True).diff(Found(0, shut)))
+    assert says(REDIS.diff(Found(0, shut)))
+    # The user alone has another name.
+    assert says(replace(user, user="another").diff(Found(0, f"{told}\nuser WRONGPASS|")))
+    with pytest.raises(Problem, match=ANOTHER.format("Redis")):
+        replace(user, user_password="x").diff(Found(0, f"{shut}\nuser WRONGPASS|"))
+
+
 def test_the_digest_of_a_password_is_noted_for_root_alone(tmp_path: Path) -> None:
     note = Given("redis", CANARY)
     for step in (Given("redis", "old"), note):
@@ -545,10 +565,12 @@ def test_the_digest_of_a_password_is_noted_for_root_alone(tmp_path: Path) -> Non
     assert note.state(Found(0, "")) == "unknown"
 
 
-@pytest.mark.parametrize(("accounts", "login", "goes"), [("0", "1", True), ("1", "0", True), ("1", "1", False)])
-def test_a_mysql_that_did_not_run_is_asked_when_it_does(tmp_path: Path, accounts: str, login: str, goes: bool) -> None:
+@pytest.mark.parametrize(
+    ("accounts", "login", "goes"), [("0", 1045, True), ("1", 0, True), ("1", 1045, False), ("1", 1820, True)]
+)
+def test_a_mysql_that_did_not_run_is_asked_when_it_does(tmp_path: Path, accounts: str, login: int, goes: bool) -> None:
     client = f"""#!/bin/sh
-case $* in *--defaults-file=*) exit {login} ;; esac
+case $* in *--defaults-file=*) [ {login} = 0 ] || {{ echo 'ERROR {login} (HY000): no'; exit 1; }}; exit 0 ;; esac
 read -r sql
 case $sql in *COUNT*) echo {accounts} ;; *@@socket*) echo /s ;; *) echo changed >>{tmp_path}/told ;; esac
 """
