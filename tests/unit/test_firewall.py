@@ -229,8 +229,10 @@ for word; do
     --get-default-zone) echo public ;;
     --get-zones) echo block inner public ;;
     --list-rich-rules) cat "$file" ;;
-    --add-rich-rule=*) . "$W/bin/moment"; grep -qxF -e "$rule" "$file" || echo "$rule" >>"$file" ;;
-    --remove-rich-rule=*) . "$W/bin/moment"; grep -vxF -e "$rule" "$file" >"$file.new"; /bin/mv "$file.new" "$file" ;;
+    # As before 0.4.2: the first rule that needs nothing is the end, and a good one.
+    --add-rich-rule=*) . "$W/bin/moment"; ! grep -qxF -e "$rule" "$file" || exit 0; echo "$rule" >>"$file" ;;
+    --remove-rich-rule=*) . "$W/bin/moment"; grep -qxF -e "$rule" "$file" || exit 0
+      grep -vxF -e "$rule" "$file" >"$file.new"; /bin/mv "$file.new" "$file" ;;
   esac
 done
 """,
@@ -258,7 +260,7 @@ class Doors:
     """A host with firewalld and ufw, which have rules of somebody else's, and the firewall's script on it."""
 
     def __init__(self, folder: Path, sh: str) -> None:
-        self.folder, self.sh = folder, sh
+        self.folder, self.sh, self.said = folder, sh, ""
         (folder / "bin").mkdir()
         for name, text in FAKES.items():
             (folder / "bin" / name).write_text(f"#!/bin/sh\n{text}")
@@ -293,7 +295,12 @@ class Doors:
             words, env=env, start_new_session=True, capture_output=True, text=True, check=False, timeout=60
         )
         assert done.returncode in ([0, -9] if end else [0]), done.stderr
+        self.said = done.stdout
         return done.returncode == 0
+
+    def changes(self) -> int:
+        """How many rules the last run has told firewalld and ufw, and how often it wrote its list."""
+        return int((self.folder / "moments").read_text())
 
     def rules(self) -> dict[str, str]:
         return {path.name: path.read_text() for path in self.folder.glob("*.[nkr]*") if path.suffix != ".new"}
@@ -323,17 +330,58 @@ def test_wherever_it_ends_rules_of_its_own_go_at_last_and_somebody_elses_stay(ki
     assert end > 12
 
 
-def test_rules_of_a_zone_that_is_used_no_more_go_and_those_of_a_firewall_that_is_off_are_remembered(
-    tmp_path: Path,
-) -> None:
+@pytest.mark.parametrize("kind", shells.KINDS)
+def test_a_zone_whose_interface_is_not_up_keeps_its_rules_but_a_host_that_left(kind: str, tmp_path: Path) -> None:
+    doors = Doors(tmp_path, shells.shell(kind))
+    doors.begin()
+    doors.run(ONE_PORT, "start")
+    before = doors.rules()
+    assert "192.0.2.11" in before["inner.now"] and "192.0.2.12" in before["inner.kept"]
+    # At boot, and after a restart of firewalld.
+    doors.active("public")
+    doors.run(ONE_PORT, "start")
+    assert doors.rules() == before and doors.changes() == 0
+    doors.active("public", "inner")
+    doors.run(ONE_PORT, "status")
+    assert doors.said == "nftables holds\n"
+    doors.active("public")
+    doors.run(replace(ONE_PORT, sources=("192.0.2.12", "192.0.2.13")), "start")
+    for each in ("now", "kept"):
+        assert "192.0.2.13" in doors.rules()[f"public.{each}"]
+        assert "192.0.2.12" in doors.rules()[f"inner.{each}"]
+        assert not any(one in doors.rules()[f"inner.{each}"] for one in ("192.0.2.11", "192.0.2.13"))
+    doors.run(ONE_PORT, "stop")
+    assert doors.has_only_somebodys(), doors.rules()
+
+
+@pytest.mark.parametrize("kind", shells.KINDS)
+def test_firewalld_and_ufw_are_told_only_what_they_lack(kind: str, tmp_path: Path) -> None:
+    doors = Doors(tmp_path, shells.shell(kind))
+    doors.begin()
+    doors.run(FIREWALL, "start")
+    before = {name: sorted(text.splitlines()) for name, text in doors.rules().items()}
+    doors.run(FIREWALL, "start")
+    assert doors.changes() == 0
+    # Those of a host are gone until firewalld's next reload, those of the other one after it.
+    for name, gone in (("public.now", "192.0.2.12"), ("public.kept", "192.0.2.11"), ("ufw.rules", "192.0.2.11")):
+        text = doors.rules()[name]
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in text.splitlines() if gone not in line))
+    (tmp_path / "public.kept").write_text(SOMEBODYS["public"] + doors.rules()["public.kept"])
+    doors.run(FIREWALL, "start")
+    assert {name: sorted(text.splitlines()) for name, text in doors.rules().items()} == before
+    # Two in public.now, one in public.kept, as the other is somebody else's, and two of ufw's.
+    assert doors.changes() == 5
+    (tmp_path / "public.now").write_text(doors.rules()["public.now"].replace(f"{before['public.now'][0]}\n", ""))
+    doors.run(FIREWALL, "stop")
+    assert {name: sorted(text.splitlines()) for name, text in doors.rules().items()} == {
+        name: sorted(SOMEBODYS[name.split(".")[0]].splitlines()) for name in before
+    }
+
+
+def test_rules_of_a_firewall_that_is_off_are_remembered(tmp_path: Path) -> None:
     doors = Doors(tmp_path, "sh")
     doors.begin()
     doors.run(ONE_PORT, "start")
-    for kind in ("now", "kept"):
-        assert "192.0.2.12" in doors.rules()[f"public.{kind}"] and "192.0.2.11" in doors.rules()[f"inner.{kind}"]
-    doors.active("public")
-    doors.run(ONE_PORT, "start")
-    assert doors.rules()["inner.kept"] == SOMEBODYS["inner"]
     (tmp_path / "ufw.conf").write_text("ENABLED=no\n")
     doors.run(ONE_PORT, "stop")
     assert "192.0.2.11" in doors.rules()["ufw.rules"]
