@@ -22,9 +22,9 @@ from ..ssh.link import Link
 from ..ssh.pool import Links
 from ..ssh.protocol import message
 from ..steps.base import Action, Found, Payload, Probe
+from ..steps.given import FOLDER
 from ..steps.shell import assign, lines
 
-FOLDER = "/var/lib/pyspider-fabfile"
 BEAT_SECONDS = 15.0
 EXPIRY_SECONDS = 60
 """A lock without a sign of life for so long belongs to nobody."""

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .base import Action, Found, Payload, Probe
+from .given import FOLDER
 from .ground import SOUND
 from .mysql import FIND, RUN, text
 from .shell import assign, cmd, lines
 from .shipped import shipped
 
-KEPT = "/var/lib/pyspider-fabfile"
 LEASE_SECONDS = 25
 """The seconds that a look grants."""
 FIRST_SECONDS = 60
@@ -115,7 +115,7 @@ class Bench:
     python: str
     stopped: str = ""
     """The file of the programs that were stopped on purpose."""
-    kept: str = KEPT
+    kept: str = FOLDER
     """The folder of root's alone on each host; the cluster's lock is there too."""
 
     @property
