@@ -28,8 +28,8 @@ _PLUGIN = (
 )
 _MYSQL_CODES = {
     1044: "MySQL lets the user in, but not to this database; run `fab bootstrap`, or grant the rights",
-    1045: "MySQL refuses the user or its password; copy .secrets/ from the control machine that set the cluster up, "
-    "correct stores.mysql in hosts.toml, or run `fab bootstrap`",
+    1045: "MySQL refuses the user or its password; run `fab bootstrap`, or correct stores.mysql in hosts.toml, or copy "
+    ".secrets/ from the control machine that set the cluster up",
     1049: "the database does not exist; run `fab bootstrap`, or create it",
     1129: "MySQL has blocked this host after too many errors; run `mysqladmin flush-hosts` there",
     1130: "MySQL does not let this host in; check the user's host part",

@@ -200,8 +200,8 @@ def _forbidden(error: Exception, text: str, user: str | None) -> str:
         if user:
             return f"Redis refuses the user {user} or its password; correct stores.redis in hosts.toml"
         return (
-            "Redis refuses the password; copy .secrets/ from the control machine that set the cluster up, correct "
-            "stores.redis in hosts.toml, or run `fab bootstrap`"
+            "Redis refuses the password; run `fab bootstrap`, or correct stores.redis in hosts.toml, or copy .secrets/ "
+            "from the control machine that set the cluster up"
         )
     if isinstance(error, redis.exceptions.NoPermissionError) or any(words in text for words in IN_SCRIPT):
         return f"Redis does not allow its user what is asked ({told(text)}); docs/redis-users.md tells what it needs"

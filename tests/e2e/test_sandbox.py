@@ -402,7 +402,7 @@ def test_reboot_starts_a_systemd_host_again_by_itself(systemd: Sandbox) -> None:
         except Problem:
             return False
 
-    assert eventually(again, 60)
+    assert eventually(again, 150)
     systemd.start("node1")
     assert ssh(systemd, "node1", "cat /root/note; systemctl is-system-running --wait").split() == ["kept", "running"]
 
