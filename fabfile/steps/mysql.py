@@ -197,7 +197,8 @@ class ManagedMySQL:
         """Raises Problem where the programs' password would be replaced by another control machine's."""
         if self.anew or given == "same":
             return
-        shut = server and (self.user, "%") in server.accounts and server.denied
+        closed = server and (server.denied or (given == "other" and not server.login and not server.full))
+        shut = server and closed and (self.user, "%") in server.accounts
         if shut or (server is None and ours and given == "other"):
             raise self._given.refusal(product)
 

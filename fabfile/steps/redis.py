@@ -135,8 +135,10 @@ printf 'answer %s\\n' "$("$cli" -p {self.port} <"$1" 2>&1 | tr '\\n' '|')"
         if self.anew or given == "same" or not parse_look("\n".join(found.rows("own"))).exists:
             return
         digest = hashlib.sha256((self.user_password or self.password).encode()).hexdigest()
-        known = any(row.split()[0] == digest for row in found.rows("password"))
-        if not known and not next(iter(found.rows("answer")), "").startswith("OK|"):
+        known = any(row.startswith(digest) for row in found.rows("password"))
+        # The programs' own login: the default user's password is no part of a rotation.
+        login = "user" if self.user else "answer"
+        if not known and not next(iter(found.rows(login)), "").startswith("OK|"):
             raise self._given.refusal(_product(found))
 
     def _refuse_foreign(self, found: Found) -> None:

@@ -56,9 +56,10 @@ def _right(found: Found, only: bool, store: str) -> bool:
     """Whether nothing is left to do. Raises Problem where neither is valid: programs use a third one."""
     valid = found.rows("valid")
     # One that is full, or whose account is locked, says nothing of passwords.
-    if not valid and "unknown" not in found.text.splitlines():
+    unknown = "unknown" in found.text.splitlines()
+    if not valid and not unknown:
         raise Problem(f"nothing was changed here: {OTHER.format(store)}")
-    return "old" not in valid if only else "new" in valid
+    return ("old" not in valid and not unknown) if only else "new" in valid
 
 
 @dataclass(frozen=True, slots=True)

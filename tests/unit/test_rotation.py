@@ -128,7 +128,9 @@ def test_a_store_that_takes_neither_password_is_left_as_it_is(only: bool) -> Non
         with pytest.raises(Problem, match="nothing was changed here: MySQL has another password"):
             step.diff(Found(0, f"version {version}\n"))
     # One that is full lets root in alone.
-    assert MySQLPasswords("u", "o", "n").diff(Found(0, "version 8.0.36\nunknown\nunknown\n"))
+    assert MySQLPasswords("u", "o", "n", only).diff(Found(0, "version 8.0.36\nunknown\nunknown\n"))
+    # That the old one is valid no more is not known.
+    assert MySQLPasswords("u", "o", "n", True).diff(Found(0, "version 8.0.36\nunknown\nvalid new\n"))
 
 
 def test_stores_get_no_password_that_is_not_being_changed(fleet: Fleet) -> None:
